@@ -1,0 +1,150 @@
+//! The embedded table: a DynamoDB-compatible engine in this process.
+//!
+//! The SDK is given the engine in place of its HTTP client. It makes the same requests and reads the same answers as
+//! over the network, so everything above is what runs in the cloud; only the socket between is left out.
+
+use std::{path::Path, sync::Arc};
+
+use aws_sdk_dynamodb::config::{Credentials, Region, SharedHttpClient};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use dynoxide::{Database, DynoxideError};
+use serde::{Serialize, de::DeserializeOwned};
+use shared::lambda;
+
+/// What the engine's operations are called in a request's header `X-Amz-Target`.
+const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+
+/// Where the data is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Home {
+    /// Nowhere: it goes with the process.
+    Memory,
+    /// In a file. Every acknowledged write is on the disk.
+    Disk,
+}
+
+/// The embedded engine.
+#[derive(Clone)]
+pub struct Engine {
+    database: Database,
+    home: Home,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("home", &self.home).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine whose data goes with the process.
+    pub fn in_memory() -> Result<Self, DynoxideError> {
+        Ok(Self { database: Database::memory()?, home: Home::Memory })
+    }
+
+    /// An engine with its data in a file, which is made if it is not there.
+    pub fn on_disk(file: &Path) -> Result<Self, DynoxideError> {
+        Ok(Self { database: Database::new(&file.to_string_lossy())?, home: Home::Disk })
+    }
+
+    /// The engine itself, to serve it at an address or to look into it.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Deletes items that have expired, as DynamoDB does on its own.
+    pub fn delete_expired(&self) -> Result<usize, DynoxideError> {
+        self.database.sweep_ttl()
+    }
+
+    /// A client of the table that asks this engine.
+    pub fn client(&self) -> aws_sdk_dynamodb::Client {
+        client(self.http_client(), None)
+    }
+
+    /// What the SDK takes for its HTTP client.
+    pub fn http_client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(Connector(Arc::new(self.clone())));
+        http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// Does what a request asks; the HTTP status and the JSON of the answer.
+    fn answer(&self, request: &HttpRequest) -> (u16, String) {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
+        match self.run(operation, request.body().bytes().unwrap_or_default()) {
+            Ok(json) => (200, json),
+            Err(error) => (error.status_code(), error.to_json()),
+        }
+    }
+
+    /// The operations that the table uses, and no others.
+    fn run(&self, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+        let db = &self.database;
+        match operation {
+            "GetItem" => on(body, |request| db.get_item(request)),
+            "BatchGetItem" => on(body, |request| db.batch_get_item(request)),
+            "Query" => on(body, |request| db.query(request)),
+            "PutItem" => on(body, |request| db.put_item(request)),
+            "UpdateItem" => on(body, |request| db.update_item(request)),
+            "DeleteItem" => on(body, |request| db.delete_item(request)),
+            "CreateTable" => on(body, |request| db.create_table(request)),
+            "UpdateTimeToLive" => on(body, |request| db.update_time_to_live(request)),
+            other => Err(DynoxideError::ValidationException(format!("{other:?} is not an operation of the table"))),
+        }
+    }
+}
+
+/// Reads a request, runs it and writes its answer.
+fn on<Q: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    run: impl FnOnce(Q) -> Result<A, DynoxideError>,
+) -> Result<String, DynoxideError> {
+    let request =
+        serde_json::from_slice(body).map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    let answer = run(request)?;
+    serde_json::to_string(&answer).map_err(|error| DynoxideError::SerializationException(error.to_string()))
+}
+
+#[derive(Debug)]
+struct Connector(Arc<Engine>);
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let engine = Arc::clone(&self.0);
+        match engine.home {
+            Home::Memory => HttpConnectorFuture::ready(respond(engine.answer(&request))),
+            // A write waits for the disk, and must not keep the other callers waiting with it.
+            Home::Disk => HttpConnectorFuture::new(async move {
+                let answer = tokio::task::spawn_blocking(move || engine.answer(&request)).await;
+                respond(answer.map_err(|error| ConnectorError::other(error.into(), None))?)
+            }),
+        }
+    }
+}
+
+fn respond((status, json): (u16, String)) -> Result<HttpResponse, ConnectorError> {
+    let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    Ok(HttpResponse::new(status, SdkBody::from(json)))
+}
+
+/// A client of a table that is not AWS's own: over this HTTP client, at this address.
+pub fn client(http: SharedHttpClient, endpoint: Option<String>) -> aws_sdk_dynamodb::Client {
+    let mut config = lambda::sdk_config(http).region(Region::new("local")).credentials_provider(Credentials::new(
+        "local",
+        "local",
+        None,
+        None,
+        "a server of one's own",
+    ));
+    config.set_endpoint_url(Some(endpoint.unwrap_or_else(|| "http://engine.invalid".to_owned())));
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}

@@ -1,0 +1,121 @@
+//! Where the local server's settings come from: a file, the environment, or a development configuration that it makes.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path};
+
+use shared::{
+    config::{Config, SETTINGS},
+    lambda::getrandom_u32,
+    sign::hex,
+};
+
+/// Settings by their names.
+pub type Settings = BTreeMap<String, String>;
+
+/// Why there are no settings.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn fault(file: &Path, what: impl std::fmt::Display) -> Error {
+    Error(format!("{}: {what}", file.display()))
+}
+
+/// Reads a file of lines `NAME = "value"` (TOML).
+pub fn read(file: &Path) -> Result<Settings, Error> {
+    let text = fs::read_to_string(file).map_err(|error| fault(file, error))?;
+    let table: toml::Table = text.parse().map_err(|error| fault(file, error))?;
+    let mut settings = Settings::new();
+    for (name, value) in table {
+        if !SETTINGS.iter().any(|setting| setting.name == name) {
+            return Err(fault(file, format!("{name} is not a setting; `mini-lvb settings` lists them")));
+        }
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            _ => return Err(fault(file, format!("{name} is neither a text nor a number"))),
+        };
+        settings.insert(name, value);
+    }
+    Ok(settings)
+}
+
+/// Judges settings; the environment goes before the file.
+pub fn judge(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
+    Config::read(|name| environment(name).or_else(|| settings.get(name).cloned()))
+        .map_err(|faults| Error(faults.to_string()))
+}
+
+/// The development configuration of a data folder: made with new secrets at the first start, read at every other.
+pub fn development(file: &Path) -> Result<Settings, Error> {
+    if !file.exists() {
+        write_private(file, &as_text(&invented())).map_err(|error| fault(file, error))?;
+    }
+    read(file)
+}
+
+/// Settings with which everything works but the cloud itself.
+pub fn invented() -> Settings {
+    let secret = || (0..4).map(|_| hex(&getrandom_u32().to_be_bytes())).collect::<String>();
+    let invented = |name: &str| match name {
+        "ACTION_AUTH" => "open".to_owned(),
+        "BIZID" => "8888".to_owned(),
+        "LIVE_APPID" | "COS_APPID" => "1250000000".to_owned(),
+        "COS_BUCKET" => "mini-lvb".to_owned(),
+        "COS_SECRET_ID" | "CLOUD_API_SECRET_ID" => "AKIDdevelopment".to_owned(),
+        "IM_SDK_APP_ID" => "1400000000".to_owned(),
+        _ => secret(),
+    };
+    let wanted = SETTINGS.iter().filter(|setting| setting.default.is_none() || setting.name == "OPERATOR_KEY");
+    wanted.map(|setting| (setting.name.to_owned(), invented(setting.name))).collect()
+}
+
+fn as_text(settings: &Settings) -> String {
+    let mut text = "# A development configuration: the keys are invented, so no real cloud takes what they sign.\n\
+                    # Put the values of your accounts here; `mini-lvb settings` says what each one is.\n"
+        .to_owned();
+    for (name, value) in settings {
+        writeln!(text, "{name} = {value:?}").expect("a text can be written to");
+    }
+    text
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    io::Write::write_all(&mut options.open(file)?, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_development_configuration_is_complete() {
+        let settings = invented();
+        assert!(judge(&settings, |_| None).is_ok());
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let settings = invented();
+        let table: toml::Table = as_text(&settings).parse().unwrap();
+        assert!(settings.iter().all(|(name, value)| table[name].as_str() == Some(value)));
+        assert_eq!(table.len(), settings.len());
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let config = judge(&invented(), |name| (name == "BIZID").then(|| "1234".to_owned())).unwrap();
+        assert_eq!(config.live.domains.bizid, "1234");
+    }
+}

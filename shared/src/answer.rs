@@ -1,0 +1,142 @@
+//! The whole journey of a call, from bytes to bytes: AWS, the local server and the tests all enter at [`answer`].
+
+use lambda_http::{
+    http::{
+        HeaderValue, Method, Request, Response, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS},
+    },
+    tracing,
+};
+
+use crate::{
+    app::App,
+    commands::{self, Command, Entry, LiveCallback},
+    error::{Chain, Error},
+    wire::{Call, Dialect, Params, Reply},
+};
+
+/// The address of Gen 1, and of the health check.
+pub const INTERFACE: &str = "/interface.php";
+/// The addresses at which the cloud may be told to call; all take every notice.
+pub const CALLBACKS: [&str; 4] =
+    ["/callback/Live_callback.php", "/callback/tape_callback.php", "/tape_callback", "/live_callback"];
+/// Addresses that lead to the interface, as the original's `index.php` did.
+const HOME: [&str; 2] = ["/", "/index.php"];
+
+/// Where a call comes in: what it speaks, and how its command is found.
+#[derive(Clone, Copy, Debug)]
+pub enum Door {
+    /// Gen 1: the field `Action` names the command.
+    Interface,
+    /// Gen 2: the address is the command's own.
+    Command(Entry),
+    /// The live cloud.
+    Callback,
+}
+
+impl Door {
+    /// The door of a command that has an address of its own.
+    pub fn of<C: Command>() -> Self {
+        Self::Command(Entry::of::<C>())
+    }
+
+    /// The door at an address of the local server, where all are in one process; `None` if there is none.
+    pub fn at(path: &str) -> Option<Self> {
+        // As nginx before the original: doubled slashes are one.
+        let path = path.trim_start_matches('/');
+        if path.is_empty() || HOME.iter().chain([&INTERFACE]).any(|known| known[1..] == *path) {
+            return Some(Self::Interface);
+        }
+        if CALLBACKS.iter().any(|known| known[1..] == *path) {
+            return Some(Self::Callback);
+        }
+        let name = path.strip_prefix("interface.php/").unwrap_or(path);
+        commands::all().into_iter().find(|entry| entry.names.path == Some(name)).map(Self::Command)
+    }
+
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::Interface => Dialect::Action,
+            Self::Command(_) => Dialect::Rest,
+            Self::Callback => Dialect::Callback,
+        }
+    }
+
+    /// The command that the call is for.
+    fn pick(self, params: &Params) -> Result<Entry, Error> {
+        match self {
+            Self::Command(entry) => Ok(entry),
+            Self::Callback => Ok(Entry::of::<LiveCallback>()),
+            Self::Interface => {
+                let action = params.optional::<String>("Action").ok().flatten().unwrap_or_default();
+                let mut all = commands::all().into_iter();
+                all.find(|entry| entry.names.action == Some(&action)).ok_or(Error::UnknownCommand(action))
+            }
+        }
+    }
+}
+
+/// Answers a call.
+pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Response<String> {
+    if matches!(door, Door::Interface) && HOME.contains(&request.uri().path()) {
+        return redirect();
+    }
+    let dialect = door.dialect();
+    let mut command = "?";
+    let outcome = async {
+        let call = read(dialect, request)?;
+        let entry = door.pick(&call.params)?;
+        command = entry.names.name;
+        (entry.execute)(app, &call).await
+    }
+    .await;
+    let dialect_name = dialect.name();
+    let reply = match outcome {
+        Ok(reply) => {
+            tracing::info!(command, dialect = dialect_name, "done");
+            reply
+        }
+        Err(error) => {
+            if error.is_internal() {
+                tracing::error!(command, dialect = dialect_name, error = %Chain(&error), "failed");
+            } else {
+                tracing::info!(command, dialect = dialect_name, reason = %error, "refused");
+            }
+            dialect.refuse(&error)
+        }
+    };
+    respond(reply)
+}
+
+/// Answers a call to an address where there is nothing.
+pub fn answer_nowhere(request: &Request<Vec<u8>>) -> Response<String> {
+    let reply = Dialect::Rest.refuse(&Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned()));
+    // Apps post, and take any status but 200 for a dead network; whoever else looks around finds nothing.
+    let status = if request.method() == Method::POST { 200 } else { 404 };
+    respond(Reply { status, ..reply })
+}
+
+fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (signature, user_sig, operator_key) = (header("liteav-sig"), header("x-user-sig"), header("x-operator-key"));
+    // The originals took any method. A call changes things, so here only POST carries one.
+    let body = if request.method() == Method::POST { request.into_body() } else { Vec::new() };
+    Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key })
+}
+
+fn respond(reply: Reply) -> Response<String> {
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = StatusCode::from_u16(reply.status).expect("the statuses in wire/ are valid");
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn redirect() -> Response<String> {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static(INTERFACE));
+    response
+}

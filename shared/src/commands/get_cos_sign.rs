@@ -1,0 +1,34 @@
+//! `get_cos_sign`: a key with which the phone signs its own uploads to the object storage.
+
+use serde::Serialize;
+
+use super::{Command, Names};
+use crate::{app::App, auth::SomeUser, error::Error, sign::cos, wire::Params};
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetCosSign;
+
+/// The key.
+#[derive(Debug, Serialize)]
+#[expect(non_snake_case, reason = "the wire's own spelling")]
+pub struct Reply {
+    signKey: String,
+    keyTime: String,
+}
+
+impl Command for GetCosSign {
+    const NAMES: Names = Names::both("get_cos_sign", "GetCOSSignV2");
+    type Caller = SomeUser;
+    type Reply = Reply;
+
+    fn parse(_: &Params) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+        let (settings, now) = (&app.config.cos, app.now());
+        let key = cos::derive(&settings.secret_key, now, now.plus(settings.sign_seconds));
+        Ok(Reply { signKey: key.sign_key, keyTime: key.key_time })
+    }
+}

@@ -1,0 +1,47 @@
+//! `get_link_mic_push_url`: a stream for a guest who joins a broadcast.
+
+use serde::Serialize;
+
+use super::{Command, Names, profile};
+use crate::{
+    app::App,
+    auth::User,
+    error::Error,
+    types::UserId,
+    wire::{Filled, Params},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetLinkMicPushUrl;
+
+/// Where the guest pushes, and where the others play it.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    pushurl: String,
+    timestamp: u64,
+    playurl: String,
+}
+
+impl Command for GetLinkMicPushUrl {
+    const NAMES: Names = Names::both("get_link_mic_push_url", "RequestLVBAddrForLinkMic");
+    type Caller = User;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        let Filled::<128>(_title) = params.required("title")?;
+        profile(params)?;
+        Ok(Self)
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
+        let (live, now) = (&app.config.live, app.now());
+        let expiry = now.plus(live.link_mic_seconds);
+        let stream = live.domains.guest_stream(caller.id(), expiry);
+        app.table.lend_stream(&stream, caller.id(), expiry).await?;
+        // A guest's stream is part of somebody's live: it is not recorded on its own.
+        let pushurl = live.domains.push_url(&live.push_key, &stream, expiry, None);
+        Ok(Reply { pushurl, timestamp: now.0, playurl: live.domains.rtmp_url(&stream) })
+    }
+}

@@ -1,0 +1,167 @@
+//! What a command is, the table of all commands, and how one is run.
+
+mod change_count;
+mod change_status;
+mod enter_group;
+mod fetch_group_member_list;
+mod fetch_list;
+mod forbid_live;
+mod get_cos_sign;
+mod get_cos_sign_v4;
+mod get_link_mic_play_url;
+mod get_link_mic_push_url;
+mod get_live_info;
+mod get_push_url;
+mod get_vod_sign;
+mod live_callback;
+mod merge_video_stream;
+mod quit_group;
+mod report_user;
+mod rows;
+mod upload_ugc;
+
+use std::pin::Pin;
+
+use serde::Serialize;
+
+pub use self::{
+    change_count::ChangeCount,
+    change_status::{ChangeStatus, StopLive},
+    enter_group::EnterGroup,
+    fetch_group_member_list::FetchGroupMemberList,
+    fetch_list::FetchList,
+    forbid_live::ForbidLive,
+    get_cos_sign::GetCosSign,
+    get_cos_sign_v4::GetCosSignV4,
+    get_link_mic_play_url::GetLinkMicPlayUrl,
+    get_link_mic_push_url::GetLinkMicPushUrl,
+    get_live_info::GetLiveInfo,
+    get_push_url::GetPushUrl,
+    get_vod_sign::{GetVodSign, GetVodSignV1},
+    live_callback::LiveCallback,
+    merge_video_stream::MergeVideoStream,
+    quit_group::QuitGroup,
+    report_user::ReportUser,
+    upload_ugc::UploadUgc,
+};
+use crate::{
+    app::App,
+    auth::Caller,
+    error::Error,
+    table::Profile,
+    wire::{Call, Params, Reply},
+};
+
+/// A command: its parameters, once they have been found good.
+pub trait Command: Sized + Send + 'static {
+    /// What it is called.
+    const NAMES: Names;
+    /// Who may call it.
+    type Caller: Caller;
+    /// What it answers.
+    type Reply: Serialize;
+
+    /// Reads the parameters.
+    fn parse(params: &Params) -> Result<Self, Error>;
+
+    /// Does the work.
+    fn run(self, caller: Self::Caller, app: &App) -> impl Future<Output = Result<Self::Reply, Error>> + Send;
+}
+
+/// What a command is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// In the log, and the name of its file and its binary.
+    pub name: &'static str,
+    /// Its address, if it has one of its own.
+    pub path: Option<&'static str>,
+    /// Its `Action` in Gen 1, if it has one.
+    pub action: Option<&'static str>,
+}
+
+impl Names {
+    const fn both(name: &'static str, action: &'static str) -> Self {
+        Self { name, path: Some(name), action: Some(action) }
+    }
+
+    const fn action(name: &'static str, action: &'static str) -> Self {
+        Self { name, path: None, action: Some(action) }
+    }
+}
+
+type Execution<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
+
+/// A row of the table of commands.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// What the command is called.
+    pub names: Names,
+    /// Runs it on a call.
+    pub execute: for<'a> fn(&'a App, &'a Call) -> Execution<'a>,
+}
+
+impl Entry {
+    /// The row of a command.
+    pub fn of<C: Command>() -> Self {
+        Self { names: C::NAMES, execute: |app, call| Box::pin(execute::<C>(app, call)) }
+    }
+}
+
+/// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
+pub fn all() -> [Entry; 19] {
+    [
+        Entry::of::<GetPushUrl>(),
+        Entry::of::<ChangeStatus>(),
+        Entry::of::<StopLive>(),
+        Entry::of::<ChangeCount>(),
+        Entry::of::<FetchList>(),
+        Entry::of::<GetLiveInfo>(),
+        Entry::of::<EnterGroup>(),
+        Entry::of::<QuitGroup>(),
+        Entry::of::<FetchGroupMemberList>(),
+        Entry::of::<GetCosSign>(),
+        Entry::of::<GetCosSignV4>(),
+        Entry::of::<GetVodSign>(),
+        Entry::of::<GetVodSignV1>(),
+        Entry::of::<UploadUgc>(),
+        Entry::of::<GetLinkMicPushUrl>(),
+        Entry::of::<GetLinkMicPlayUrl>(),
+        Entry::of::<MergeVideoStream>(),
+        Entry::of::<ReportUser>(),
+        Entry::of::<ForbidLive>(),
+    ]
+}
+
+/// Runs `C` on a call. Parameters are judged before the caller is, as the original did, so a call that is wrong twice
+/// gets the same code.
+async fn execute<C: Command>(app: &App, call: &Call) -> Result<Reply, Error> {
+    let command = C::parse(&call.params)?;
+    let caller = C::Caller::identify(app, call).await?;
+    let reply = command.run(caller, app).await?;
+    Ok(call.dialect.accept(&reply))
+}
+
+/// The answer of commands that have nothing to tell but that it was done.
+#[derive(Debug, Serialize)]
+pub struct Done {
+    result: u8,
+}
+
+impl Done {
+    const YES: Self = Self { result: 0 };
+}
+
+/// The answer of commands that have nothing to tell at all.
+#[derive(Debug, Serialize)]
+pub struct Nothing {}
+
+/// The field `userinfo`: what an app says of its user.
+fn profile(params: &Params) -> Result<Profile, Error> {
+    let info = params.object("userinfo");
+    Ok(Profile {
+        nickname: info.optional("nickname")?.unwrap_or_default(),
+        headpic: info.optional("headpic")?.unwrap_or_default(),
+        frontcover: info.optional("frontcover")?.unwrap_or_default(),
+        location: info.optional("location")?.unwrap_or_default(),
+    })
+}

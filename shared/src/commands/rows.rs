@@ -1,0 +1,154 @@
+//! The rows of the lists, as Gen-1 apps read them.
+
+use serde::Serialize;
+
+use crate::{
+    error::Error,
+    sign::push_url::Domains,
+    table::{Profile, Replay, Room, Status, Video},
+    types::UserId,
+    wire::Params,
+};
+
+/// The broadcaster that a call is about: Gen 1 names them in `userid`. In the REST dialect `userid` is the caller, so
+/// there `liveuserid` names them, if it is somebody else.
+pub(super) fn host(params: &Params) -> Result<UserId, Error> {
+    match params.optional("liveuserid")? {
+        Some(host) => Ok(host),
+        None => params.required("userid"),
+    }
+}
+
+/// A row of a list.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Row {
+    /// A live or a replay.
+    Show(ShowRow),
+    /// A short video.
+    Video(VideoRow),
+}
+
+/// A live or a replay. What it does not have is empty, never null: apps would trip over that.
+#[derive(Debug, Serialize)]
+pub struct ShowRow {
+    userid: String,
+    groupid: String,
+    /// A live: when it was opened. A replay: when it ended.
+    timestamp: u64,
+    r#type: u8,
+    viewercount: u64,
+    likecount: u64,
+    title: String,
+    playurl: String,
+    hls_play_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desc: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forbid_status: Option<u8>,
+    /// `"1"` online, `"0"` offline, empty for a replay.
+    status: &'static str,
+    fileid: String,
+    userinfo: UserInfo,
+}
+
+/// A short video.
+#[derive(Debug, Serialize)]
+pub struct VideoRow {
+    userid: String,
+    fileid: String,
+    timestamp: u64,
+    title: String,
+    r#type: u8,
+    playurl: String,
+    userinfo: UserInfo,
+}
+
+#[derive(Debug, Serialize)]
+struct UserInfo {
+    nickname: String,
+    headpic: String,
+    frontcover: String,
+    location: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desc: Option<String>,
+}
+
+impl UserInfo {
+    fn of(profile: &Profile) -> Self {
+        Self {
+            nickname: profile.nickname.as_str().to_owned(),
+            headpic: profile.headpic.as_str().to_owned(),
+            frontcover: profile.frontcover.as_str().to_owned(),
+            location: profile.location.as_str().to_owned(),
+            desc: None,
+        }
+    }
+}
+
+impl Row {
+    /// A room.
+    pub(super) fn of_room(room: Room, domains: &Domains) -> Self {
+        Self::Show(ShowRow {
+            groupid: room.group,
+            timestamp: room.opened_at.0,
+            r#type: 0,
+            viewercount: room.viewers,
+            likecount: room.likes,
+            title: room.title.as_str().to_owned(),
+            playurl: domains.flv_url(room.stream.as_str()),
+            hls_play_url: domains.hls_url(room.stream.as_str()),
+            desc: Some(room.description),
+            forbid_status: Some(u8::from(room.banned)),
+            status: match room.status {
+                Status::Online => "1",
+                Status::Offline => "0",
+            },
+            fileid: String::new(),
+            userinfo: UserInfo::of(&room.profile),
+            userid: room.user.to_string(),
+        })
+    }
+
+    /// A replay.
+    pub(super) fn of_replay(replay: Replay) -> Self {
+        Self::Show(ShowRow {
+            groupid: String::new(),
+            timestamp: replay.ended_at.0,
+            r#type: 1,
+            viewercount: replay.viewers,
+            likecount: replay.likes,
+            title: replay.title.as_str().to_owned(),
+            playurl: replay.play_url,
+            hls_play_url: replay.hls_url,
+            desc: Some(String::new()),
+            forbid_status: Some(0),
+            status: "",
+            fileid: replay.file.to_string(),
+            userinfo: UserInfo::of(&replay.profile),
+            userid: replay.user.to_string(),
+        })
+    }
+
+    /// A short video.
+    pub(super) fn of_video(video: &Video) -> Self {
+        Self::Video(VideoRow {
+            userid: video.user.to_string(),
+            fileid: video.file.to_string(),
+            timestamp: video.published_at.0,
+            title: video.title.as_str().to_owned(),
+            r#type: 2,
+            playurl: video.play_url.as_str().to_owned(),
+            userinfo: UserInfo::of(&video.profile),
+        })
+    }
+
+    /// The row alone: then the description is part of the user info, and whether it is banned is not told.
+    pub(super) fn alone(mut self) -> Self {
+        if let Self::Show(row) = &mut self {
+            row.forbid_status = None;
+            row.userinfo.desc = row.desc.take();
+        }
+        self
+    }
+}

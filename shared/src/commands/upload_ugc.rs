@@ -1,0 +1,41 @@
+//! `upload_ugc`: publishes a short video that the phone has uploaded.
+
+use super::{Command, Names, Nothing, profile};
+use crate::{
+    app::App,
+    auth::User,
+    error::Error,
+    table::{Profile, Video},
+    types::{FileId, Text, UserId},
+    wire::{Filled, Params},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct UploadUgc {
+    file: FileId,
+    title: Text<128>,
+    play_url: Text<255>,
+    profile: Profile,
+}
+
+impl Command for UploadUgc {
+    const NAMES: Names = Names::both("upload_ugc", "UploadUGCVideo");
+    type Caller = User;
+    type Reply = Nothing;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        let file = params.required("file_id")?;
+        let Filled(play_url) = params.required("play_url")?;
+        let Filled(title) = params.required("title")?;
+        Ok(Self { file, title, play_url, profile: profile(params)? })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
+        let Self { file, title, play_url, profile } = self;
+        let video = Video { user: caller.id().clone(), file, title, play_url, profile, published_at: app.now() };
+        app.table.publish_video(&video, app.config.replay_window_seconds).await?;
+        Ok(Nothing {})
+    }
+}

@@ -1,0 +1,363 @@
+//! Every setting, judged all together.
+
+use std::fmt;
+
+use crate::{
+    sign::push_url::{Domains, Recording},
+    types::Secret,
+};
+
+/// A secret has at least this many characters; the shortest key of the live console has 8.
+const SECRET_CHARS: usize = 8;
+
+/// Settings of the server. The names of the settings are those of [`SETTINGS`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name of the table.
+    pub table: String,
+    /// How the Gen-1 door knows who is calling.
+    pub action_auth: ActionAuth,
+    /// What operators show to run their commands; without it nobody can.
+    pub operator_key: Option<Secret>,
+    /// The live cloud.
+    pub live: Live,
+    /// The object storage.
+    pub cos: Cos,
+    /// The video-on-demand service.
+    pub vod: Vod,
+    /// The instant-messaging service.
+    pub im: Im,
+    /// Recordings of this many seconds or fewer are not kept as replays.
+    pub replay_min_seconds: u64,
+    /// How long a replay or a short video stays in the lists.
+    pub replay_window_seconds: u64,
+}
+
+/// How the Gen-1 door knows who is calling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionAuth {
+    /// It believes the user id of the body, as the original did. Anybody can act as anybody.
+    Open,
+    /// Each call carries the UserSig of its caller.
+    UserSig,
+}
+
+/// The live cloud.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The account's id, ten digits.
+    pub appid: String,
+    /// Business id and domains.
+    pub domains: Domains,
+    /// The key of the push URLs' hotlink protection.
+    pub push_key: Secret,
+    /// How long a push URL is good for.
+    pub push_url_seconds: u64,
+    /// How long a signed low-latency play URL is good for.
+    pub link_mic_seconds: u64,
+    /// What is recorded, or `None` for nothing.
+    pub recording: Option<Recording>,
+    /// The key that signs our calls to the cloud.
+    pub api_key: Secret,
+    /// Where those calls go.
+    pub api_url: String,
+    /// The keys that a notice may be signed with: the one in force and, while keys are changed, the next.
+    pub callback_keys: Vec<Secret>,
+}
+
+/// The object storage.
+#[derive(Clone, Debug)]
+pub struct Cos {
+    /// The account's id.
+    pub appid: String,
+    /// The bucket, without the appid.
+    pub bucket: String,
+    /// The region, as `ap-shanghai`.
+    pub region: String,
+    /// The name of the key.
+    pub secret_id: String,
+    /// The key.
+    pub secret_key: Secret,
+    /// How long an upload signature is good for.
+    pub sign_seconds: u64,
+}
+
+/// The video-on-demand service.
+#[derive(Clone, Debug)]
+pub struct Vod {
+    /// The name of the cloud API key.
+    pub secret_id: String,
+    /// The cloud API key.
+    pub secret_key: Secret,
+    /// The task flow that an uploaded video goes through.
+    pub procedure: String,
+}
+
+/// The instant-messaging service.
+#[derive(Clone, Debug)]
+pub struct Im {
+    /// The app's id.
+    pub sdk_app_id: u64,
+    /// The app's key.
+    pub secret_key: Secret,
+}
+
+/// A setting: its name, and what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The name of the environment variable.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub help: &'static str,
+    /// What holds if it is not set; `None` if it must be set.
+    pub default: Option<&'static str>,
+}
+
+const fn must(name: &'static str, help: &'static str) -> Setting {
+    Setting { name, help, default: None }
+}
+
+const fn may(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, help, default: Some(default) }
+}
+
+/// Every setting, in the order of the documents.
+pub const SETTINGS: [Setting; 29] = [
+    may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
+    must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
+    may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
+    must("BIZID", "The business id of the live account, four digits or so."),
+    must("LIVE_APPID", "The appid of the live account, ten digits."),
+    must("PUSH_KEY", "The key of the push domain's hotlink protection."),
+    may("PUSH_DOMAIN", "", "The push domain; empty: <bizid>.livepush.myqcloud.com."),
+    may("PLAY_DOMAIN", "", "The play domain; empty: <bizid>.liveplay.myqcloud.com."),
+    may("PUSH_URL_SECONDS", "86400", "How long a push URL is good for."),
+    may("LINK_MIC_SECONDS", "10800", "How long the URLs of a joint broadcast are good for."),
+    may("RECORD_FORMATS", "flv|hls", "What the push URL asks to record: flv, hls, mp4, joined by |; none: nothing."),
+    may("RECORD_INTERVAL_SECONDS", "7200", "The longest recorded file."),
+    must("API_KEY", "The API authentication key of the live account: it signs our calls to the cloud."),
+    may("API_URL", "http://fcgi.video.qcloud.com/common_access", "Where our calls to the live cloud go."),
+    may("CALLBACK_KEY", "", "The key that signs the cloud's notices; empty: API_KEY."),
+    may("CALLBACK_KEY_NEXT", "", "A second key that notices may be signed with, while keys are changed."),
+    must("COS_APPID", "The appid of the object storage."),
+    must("COS_BUCKET", "The bucket for covers and portraits, without the appid."),
+    may("COS_REGION", "ap-guangzhou", "The region of the bucket."),
+    must("COS_SECRET_ID", "The SecretId of the key that uploads to the bucket."),
+    must("COS_SECRET_KEY", "Its SecretKey."),
+    may("COS_SIGN_SECONDS", "30", "How long an upload signature is good for."),
+    must("CLOUD_API_SECRET_ID", "The SecretId of the key that uploads short videos."),
+    must("CLOUD_API_SECRET_KEY", "Its SecretKey."),
+    may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
+    must("IM_SDK_APP_ID", "The SdkAppId of the instant-messaging app."),
+    must("IM_SECRET_KEY", "Its key."),
+    may("REPLAY_MIN_SECONDS", "60", "Recordings no longer than this are not kept."),
+    may("REPLAY_WINDOW_SECONDS", "604800", "How long replays and short videos stay in the lists."),
+];
+
+/// What is wrong with the settings, all of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Faults(Vec<String>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "settings: {}", self.0.join("; "))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl Config {
+    /// Reads the settings by their names, or says what is wrong with them, all in one line.
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let mut reader = Reader { var: &var, faults: Vec::new() };
+        let bizid = reader.word("BIZID");
+        let or_default = |domain: String, kind: &str| {
+            if domain.is_empty() { format!("{bizid}.{kind}.myqcloud.com") } else { domain }
+        };
+        let domains = Domains {
+            push: or_default(reader.host("PUSH_DOMAIN"), "livepush"),
+            play: or_default(reader.host("PLAY_DOMAIN"), "liveplay"),
+            bizid,
+        };
+        let api_key = reader.secret("API_KEY");
+        let callback_keys = reader.optional_secret("CALLBACK_KEY").unwrap_or_else(|| api_key.clone());
+        let callback_keys = std::iter::once(callback_keys).chain(reader.optional_secret("CALLBACK_KEY_NEXT")).collect();
+        let config = Self {
+            table: reader.text("TABLE_NAME"),
+            action_auth: reader.action_auth("ACTION_AUTH"),
+            operator_key: reader.optional_secret("OPERATOR_KEY"),
+            live: Live {
+                appid: reader.digits("LIVE_APPID"),
+                domains,
+                push_key: reader.secret("PUSH_KEY"),
+                push_url_seconds: reader.number("PUSH_URL_SECONDS"),
+                link_mic_seconds: reader.number("LINK_MIC_SECONDS"),
+                recording: reader.recording(),
+                api_key,
+                api_url: reader.text("API_URL"),
+                callback_keys,
+            },
+            cos: Cos {
+                appid: reader.digits("COS_APPID"),
+                bucket: reader.word("COS_BUCKET"),
+                region: reader.word("COS_REGION"),
+                secret_id: reader.text("COS_SECRET_ID"),
+                secret_key: reader.secret("COS_SECRET_KEY"),
+                sign_seconds: reader.number("COS_SIGN_SECONDS"),
+            },
+            vod: Vod {
+                secret_id: reader.text("CLOUD_API_SECRET_ID"),
+                secret_key: reader.secret("CLOUD_API_SECRET_KEY"),
+                procedure: reader.text("VOD_PROCEDURE"),
+            },
+            im: Im { sdk_app_id: reader.number("IM_SDK_APP_ID"), secret_key: reader.secret("IM_SECRET_KEY") },
+            replay_min_seconds: reader.number("REPLAY_MIN_SECONDS"),
+            replay_window_seconds: reader.number("REPLAY_WINDOW_SECONDS"),
+        };
+        if reader.faults.is_empty() { Ok(config) } else { Err(Faults(reader.faults)) }
+    }
+}
+
+/// Reads settings and gathers what is wrong with them. A faulty setting reads as something harmless: it is never used.
+struct Reader<'a> {
+    var: &'a dyn Fn(&str) -> Option<String>,
+    faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The text of a setting, its default, or a fault.
+    fn text(&mut self, name: &'static str) -> String {
+        let setting = SETTINGS.iter().find(|setting| setting.name == name).expect("a setting that is in the list");
+        let given = (self.var)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        given.or_else(|| setting.default.map(str::to_owned)).unwrap_or_else(|| self.fault(name, "is not set"))
+    }
+
+    fn fault<T: Default>(&mut self, name: &str, what: &str) -> T {
+        self.faults.push(format!("{name} {what}"));
+        T::default()
+    }
+
+    /// The text, held to a rule unless it is empty.
+    fn ruled(&mut self, name: &'static str, rule: fn(char) -> bool, what: &str) -> String {
+        let text = self.text(name);
+        if text.chars().all(rule) { text } else { self.fault(name, what) }
+    }
+
+    fn word(&mut self, name: &'static str) -> String {
+        self.ruled(name, |c| c.is_ascii_alphanumeric() || c == '-', "may hold letters, digits and - only")
+    }
+
+    fn host(&mut self, name: &'static str) -> String {
+        let rule = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        self.ruled(name, rule, "is a host name: letters, digits, - and . only")
+    }
+
+    fn digits(&mut self, name: &'static str) -> String {
+        self.ruled(name, |c| c.is_ascii_digit(), "may hold digits only")
+    }
+
+    fn number(&mut self, name: &'static str) -> u64 {
+        let text = self.text(name);
+        if text.is_empty() {
+            return 0; // already a fault
+        }
+        text.parse().unwrap_or_else(|_| self.fault(name, "is not a whole number"))
+    }
+
+    fn secret(&mut self, name: &'static str) -> Secret {
+        let text = self.text(name);
+        if !text.is_empty() && text.chars().count() < SECRET_CHARS {
+            return Secret::new(self.fault::<String>(name, "is too short for a key"));
+        }
+        if ["changeme", "password", "secretkey", "12345678"].contains(&text.to_ascii_lowercase().as_str()) {
+            return Secret::new(self.fault::<String>(name, "is a placeholder, not a key"));
+        }
+        Secret::new(text)
+    }
+
+    fn optional_secret(&mut self, name: &'static str) -> Option<Secret> {
+        Some(self.secret(name)).filter(|secret| !secret.expose().is_empty())
+    }
+
+    fn action_auth(&mut self, name: &'static str) -> ActionAuth {
+        match self.text(name).as_str() {
+            "open" => ActionAuth::Open,
+            "user-sig" | "" => ActionAuth::UserSig,
+            _ => {
+                self.fault::<()>(name, "is open or user-sig");
+                ActionAuth::UserSig
+            }
+        }
+    }
+
+    fn recording(&mut self) -> Option<Recording> {
+        let formats = self.text("RECORD_FORMATS");
+        let interval_seconds = self.number("RECORD_INTERVAL_SECONDS");
+        if formats == "none" {
+            return None;
+        }
+        if !formats.split('|').all(|format| ["flv", "hls", "mp4"].contains(&format)) {
+            self.fault::<()>("RECORD_FORMATS", "is none, or some of flv, hls, mp4 joined by |");
+        }
+        Some(Recording { formats, interval_seconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Good settings, but for those named.
+    fn read(changes: &[(&str, &str)]) -> Result<Config, Faults> {
+        Config::read(|name| {
+            let changed = changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
+            let good = match name {
+                "ACTION_AUTH" => "open",
+                "BIZID" => "8888",
+                name if name.ends_with("APPID") || name.ends_with("APP_ID") => "1250000000",
+                name if name.ends_with("_ID") => "AKIDexample",
+                name if name.ends_with("KEY") && !name.starts_with("CALLBACK") && !name.starts_with("OPERATOR") => {
+                    "a-key-that-is-long-enough"
+                }
+                "COS_BUCKET" => "covers",
+                _ => "",
+            };
+            Some(changed.unwrap_or(good).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_domains_follow_from_the_business_id() {
+        let live = read(&[]).unwrap().live;
+        assert_eq!(live.domains.push, "8888.livepush.myqcloud.com");
+        assert_eq!(live.domains.play, "8888.liveplay.myqcloud.com");
+        assert_eq!(read(&[("PUSH_DOMAIN", "push.example.com")]).unwrap().live.domains.push, "push.example.com");
+    }
+
+    #[test]
+    fn recording_can_be_switched_off() {
+        assert_eq!(read(&[]).unwrap().live.recording.unwrap().formats, "flv|hls");
+        assert_eq!(read(&[("RECORD_FORMATS", "none")]).unwrap().live.recording, None);
+        assert!(read(&[("RECORD_FORMATS", "avi")]).is_err());
+    }
+
+    #[test]
+    fn every_fault_is_reported_with_the_name_of_its_setting() {
+        let faults = read(&[("BIZID", ""), ("PUSH_KEY", "short"), ("LIVE_APPID", "x"), ("ACTION_AUTH", "closed")]);
+        let text = faults.unwrap_err().to_string();
+        for name in ["BIZID is not set", "PUSH_KEY is too short", "LIVE_APPID may hold", "ACTION_AUTH is open or"] {
+            assert!(text.contains(name), "{name} in {text}");
+        }
+        assert!(!text.contains("short;"), "no value is shown: {text}");
+    }
+
+    #[test]
+    fn the_callback_key_is_the_api_key_unless_it_is_set() {
+        let keys = |changes: &[(&str, &str)]| -> Vec<String> {
+            read(changes).unwrap().live.callback_keys.iter().map(|key| key.expose().to_owned()).collect()
+        };
+        assert_eq!(keys(&[]), ["a-key-that-is-long-enough"]);
+        assert_eq!(keys(&[("CALLBACK_KEY", "callback-key")]), ["callback-key"]);
+        assert_eq!(keys(&[("CALLBACK_KEY_NEXT", "the-next-key")]), ["a-key-that-is-long-enough", "the-next-key"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! Why a command could not do what it was asked, in no dialect.
+
+use std::fmt;
+
+use crate::{cloud, table};
+
+/// The reason of a refusal or a failure. Each dialect in [`crate::wire`] says what it calls each of them.
+#[derive(Debug)]
+pub enum Error {
+    /// The body is not a JSON document that could hold a call.
+    MalformedRequest,
+    /// No command of this name; the name as it was asked for, empty if none was.
+    UnknownCommand(String),
+    /// A parameter is missing or breaks the rule of its type.
+    InvalidParam {
+        /// The parameter, as the wire spells it.
+        name: &'static str,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// Every parameter is well formed, but they ask for something that makes no sense; what is wrong.
+    Meaningless(&'static str),
+    /// The caller did not prove who they are.
+    BadSignature,
+    /// Only operators may do this.
+    NotOperator,
+    /// The user is banned from going live.
+    Banned,
+    /// There is no such thing; what was looked for.
+    NotFound(&'static str),
+    /// A notice of the cloud that is too old, or from the future.
+    StaleNotice,
+    /// A setting that this command cannot do without is not set; its name.
+    NotConfigured(&'static str),
+    /// The live cloud could not be asked, or refused.
+    Cloud(cloud::Error),
+    /// The table could not be asked.
+    Table(table::Error),
+}
+
+impl Error {
+    /// Whether the fault is ours: logged as an error, with its causes.
+    pub fn is_internal(&self) -> bool {
+        matches!(self, Self::NotConfigured(_) | Self::Cloud(_) | Self::Table(_))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MalformedRequest => f.write_str("the body is not a JSON document that could hold a call"),
+            Self::UnknownCommand(name) => write!(f, "no command {name:?}"),
+            Self::InvalidParam { name, reason } => write!(f, "{name} {reason}"),
+            Self::Meaningless(what) => f.write_str(what),
+            Self::BadSignature => f.write_str("the signature is missing or wrong"),
+            Self::NotOperator => f.write_str("the operator key is missing or wrong"),
+            Self::Banned => f.write_str("the user is banned from going live"),
+            Self::NotFound(what) => write!(f, "no such {what}"),
+            Self::StaleNotice => f.write_str("the notice expired too long ago, or expires too far ahead"),
+            Self::NotConfigured(setting) => write!(f, "the setting {setting} is needed for this and is not set"),
+            Self::Cloud(_) => f.write_str("the live cloud could not be asked"),
+            Self::Table(_) => f.write_str("the table could not be asked"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Cloud(error) => Some(error),
+            Self::Table(error) => Some(error),
+            Self::MalformedRequest
+            | Self::UnknownCommand(_)
+            | Self::InvalidParam { .. }
+            | Self::Meaningless(_)
+            | Self::BadSignature
+            | Self::NotOperator
+            | Self::Banned
+            | Self::NotFound(_)
+            | Self::StaleNotice
+            | Self::NotConfigured(_) => None,
+        }
+    }
+}
+
+impl From<table::Error> for Error {
+    fn from(error: table::Error) -> Self {
+        Self::Table(error)
+    }
+}
+
+impl From<cloud::Error> for Error {
+    fn from(error: cloud::Error) -> Self {
+        Self::Cloud(error)
+    }
+}
+
+/// An error and all its causes, in one line for the log.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! AWS Lambda: what every function's `main` does. The only place of the library that reads the environment and the clock.
+
+use std::{convert::Infallible, time::Duration};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{
+        BehaviorVersion, Builder, Credentials, Region, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
+    },
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+pub use lambda_http::Error;
+use lambda_http::{Request, service_fn, tracing};
+
+use crate::{
+    answer::{Door, answer},
+    app::App,
+    cloud::Cloud,
+    config::Config,
+    table::Table,
+    types::UnixSeconds,
+};
+
+/// Serves one door until the process is stopped: log, settings and table once, then a call at a time.
+pub async fn serve(door: Door) -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let app = app()?;
+    // A connection made now costs the first caller nothing. If the table is away, the calls will say so.
+    if let Err(error) = app.table.warm_up().await {
+        tracing::warn!(%error, "the table could not be reached at start");
+    }
+    let app = &app;
+    lambda_http::run(service_fn(|request: Request| async move {
+        Ok::<_, Infallible>(answer(app, door, request.map(|body| body.to_vec())).await)
+    }))
+    .await
+}
+
+/// The world of a function, from its environment.
+fn app() -> Result<App, Error> {
+    let config = Config::read(environment)?;
+    let mut sdk = sdk_config(tls_client())
+        .region(Region::new(environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned())))
+        .credentials_provider(credentials()?);
+    sdk.set_endpoint_url(environment("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| environment("AWS_ENDPOINT_URL")));
+    let client = Client::from_conf(sdk.build());
+    Ok(App {
+        table: Table::new(client, config.table.clone()),
+        cloud: Cloud::new(&config.live),
+        clock: now,
+        random: getrandom_u32,
+        config,
+    })
+}
+
+/// What every client of the table has in common: the SDK by itself would wait without end.
+pub fn sdk_config(http: SharedHttpClient) -> Builder {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(1))
+        .operation_timeout(Duration::from_secs(3))
+        .build();
+    let retries = RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(25));
+    Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(retries)
+}
+
+/// An HTTP client with the smaller of the TLS libraries: the SDK's own choice costs 20 ms at the first call.
+pub fn tls_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// The credentials that Lambda puts into the environment of the process, good for as long as it lives.
+fn credentials() -> Result<Credentials, Error> {
+    let part = |name| environment(name).ok_or_else(|| format!("{name} is not set"));
+    let (id, secret) = (part("AWS_ACCESS_KEY_ID")?, part("AWS_SECRET_ACCESS_KEY")?);
+    Ok(Credentials::new(id, secret, environment("AWS_SESSION_TOKEN"), None, "environment"))
+}
+
+fn environment(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place of the library that reads the environment")]
+    std::env::var(name).ok()
+}
+
+/// Now, by the machine's clock.
+pub fn now() -> UnixSeconds {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixSeconds(since.expect("the clock is past 1970").as_secs())
+}
+
+/// A number that nobody can foresee, by the operating system.
+pub fn getrandom_u32() -> u32 {
+    getrandom::u32().expect("the operating system gives random numbers")
+}

@@ -1,0 +1,29 @@
+//! The business server of a mobile live-streaming app: everything that its functions, its local server and its tests
+//! share.
+//!
+//! # Layout, in the order in which a call meets it
+//!
+//! - [`lambda`]: what every function's `main` does; the only clock and environment
+//! - [`answer`]: the whole journey of a call, and the ways to find its command
+//! - [`wire`]: bytes to typed parameters, and the envelope and codes of each dialect
+//! - [`commands`]: one file per command, and the table of them all
+//! - [`auth`]: who is calling
+//! - [`types`]: values that cannot be wrong
+//! - [`error`]: why a command could not do what it was asked
+//! - [`app`] and [`config`]: the world as a command sees it, and its settings
+//! - [`sign`]: the signatures, as pure functions
+//! - [`cloud`]: the calls that we make to the live cloud
+//! - [`table`]: one method per question, over one DynamoDB table
+
+pub mod answer;
+pub mod app;
+pub mod auth;
+pub mod cloud;
+pub mod commands;
+pub mod config;
+pub mod error;
+pub mod lambda;
+pub mod sign;
+pub mod table;
+pub mod types;
+pub mod wire;

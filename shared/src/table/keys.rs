@@ -1,0 +1,161 @@
+//! Every key of the table, and who reads what.
+//!
+//! | item       | `PK`                                | `SK`                   | read by                                          |
+//! |------------|-------------------------------------|------------------------|--------------------------------------------------|
+//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, change_status, change_count, get_live_info, enter_group, quit_group, forbid_live, live_callback |
+//! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, live_callback, get_link_mic_play_url |
+//! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback |
+//! | span       | `USER#<user>`                       | `SPAN#<start>#<file>`  | live_callback: which replays a recording overlaps |
+//! | journal    | `USER#<user>`                       | `JOURNAL`              | live_callback: the last decision about a recording |
+//! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
+//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<hash>#<user>` | enter_group, quit_group, fetch_group_member_list |
+//! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
+//! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list                                       |
+//! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
+//!
+//! The index [`LISTS`] has every row that stands in a list, under `list` (`online`, `offline`, `replays` or `videos`)
+//! and `position`; fetch_list reads it. Rows are complete in it: a list costs no read per row.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{lists::Position, text};
+use crate::{
+    sign::md5_hex,
+    types::{FileId, GroupId, StreamId, UnixSeconds, UserId},
+};
+
+/// The partition key.
+pub const PK: &str = "PK";
+/// The sort key.
+pub const SK: &str = "SK";
+/// When DynamoDB may delete the item: seconds since 1970.
+pub const EXPIRES_AT: &str = "expires_at";
+/// The index of everything that stands in a list.
+pub const LISTS: &str = "lists";
+/// The partition key of [`LISTS`].
+pub const LIST: &str = "list";
+/// The sort key of [`LISTS`].
+pub const POSITION: &str = "position";
+
+/// The key of one item.
+pub(super) type Key = HashMap<String, AttributeValue>;
+
+fn key(pk: String, sk: impl Into<String>) -> Key {
+    HashMap::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk.into()))])
+}
+
+fn of_user(user: &UserId, sk: impl Into<String>) -> Key {
+    key(user_partition(user), sk)
+}
+
+/// The partition of everything that is one user's own.
+pub(super) fn user_partition(user: &UserId) -> String {
+    format!("USER#{user}")
+}
+
+/// The room of a user.
+pub(super) fn room(user: &UserId) -> Key {
+    of_user(user, "ROOM")
+}
+
+/// The owner of a stream.
+pub(super) fn stream(stream: &StreamId) -> Key {
+    key(format!("STREAM#{stream}"), "OWNER")
+}
+
+/// The replay that a file belongs to.
+pub(super) fn replay(user: &UserId, file: &FileId) -> Key {
+    of_user(user, format!("REPLAY#{file}"))
+}
+
+/// The stretch of time of a replay, named by its first file.
+pub(super) fn span(user: &UserId, start: UnixSeconds, file: &FileId) -> Key {
+    of_user(user, format!("{}{file}", span_prefix(start)))
+}
+
+/// What the sort keys of spans begin with that start at this second; sorts as the seconds do.
+pub(super) fn span_prefix(UnixSeconds(start): UnixSeconds) -> String {
+    format!("SPAN#{start:010}#")
+}
+
+/// The last decision about a user's recordings.
+pub(super) fn journal(user: &UserId) -> Key {
+    of_user(user, "JOURNAL")
+}
+
+/// A short video.
+pub(super) fn video(user: &UserId, file: &FileId) -> Key {
+    of_user(user, format!("VIDEO#{file}"))
+}
+
+/// The partition of a group. The length keeps `a#b` in `c` apart from `a` in `b#c`.
+pub(super) fn group_partition(host: &UserId, group: &GroupId) -> String {
+    format!("GROUP#{}#{host}#{group}", host.as_str().len())
+}
+
+/// A member of a group. Members stand in the order of a hash, so that their counts can be kept by stretches of it.
+pub(super) fn member(host: &UserId, group: &GroupId, user: &UserId) -> Key {
+    key(group_partition(host, group), format!("MEMBER#{:02x}#{user}", hash(user.as_str())))
+}
+
+/// The counts of a group.
+pub(super) fn head_count(host: &UserId, group: &GroupId) -> Key {
+    key(group_partition(host, group), "COUNT")
+}
+
+/// One byte of a digest: spreads names evenly.
+pub(super) fn hash(name: &str) -> u8 {
+    u8::from_str_radix(&md5_hex(&[name])[..2], 16).expect("an MD5 is hexadecimal digits")
+}
+
+/// The partition of a list's topmost counts.
+pub(super) fn top_counts_partition(list: &str) -> String {
+    format!("COUNT#{list}")
+}
+
+/// A node of a list's counts. The topmost level is one partition, to be read whole; each node below has its own.
+pub(super) fn list_count(list: &str, level: u32, top: u32, number: u64) -> Key {
+    let partition = top_counts_partition(list);
+    let partition = if level == top { partition } else { format!("{partition}#{level}#{number}") };
+    key(partition, format!("{number:010}"))
+}
+
+/// The sort key in [`LISTS`] of a row. The id keeps the order of rows at one position the same on every page.
+pub(super) fn place(position: Position, id: &str) -> String {
+    format!("{}#{id}", bound(position))
+}
+
+/// A sort key that stands just before every row at this position.
+pub(super) fn bound(Position(position): Position) -> String {
+    format!("{position:012}")
+}
+
+/// A report about `host`.
+pub(super) fn report(host: &UserId, at: UnixSeconds, reporter: &UserId) -> Key {
+    key(format!("REPORT#{host}"), format!("{at}#{reporter}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_hold_the_separator_do_not_meet() {
+        let user = |name| UserId::parse(name).unwrap();
+        let group = |name| GroupId::parse(name).unwrap();
+        assert_ne!(group_partition(&user("a#b"), &group("c")), group_partition(&user("a"), &group("b#c")));
+    }
+
+    #[test]
+    fn the_longest_names_fit_into_a_key() {
+        let (user, group) = (UserId::parse(&"用".repeat(128)).unwrap(), GroupId::parse(&"群".repeat(128)).unwrap());
+        let file = FileId::parse(&"文".repeat(200)).unwrap();
+        assert!(group_partition(&user, &group).len() <= 2048);
+        for key in [member(&user, &group, &user), span(&user, UnixSeconds(0), &file), video(&user, &file)] {
+            assert!(key[SK].as_s().unwrap().len() <= 1024);
+        }
+        assert!(place(Position(0), file.as_str()).len() <= 1024);
+    }
+}

@@ -1,0 +1,347 @@
+//! Lists that cost the page, not the list.
+//!
+//! Apps ask for lists by page number, newest first, and want the total with each page. A row stands in the index
+//! [`keys::LISTS`] at a [`Position`]: its second, then three bits of a hash of its id. Beside the index stand counts of
+//! the rows by stretches of position, as a tree of three levels in which each node has up to 256 counters:
+//!
+//! | level | a counter covers | a node covers |
+//! |-------|------------------|---------------|
+//! | 2     | 2.3 hours        | 24 days       |
+//! | 1     | 32 seconds       | 2.3 hours     |
+//! | 0     | 1/8 second       | 32 seconds    |
+//!
+//! To find the row at an offset one goes down this tree until what is left to skip is no more than a page, and reads
+//! the index from there. Page 1 and page 5,000 of a million replays cost the same: the counts, one more node, and the
+//! page. Where more than a page of rows begins within 32 seconds one more node is read.
+//!
+//! Counts are additive and written after the row. If a process dies in between, the total is off by one until the
+//! stretch is counted again; no row is lost.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+
+use super::{
+    Item, Result, Table, damaged, failed,
+    keys::{self, hash},
+    moment, text, text_in,
+    update::Update,
+};
+use crate::types::{Page, UnixSeconds};
+
+/// Bits of a position that are a hash.
+const HASH_BITS: u32 = 3;
+/// Bits of a position that one level of the tree distinguishes.
+const LEVEL_BITS: u32 = 8;
+/// The topmost level.
+const TOP: u32 = 2;
+/// How far ahead of now a row may stand: recordings end "now" by the cloud's clock, not ours.
+const AHEAD_SECONDS: u64 = 24 * 3600;
+/// How often keys that a busy table did not get to are asked for again.
+const BATCH_ATTEMPTS: u32 = 5;
+
+/// Where a row stands in its list: newer rows have higher positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position(pub(super) u64);
+
+impl Position {
+    /// The position of the row `id` of this second.
+    pub(super) fn of(at: UnixSeconds, id: &str) -> Self {
+        Self((at.0 << HASH_BITS) | u64::from(hash(id) >> (8 - HASH_BITS)))
+    }
+
+    /// The lowest position of a second.
+    fn start_of(at: UnixSeconds) -> Self {
+        Self(at.0 << HASH_BITS)
+    }
+
+    /// The number of the node of a level that counts this position.
+    fn node(self, level: u32) -> u64 {
+        self.0 >> (LEVEL_BITS * (level + 1))
+    }
+
+    /// The counter in that node.
+    fn counter(self, level: u32) -> u8 {
+        u8::try_from((self.0 >> (LEVEL_BITS * level)) & 0xff).expect("eight bits")
+    }
+}
+
+/// A list: which counts tell its length, and which partitions of the index hold its rows.
+#[derive(Debug)]
+pub(super) struct List {
+    /// The name of the tree of counts.
+    pub(super) tree: &'static str,
+    /// The counts of this list in the tree.
+    pub(super) series: Series,
+    /// The partitions, read side by side and merged.
+    pub(super) partitions: &'static [&'static str],
+}
+
+/// One of the lists that share a tree of counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Series {
+    /// All rows of the tree.
+    All,
+    /// Of the rooms, those that are online.
+    Online,
+}
+
+impl Series {
+    fn letter(self) -> char {
+        match self {
+            Self::All => 'a',
+            Self::Online => 'o',
+        }
+    }
+
+    fn attribute(self, counter: u8) -> String {
+        format!("{}{counter:02x}", self.letter())
+    }
+}
+
+/// A change to the counts: a row came to a position (+1) or went from it (-1).
+pub(super) type Change = (Series, Position, i64);
+
+/// A page of a list, and how long the list is.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// How many rows the list has.
+    pub total: u64,
+    /// The rows of the page, newest first.
+    pub rows: Vec<T>,
+}
+
+/// A node of the counts, for one series.
+struct Node {
+    number: u64,
+    counters: BTreeMap<u8, u64>,
+}
+
+impl Node {
+    fn read(number: u64, item: &Item, series: Series) -> Result<Self> {
+        let mut counters = BTreeMap::new();
+        for (attribute, value) in item {
+            let Some(counter) = attribute.strip_prefix(series.letter()).filter(|rest| rest.len() == 2) else {
+                continue;
+            };
+            let counter = u8::from_str_radix(counter, 16).map_err(|_| damaged("a counter"))?;
+            let AttributeValue::N(count) = value else { return Err(damaged("a counter")) };
+            let count: i64 = count.parse().map_err(|_| damaged("a counter"))?;
+            if let Ok(count @ 1..) = u64::try_from(count) {
+                counters.insert(counter, count);
+            }
+        }
+        Ok(Self { number, counters })
+    }
+
+    fn sum_above(&self, counter: u8) -> u64 {
+        self.counters.range(counter..).skip_while(|(c, _)| **c == counter).map(|(_, n)| n).sum()
+    }
+
+    /// The newest stretch of these nodes, newest first, that is not skipped whole, and what is left to skip in it.
+    fn find(nodes: &[Self], mut skip: u64) -> Option<(u64, u64)> {
+        for node in nodes {
+            for (counter, count) in node.counters.iter().rev() {
+                if skip < *count {
+                    return Some(((node.number << LEVEL_BITS) | u64::from(*counter), skip));
+                }
+                skip -= count;
+            }
+        }
+        None
+    }
+}
+
+impl Table {
+    /// Counts rows that came or went.
+    pub(super) async fn count(
+        &self,
+        tree: &'static str,
+        changes: &[Change],
+        expires_at: Option<UnixSeconds>,
+    ) -> Result<()> {
+        let mut nodes: BTreeMap<(u32, u64), BTreeMap<String, i64>> = BTreeMap::new();
+        for (series, position, by) in changes {
+            for level in 0..=TOP {
+                let counters = nodes.entry((level, position.node(level))).or_default();
+                *counters.entry(series.attribute(position.counter(level))).or_default() += by;
+            }
+        }
+        let writes = nodes.into_iter().filter_map(|((level, number), counters)| {
+            let counters = counters.into_iter().filter(|(_, by)| *by != 0).collect::<Vec<_>>();
+            if counters.is_empty() {
+                return None;
+            }
+            let mut update = Update::of(keys::list_count(tree, level, TOP, number));
+            for (attribute, by) in counters {
+                update = update.add(&attribute, by);
+            }
+            if let Some(expires_at) = expires_at {
+                update = update.set(keys::EXPIRES_AT, moment(expires_at));
+            }
+            Some(update.send(self, "count a list"))
+        });
+        futures_util::future::try_join_all(writes).await.map(|_| ())
+    }
+
+    /// A page of a list whose rows have no age.
+    pub(super) async fn page(&self, list: &List, page: Page) -> Result<Listed<Item>> {
+        let mut tops = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .key_condition_expression("PK = :list")
+                .expression_attribute_values(":list", text(keys::top_counts_partition(list.tree)))
+                .scan_index_forward(false)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("count a list"))?;
+            for item in answer.items() {
+                let number = text_in(item, keys::SK)?.parse().map_err(|_| damaged(keys::SK))?;
+                tops.push(Node::read(number, item, list.series)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        let total = tops.iter().flat_map(|node| node.counters.values()).sum();
+        self.rows(list, total, &tops, Position(0), page).await
+    }
+
+    /// A page of a list whose rows leave it when they are `window` seconds old.
+    pub(super) async fn recent_page(
+        &self,
+        list: &List,
+        now: UnixSeconds,
+        window: u64,
+        page: Page,
+    ) -> Result<Listed<Item>> {
+        // As the original: a row of exactly `window` seconds is out.
+        let oldest = Position::start_of(now.minus(window).plus(1));
+        let newest = Position::start_of(now.plus(AHEAD_SECONDS));
+        let wanted = (oldest.node(TOP)..=newest.node(TOP)).rev().map(|number| (TOP, number));
+        // The stretches that the window's end cuts through are counted more finely, down to the second.
+        let edges = (0..TOP).map(|level| (level, oldest.node(level)));
+        let mut nodes = self.nodes(list, wanted.chain(edges).collect()).await?;
+        let mut edge = |level| nodes.remove(&(level, oldest.node(level)));
+        let within = |node: &Node, level| node.sum_above(oldest.counter(level));
+        let mut total = 0;
+        if let Some(node) = edge(0) {
+            total += within(&node, 0) + node.counters.get(&oldest.counter(0)).copied().unwrap_or(0);
+        }
+        if let Some(node) = edge(1) {
+            total += within(&node, 1);
+        }
+        let tops: Vec<Node> = nodes.into_values().rev().collect();
+        for node in &tops {
+            let oldest_node = node.number == oldest.node(TOP);
+            total += if oldest_node { within(node, TOP) } else { node.counters.values().sum() };
+        }
+        self.rows(list, total, &tops, oldest, page).await
+    }
+
+    /// Nodes of the counts, by level and number; those that are not there are left out.
+    async fn nodes(&self, list: &List, wanted: Vec<(u32, u64)>) -> Result<BTreeMap<(u32, u64), Node>> {
+        const CONTEXT: &str = "count a list";
+        let key = |(level, number): &(u32, u64)| keys::list_count(list.tree, *level, TOP, *number);
+        let mut left: HashMap<_, _> =
+            wanted.iter().map(|node| (key(node), *node)).map(|(k, n)| (id(&k), (k, n))).collect();
+        let mut nodes = BTreeMap::new();
+        for _ in 0..BATCH_ATTEMPTS {
+            let keys = left.values().map(|(key, _)| key.clone()).collect();
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(failed(CONTEXT))?;
+            let request = self.client.batch_get_item().request_items(&self.name, keys);
+            let mut answer = request.send().await.map_err(failed(CONTEXT))?;
+            for item in answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default() {
+                if let Some((_, (level, number))) = left.remove(&id(&item)) {
+                    nodes.insert((level, number), Node::read(number, &item, list.series)?);
+                }
+            }
+            let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+            let unprocessed: Vec<_> = unprocessed.iter().flat_map(|keys| keys.keys()).map(id).collect();
+            left.retain(|id, _| unprocessed.contains(id));
+            if left.is_empty() {
+                return Ok(nodes);
+            }
+        }
+        Err(super::Error { context: CONTEXT, source: "the table was too busy".into() })
+    }
+
+    /// The rows of a page, of which none stands before `oldest`.
+    async fn rows(&self, list: &List, total: u64, tops: &[Node], oldest: Position, page: Page) -> Result<Listed<Item>> {
+        if page.offset >= total || page.size == 0 {
+            return Ok(Listed { total, rows: Vec::new() });
+        }
+        let (end, skip) = self.locate(list, tops, page).await?;
+        let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
+        let partitions = list.partitions.iter().map(|partition| self.partition(partition, oldest, end, wanted));
+        let mut rows = futures_util::future::try_join_all(partitions).await?.concat();
+        if list.partitions.len() > 1 {
+            rows.sort_by(|a, b| text_in(b, keys::POSITION).ok().cmp(&text_in(a, keys::POSITION).ok()));
+        }
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let size = usize::try_from(page.size).unwrap_or(usize::MAX);
+        Ok(Listed { total, rows: rows.into_iter().skip(skip).take(size).collect() })
+    }
+
+    /// A position that all rows of the page stand before, and how many rows before it come ahead of the page.
+    async fn locate(&self, list: &List, tops: &[Node], page: Page) -> Result<(Position, u64)> {
+        // The counts can be off by what a dead process left undone: then the search ends where they contradict.
+        let mut place = (Position(u64::MAX >> LEVEL_BITS), page.offset);
+        let mut nodes = Vec::new();
+        for level in (0..=TOP).rev() {
+            if place.1 <= page.size {
+                break;
+            }
+            let Some((stretch, skip)) = Node::find(if level == TOP { tops } else { &nodes }, place.1) else { break };
+            place = (Position((stretch + 1) << (LEVEL_BITS * level)), skip);
+            if level > 0 && skip > page.size {
+                nodes = self.nodes(list, vec![(level - 1, stretch)]).await?.into_values().collect();
+            }
+        }
+        Ok(place)
+    }
+
+    /// Rows of one partition of the index, newest first.
+    async fn partition(&self, partition: &str, oldest: Position, end: Position, wanted: usize) -> Result<Vec<Item>> {
+        let mut rows: Vec<Item> = Vec::new();
+        let mut start = None;
+        while rows.len() < wanted {
+            let limit = i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX);
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .index_name(keys::LISTS)
+                .key_condition_expression("#list = :list AND #position BETWEEN :oldest AND :end")
+                .expression_attribute_names("#list", keys::LIST)
+                .expression_attribute_names("#position", keys::POSITION)
+                .expression_attribute_values(":list", text(partition))
+                .expression_attribute_values(":oldest", text(keys::bound(oldest)))
+                .expression_attribute_values(":end", text(keys::bound(end)))
+                .scan_index_forward(false)
+                .limit(limit)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed("read a list"))?;
+            rows.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// What tells items apart.
+fn id(item: &Item) -> (Option<String>, Option<String>) {
+    let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    (part(keys::PK), part(keys::SK))
+}

@@ -1,0 +1,166 @@
+//! Members: who watches what.
+//!
+//! A member stands in a group, and in it in the order of one byte of a hash. The group's head count has a counter for
+//! each value of that byte, so that a page deep in a large group is found without reading the pages before it.
+
+use super::{
+    AttributeValue, Listed, Result, Table, damaged, failed, keys, moment, parsed, text,
+    update::{Outcome, Update},
+};
+use crate::types::{FileId, GroupId, Page, Text, UnixSeconds, UserId};
+
+/// How long a member is kept from whom nothing was heard: longer than any live.
+const KEPT_SECONDS: u64 = 7 * 24 * 3600;
+
+/// A viewer in the group of a live or a replay.
+#[derive(Debug)]
+pub struct Member {
+    /// Who.
+    pub user: UserId,
+    /// Their name for people.
+    pub nickname: Text<128>,
+    /// The URL of their portrait.
+    pub headpic: Text<255>,
+}
+
+impl Table {
+    /// Puts a viewer into the group of a live; the room's viewers count up if they were not in it.
+    pub async fn enter_live(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<()> {
+        if self.enter(host, group, member, now).await? {
+            let counted = self.count_head(host, group, &member.user, 1, now);
+            tokio::try_join!(counted, self.count_room_viewers(host, 1))?;
+        }
+        Ok(())
+    }
+
+    /// Takes a viewer out of the group of a live; the room's viewers count down if they were in it.
+    pub async fn quit_live(&self, host: &UserId, group: &GroupId, user: &UserId, now: UnixSeconds) -> Result<()> {
+        if self.quit(host, group, user).await? {
+            let counted = self.count_head(host, group, user, -1, now);
+            tokio::try_join!(counted, self.count_room_viewers(host, -1))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a viewer into the group of a replay, named by its file; the replay's viewers count up likewise.
+    pub async fn enter_replay(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<()> {
+        if self.enter(host, group, member, now).await? {
+            self.count_head(host, group, &member.user, 1, now).await?;
+            self.count_viewers_of(host, group, 1).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a viewer out of the group of a replay; the replay's viewers count down likewise.
+    pub async fn quit_replay(&self, host: &UserId, group: &GroupId, user: &UserId, now: UnixSeconds) -> Result<()> {
+        if self.quit(host, group, user).await? {
+            self.count_head(host, group, user, -1, now).await?;
+            self.count_viewers_of(host, group, -1).await?;
+        }
+        Ok(())
+    }
+
+    async fn count_viewers_of(&self, host: &UserId, group: &GroupId, by: i64) -> Result<()> {
+        match FileId::parse(group.as_str()) {
+            Some(file) => self.count_replay_viewers(host, &file, by).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the member; says whether they are new.
+    async fn enter(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<bool> {
+        let update = Update::of(keys::member(host, group, &member.user))
+            .set("user", text(member.user.as_str()))
+            .set("seen_at", moment(now))
+            .set(keys::EXPIRES_AT, moment(now.plus(KEPT_SECONDS)))
+            .set_text("nickname", member.nickname.as_str())
+            .set_text("headpic", member.headpic.as_str());
+        match update.send(self, "write a member").await? {
+            Outcome::Done(before) => Ok(before.is_empty()),
+            Outcome::Unmet(_) => Ok(false),
+        }
+    }
+
+    /// Removes the member; says whether they were there.
+    async fn quit(&self, host: &UserId, group: &GroupId, user: &UserId) -> Result<bool> {
+        let request = self.client.delete_item().table_name(&self.name);
+        let request = request.set_key(Some(keys::member(host, group, user)));
+        let request = request.return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld);
+        let answer = request.send().await.map_err(failed("remove a member"))?;
+        Ok(answer.attributes.is_some_and(|item| !item.is_empty()))
+    }
+
+    async fn count_head(&self, host: &UserId, group: &GroupId, user: &UserId, by: i64, now: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::head_count(host, group))
+            .add(&counter(keys::hash(user.as_str())), by)
+            .set(keys::EXPIRES_AT, moment(now.plus(KEPT_SECONDS)));
+        update.send(self, "count a member").await.map(|_| ())
+    }
+
+    /// A page of the members of a group.
+    pub async fn members(&self, host: &UserId, group: &GroupId, page: Page) -> Result<Listed<Member>> {
+        let Some(heads) = self.get(keys::head_count(host, group), "count members").await? else {
+            return Ok(Listed { total: 0, rows: vec![] });
+        };
+        let mut total = 0;
+        let mut start = (0_u8, page.offset);
+        for hash in 0..=u8::MAX {
+            let here = counter_in_heads(&heads, hash)?;
+            if total <= page.offset {
+                start = (hash, page.offset - total);
+            }
+            total += here;
+        }
+        if page.offset >= total {
+            return Ok(Listed { total, rows: vec![] });
+        }
+        let (hash, skip) = start;
+        let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
+        let mut rows = Vec::new();
+        let mut after = None;
+        while rows.len() < wanted {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .key_condition_expression("PK = :group AND SK BETWEEN :first AND :end")
+                .expression_attribute_values(":group", text(keys::group_partition(host, group)))
+                .expression_attribute_values(":first", text(format!("MEMBER#{hash:02x}#")))
+                .expression_attribute_values(":end", text("MEMBER$"))
+                .limit(i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(after)
+                .send()
+                .await
+                .map_err(failed("read members"))?;
+            for item in answer.items() {
+                rows.push(Member {
+                    user: parsed(item, "user", UserId::parse)?,
+                    nickname: parsed(item, "nickname", Text::parse)?,
+                    headpic: parsed(item, "headpic", Text::parse)?,
+                });
+            }
+            after = answer.last_evaluated_key;
+            if after.is_none() {
+                break;
+            }
+        }
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        Ok(Listed { total, rows: rows.into_iter().skip(skip).collect() })
+    }
+}
+
+fn counter(hash: u8) -> String {
+    format!("m{hash:02x}")
+}
+
+/// How many members have this hash.
+fn counter_in_heads(heads: &super::Item, hash: u8) -> Result<u64> {
+    match heads.get(&counter(hash)) {
+        None => Ok(0),
+        Some(AttributeValue::N(count)) => {
+            let count: i64 = count.parse().map_err(|_| damaged("a head count"))?;
+            Ok(count.try_into().unwrap_or(0))
+        }
+        Some(_) => Err(damaged("a head count")),
+    }
+}

@@ -1,0 +1,176 @@
+//! The table: one method per question that a command asks.
+//!
+//! Everything is in one DynamoDB table, reached through the AWS SDK: in the cloud, on a machine of one's own, and in
+//! the tests. [`keys`] says what is in it. Core paths use conditional writes of single items only, and nothing scans,
+//! so any server that speaks DynamoDB's interface will do.
+
+pub mod keys;
+mod lists;
+mod members;
+mod replays;
+mod reports;
+mod rooms;
+mod streams;
+mod update;
+mod videos;
+
+use std::{collections::HashMap, fmt};
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    types::{
+        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+        ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+    },
+};
+
+pub use self::{
+    lists::Listed,
+    members::Member,
+    replays::{Recording, Replay},
+    rooms::{Evidence, Opened, Profile, Room, Show, Status},
+    videos::Video,
+};
+use crate::types::UnixSeconds;
+
+/// The table could not answer: what was asked, and why not.
+#[derive(Debug)]
+pub struct Error {
+    context: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the table could not {}", self.context)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// Wraps what the SDK says.
+fn failed<E>(context: &'static str) -> impl FnOnce(E) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    move |source| Error { context, source: Box::new(source) }
+}
+
+/// An item that is not what our own code writes.
+fn damaged(attribute: &'static str) -> Error {
+    Error { context: "understand an item", source: format!("{attribute} is missing or of another type").into() }
+}
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// An item as the SDK has it.
+type Item = HashMap<String, AttributeValue>;
+
+fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn number(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn moment(UnixSeconds(seconds): UnixSeconds) -> AttributeValue {
+    number(seconds)
+}
+
+/// The text of an attribute; attributes that are empty are not written.
+fn text_in<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str> {
+    match item.get(attribute) {
+        None => Ok(""),
+        Some(AttributeValue::S(text)) => Ok(text),
+        Some(_) => Err(damaged(attribute)),
+    }
+}
+
+/// The number of an attribute; a counter that nobody has counted up is not there and is zero.
+fn number_in(item: &Item, attribute: &'static str) -> Result<i64> {
+    match item.get(attribute) {
+        None => Ok(0),
+        Some(AttributeValue::N(number)) => number.parse().map_err(|_| damaged(attribute)),
+        Some(_) => Err(damaged(attribute)),
+    }
+}
+
+/// A counter: never below zero, whatever happened to it.
+fn counter_in(item: &Item, attribute: &'static str) -> Result<u64> {
+    Ok(number_in(item, attribute)?.try_into().unwrap_or(0))
+}
+
+fn moment_in(item: &Item, attribute: &'static str) -> Result<UnixSeconds> {
+    number_in(item, attribute)?.try_into().map(UnixSeconds).map_err(|_| damaged(attribute))
+}
+
+/// Reads an attribute through the rule of its type.
+fn parsed<T>(item: &Item, attribute: &'static str, parse: fn(&str) -> Option<T>) -> Result<T> {
+    parse(text_in(item, attribute)?).ok_or_else(|| damaged(attribute))
+}
+
+impl Table {
+    /// The table of this name.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    /// One item, as it stands after every write that was acknowledged.
+    async fn get(&self, key: keys::Key, context: &'static str) -> Result<Option<Item>> {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
+        Ok(request.send().await.map_err(failed(context))?.item)
+    }
+
+    /// Makes the table, unless it is there: for the local server and the tests. In the cloud `template.yaml` makes it.
+    pub async fn create_if_missing(&self) -> Result<()> {
+        const MAKE: &str = "be made";
+        let attribute =
+            |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+        let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(keys::LISTS)
+            .key_schema(key(keys::LIST, KeyType::Hash).map_err(failed(MAKE))?)
+            .key_schema(key(keys::POSITION, KeyType::Range).map_err(failed(MAKE))?)
+            .projection(Projection::builder().projection_type(ProjectionType::All).build())
+            .build()
+            .map_err(failed(MAKE))?;
+        let mut request = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
+        for name in [keys::PK, keys::SK, keys::LIST, keys::POSITION] {
+            request = request.attribute_definitions(attribute(name).map_err(failed(MAKE))?);
+        }
+        let request = request
+            .key_schema(key(keys::PK, KeyType::Hash).map_err(failed(MAKE))?)
+            .key_schema(key(keys::SK, KeyType::Range).map_err(failed(MAKE))?)
+            .global_secondary_indexes(index);
+        match request.send().await {
+            Ok(_) => {
+                let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name(keys::EXPIRES_AT).build();
+                let request = self.client.update_time_to_live().table_name(&self.name);
+                let request = request.time_to_live_specification(expiry.map_err(failed(MAKE))?);
+                request.send().await.map_err(failed(MAKE))?;
+                Ok(())
+            }
+            Err(SdkError::ServiceError(error)) if error.err().is_resource_in_use_exception() => Ok(()),
+            Err(error) => Err(failed(MAKE)(error)),
+        }
+    }
+
+    /// Opens the connection, so that the first caller does not wait for it. Whatever comes of it, the start goes on.
+    pub async fn warm_up(&self) -> Result<()> {
+        let nobody = crate::types::UserId::parse("-").expect("a user id");
+        self.get(keys::room(&nobody), "be reached").await.map(|_| ())
+    }
+}

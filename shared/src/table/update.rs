@@ -1,0 +1,121 @@
+//! One conditional write, built up attribute by attribute.
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+
+use super::{
+    Item, Result, Table, failed,
+    keys::{Key, PK, SK},
+    number, text,
+};
+
+/// What became of a conditional write.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It was done; the item as it was before, empty if there was none.
+    Done(Item),
+    /// The condition did not hold; the item that it did not hold for, empty if there is none.
+    Unmet(Item),
+}
+
+/// An update of one item. In its expressions `#name` stands for the attribute `name`.
+pub(super) struct Update {
+    key: Key,
+    set: Vec<String>,
+    add: Vec<String>,
+    remove: Vec<String>,
+    condition: Option<String>,
+    values: Item,
+}
+
+impl Update {
+    pub(super) fn of(key: Key) -> Self {
+        Self { key, set: vec![], add: vec![], remove: vec![], condition: None, values: Item::new() }
+    }
+
+    /// Sets an attribute.
+    pub(super) fn set(mut self, attribute: &str, value: AttributeValue) -> Self {
+        self.set.push(format!("#{attribute} = :{attribute}"));
+        self.values.insert(format!(":{attribute}"), value);
+        self
+    }
+
+    /// Sets an attribute to a text, or removes it if the text is empty.
+    pub(super) fn set_text(self, attribute: &str, value: &str) -> Self {
+        if value.is_empty() { self.remove(attribute) } else { self.set(attribute, text(value)) }
+    }
+
+    /// Counts an attribute up or down.
+    pub(super) fn add(mut self, attribute: &str, by: i64) -> Self {
+        self.add.push(format!("#{attribute} :{attribute}"));
+        self.values.insert(format!(":{attribute}"), number(by));
+        self
+    }
+
+    /// Removes an attribute.
+    pub(super) fn remove(mut self, attribute: &str) -> Self {
+        self.remove.push(format!("#{attribute}"));
+        self
+    }
+
+    /// Writes only if this holds; joined to what was asked before by "and".
+    pub(super) fn when(mut self, condition: &str) -> Self {
+        self.condition = Some(match self.condition {
+            Some(before) => format!("{before} AND {condition}"),
+            None => condition.to_owned(),
+        });
+        self
+    }
+
+    /// A value that a condition names.
+    pub(super) fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
+        self.values.insert(placeholder.to_owned(), value);
+        self
+    }
+
+    /// Writes.
+    pub(super) async fn send(self, table: &Table, context: &'static str) -> Result<Outcome> {
+        let clauses = [("SET", self.set), ("ADD", self.add), ("REMOVE", self.remove)];
+        let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
+        let expression = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>();
+        let expression = expression.join(" ");
+        let mut request = table.client.update_item().table_name(&table.name).set_key(Some(self.key));
+        for name in names(&expression).chain(self.condition.iter().flat_map(|condition| names(condition))) {
+            request = request.expression_attribute_names(format!("#{name}"), name);
+        }
+        let outcome = request
+            .update_expression(expression)
+            .set_condition_expression(self.condition)
+            .set_expression_attribute_values((!self.values.is_empty()).then_some(self.values))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match outcome {
+            Ok(done) => {
+                let before = done.attributes.unwrap_or_default();
+                // Of an item that was not there, some engines give back the key; all of ours have more than that.
+                let was_there = before.keys().any(|name| name != PK && name != SK);
+                Ok(Outcome::Done(if was_there { before } else { Item::new() }))
+            }
+            Err(SdkError::ServiceError(error)) => match error.into_err() {
+                UpdateItemError::ConditionalCheckFailedException(unmet) => {
+                    Ok(Outcome::Unmet(unmet.item.unwrap_or_default()))
+                }
+                error => Err(failed(context)(error)),
+            },
+            Err(error) => Err(failed(context)(error)),
+        }
+    }
+}
+
+/// The attributes that an expression names.
+fn names(expression: &str) -> impl Iterator<Item = &str> {
+    expression.split('#').skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}

@@ -1,0 +1,185 @@
+//! Values that cannot be wrong: each has one way in, and its rule is in its documentation.
+
+use std::fmt;
+
+/// Defines a name that identifies something: one line of 1 to `$max` characters.
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads the name, or gives `None` if it is empty, too long, or holds a control character.
+            pub fn parse(text: &str) -> Option<Self> {
+                let fits = (1..=$max).contains(&text.chars().count());
+                (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+identifier!(
+    /// A user, as the app names them: 1 to 128 characters, none of them a control character. Compared byte by byte.
+    ///
+    /// ```
+    /// use shared::types::UserId;
+    /// assert!(UserId::parse("bob-2").is_some());
+    /// assert!(UserId::parse("用户").is_some());
+    /// assert!(UserId::parse("").is_none());
+    /// assert!(UserId::parse("bob\n").is_none(), "a control character");
+    /// ```
+    UserId,
+    128
+);
+
+identifier!(
+    /// An IM group, the chat room of a live: 1 to 128 characters, none of them a control character.
+    ///
+    /// ```
+    /// use shared::types::GroupId;
+    /// assert!(GroupId::parse("@TGS#a1").is_some());
+    /// assert!(GroupId::parse(&"g".repeat(129)).is_none(), "too long");
+    /// ```
+    GroupId,
+    128
+);
+
+identifier!(
+    /// A file of the video-on-demand service: 1 to 200 characters, none of them a control character.
+    ///
+    /// ```
+    /// use shared::types::FileId;
+    /// assert!(FileId::parse("9031868222958931071").is_some());
+    /// assert!(FileId::parse(&"f".repeat(201)).is_none(), "too long");
+    /// ```
+    FileId,
+    200
+);
+
+identifier!(
+    /// A stream of the live cloud, its "live code": 1 to 255 characters, none of them a control character.
+    ///
+    /// ```
+    /// use shared::types::StreamId;
+    /// assert!(StreamId::parse("8888_alice").is_some());
+    /// assert!(StreamId::parse("").is_none());
+    /// ```
+    StreamId,
+    255
+);
+
+/// Free text for people: at most `MAX` characters, no control characters but tab and line ends.
+///
+/// ```
+/// use shared::types::Text;
+/// assert_eq!(Text::<5>::parse("a\tb\nc").unwrap().as_str(), "a\tb\nc");
+/// assert!(Text::<5>::parse("播播播播播").is_some(), "characters are counted, not bytes");
+/// assert!(Text::<5>::parse("123456").is_none(), "too long");
+/// assert!(Text::<5>::parse("\0").is_none(), "a control character");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> Text<MAX> {
+    /// Reads the text, or gives `None` if it is too long or holds a control character.
+    pub fn parse(text: &str) -> Option<Self> {
+        let clean = !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
+        (clean && text.chars().count() <= MAX).then(|| Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A page of a list: pages are numbered from 1, and page 0 is page 1.
+///
+/// ```
+/// use shared::types::Page;
+/// assert_eq!(Page::new(3, 20), Page { offset: 40, size: 20 });
+/// assert_eq!(Page::new(0, 20), Page::new(1, 20));
+/// assert_eq!(Page::new(1, 9).size, 10, "below 10 means 10, as the original");
+/// assert_eq!(Page::new(1, 101).size, 100, "above 100 means 100");
+/// assert_eq!(Page::new(u64::MAX, 20).offset, u64::MAX, "far beyond any list, but a page");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// How many rows come before it.
+    pub offset: u64,
+    /// How many rows it has room for: 10 to 100.
+    pub size: u64,
+}
+
+impl Page {
+    /// The page of this number, for lists with this many rows a page.
+    pub fn new(number: u64, size: u64) -> Self {
+        // As the original, below 10: common/GlobalFunctions.php. Above 100 the original fell back to 10,
+        // which cut the lists of an Android app that asks for 200.
+        let size = size.clamp(10, 100);
+        Self { offset: number.saturating_sub(1).saturating_mul(size), size }
+    }
+}
+
+/// A moment: whole seconds since 1970, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixSeconds(pub u64);
+
+impl UnixSeconds {
+    /// The moment `seconds` later.
+    #[must_use]
+    pub fn plus(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds))
+    }
+
+    /// The moment `seconds` earlier, not before 1970.
+    #[must_use]
+    pub fn minus(self, seconds: u64) -> Self {
+        Self(self.0.saturating_sub(seconds))
+    }
+}
+
+impl fmt::Display for UnixSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Text that must not be seen: a key, a password, a token.
+///
+/// ```
+/// use shared::types::Secret;
+/// assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(..)");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text out of sight.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for a formula or a comparison, never for a log or an answer.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}

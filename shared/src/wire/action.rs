@@ -1,0 +1,68 @@
+//! The envelope and the codes of Gen 1: `{"returnValue","returnMsg","returnData"}`.
+
+use serde::Serialize;
+
+use super::json;
+use crate::error::Error;
+
+/// Key order and names as the original wrote them: `common/GlobalFunctions.php`.
+#[derive(Serialize)]
+#[expect(non_snake_case, reason = "the wire's own spelling")]
+struct Envelope<'a, T> {
+    returnValue: u16,
+    returnMsg: &'a str,
+    returnData: T,
+}
+
+pub(super) fn accept(data: &impl Serialize) -> String {
+    json(&Envelope { returnValue: 0, returnMsg: "return successfully!", returnData: data })
+}
+
+pub(super) fn refuse(error: &Error) -> String {
+    let (code, text) = code(error);
+    let message = match detail(error) {
+        Some(detail) => format!("{text} | {detail}"),
+        None => text.to_owned(),
+    };
+    // Nothing is `[]` here: PHP's empty array.
+    json(&Envelope::<[u8; 0]> { returnValue: code, returnMsg: &message, returnData: [] })
+}
+
+/// What this dialect calls each error. No `_` arm: a new error is named here.
+fn code(error: &Error) -> (u16, &'static str) {
+    match error {
+        // The deployment document's health check waits for this text, letter by letter.
+        Error::MalformedRequest => (4001, "json format error"),
+        Error::UnknownCommand(_) | Error::InvalidParam { .. } => (1000, "invalid param in json from client!"),
+        Error::NotFound(_) | Error::Table(_) => (2003, "db operator error"),
+        Error::NotConfigured(_) | Error::Cloud(_) => (3000, "live cloud error"),
+        Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
+        // The original had neither; its numbers 10000 and 10001 were never used.
+        Error::BadSignature | Error::NotOperator => (10000, "not allowed"),
+        Error::Banned => (10001, "banned from going live"),
+    }
+}
+
+/// What the caller may know beyond the text of the code.
+fn detail(error: &Error) -> Option<String> {
+    match error {
+        Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", plain(name))),
+        Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
+        Error::Meaningless(what) => Some((*what).to_owned()),
+        Error::NotFound(what) => Some(format!("no such {what}")),
+        Error::UnknownCommand(_)
+        | Error::MalformedRequest
+        | Error::BadSignature
+        | Error::NotOperator
+        | Error::Banned
+        | Error::StaleNotice
+        | Error::NotConfigured(_)
+        | Error::Cloud(_)
+        | Error::Table(_) => None,
+    }
+}
+
+/// A name from outside, without what could be taken for markup, and cut to a length for people.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '&') && !c.is_control()).take(64).collect()
+}

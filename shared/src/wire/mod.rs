@@ -1,0 +1,364 @@
+//! Bytes to typed parameters, and the three dialects that answers are given in.
+//!
+//! A dialect is an envelope and a table of codes. It never asks which command it carries.
+
+pub mod action;
+pub mod callback;
+pub mod rest;
+
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    error::Error,
+    types::{FileId, GroupId, StreamId, Text, UserId},
+};
+
+/// The longest body that is read. The longest that an app sends is some hundred bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Why a field is refused; the name of the field goes before it.
+const MISSING: &str = "is null or empty!";
+
+/// How a caller speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Gen-1 apps: one address, the command in the field `Action`.
+    Action,
+    /// Gen-2 apps and new callers: an address per command.
+    Rest,
+    /// The live cloud.
+    Callback,
+}
+
+/// An answer: the status of HTTP and the body, always JSON.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON text.
+    pub body: String,
+}
+
+impl Dialect {
+    /// The dialect's name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+            Self::Rest => "rest",
+            Self::Callback => "callback",
+        }
+    }
+
+    /// Says that a command was done.
+    pub(crate) fn accept(self, data: &impl Serialize) -> Reply {
+        let body = match self {
+            Self::Action => action::accept(data),
+            Self::Rest => rest::accept(data),
+            Self::Callback => callback::accept(),
+        };
+        Reply { status: 200, body }
+    }
+
+    /// Says that a command was not done, and why.
+    pub(crate) fn refuse(self, error: &Error) -> Reply {
+        // Old Android apps take any other status for a dead network, so apps always get 200.
+        match self {
+            Self::Action => Reply { status: 200, body: action::refuse(error) },
+            Self::Rest => Reply { status: 200, body: rest::refuse(error) },
+            Self::Callback => callback::refuse(error),
+        }
+    }
+}
+
+/// Writes an envelope. The types written are ours, so it cannot fail.
+fn json(envelope: &impl Serialize) -> String {
+    serde_json::to_string(envelope).expect("text, numbers, lists and structs can be written as JSON")
+}
+
+/// One call, read.
+#[derive(Debug)]
+pub struct Call {
+    /// How the caller speaks.
+    pub dialect: Dialect,
+    /// The parameters.
+    pub params: Params,
+    /// The header `Liteav-Sig`.
+    pub signature: Option<String>,
+    /// The header `X-User-Sig`.
+    pub user_sig: Option<String>,
+    /// The header `X-Operator-Key`.
+    pub operator_key: Option<String>,
+}
+
+/// The fields of a call's JSON object, with the leniency that the originals had towards types.
+#[derive(Debug, Default)]
+pub struct Params {
+    fields: Map<String, Value>,
+    text: Vec<u8>,
+}
+
+impl Params {
+    /// Reads a body.
+    ///
+    /// Gen 1 and the callback refuse a body that is no JSON, or is JSON that PHP takes for false; in Gen 2 such a
+    /// body is one without fields. A list or a bare value is a body without fields in all of them.
+    pub(crate) fn read(dialect: Dialect, body: Vec<u8>) -> Result<Self, Error> {
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Error::MalformedRequest);
+        }
+        // As the originals: interface.php and Live_callback.php look at the decoded value with `!$data`.
+        let value = serde_json::from_slice::<Value>(&body).ok().filter(|value| !is_false_in_php(value));
+        match (value, dialect) {
+            (Some(Value::Object(fields)), _) => Ok(Self { fields, text: body }),
+            (None, Dialect::Action | Dialect::Callback) => Err(Error::MalformedRequest),
+            (Some(_), _) | (None, Dialect::Rest) => Ok(Self::default()),
+        }
+    }
+
+    /// The field, which must be there.
+    pub fn required<T: FromParam>(&self, name: &'static str) -> Result<T, Error> {
+        self.optional(name)?.ok_or(Error::InvalidParam { name, reason: MISSING })
+    }
+
+    /// The field, or `None` if it is absent or null.
+    pub fn optional<T: FromParam>(&self, name: &'static str) -> Result<Option<T>, Error> {
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match T::from_param(value) {
+                Ok(value) => Ok(Some(value)),
+                Err(reason) => Err(Error::InvalidParam { name, reason }),
+            },
+        }
+    }
+
+    /// The field, which must be a text and not something that could be taken for one.
+    pub fn text_only(&self, name: &'static str) -> Result<String, Error> {
+        match self.fields.get(name) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            _ => Err(Error::InvalidParam { name, reason: "is not a text!" }),
+        }
+    }
+
+    /// The field as text, which must be there; empty if it is neither a number nor a text.
+    pub fn number_or_text(&self, name: &'static str) -> Result<String, Error> {
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Err(Error::InvalidParam { name, reason: MISSING }),
+            Some(value @ (Value::Number(_) | Value::String(_))) => Ok(String::from_param(value).unwrap_or_default()),
+            Some(_) => Ok(String::new()),
+        }
+    }
+
+    /// The fields of an object inside; none if it is absent or something else, as the originals had no rule for it.
+    pub fn object(&self, name: &str) -> Params {
+        let fields = self.fields.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+        Self { fields, text: Vec::new() }
+    }
+
+    /// The JSON text of an object inside, just as it was sent.
+    pub fn verbatim(&self, name: &'static str) -> Result<String, Error> {
+        const NO_OBJECT: &str = "is not an object!";
+        let fields: std::collections::HashMap<String, &RawValue> =
+            serde_json::from_slice(&self.text).map_err(|_| Error::MalformedRequest)?;
+        let text = fields.get(name).ok_or(Error::InvalidParam { name, reason: MISSING })?.get();
+        if text.starts_with('{') { Ok(text.to_owned()) } else { Err(Error::InvalidParam { name, reason: NO_OBJECT }) }
+    }
+}
+
+/// Whether PHP takes the value for false.
+fn is_false_in_php(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty() || text == "0",
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
+
+/// A type that a field can be read as. The error says which rule the field breaks.
+pub trait FromParam: Sized {
+    /// Reads a value that is not null.
+    fn from_param(value: &Value) -> Result<Self, &'static str>;
+}
+
+/// Text: trimmed; numbers and `true` are taken as their text, as in PHP.
+impl FromParam for String {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        match value {
+            Value::Null | Value::Bool(false) => Ok(Self::new()),
+            Value::Bool(true) => Ok("1".to_owned()),
+            Value::Number(number) => Ok(match (number.as_i64(), number.as_f64()) {
+                (None, Some(float)) => float.to_string(),
+                (Some(_) | None, _) => number.to_string(),
+            }),
+            Value::String(text) => Ok(text.trim().to_owned()),
+            Value::Array(_) | Value::Object(_) => Err("is not a text!"),
+        }
+    }
+}
+
+/// A whole number, or its canonical text: `5`, `"5"`, `-1`, `1.0` and `true`, but not `"05"`, `" 5"`, `"1.0"` or `""`.
+impl FromParam for i64 {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        let number = match value {
+            Value::Bool(true) => Some(1),
+            Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
+            Value::String(text) => text.parse().ok().filter(|number: &Self| number.to_string() == *text),
+            Value::Null | Value::Bool(false) | Value::Array(_) | Value::Object(_) => None,
+        };
+        number.ok_or("is not an integer!")
+    }
+}
+
+/// The number, if it is a whole one that a float holds exactly.
+fn whole(float: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+    (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i64)
+}
+
+/// A whole number that is not negative.
+impl FromParam for u64 {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        let number = i64::from_param(value)?;
+        Self::try_from(number).map_err(|_| "is not in range [0,+)!")
+    }
+}
+
+/// Reads text that a type has a rule for; empty text is a missing field.
+fn ruled<T>(value: &Value, parse: fn(&str) -> Option<T>) -> Result<T, &'static str> {
+    let text = String::from_param(value)?;
+    if text.is_empty() {
+        return Err(MISSING);
+    }
+    parse(&text).ok_or("is too long, or holds a control character!")
+}
+
+impl FromParam for UserId {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        ruled(value, Self::parse)
+    }
+}
+
+impl FromParam for GroupId {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        ruled(value, Self::parse)
+    }
+}
+
+impl FromParam for FileId {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        ruled(value, Self::parse)
+    }
+}
+
+impl FromParam for StreamId {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        ruled(value, Self::parse)
+    }
+}
+
+/// Free text: may be empty. What must not be empty is read as [`Filled`].
+impl<const MAX: usize> FromParam for Text<MAX> {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        let text = String::from_param(value)?;
+        Self::parse(&text).ok_or("is too long, or holds a control character!")
+    }
+}
+
+/// Free text that is not empty.
+#[derive(Clone, Debug)]
+pub struct Filled<const MAX: usize>(pub Text<MAX>);
+
+impl<const MAX: usize> FromParam for Filled<MAX> {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        ruled(value, Text::parse).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_read_as_the_original_did() {
+        for (value, number) in [
+            (json!(5), 5),
+            (json!("5"), 5),
+            (json!("0"), 0),
+            (json!(-1), -1),
+            (json!("-1"), -1),
+            (json!(true), 1),
+            (json!(1.0), 1),
+            (json!(i64::MAX), i64::MAX),
+        ] {
+            assert_eq!(i64::from_param(&value), Ok(number), "{value}");
+        }
+        for value in [
+            json!(""),
+            json!(false),
+            json!(1.5),
+            json!("1.0"),
+            json!("1e3"),
+            json!(" 5"),
+            json!("05"),
+            json!("+5"),
+            json!("-0"),
+            json!("ab"),
+            json!("a"),
+            json!(1e20),
+            json!([1]),
+            json!({}),
+            json!(u64::MAX),
+        ] {
+            assert!(i64::from_param(&value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_true_are_taken_as_their_text() {
+        for (value, text) in [
+            (json!(123), "123"),
+            (json!(1.5), "1.5"),
+            (json!(1.0), "1"),
+            (json!(true), "1"),
+            (json!("  t  "), "t"),
+            (json!(0), "0"),
+            (json!(false), ""),
+        ] {
+            assert_eq!(String::from_param(&value).as_deref(), Ok(text), "{value}");
+        }
+        assert!(String::from_param(&json!(["x"])).is_err());
+        assert!(String::from_param(&json!({})).is_err());
+    }
+
+    #[test]
+    fn what_php_takes_for_false_is_no_call_in_gen_1_and_a_call_without_fields_in_gen_2() {
+        for body in ["", "nonsense", "null", "false", "0", "0.0", "\"\"", "\"0\"", "[]", "{}", "\u{feff}{\"a\":1}"] {
+            assert!(Params::read(Dialect::Action, body.into()).is_err(), "{body:?}");
+            assert!(Params::read(Dialect::Callback, body.into()).is_err(), "{body:?}");
+            assert!(Params::read(Dialect::Rest, body.into()).is_ok(), "{body:?}");
+        }
+        for body in ["5", "\"text\"", "[1]", "true"] {
+            assert!(Params::read(Dialect::Action, body.into()).is_ok(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_at_the_limit_is_read_and_one_byte_more_is_not() {
+        let body = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8)).into_bytes();
+        assert!(Params::read(Dialect::Rest, body(MAX_BODY_BYTES)).is_ok());
+        assert!(Params::read(Dialect::Rest, body(MAX_BODY_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn an_object_is_handed_on_letter_by_letter() {
+        let params = Params::read(Dialect::Action, br#"{"p": {"b" : 1e2,"a":"\u4e2d"} }"#.to_vec()).unwrap();
+        assert_eq!(params.verbatim("p").unwrap(), r#"{"b" : 1e2,"a":"\u4e2d"}"#);
+        assert!(params.verbatim("q").is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! The envelope and the codes of Gen 2: `{"code","message","data"}`.
+
+use serde::Serialize;
+
+use super::{action::plain, json};
+use crate::error::Error;
+
+/// Key order and names as the original wrote them: `interface/AbstractInterface.php`.
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    code: u16,
+    message: &'a str,
+    data: T,
+}
+
+/// `{}`: what a refusal by a command carries.
+#[derive(Serialize)]
+struct Nothing {}
+
+pub(super) fn accept(data: &impl Serialize) -> String {
+    json(&Envelope { code: 200, message: "OK", data })
+}
+
+pub(super) fn refuse(error: &Error) -> String {
+    let (code, text) = code(error);
+    let message = match detail(error) {
+        Some(detail) => format!("{text} | {detail}"),
+        None => text.to_owned(),
+    };
+    // As the original: what is refused before a command runs has a list, what a command refuses has an object.
+    if code == 400 || code == 498 {
+        json(&Envelope::<[u8; 0]> { code, message: &message, data: [] })
+    } else {
+        json(&Envelope { code, message: &message, data: Nothing {} })
+    }
+}
+
+/// What this dialect calls each error. No `_` arm: a new error is named here.
+fn code(error: &Error) -> (u16, &'static str) {
+    match error {
+        Error::MalformedRequest | Error::UnknownCommand(_) => (400, "Bad Request"),
+        Error::NotOperator | Error::Banned => (403, "Forbidden"),
+        Error::BadSignature => (498, "Invalid Token"),
+        Error::Table(_) => (500, "Internal Server Error(db operate error)"),
+        Error::NotConfigured(_) | Error::Cloud(_) => (502, "Live Cloud Error"),
+        Error::InvalidParam { .. } | Error::Meaningless(_) | Error::StaleNotice => (602, "Invalid Param"),
+        Error::NotFound(_) => (620, "not exist"),
+    }
+}
+
+/// What the caller may know beyond the text of the code.
+fn detail(error: &Error) -> Option<String> {
+    match error {
+        Error::UnknownCommand(name) if !name.is_empty() => Some(plain(name)),
+        Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
+        Error::Meaningless(what) | Error::NotFound(what) => Some((*what).to_owned()),
+        Error::Banned => Some("banned from going live".to_owned()),
+        Error::UnknownCommand(_)
+        | Error::MalformedRequest
+        | Error::BadSignature
+        | Error::NotOperator
+        | Error::StaleNotice
+        | Error::NotConfigured(_)
+        | Error::Cloud(_)
+        | Error::Table(_) => None,
+    }
+}
