@@ -115,7 +115,8 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
-    let app = App { cloud: Cloud::new(&config.live), table, clock: now, random: getrandom_u32, config };
+    let app =
+        App { cloud: Cloud::new(&config.live), table, clock: Box::new(now), random: Box::new(getrandom_u32), config };
 
     let data = match (&endpoint, options.memory) {
         (Some(url), _) => format!("in the table {} at {url}", app.config.table),

@@ -3,7 +3,6 @@
 use crate::{cloud::Cloud, config::Config, table::Table, types::UnixSeconds};
 
 /// Everything that a command needs beyond its parameters. Made once per process.
-#[derive(Debug)]
 pub struct App {
     /// The settings.
     pub config: Config,
@@ -12,9 +11,15 @@ pub struct App {
     /// The live cloud.
     pub cloud: Cloud,
     /// The clock.
-    pub clock: fn() -> UnixSeconds,
+    pub clock: Box<dyn Fn() -> UnixSeconds + Send + Sync>,
     /// Random numbers that nobody can foresee.
-    pub random: fn() -> u32,
+    pub random: Box<dyn Fn() -> u32 + Send + Sync>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("config", &self.config).field("table", &self.table).finish_non_exhaustive()
+    }
 }
 
 impl App {

@@ -47,8 +47,8 @@ fn app() -> Result<App, Error> {
     Ok(App {
         table: Table::new(client, config.table.clone()),
         cloud: Cloud::new(&config.live),
-        clock: now,
-        random: getrandom_u32,
+        clock: Box::new(now),
+        random: Box::new(getrandom_u32),
         config,
     })
 }

@@ -1,0 +1,155 @@
+//! A fresh program on its own embedded table, with a clock that stands still.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use cli::{engine, engine::Engine};
+use lambda_http::http::{Request, Response};
+use shared::{
+    answer::{Door, answer, answer_nowhere},
+    app::App,
+    cloud::Cloud,
+    config::Config,
+    sign::callback::sign,
+    table::Table,
+    types::{Secret, UnixSeconds},
+};
+
+/// When every program starts: 2020-09-13 12:26:40 UTC.
+pub(crate) const START: u64 = 1_600_000_000;
+/// The key of the test's notices, and of everything else that wants one.
+pub(crate) const KEY: &str = "a-key-for-tests-only";
+
+/// A server of one's own.
+pub(crate) struct Program {
+    pub(crate) app: App,
+    now: Arc<AtomicU64>,
+}
+
+impl Program {
+    /// The moment at which its clock stands.
+    pub(crate) fn now(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    /// Moves its clock on.
+    pub(crate) fn pass(&self, seconds: u64) {
+        self.now.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+/// A fresh program.
+pub(crate) async fn program() -> Program {
+    program_with(|_| None).await
+}
+
+/// A fresh program with settings of its own.
+pub(crate) async fn program_with(settings: impl Fn(&str) -> Option<&'static str>) -> Program {
+    match engine_url() {
+        // Another engine is one for all tests, so each program has a table of its own there.
+        Some(url) => {
+            static TABLES: AtomicU32 = AtomicU32::new(0);
+            let name = format!("it-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::SeqCst));
+            let client = engine::client(shared::lambda::tls_client(), Some(url));
+            program_on(Table::new(client, name), settings).await
+        }
+        None => program_over(Engine::in_memory().unwrap().http_client(), settings).await,
+    }
+}
+
+/// A fresh program that reaches its table through this HTTP client.
+pub(crate) async fn program_over(http: SharedHttpClient, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
+    program_on(Table::new(engine::client(http, None), "it"), settings).await
+}
+
+async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
+    let config = Config::read(|name| settings(name).or_else(|| setting(name)).map(str::to_owned)).unwrap();
+    table.create_if_missing().await.unwrap();
+    let now = Arc::new(AtomicU64::new(START));
+    let clock = {
+        let now = Arc::clone(&now);
+        Box::new(move || UnixSeconds(now.load(Ordering::SeqCst)))
+    };
+    let drawn = AtomicU32::new(0);
+    let random = Box::new(move || drawn.fetch_add(2, Ordering::SeqCst) + 2);
+    Program { app: App { cloud: Cloud::new(&config.live), table, clock, random, config }, now }
+}
+
+/// The settings of the tests. The cloud is an address where nobody listens.
+fn setting(name: &str) -> Option<&'static str> {
+    match name {
+        "ACTION_AUTH" => Some("open"),
+        "BIZID" => Some("8888"),
+        "LIVE_APPID" | "COS_APPID" => Some("1250000000"),
+        "API_URL" => Some("http://127.0.0.1:9/common_access"),
+        "COS_BUCKET" => Some("covers"),
+        "COS_SECRET_ID" | "CLOUD_API_SECRET_ID" => Some("AKIDtest"),
+        "IM_SDK_APP_ID" => Some("1400000000"),
+        "PUSH_KEY" | "API_KEY" | "COS_SECRET_KEY" | "CLOUD_API_SECRET_KEY" | "IM_SECRET_KEY" => Some(KEY),
+        _ => None,
+    }
+}
+
+/// Another engine that the suite is to run against.
+fn engine_url() -> Option<String> {
+    variable("ENGINE_URL")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' one place that reads the environment")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Sends a request to the door at its address, as the local server does.
+pub(crate) async fn send(program: &Program, request: Request<Vec<u8>>) -> Response<String> {
+    match Door::at(request.uri().path()) {
+        Some(door) => answer(&program.app, door, request).await,
+        None => answer_nowhere(&request),
+    }
+}
+
+/// Posts a body to an address.
+pub(crate) async fn post(program: &Program, path: &str, body: impl Into<Vec<u8>>) -> Response<String> {
+    send(program, Request::post(path).body(body.into()).unwrap()).await
+}
+
+/// Calls a Gen-1 Action; the body of the answer.
+pub(crate) async fn action(program: &Program, body: &str) -> String {
+    post(program, "/interface.php", body).await.into_body()
+}
+
+/// Calls a command at its own address, unsigned; the body of the answer.
+pub(crate) async fn rest(program: &Program, command: &str, body: &str) -> String {
+    post(program, &format!("/{command}"), body).await.into_body()
+}
+
+/// Sends a notice of the cloud, signed, that expires in ten minutes; `fields` are JSON members.
+pub(crate) async fn notice(program: &Program, fields: &str) -> Response<String> {
+    let t = program.now() + 600;
+    let sign = sign(&Secret::new(KEY), &t.to_string());
+    post(program, "/callback/Live_callback.php", format!(r#"{{"t":{t},"sign":"{sign}",{fields}}}"#)).await
+}
+
+/// Compares an answer with the golden file of this name; `UPDATE_GOLDEN=1` writes it instead.
+#[track_caller]
+pub(crate) fn golden(name: &str, answer: &str) {
+    let file = tests_folder().join("golden").join(name);
+    if variable("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, format!("{answer}\n")).unwrap();
+    }
+    let expected = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert_eq!(answer, expected.trim_end(), "{name}");
+}
+
+/// The folder of this package.
+pub(crate) fn tests_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}

@@ -1,0 +1,8 @@
+//! The protocol from outside: bytes in, bytes out, through the same entry as AWS.
+//!
+//! - [`harness`]: a fresh program on its own embedded table, with a clock that stands still
+//! - one module per command: what it answers in each dialect, and each refusal that it can give
+
+mod harness;
+
+mod get_push_url;
