@@ -108,8 +108,15 @@ fn on<Q: DeserializeOwned, A: Serialize>(
     body: &[u8],
     run: impl FnOnce(Q) -> Result<A, DynoxideError>,
 ) -> Result<String, DynoxideError> {
-    let request =
-        serde_json::from_slice(body).map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    // The engine's own reader marks a value that breaks a rule, as opposed to one of another type, by this prefix.
+    const RULE: &str = "VALIDATION:";
+    let request = serde_json::from_slice(body).map_err(|error| {
+        let text = error.to_string();
+        match text.strip_prefix(RULE) {
+            Some(rule) => DynoxideError::ValidationException(rule.to_owned()),
+            None => DynoxideError::SerializationException(text),
+        }
+    })?;
     let answer = run(request)?;
     serde_json::to_string(&answer).map_err(|error| DynoxideError::SerializationException(error.to_string()))
 }

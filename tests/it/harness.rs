@@ -66,7 +66,7 @@ pub(crate) async fn program_with(settings: impl Fn(&str) -> Option<&'static str>
 
 /// A fresh program that reaches its table through this HTTP client.
 pub(crate) async fn program_over(http: SharedHttpClient, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
-    program_on(Table::new(engine::client(http, None), "it"), settings).await
+    program_on(Table::new(engine::client(http, None), "mini-lvb"), settings).await
 }
 
 async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
