@@ -329,10 +329,17 @@ impl Table {
             if let Some((sequence, pushed_at)) = &push.current {
                 update = update.set("sequence", text(sequence)).set("pushed_at", moment(*pushed_at));
             }
-            update = match &room.push.current {
-                Some((seen, _)) => update.when("#sequence = :seen_sequence").value(":seen_sequence", text(seen)),
-                None => update.when("attribute_not_exists(#sequence)"),
-            };
+            // Each of these tells that nobody else has brought evidence since.
+            let seen_sequence = room.push.current.as_ref().map(|(sequence, _)| sequence.clone()).unwrap_or_default();
+            for (attribute, seen) in [("sequence", seen_sequence), ("past", room.push.past.join("\n"))] {
+                update = if seen.is_empty() {
+                    update.when(&format!("attribute_not_exists(#{attribute})"))
+                } else {
+                    update
+                        .when(&format!("#{attribute} = :seen_{attribute}"))
+                        .value(&format!(":seen_{attribute}"), text(seen))
+                };
+            }
             if !room.banned {
                 update = update.when("attribute_not_exists(#banned)");
             }

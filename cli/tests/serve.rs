@@ -1,0 +1,246 @@
+//! `mini-lvb serve` as a process: what it prints, what it keeps, and how it ends.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+const HEALTH: &str = r#"{"returnValue":4001,"returnMsg":"json format error","returnData":[]}"#;
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static FOLDERS: AtomicU32 = AtomicU32::new(0);
+        let name = format!("mini-lvb-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::SeqCst));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// A server that ends with the test.
+struct Server {
+    process: Child,
+    address: String,
+    printed: String,
+}
+
+impl Server {
+    /// Starts on a data folder and waits until it has said everything that it says at the start.
+    fn start(data: &Path) -> Self {
+        let mut process = command(&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut printed = String::new();
+        while !printed.contains("Gen-1 door") {
+            printed.push_str(&lines.next().expect("the server starts").unwrap());
+            printed.push('\n');
+        }
+        let address = printed.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap().to_owned();
+        Self { process, address, printed }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
+    }
+
+    fn call(&self, body: &str) -> String {
+        exchange(&mut self.connect(), "POST", "/interface.php", body.as_bytes()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have been killed by its test already.
+        drop(self.process.kill());
+        self.process.wait().unwrap();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mini-lvb"));
+    command.args(arguments).env_remove("AWS_ENDPOINT_URL_DYNAMODB");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+/// Sends a request and reads the body of its answer; `None` if the server went away.
+fn exchange(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) -> Option<String> {
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body).ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut length = None;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok();
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length?];
+    reader.read_exact(&mut body).ok()?;
+    String::from_utf8(body).ok()
+}
+
+fn open_room(user: &str) -> String {
+    format!(r#"{{"Action":"RequestLVBAddr","userid":"{user}","groupid":"g","title":"t"}}"#)
+}
+
+fn room(user: &str) -> String {
+    format!(r#"{{"Action":"GetUserInfo","userid":"{user}","type":0}}"#)
+}
+
+#[test]
+fn the_health_check_is_answered_byte_for_byte() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0);
+    assert_eq!(exchange(&mut server.connect(), "GET", "/interface.php", b"").unwrap(), HEALTH);
+}
+
+#[test]
+fn it_says_what_to_put_into_the_app_and_where_the_data_is() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0);
+    let data = folder.0.canonicalize().unwrap();
+    for part in ["/interface.php", "/callback/Live_callback.php", data.to_str().unwrap(), "ACTION_AUTH=open"] {
+        assert!(server.printed.contains(part), "{part} in {}", server.printed);
+    }
+}
+
+#[test]
+fn a_connection_is_kept_for_more_than_one_call() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0);
+    let mut connection = server.connect();
+    for _ in 0..3 {
+        assert!(exchange(&mut connection, "POST", "/interface.php", open_room("alice").as_bytes()).is_some());
+    }
+}
+
+#[test]
+fn a_body_over_the_limit_is_no_call() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0);
+    let body = format!(r#"{{"Action":"GetCOSSign","filler":"{}"}}"#, "x".repeat(64 * 1024));
+    assert_eq!(server.call(&body), HEALTH);
+}
+
+#[test]
+fn a_second_run_finds_the_data_and_the_settings_of_the_first() {
+    let folder = Folder::new();
+    let url = |answer: String| answer.split("txSecret").next().unwrap().to_owned();
+    let first = Server::start(&folder.0);
+    let before = url(first.call(&open_room("alice")));
+    drop(first);
+    let settings = std::fs::read_to_string(folder.0.join("settings.toml")).unwrap();
+    let second = Server::start(&folder.0);
+    assert!(second.call(&room("alice")).contains(r#""title":"t""#));
+    assert_eq!(url(second.call(&open_room("alice"))), before);
+    assert_eq!(std::fs::read_to_string(folder.0.join("settings.toml")).unwrap(), settings);
+}
+
+#[test]
+fn a_killed_server_has_kept_every_write_that_it_acknowledged() {
+    const WRITERS: usize = 4;
+    const WRITES: usize = 200;
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0);
+    let acknowledged = Mutex::new(BTreeSet::new());
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (mut connection, acknowledged) = (server.connect(), &acknowledged);
+            scope.spawn(move || {
+                for n in (writer..WRITES).step_by(WRITERS) {
+                    let user = format!("user{n}");
+                    match exchange(&mut connection, "POST", "/interface.php", open_room(&user).as_bytes()) {
+                        Some(answer) if answer.contains(r#""returnValue":0"#) => {
+                            acknowledged.lock().unwrap().insert(user)
+                        }
+                        Some(answer) => panic!("{answer}"),
+                        None => return,
+                    };
+                }
+            });
+        }
+        while acknowledged.lock().unwrap().len() < WRITES / 2 {
+            std::thread::yield_now();
+        }
+        server.process.kill().unwrap(); // SIGKILL
+    });
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!((WRITES / 2..WRITES).contains(&acknowledged.len()), "killed in the middle: {}", acknowledged.len());
+    let server = Server::start(&folder.0);
+    for user in acknowledged {
+        assert!(server.call(&room(&user)).contains(r#""returnValue":0"#), "{user} is lost");
+    }
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_ends_well() {
+    let folder = Folder::new();
+    let mut server = Server::start(&folder.0);
+    let id = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(server.process.wait().unwrap().success());
+}
+
+#[test]
+fn an_address_that_is_taken_is_said_with_what_to_do() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0);
+    let other = Folder::new();
+    let output = run(&["--listen", &server.address, "--data", other.0.to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains(&server.address) && said.contains("--listen"), "{said}");
+}
+
+#[test]
+fn every_fault_of_the_settings_is_said_at_once() {
+    let folder = Folder::new();
+    let file = folder.0.join("own.toml");
+    std::fs::write(&file, "BIZID = \"88 88\"\nPUSH_KEY = \"short\"\n").unwrap();
+    let output = run(&["--memory", "--config", file.to_str().unwrap()]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    for part in ["ACTION_AUTH is not set", "BIZID may hold", "PUSH_KEY is too short", "IM_SECRET_KEY is not set"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert!(!said.contains("short\""), "no value is shown: {said}");
+}
+
+#[test]
+fn a_setting_that_does_not_exist_is_named() {
+    let folder = Folder::new();
+    let file = folder.0.join("own.toml");
+    std::fs::write(&file, "BISID = \"8888\"\n").unwrap();
+    let said = String::from_utf8(run(&["--memory", "--config", file.to_str().unwrap()]).stderr).unwrap();
+    assert!(said.contains("BISID is not a setting"), "{said}");
+}
