@@ -8,7 +8,7 @@
 //! | span       | `USER#<user>`                       | `SPAN#<start>#<file>`  | live_callback: which replays a recording overlaps |
 //! | journal    | `USER#<user>`                       | `JOURNAL`              | live_callback: the last decision about a recording |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
-//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<hash>#<user>` | enter_group, quit_group, fetch_group_member_list |
+//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>` | enter_group, quit_group, fetch_group_member_list |
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
 //! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list                                       |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
@@ -95,9 +95,22 @@ pub(super) fn group_partition(host: &UserId, group: &GroupId) -> String {
     format!("GROUP#{}#{host}#{group}", host.as_str().len())
 }
 
-/// A member of a group. Members stand in the order of a hash, so that their counts can be kept by stretches of it.
+/// A member of a group. Members stand in bins, each with a count of its own.
 pub(super) fn member(host: &UserId, group: &GroupId, user: &UserId) -> Key {
-    key(group_partition(host, group), format!("MEMBER#{:02x}#{user}", hash(user.as_str())))
+    key(group_partition(host, group), format!("{}{user}", bin_prefix(bin(user))))
+}
+
+/// How many bins the members of a group stand in.
+pub(super) const BINS: u8 = 64;
+
+/// The bin of a member: by a hash, so that bins fill evenly.
+pub(super) fn bin(user: &UserId) -> u8 {
+    hash(user.as_str()) % BINS
+}
+
+/// What the sort keys of the members of a bin begin with.
+pub(super) fn bin_prefix(bin: u8) -> String {
+    format!("MEMBER#{bin:02}#")
 }
 
 /// The counts of a group.

@@ -1,7 +1,7 @@
 //! Members: who watches what.
 //!
-//! A member stands in a group, and in it in the order of one byte of a hash. The group's head count has a counter for
-//! each value of that byte, so that a page deep in a large group is found without reading the pages before it.
+//! The members of a group stand in bins, by a hash of their names. The group's head count has a counter for each bin, so
+//! that a page deep in a large group is found without reading the pages before it.
 
 use super::{
     AttributeValue, Listed, Result, Table, damaged, failed, keys, moment, parsed, text,
@@ -75,7 +75,7 @@ impl Table {
             .set(keys::EXPIRES_AT, moment(now.plus(KEPT_SECONDS)))
             .set_text("nickname", member.nickname.as_str())
             .set_text("headpic", member.headpic.as_str());
-        match update.send(self, "write a member").await? {
+        match update.send_for_old(self, "write a member").await? {
             Outcome::Done(before) => Ok(before.is_empty()),
             Outcome::Unmet(_) => Ok(false),
         }
@@ -92,7 +92,7 @@ impl Table {
 
     async fn count_head(&self, host: &UserId, group: &GroupId, user: &UserId, by: i64, now: UnixSeconds) -> Result<()> {
         let update = Update::of(keys::head_count(host, group))
-            .add(&counter(keys::hash(user.as_str())), by)
+            .add(&counter(keys::bin(user)), by)
             .set(keys::EXPIRES_AT, moment(now.plus(KEPT_SECONDS)));
         update.send(self, "count a member").await.map(|_| ())
     }
@@ -103,18 +103,17 @@ impl Table {
             return Ok(Listed { total: 0, rows: vec![] });
         };
         let mut total = 0;
-        let mut start = (0_u8, page.offset);
-        for hash in 0..=u8::MAX {
-            let here = counter_in_heads(&heads, hash)?;
+        let mut start = (0, page.offset);
+        for bin in 0..keys::BINS {
             if total <= page.offset {
-                start = (hash, page.offset - total);
+                start = (bin, page.offset - total);
             }
-            total += here;
+            total += members_in(&heads, bin)?;
         }
         if page.offset >= total {
             return Ok(Listed { total, rows: vec![] });
         }
-        let (hash, skip) = start;
+        let (bin, skip) = start;
         let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
         let mut rows = Vec::new();
         let mut after = None;
@@ -125,8 +124,8 @@ impl Table {
                 .table_name(&self.name)
                 .key_condition_expression("PK = :group AND SK BETWEEN :first AND :end")
                 .expression_attribute_values(":group", text(keys::group_partition(host, group)))
-                .expression_attribute_values(":first", text(format!("MEMBER#{hash:02x}#")))
-                .expression_attribute_values(":end", text("MEMBER$"))
+                .expression_attribute_values(":first", text(keys::bin_prefix(bin)))
+                .expression_attribute_values(":end", text(keys::bin_prefix(keys::BINS)))
                 .limit(i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(after)
                 .send()
@@ -149,13 +148,13 @@ impl Table {
     }
 }
 
-fn counter(hash: u8) -> String {
-    format!("m{hash:02x}")
+fn counter(bin: u8) -> String {
+    format!("m{bin:02}")
 }
 
-/// How many members have this hash.
-fn counter_in_heads(heads: &super::Item, hash: u8) -> Result<u64> {
-    match heads.get(&counter(hash)) {
+/// How many members stand in this bin.
+fn members_in(heads: &super::Item, bin: u8) -> Result<u64> {
+    match heads.get(&counter(bin)) {
         None => Ok(0),
         Some(AttributeValue::N(count)) => {
             let count: i64 = count.parse().map_err(|_| damaged("a head count"))?;

@@ -12,7 +12,7 @@ use super::{
     moment, moment_in, number, number_in, parsed,
     rooms::{Profile, Room, contended},
     text, text_in,
-    update::{Outcome, Update},
+    update::{Update, Written},
 };
 use crate::types::{FileId, Page, Text, UnixSeconds, UserId};
 
@@ -158,7 +158,7 @@ impl Table {
             } else {
                 update.when("#revision = :seen").value(":seen", number(journal.revision))
             };
-            if let Outcome::Done(_) = update.send(self, CONTEXT).await? {
+            if update.send(self, CONTEXT).await? == Written::Done {
                 return self.write_decision(room, &decision, window).await;
             }
         }
@@ -222,7 +222,7 @@ impl Table {
                 .set(keys::LIST, text(TREE))
                 .set(keys::POSITION, text(keys::place(position, recording.file.as_str())))
                 .when("attribute_not_exists(PK)");
-            if let Outcome::Done(_) = room.profile.write(update).send(self, CONTEXT).await? {
+            if room.profile.write(update).send(self, CONTEXT).await? == Written::Done {
                 let expires_at = recording.end.plus(window + COUNTS_KEPT_SECONDS);
                 self.count(TREE, &[(Series::All, position, 1)], Some(expires_at)).await?;
             }

@@ -6,7 +6,7 @@ use super::{
     Item, Listed, Result, Table, counter_in, damaged, keys,
     lists::{Change, List, Position, Series},
     moment, moment_in, number, parsed, text, text_in,
-    update::{Outcome, Update},
+    update::{Outcome, Update, Written},
 };
 use crate::types::{GroupId, Page, StreamId, Text, UnixSeconds, UserId};
 
@@ -260,7 +260,7 @@ impl Table {
                 .when("#list = :list AND attribute_not_exists(#banned) AND #stream IN (:stream0, :stream1)")
                 .value(":stream0", text(streams[0].as_str()))
                 .value(":stream1", text(streams[1].as_str()));
-            let room = match reopen.send(self, CONTEXT).await? {
+            let room = match reopen.send_for_old(self, CONTEXT).await? {
                 Outcome::Done(before) => {
                     let before = Room::read(&before)?;
                     let moved = [(Series::All, before.position(), -1), (Series::All, position, 1)];
@@ -289,7 +289,7 @@ impl Table {
                 None => (start().when("attribute_not_exists(PK)"), vec![(Series::All, position, 1)]),
             };
             let update = update.set("stream", text(stream.as_str()));
-            if let Outcome::Done(_) = update.send(self, CONTEXT).await? {
+            if update.send(self, CONTEXT).await? == Written::Done {
                 self.count(TREE, &moved, None).await?;
                 return Ok(Opened::Open(stream));
             }
@@ -343,7 +343,7 @@ impl Table {
             if !room.banned {
                 update = update.when("attribute_not_exists(#banned)");
             }
-            if let Outcome::Done(_) = update.send(self, CONTEXT).await? {
+            if update.send(self, CONTEXT).await? == Written::Done {
                 return self.count_move(&room, status).await;
             }
         }
@@ -363,7 +363,7 @@ impl Table {
             } else {
                 (update.remove("banned"), room.status)
             };
-            if let Outcome::Done(_) = update.send(self, CONTEXT).await? {
+            if update.send(self, CONTEXT).await? == Written::Done {
                 self.count_move(&room, status).await?;
                 return Ok(Some(room));
             }

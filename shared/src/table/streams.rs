@@ -2,7 +2,7 @@
 
 use super::{
     Result, Table, keys, moment, parsed, text,
-    update::{Outcome, Update},
+    update::{Update, Written},
 };
 use crate::types::{StreamId, UnixSeconds, UserId};
 
@@ -12,7 +12,7 @@ impl Table {
         let update = Update::of(keys::stream(stream))
             .set("user", text(user.as_str()))
             .when("(attribute_not_exists(PK) OR #user = :user)");
-        Ok(matches!(update.send(self, "give a stream to a user").await?, Outcome::Done(_)))
+        Ok(update.send(self, "give a stream to a user").await? == Written::Done)
     }
 
     /// Remembers that `user` was given a stream for one joint broadcast.

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{
     error::SdkError,
-    operation::update_item::UpdateItemError,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
@@ -13,11 +13,20 @@ use super::{
 };
 
 /// What became of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It was done.
+    Done,
+    /// The condition did not hold.
+    Unmet,
+}
+
+/// What became of a conditional write, and the item as it was before: empty if there was none.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// It was done; the item as it was before, empty if there was none.
+    /// It was done.
     Done(Item),
-    /// The condition did not hold; the item that it did not hold for, empty if there is none.
+    /// The condition did not hold.
     Unmet(Item),
 }
 
@@ -77,24 +86,23 @@ impl Update {
     }
 
     /// Writes.
-    pub(super) async fn send(self, table: &Table, context: &'static str) -> Result<Outcome> {
-        let clauses = [("SET", self.set), ("ADD", self.add), ("REMOVE", self.remove)];
-        let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
-        let expression = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>();
-        let expression = expression.join(" ");
-        let mut request = table.client.update_item().table_name(&table.name).set_key(Some(self.key));
-        for name in names(&expression).chain(self.condition.iter().flat_map(|condition| names(condition))) {
-            request = request.expression_attribute_names(format!("#{name}"), name);
+    pub(super) async fn send(self, table: &Table, context: &'static str) -> Result<Written> {
+        match self.request(table).send().await {
+            Ok(_) => Ok(Written::Done),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(Written::Unmet)
+            }
+            Err(error) => Err(failed(context)(error)),
         }
-        let outcome = request
-            .update_expression(expression)
-            .set_condition_expression(self.condition)
-            .set_expression_attribute_values((!self.values.is_empty()).then_some(self.values))
+    }
+
+    /// Writes, and gives the item as it was.
+    pub(super) async fn send_for_old(self, table: &Table, context: &'static str) -> Result<Outcome> {
+        let request = self
+            .request(table)
             .return_values(ReturnValue::AllOld)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match outcome {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match request.send().await {
             Ok(done) => {
                 let before = done.attributes.unwrap_or_default();
                 // Of an item that was not there, some engines give back the key; all of ours have more than that.
@@ -109,6 +117,21 @@ impl Update {
             },
             Err(error) => Err(failed(context)(error)),
         }
+    }
+
+    fn request(self, table: &Table) -> UpdateItemFluentBuilder {
+        let clauses = [("SET", self.set), ("ADD", self.add), ("REMOVE", self.remove)];
+        let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
+        let expression = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>();
+        let expression = expression.join(" ");
+        let mut request = table.client.update_item().table_name(&table.name).set_key(Some(self.key));
+        for name in names(&expression).chain(self.condition.iter().flat_map(|condition| names(condition))) {
+            request = request.expression_attribute_names(format!("#{name}"), name);
+        }
+        request
+            .update_expression(expression)
+            .set_condition_expression(self.condition)
+            .set_expression_attribute_values((!self.values.is_empty()).then_some(self.values))
     }
 }
 

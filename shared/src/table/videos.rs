@@ -60,7 +60,7 @@ impl Table {
             .set("title", text(video.title.as_str()))
             .set(keys::LIST, text(TREE))
             .set(keys::POSITION, text(keys::place(video.position(), video.file.as_str())));
-        let outcome = video.profile.write(update).send(self, "publish a video").await?;
+        let outcome = video.profile.write(update).send_for_old(self, "publish a video").await?;
         let mut changes = vec![(Series::All, video.position(), 1)];
         if let Outcome::Done(before) = outcome
             && !before.is_empty()
