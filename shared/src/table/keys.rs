@@ -97,8 +97,16 @@ pub(super) fn group_partition(host: &UserId, group: &GroupId) -> String {
 
 /// A member of a group. Members stand in the order of a hash, so that their counts can be kept by stretches of it.
 pub(super) fn member(host: &UserId, group: &GroupId, user: &UserId) -> Key {
-    key(group_partition(host, group), format!("MEMBER#{:02x}#{user}", hash(user.as_str())))
+    key(group_partition(host, group), format!("{}{user}", member_bound(hash(user.as_str()))))
 }
+
+/// What the sort keys of members begin with whose names have this hash; they sort as the hashes do.
+pub(super) fn member_bound(hash: u8) -> String {
+    format!("MEMBER#{hash:02x}#")
+}
+
+/// A sort key that stands just after every member.
+pub(super) const MEMBERS_END: &str = "MEMBER$";
 
 /// The counts of a group.
 pub(super) fn head_count(host: &UserId, group: &GroupId) -> Key {
