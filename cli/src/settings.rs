@@ -39,7 +39,11 @@ pub fn read(file: &Path) -> Result<Settings, Error> {
         let value = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
-            _ => return Err(fault(file, format!("{name} is neither a text nor a number"))),
+            toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_)
+            | toml::Value::Table(_) => return Err(fault(file, format!("{name} is neither a text nor a whole number"))),
         };
         settings.insert(name, value);
     }

@@ -109,12 +109,13 @@ impl Update {
                 let was_there = before.keys().any(|name| name != PK && name != SK);
                 Ok(Outcome::Done(if was_there { before } else { Item::new() }))
             }
-            Err(SdkError::ServiceError(error)) => match error.into_err() {
-                UpdateItemError::ConditionalCheckFailedException(unmet) => {
-                    Ok(Outcome::Unmet(unmet.item.unwrap_or_default()))
+            Err(SdkError::ServiceError(error)) => {
+                let error = error.into_err();
+                if let UpdateItemError::ConditionalCheckFailedException(unmet) = error {
+                    return Ok(Outcome::Unmet(unmet.item.unwrap_or_default()));
                 }
-                error => Err(failed(context)(error)),
-            },
+                Err(failed(context)(error))
+            }
             Err(error) => Err(failed(context)(error)),
         }
     }
