@@ -1,4 +1,5 @@
 //! `mini-lvb serve` as a process: what it prints, what it keeps, and how it ends.
+#![expect(clippy::unwrap_used, reason = "clippy spares tests, but not the functions that they share")]
 
 use std::{
     collections::BTreeSet,
