@@ -67,7 +67,7 @@ impl Engine {
 
     /// A client of the table that asks this engine.
     pub fn client(&self) -> aws_sdk_dynamodb::Client {
-        client(self.http_client(), None)
+        client(self.http_client())
     }
 
     /// What the SDK takes for its HTTP client.
@@ -143,15 +143,16 @@ fn respond((status, json): (u16, String)) -> Result<HttpResponse, ConnectorError
     Ok(HttpResponse::new(status, SdkBody::from(json)))
 }
 
-/// A client of a table that is not AWS's own: over this HTTP client, at this address.
-pub fn client(http: SharedHttpClient, endpoint: Option<String>) -> aws_sdk_dynamodb::Client {
-    let mut config = lambda::sdk_config(http).region(Region::new("local")).credentials_provider(Credentials::new(
-        "local",
-        "local",
-        None,
-        None,
-        "a server of one's own",
-    ));
-    config.set_endpoint_url(Some(endpoint.unwrap_or_else(|| "http://engine.invalid".to_owned())));
-    aws_sdk_dynamodb::Client::from_conf(config.build())
+/// A client of the table that asks an embedded engine, by what [`Engine::http_client`] gives. Requests are not signed:
+/// they never leave the process.
+pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
+    let config = lambda::sdk_config(http).region(Region::new("local")).endpoint_url("http://engine.invalid");
+    aws_sdk_dynamodb::Client::from_conf(config.allow_no_auth().build())
+}
+
+/// A client of a table on another DynamoDB-compatible server of one's own, which takes any credentials.
+pub fn client_of(endpoint: impl Into<String>) -> aws_sdk_dynamodb::Client {
+    let anybody = Credentials::new("local", "local", None, None, "a server of one's own");
+    let config = lambda::sdk_config(lambda::tls_client()).region(Region::new("local")).endpoint_url(endpoint);
+    aws_sdk_dynamodb::Client::from_conf(config.credentials_provider(anybody).build())
 }

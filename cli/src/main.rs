@@ -14,7 +14,7 @@ use shared::{
     app::App,
     cloud::Cloud,
     config::{ActionAuth, SETTINGS},
-    lambda::{getrandom_u32, now, tls_client},
+    lambda::{getrandom_u32, now},
     table::Table,
 };
 use tokio::{
@@ -105,7 +105,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     };
     let client = match &engine {
         Some(engine) => engine.client(),
-        None => engine::client(tls_client(), endpoint.clone()),
+        None => engine::client_of(endpoint.clone().unwrap_or_default()),
     };
     let table = Table::new(client, config.table.clone());
     table.create_if_missing().await.map_err(|error| match error.source() {

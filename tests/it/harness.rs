@@ -57,7 +57,7 @@ pub(crate) async fn program_with(settings: impl Fn(&str) -> Option<&'static str>
         Some(url) => {
             static TABLES: AtomicU32 = AtomicU32::new(0);
             let name = format!("it-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::SeqCst));
-            let client = engine::client(shared::lambda::tls_client(), Some(url));
+            let client = engine::client_of(url);
             program_on(Table::new(client, name), settings).await
         }
         None => program_over(Engine::in_memory().unwrap().http_client(), settings).await,
@@ -66,7 +66,7 @@ pub(crate) async fn program_with(settings: impl Fn(&str) -> Option<&'static str>
 
 /// A fresh program that reaches its table through this HTTP client.
 pub(crate) async fn program_over(http: SharedHttpClient, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
-    program_on(Table::new(engine::client(http, None), "mini-lvb"), settings).await
+    program_on(Table::new(engine::client(http), "mini-lvb"), settings).await
 }
 
 async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str>) -> Program {

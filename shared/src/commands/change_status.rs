@@ -1,14 +1,7 @@
 //! `change_status`: the broadcaster's app says that its room goes online or offline.
 
 use super::{Command, Done, Names};
-use crate::{
-    app::App,
-    auth::User,
-    error::Error,
-    table::{Evidence, Status},
-    types::UserId,
-    wire::Params,
-};
+use crate::{app::App, auth::User, error::Error, table::Status, types::UserId, wire::Params};
 
 /// See the module.
 #[derive(Debug)]
@@ -33,7 +26,7 @@ impl Command for ChangeStatus {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        app.table.set_status(caller.id(), &Evidence::App(self.status)).await?;
+        app.table.set_status(caller.id(), self.status).await?;
         Ok(Done::YES)
     }
 }
@@ -52,7 +45,7 @@ impl Command for StopLive {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        app.table.set_status(caller.id(), &Evidence::App(Status::Offline)).await?;
+        app.table.set_status(caller.id(), Status::Offline).await?;
         Ok(Done::YES)
     }
 }

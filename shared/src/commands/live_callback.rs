@@ -7,7 +7,7 @@ use crate::{
     app::App,
     auth::Notice,
     error::Error,
-    table::{Evidence, Recording, Status},
+    table::{PushNotice, Recording, Status},
     types::{StreamId, UnixSeconds},
     wire::{Filled, Params},
 };
@@ -69,7 +69,7 @@ impl Command for LiveCallback {
             Event::Push { status: Status::Online, .. } if notice.is_late() => {}
             Event::Push { status, sequence, at } => {
                 let at = at.unwrap_or_else(|| app.now());
-                app.table.set_status(&user, &Evidence::Cloud { status, sequence, at }).await?;
+                app.table.push_changed(&user, &PushNotice { status, sequence, at }).await?;
             }
             Event::Recorded(recording) => keep(app, &user, *recording).await?,
             Event::Other => {}

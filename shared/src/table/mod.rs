@@ -29,7 +29,7 @@ pub use self::{
     lists::Listed,
     members::Member,
     replays::{Recording, Replay},
-    rooms::{Evidence, Opened, Profile, Room, Show, Status},
+    rooms::{Opened, Profile, PushNotice, Room, Show, Status},
     videos::Video,
 };
 use crate::types::UnixSeconds;

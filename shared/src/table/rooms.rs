@@ -120,20 +120,15 @@ struct Push {
     past: Vec<String>,
 }
 
-/// What tells whether a room is live.
+/// The cloud says that a push started or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// The app says so.
-    App(Status),
-    /// The cloud says that a push started or ended.
-    Cloud {
-        /// Started: online. Ended: offline.
-        status: Status,
-        /// The name of the push, the same at its start and its end; empty in very old notices.
-        sequence: String,
-        /// When it happened.
-        at: UnixSeconds,
-    },
+pub struct PushNotice {
+    /// Started: online. Ended: offline.
+    pub status: Status,
+    /// The name of the push, the same at its start and its end; empty in very old notices.
+    pub sequence: String,
+    /// When it happened.
+    pub at: UnixSeconds,
 }
 
 /// What became of a wish to go live.
@@ -181,12 +176,9 @@ impl Room {
         Position::of(self.opened_at, self.user.as_str())
     }
 
-    /// What the room is after the evidence, or `None` if that changes nothing.
-    fn after(&self, evidence: &Evidence) -> Option<(Status, Push)> {
-        let (status, push) = match evidence {
-            Evidence::App(status) => (*status, self.push.clone()),
-            Evidence::Cloud { status, sequence, at } => self.push.after(self.status, *status, sequence, *at),
-        };
+    /// What the room is after a notice, or `None` if that changes nothing.
+    fn after(&self, notice: &PushNotice) -> Option<(Status, Push)> {
+        let (status, push) = self.push.after(self.status, notice.status, &notice.sequence, notice.at);
         let status = if self.banned { Status::Offline } else { status };
         ((status, &push) != (self.status, &self.push)).then_some((status, push))
     }
@@ -314,12 +306,28 @@ impl Table {
         self.get(keys::room(user), "read a room").await?.as_ref().map(Room::read).transpose()
     }
 
-    /// Moves a room online or offline, as far as the evidence goes. Nothing happens if there is no room.
-    pub async fn set_status(&self, user: &UserId, evidence: &Evidence) -> Result<()> {
+    /// Moves a room online or offline because its app says so. Nothing happens if there is no room, or it is banned.
+    pub async fn set_status(&self, user: &UserId, status: Status) -> Result<()> {
+        let before = match status {
+            Status::Online => Status::Offline,
+            Status::Offline => Status::Online,
+        };
+        let update = Update::of(keys::room(user))
+            .set(keys::LIST, text(status.partition()))
+            .when("#list = :before AND attribute_not_exists(#banned)")
+            .value(":before", text(before.partition()));
+        match update.send_for_old(self, "move a room online or offline").await? {
+            Outcome::Done(room) => self.count_move(&Room::read(&room)?, status).await,
+            Outcome::Unmet(_) => Ok(()),
+        }
+    }
+
+    /// Moves a room online or offline as far as a notice of the cloud goes. Nothing happens if there is no room.
+    pub async fn push_changed(&self, user: &UserId, notice: &PushNotice) -> Result<()> {
         const CONTEXT: &str = "move a room online or offline";
         for _ in 0..ATTEMPTS {
             let Some(room) = self.room(user).await? else { return Ok(()) };
-            let Some((status, push)) = room.after(evidence) else { return Ok(()) };
+            let Some((status, push)) = room.after(notice) else { return Ok(()) };
             let mut update = Update::of(keys::room(user))
                 .set(keys::LIST, text(status.partition()))
                 .set_text("past", &push.past.join("\n"))
@@ -329,7 +337,7 @@ impl Table {
             if let Some((sequence, pushed_at)) = &push.current {
                 update = update.set("sequence", text(sequence)).set("pushed_at", moment(*pushed_at));
             }
-            // Each of these tells that nobody else has brought evidence since.
+            // Each of these tells that no other notice has been heard since.
             let seen_sequence = room.push.current.as_ref().map(|(sequence, _)| sequence.clone()).unwrap_or_default();
             for (attribute, seen) in [("sequence", seen_sequence), ("past", room.push.past.join("\n"))] {
                 update = if seen.is_empty() {
