@@ -2,7 +2,9 @@
 //!
 //! - [`harness`]: a fresh program on its own embedded table, with a clock that stands still
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
+//! - [`vectors`]: the formulas against vectors that nobody here made up
 
 mod harness;
 
 mod get_push_url;
+mod vectors;
