@@ -1,10 +1,14 @@
 //! The protocol from outside: bytes in, bytes out, through the same entry as AWS.
 //!
 //! - [`harness`]: a fresh program on its own embedded table, with a clock that stands still
+//! - [`requests`]: one well-formed request for every command
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
+//! - [`hostile`]: what nobody should send, by the thousand
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 
 mod harness;
+mod requests;
 
 mod get_push_url;
+mod hostile;
 mod vectors;
