@@ -1,14 +1,18 @@
 //! The protocol from outside: bytes in, bytes out, through the same entry as AWS.
 //!
 //! - [`harness`]: a fresh program on its own embedded table, with a clock that stands still
+//! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
 //! - [`requests`]: one well-formed request for every command
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
 //! - [`hostile`]: what nobody should send, by the thousand
+//! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 
 mod harness;
+mod lambda_runtime_api;
 mod requests;
 
 mod get_push_url;
 mod hostile;
+mod runtime;
 mod vectors;
