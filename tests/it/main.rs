@@ -8,6 +8,8 @@
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where, and that is all it needs")]
+
 mod harness;
 mod lambda_runtime_api;
 mod requests;

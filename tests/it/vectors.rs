@@ -64,7 +64,9 @@ impl Vector {
         match &self.0["inputs"][name] {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
-            other => panic!("{}: {name} is {other}", self.name()),
+            other @ (Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+                panic!("{}: {name} is {other}", self.name())
+            }
         }
     }
 
