@@ -396,7 +396,7 @@ async fn huge_and_deep_bodies_are_answered() {
                 let filler = "x".repeat(length - body.len().min(length) - r#","x":"""#.len());
                 target.post("huge, by a field", &path, format!(r#"{start},"x":"{filler}"}}"#)).await;
             }
-            for depth in [100, 126, 127, 128, 129, 1000, 30_000] {
+            for depth in [100, 126, 127, 128, 129, 10_000] {
                 for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
                     let (open, close) = (open.repeat(depth), close.repeat(depth));
                     let nested = format!("{}{open}1{close}}}", &body[..body.len() - 1]);
