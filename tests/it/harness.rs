@@ -83,7 +83,7 @@ async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str
 }
 
 /// The settings of the tests. The cloud is an address where nobody listens.
-fn setting(name: &str) -> Option<&'static str> {
+pub(crate) fn setting(name: &str) -> Option<&'static str> {
     match name {
         "ACTION_AUTH" => Some("open"),
         "BIZID" => Some("8888"),

@@ -14,7 +14,13 @@ pub fn sign(parameters: &[(&str, &str)], key: &Secret) -> String {
     signed_text(key, &query(parameters))
 }
 
-/// The parameters as a query string, encoded as forms are.
+/// The parameters as a query string, encoded as PHP does: `http_build_query`.
+///
+/// ```
+/// use shared::sign::vod::query;
+/// assert_eq!(query(&[("a", "b c~*-_."), ("d", "&=")]), "a=b+c%7E%2A-_.&d=%26%3D");
+/// ```
 pub fn query(parameters: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
+    // Browsers, whose rule the serializer follows, leave `*` as it is; every other mark is encoded alike.
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish().replace('*', "%2A")
 }

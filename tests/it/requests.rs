@@ -1,0 +1,81 @@
+//! One well-formed request for every command, and one notice of every kind, for tests that go through them all.
+
+use serde_json::{Value, json};
+use shared::{
+    commands::{self, Entry},
+    sign::callback::sign,
+    types::Secret,
+};
+
+use crate::harness::KEY;
+
+/// The fields of a well-formed call of a command, without `Action`; a command that is not here fails its tests.
+pub(crate) fn fields(entry: &Entry) -> Value {
+    let userinfo = json!({
+        "nickname": "Al", "headpic": "http://h/a.png", "frontcover": "http://h/c.png", "location": "深圳", "desc": "d",
+    });
+    match entry.names.action.unwrap() {
+        "RequestLVBAddr" => json!({"userid": "alice", "groupid": "g1", "title": "hello", "userinfo": userinfo}),
+        "ChangeStatus" => json!({"userid": "alice", "status": 0}),
+        "StopLVB" | "GetCOSSign" | "GetCOSSignV2" | "GetVodSignature" | "GetVodSignatureV2" => {
+            json!({"userid": "alice"})
+        }
+        "ChangeCount" => json!({"userid": "alice", "type": 1, "optype": 0, "flag": 0, "fileid": "f1"}),
+        "FetchList" => json!({"userid": "vera", "flag": 4, "pageno": 1, "pagesize": 20}),
+        "GetUserInfo" => json!({"userid": "alice", "type": 0, "fileid": "f1"}),
+        "EnterGroup" => json!({
+            "userid": "vera", "liveuserid": "alice", "groupid": "g1", "nickname": "V", "headpic": "http://h/v.png",
+            "flag": 0,
+        }),
+        "QuitGroup" => json!({"userid": "vera", "liveuserid": "alice", "groupid": "g1", "flag": 0}),
+        "FetchGroupMemberList" => {
+            json!({"userid": "vera", "liveuserid": "alice", "groupid": "g1", "pageno": 1, "pagesize": 20})
+        }
+        "UploadUGCVideo" => json!({
+            "userid": "alice", "file_id": "v1", "title": "clip", "play_url": "http://h/v1.mp4", "userinfo": userinfo,
+        }),
+        "RequestLVBAddrForLinkMic" => json!({"userid": "alice", "title": "hello", "userinfo": userinfo}),
+        "RequestPlayUrlWithSignForLinkMic" => {
+            json!({"userid": "alice", "originStreamUrl": "rtmp://8888.liveplay.myqcloud.com/live/8888_alice"})
+        }
+        "MergeVideoStream" => json!({"userid": "alice", "mergeparams": {"interface": {"para": {"app_id": "1"}}}}),
+        "ReportUser" => json!({"userid": "vera", "hostuserid": "alice"}),
+        "ForbidLive" => json!({"userid": "alice", "forbidflag": 0}),
+        other => panic!("{other} has no well-formed request"),
+    }
+}
+
+/// The body of a well-formed call of a command through the Gen-1 door.
+pub(crate) fn action_body(entry: &Entry) -> String {
+    let mut body = fields(entry);
+    body["Action"] = json!(entry.names.action);
+    body.to_string()
+}
+
+/// The Gen-1 call that opens the room of all these requests.
+pub(crate) fn opening() -> String {
+    action_body(&commands::all()[0])
+}
+
+/// The fields of a notice of every kind that the cloud sends, without `t` and `sign`.
+pub(crate) fn notices(now: u64) -> [Value; 5] {
+    let stream = "8888_alice";
+    [
+        json!({"event_type": 1, "stream_id": stream, "channel_id": stream, "sequence": "1", "event_time": now}),
+        json!({"event_type": 0, "stream_id": stream, "channel_id": stream, "sequence": "1", "event_time": now + 60}),
+        json!({
+            "event_type": 100, "stream_id": stream, "video_id": "f1", "video_url": "http://h/f1.flv",
+            "file_format": "flv", "start_time": now - 600, "end_time": now,
+        }),
+        json!({"event_type": 200, "stream_id": stream, "pic_url": "/1.jpg", "create_time": now}),
+        json!({"event_type": 317, "streamId": stream, "type": 1}),
+    ]
+}
+
+/// The body of a notice, signed so that it expires in ten minutes.
+pub(crate) fn signed(mut notice: Value, now: u64) -> String {
+    let t = now + 600;
+    notice["t"] = json!(t);
+    notice["sign"] = json!(sign(&Secret::new(KEY), &t.to_string()));
+    notice.to_string()
+}
