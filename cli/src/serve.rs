@@ -81,14 +81,10 @@ async fn respond(app: &App, request: Request<Incoming>) -> Response<Full<Bytes>>
     let read = tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY_BYTES).collect()).await;
     let (body, whole) = match read {
         Ok(Ok(body)) => (body.to_bytes().to_vec(), true),
-        // The rest of it is still on the way, so the connection cannot go on. The call is refused for its length, as a
-        // function would, and not for the fields that an empty body lacks.
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            tracing::info!(reason = "too long", "a body was not read");
-            (vec![b' '; MAX_BODY_BYTES + 1], false)
-        }
+        // Read as no body at all; the rest of it is still on the way, so the connection cannot go on.
         Ok(Err(error)) => {
-            tracing::info!(%error, reason = "broken off", "a body was not read");
+            let reason = if error.is::<LengthLimitError>() { "too long" } else { "broken off" };
+            tracing::info!(reason, "a body was not read");
             (Vec::new(), false)
         }
         Err(_) => {
