@@ -340,7 +340,7 @@ async fn every_function_answers_as_the_local_server_does() {
             for front in [Front::HttpApi, Front::FunctionUrl] {
                 let functions = received(function.invoke(&event(front, body, &sent)).await);
                 let servers = ask(&worlds.server, &sent).await;
-                let shown = String::from_utf8_lossy(&sent.body[..sent.body.len().min(300)]).into_owned();
+                let shown = sent.body[..sent.body.len().min(300)].escape_ascii().to_string();
                 let what = format!("{name}: {front:?}, {body:?}: {} {} {shown}", sent.method, sent.path);
                 let good = r#"{"returnValue":0,"#;
                 done += usize::from(functions.body.starts_with(good) || functions.body == r#"{"code":0}"#);
