@@ -6,6 +6,7 @@
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
 //! - [`agreement`]: commands, binaries, documents and template name the same things, and boundaries hold
 //! - [`user_sig`]: what the Gen-1 door asks for with `ACTION_AUTH=user-sig`
+//! - [`engine`]: the embedded table answers the same directly and over HTTP
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed; clippy spares test functions only")]
 
@@ -16,6 +17,7 @@ mod steps;
 mod agreement;
 mod change_count;
 mod change_status;
+mod engine;
 mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
