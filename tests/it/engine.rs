@@ -239,6 +239,16 @@ async fn a_key_of_the_wrong_type_is_refused() {
 }
 
 #[tokio::test]
+async fn a_number_that_is_none_is_refused() {
+    let outcomes = both(|client| async move {
+        let put = client.put_item().table_name(TABLE).item("PK", s("P")).item("SK", s("x"));
+        vec![said(put.item("count", AttributeValue::N("x".to_owned())).send().await)]
+    })
+    .await;
+    assert!(outcomes[0].starts_with("400 Some(\"ValidationException\")"), "{}", outcomes[0]);
+}
+
+#[tokio::test]
 async fn a_table_that_is_not_there_is_not_found() {
     let outcomes = both(|client| async move {
         let get = client.get_item().table_name("none").key("PK", s("P")).key("SK", s("S1"));
