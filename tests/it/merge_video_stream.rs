@@ -62,6 +62,12 @@ async fn an_answer_that_is_no_text_is_not_handed_on() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_no_json_is_not_handed_on() {
+    let (program, _) = program_with_cloud(Answers(200, b"<html>Bad Gateway</html>")).await;
+    golden("merge_video_stream/cloud_fails.action.json", &mix(&program).await);
+}
+
+#[tokio::test]
 async fn a_cloud_that_hangs_up_is_reported() {
     let (program, _) = program_with_cloud(HangsUp).await;
     golden("merge_video_stream/cloud_fails.action.json", &mix(&program).await);
