@@ -25,6 +25,20 @@ async fn a_guest_who_asks_again_in_the_same_second_gets_the_same_stream() {
 }
 
 #[tokio::test]
+async fn guests_whose_names_look_alike_do_not_share_a_stream() {
+    let program = program().await;
+    assert_ne!(join(&program, "a@b").await, join(&program, "a_b").await);
+}
+
+#[tokio::test]
+async fn a_guest_is_not_given_the_stream_of_somebody_elses_room() {
+    let program = program().await;
+    let until = START + 10800;
+    let room = stream_of(&open_room(&program, &format!("bob_{until:x}"), "t").await);
+    assert_ne!(join(&program, "bob").await, room);
+}
+
+#[tokio::test]
 async fn the_push_of_a_guest_puts_no_room_online() {
     let program = program().await;
     open_room(&program, "bob", "t").await;
