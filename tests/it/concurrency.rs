@@ -175,6 +175,23 @@ async fn two_programs() -> (Program, Program, Watch) {
 }
 
 #[tokio::test]
+async fn a_ban_that_meets_a_room_opened_anew_counts_it_where_it_stands() {
+    let (first, second, watch) = two_programs().await;
+    open_room(&first, "alice", "t").await;
+    go_online(&first, "alice").await;
+    watch.interrupt("UpdateItem", 0, || async move {
+        go_offline(&second, "alice").await;
+        second.pass(100_000);
+        open_room(&second, "alice", "anew").await;
+        go_online(&second, "alice").await;
+    });
+    let body = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
+    action_with(&first, body, "X-Operator-Key", OPERATOR_KEY).await;
+    let lives = list(&first, 1, 1, 10).await;
+    assert_eq!((column(&lives, "userid"), lives["totalcount"].as_u64()), (vec![], Some(0)));
+}
+
+#[tokio::test]
 async fn an_end_that_meets_a_room_opened_anew_is_judged_again() {
     let (first, second, watch) = two_programs().await;
     open_room(&first, "alice", "t").await;

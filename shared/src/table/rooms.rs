@@ -363,7 +363,9 @@ impl Table {
             } else {
                 (update.remove("banned"), room.status)
             };
-            if update.send(self, CONTEXT).await? == Written::Done {
+            if let Outcome::Done(before) = update.send_for_old(self, CONTEXT).await? {
+                // As it stood in the very moment of the ban: between the read and that it may have been opened anew.
+                let room = Room::read(&before)?;
                 self.count_move(&room, status).await?;
                 return Ok(Some(room));
             }
