@@ -130,6 +130,25 @@ async fn viewers_who_come_and_go_at_once_are_counted_rightly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_viewer_who_comes_and_goes_many_times_at_once_is_counted_rightly() {
+    let program = Arc::new(program().await);
+    open_room(&program, "alice", "t").await;
+    at_once(&program, |program, n| async move {
+        for _ in 0..5 {
+            if n % 2 == 0 {
+                enter(&program, "bob", "alice", "@alice").await;
+            } else {
+                quit(&program, "bob", "alice", "@alice").await;
+            }
+        }
+    })
+    .await;
+    quit(&program, "bob", "alice", "@alice").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 0);
+    assert_eq!(members(&program, "alice", "@alice").await["totalcount"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_like_is_lost() {
     let program = Arc::new(program().await);
     open_room(&program, "alice", "t").await;
@@ -189,6 +208,17 @@ async fn a_ban_that_meets_a_room_opened_anew_counts_it_where_it_stands() {
     action_with(&first, body, "X-Operator-Key", OPERATOR_KEY).await;
     let lives = list(&first, 1, 1, 10).await;
     assert_eq!((column(&lives, "userid"), lives["totalcount"].as_u64()), (vec![], Some(0)));
+}
+
+#[tokio::test]
+async fn a_viewer_who_leaves_while_still_coming_in_is_not_counted() {
+    let (first, second, watch) = two_programs().await;
+    open_room(&first, "alice", "t").await;
+    watch.interrupt("UpdateItem", 1, || async move { quit(&second, "bob", "alice", "@alice").await });
+    enter(&first, "bob", "alice", "@alice").await;
+    quit(&first, "bob", "alice", "@alice").await;
+    assert_eq!(room(&first, "alice").await["viewercount"], 0);
+    assert_eq!(members(&first, "alice", "@alice").await["totalcount"], 0);
 }
 
 #[tokio::test]

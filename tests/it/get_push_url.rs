@@ -128,6 +128,31 @@ async fn a_new_show_begins_at_zero_and_at_the_top_of_the_list() {
 }
 
 #[tokio::test]
+async fn a_viewer_of_the_last_show_who_leaves_late_is_not_missing_in_this_one() {
+    let program = program().await;
+    open_room_for(&program, "alice", "yesterday", "@one").await;
+    enter(&program, "bob", "alice", "@one").await;
+    program.pass(86400);
+    open_room_for(&program, "alice", "today", "@two").await;
+    enter(&program, "carol", "alice", "@two").await;
+    quit(&program, "bob", "alice", "@one").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 1);
+}
+
+#[tokio::test]
+async fn a_viewer_who_never_left_the_last_show_counts_in_this_one() {
+    let program = program().await;
+    open_room(&program, "alice", "yesterday").await;
+    enter(&program, "bob", "alice", "@alice").await;
+    program.pass(86400);
+    open_room(&program, "alice", "today").await;
+    enter(&program, "bob", "alice", "@alice").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 1);
+    quit(&program, "bob", "alice", "@alice").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 0);
+}
+
+#[tokio::test]
 async fn users_whose_names_look_alike_do_not_share_a_stream() {
     let program = program().await;
     let mut streams = Vec::new();

@@ -402,6 +402,24 @@ impl Table {
         self.count_on(keys::room(user), "viewers", by).await
     }
 
+    /// Counts a viewer of the show that the room is open for, and says which one that is: when it was opened. `None` if
+    /// there is no room.
+    pub(super) async fn count_viewer_in(&self, user: &UserId) -> Result<Option<UnixSeconds>> {
+        let update = Update::of(keys::room(user)).add("viewers", 1).when("attribute_exists(PK)");
+        match update.send_for_old(self, "count a viewer").await? {
+            Outcome::Done(before) => moment_in(&before, "opened_at").map(Some),
+            Outcome::Unmet(_) => Ok(None),
+        }
+    }
+
+    /// Takes a viewer of this show away. Nothing happens if the room has been opened for another one since.
+    pub(super) async fn count_viewer_out(&self, user: &UserId, show: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::room(user)).add("viewers", -1);
+        let update = update.when("#viewers >= :enough AND #opened_at = :show");
+        let update = update.value(":enough", number(1)).value(":show", moment(show));
+        update.send(self, "count a viewer").await.map(|_| ())
+    }
+
     /// Counts on an item that is there, never below zero.
     pub(super) async fn count_on(&self, key: keys::Key, counter: &'static str, by: i64) -> Result<()> {
         let update = Update::of(key).add(counter, by);
