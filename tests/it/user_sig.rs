@@ -149,5 +149,8 @@ async fn nothing_is_stored_for_who_is_refused() {
 #[tokio::test]
 async fn a_refusal_does_not_say_what_was_wrong() {
     let program = guarded().await;
-    golden("change_status/no_user_sig.action.json", &action(&program, r#"{"Action":"StopLVB","userid":"alice"}"#).await);
+    golden(
+        "change_status/no_user_sig.action.json",
+        &action(&program, r#"{"Action":"StopLVB","userid":"alice"}"#).await,
+    );
 }
