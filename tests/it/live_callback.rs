@@ -319,11 +319,11 @@ async fn a_recording_that_comes_again_after_others_does_not_write_over_them() {
     let program = with_room().await;
     let first = file("v1", "flv", START - 1000, START - 900);
     is_recorded(&program, first).await;
-    is_recorded(&program, file("v2", "hls", START - 1000, START - 900)).await;
+    is_recorded(&program, file("v2", "mp4", START - 1000, START - 900)).await;
     is_recorded(&program, file("v3", "flv", START - 100, START)).await;
     is_recorded(&program, first).await;
     assert_eq!(replays(&program).await, ["v3", "v1"]);
-    assert_eq!(replay(&program, "alice", "v1").await["hls_play_url"], "http://vod/v2.hls");
+    assert_eq!(replay(&program, "alice", "v1").await["playurl"], "http://vod/v2.mp4");
 }
 
 #[tokio::test]
