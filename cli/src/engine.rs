@@ -90,14 +90,14 @@ impl Engine {
     fn run(&self, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
         let db = &self.database;
         match operation {
-            "GetItem" => on(body, |request| db.get_item(request)),
-            "BatchGetItem" => on(body, |request| db.batch_get_item(request)),
-            "Query" => on(body, |request| db.query(request)),
-            "PutItem" => on(body, |request| db.put_item(request)),
-            "UpdateItem" => on(body, |request| db.update_item(request)),
-            "DeleteItem" => on(body, |request| db.delete_item(request)),
-            "CreateTable" => on(body, |request| db.create_table(request)),
-            "UpdateTimeToLive" => on(body, |request| db.update_time_to_live(request)),
+            "GetItem" => on(operation, body, |request| db.get_item(request)),
+            "BatchGetItem" => on(operation, body, |request| db.batch_get_item(request)),
+            "Query" => on(operation, body, |request| db.query(request)),
+            "PutItem" => on(operation, body, |request| db.put_item(request)),
+            "UpdateItem" => on(operation, body, |request| db.update_item(request)),
+            "DeleteItem" => on(operation, body, |request| db.delete_item(request)),
+            "CreateTable" => on(operation, body, |request| db.create_table(request)),
+            "UpdateTimeToLive" => on(operation, body, |request| db.update_time_to_live(request)),
             other => Err(DynoxideError::ValidationException(format!("{other:?} is not an operation of the table"))),
         }
     }
@@ -105,20 +105,33 @@ impl Engine {
 
 /// Reads a request, runs it and writes its answer.
 fn on<Q: DeserializeOwned, A: Serialize>(
+    operation: &str,
     body: &[u8],
     run: impl FnOnce(Q) -> Result<A, DynoxideError>,
 ) -> Result<String, DynoxideError> {
-    // The engine's own reader marks a value that breaks a rule, as opposed to one of another type, by this prefix.
-    const RULE: &str = "VALIDATION:";
-    let request = serde_json::from_slice(body).map_err(|error| {
-        let text = error.to_string();
-        match text.strip_prefix(RULE) {
-            Some(rule) => DynoxideError::ValidationException(rule.to_owned()),
-            None => DynoxideError::SerializationException(text),
-        }
-    })?;
+    let request = serde_json::from_slice(body).map_err(|error| unreadable(operation, &error))?;
     let answer = run(request)?;
     serde_json::to_string(&answer).map_err(|error| DynoxideError::SerializationException(error.to_string()))
+}
+
+/// What a request gets that cannot be read.
+///
+/// The engine's own reader marks a value that breaks a rule, as opposed to one of another type, by a prefix. Its HTTP
+/// server turns the marks into DynamoDB's words, but keeps that part to itself.
+fn unreadable(operation: &str, error: &serde_json::Error) -> DynoxideError {
+    const RULE: &str = "VALIDATION:";
+    const RULE_OF_REQUEST: &str = "VALIDATION_REQUEST:";
+    let text = error.to_string();
+    let words = text.split(" at line ").next().unwrap_or_default();
+    if let Some(rule) = words.strip_prefix(RULE) {
+        DynoxideError::ValidationException(rule.to_owned())
+    } else if let Some(rule) = words.strip_prefix(RULE_OF_REQUEST) {
+        let is_wrapped = ["PutItem", "UpdateItem", "DeleteItem"].contains(&operation);
+        let opening = if is_wrapped { "1 validation error detected: " } else { "" };
+        DynoxideError::ValidationException(format!("{opening}{rule}"))
+    } else {
+        DynoxideError::SerializationException(text)
+    }
 }
 
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     config::Live,
@@ -102,7 +102,10 @@ impl Cloud {
         let mut request = HttpRequest::new(SdkBody::from(params));
         request.set_method("POST").map_err(|error| Error::Connection(error.into()))?;
         request.headers_mut().insert("content-type", "application/json");
-        self.call(request, uri).await
+        let answer = self.call(request, uri).await?;
+        // The app parses it: what is no JSON, a page of some proxy perhaps, is not handed on.
+        serde_json::from_str::<IgnoredAny>(&answer).map_err(|_| Error::Answer)?;
+        Ok(answer)
     }
 
     /// Allows or forbids that a stream is pushed.

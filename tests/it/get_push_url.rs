@@ -1,6 +1,12 @@
 //! `get_push_url`, `RequestLVBAddr`.
 
-use crate::harness::{action, golden, program, rest};
+use crate::{
+    harness::{action, golden, program, program_with, rest},
+    steps::{
+        OPERATOR_KEY, action_with, code, column, done, enter, fields, go_offline, go_online, like, list, open_room,
+        open_room_for, operated, push_starts, quit, room, stream_of,
+    },
+};
 
 #[tokio::test]
 async fn a_room_is_opened() {
@@ -10,8 +16,225 @@ async fn a_room_is_opened() {
 }
 
 #[tokio::test]
+async fn a_push_url_asks_for_no_recording_when_it_is_switched_off() {
+    let program = program_with(|name| (name == "RECORD_FORMATS").then_some("none")).await;
+    let body = r#"{"Action":"RequestLVBAddr","userid":"alice","groupid":"@TGS#1","title":"hello"}"#;
+    golden("get_push_url/no_recording.action.json", &action(&program, body).await);
+}
+
+#[tokio::test]
 async fn a_caller_of_the_rest_dialect_must_sign() {
     let program = program().await;
     let body = r#"{"userid":"alice","groupid":"@TGS#1","title":"hello"}"#;
     golden("get_push_url/unsigned.rest.json", &rest(&program, "get_push_url", body).await);
+}
+
+#[tokio::test]
+async fn a_room_needs_a_user() {
+    let program = program().await;
+    let body = r#"{"Action":"RequestLVBAddr","groupid":"@TGS#1","title":"hello"}"#;
+    golden("get_push_url/no_userid.action.json", &action(&program, body).await);
+    let body = r#"{"groupid":"@TGS#1","title":"hello"}"#;
+    golden("get_push_url/no_userid.rest.json", &rest(&program, "get_push_url", body).await);
+}
+
+#[tokio::test]
+async fn a_room_needs_a_group() {
+    let program = program().await;
+    let body = r#"{"Action":"RequestLVBAddr","userid":"alice","groupid":"","title":"hello"}"#;
+    golden("get_push_url/no_groupid.action.json", &action(&program, body).await);
+}
+
+#[tokio::test]
+async fn a_room_needs_a_title() {
+    let program = program().await;
+    let body = r#"{"Action":"RequestLVBAddr","userid":"alice","groupid":"@TGS#1","title":"  "}"#;
+    golden("get_push_url/no_title.action.json", &action(&program, body).await);
+}
+
+#[tokio::test]
+async fn a_title_that_is_too_long_is_refused_and_the_longest_is_not() {
+    let program = program().await;
+    let open = |chars| {
+        let title = "播".repeat(chars);
+        format!(r#"{{"Action":"RequestLVBAddr","userid":"alice","groupid":"@TGS#1","title":"{title}"}}"#)
+    };
+    assert_eq!(code(&action(&program, &open(128)).await), 0);
+    golden("get_push_url/title_too_long.action.json", &action(&program, &open(129)).await);
+}
+
+#[tokio::test]
+async fn a_banned_user_gets_no_push_url() {
+    let program = operated().await;
+    open_room(&program, "alice", "t").await;
+    ban(&program).await;
+    let body = r#"{"Action":"RequestLVBAddr","userid":"alice","groupid":"@TGS#1","title":"hello"}"#;
+    golden("get_push_url/banned.action.json", &action(&program, body).await);
+}
+
+/// Bans alice. The cloud of this program is nowhere; the ban holds all the same.
+async fn ban(program: &crate::harness::Program) {
+    let body = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
+    action_with(program, body, "X-Operator-Key", OPERATOR_KEY).await;
+}
+
+#[tokio::test]
+async fn a_ban_is_not_erased_by_opening_the_room_again() {
+    let program = operated().await;
+    open_room(&program, "alice", "t").await;
+    ban(&program).await;
+    action(&program, r#"{"Action":"RequestLVBAddr","userid":"alice","groupid":"g","title":"t"}"#).await;
+    go_online(&program, "alice").await;
+    assert_eq!(list(&program, 4, 1, 10).await["pusherlist"][0]["forbid_status"], 1);
+    assert_eq!(room(&program, "alice").await["status"], "0");
+}
+
+#[tokio::test]
+async fn opening_a_room_that_is_live_does_not_knock_it_offline() {
+    let program = program().await;
+    open_room(&program, "alice", "before").await;
+    go_online(&program, "alice").await;
+    program.pass(50);
+    open_room(&program, "alice", "after").await;
+    let row = room(&program, "alice").await;
+    assert_eq!((row["status"].as_str(), row["title"].as_str()), (Some("1"), Some("after")));
+    assert_eq!(list(&program, 1, 1, 10).await["totalcount"], 1);
+}
+
+#[tokio::test]
+async fn opening_a_room_that_is_live_does_not_reset_its_counters() {
+    let program = program().await;
+    open_room(&program, "alice", "t").await;
+    go_online(&program, "alice").await;
+    like(&program, "alice").await;
+    enter(&program, "bob", "alice", "@alice").await;
+    open_room(&program, "alice", "t").await;
+    let row = room(&program, "alice").await;
+    assert_eq!((row["likecount"].as_u64(), row["viewercount"].as_u64()), (Some(1), Some(1)));
+}
+
+#[tokio::test]
+async fn a_new_show_begins_at_zero_and_at_the_top_of_the_list() {
+    let program = program().await;
+    open_room(&program, "alice", "t").await;
+    like(&program, "alice").await;
+    program.pass(10);
+    open_room(&program, "bob", "t").await;
+    program.pass(10);
+    open_room(&program, "alice", "again").await;
+    assert_eq!(room(&program, "alice").await["likecount"], 0);
+    let page = list(&program, 4, 1, 10).await;
+    assert_eq!((column(&page, "userid"), page["totalcount"].as_u64()), (vec!["alice", "bob"], Some(2)));
+}
+
+#[tokio::test]
+async fn a_viewer_of_the_last_show_who_leaves_late_is_not_missing_in_this_one() {
+    let program = program().await;
+    open_room_for(&program, "alice", "yesterday", "@one").await;
+    enter(&program, "bob", "alice", "@one").await;
+    program.pass(86400);
+    open_room_for(&program, "alice", "today", "@two").await;
+    enter(&program, "carol", "alice", "@two").await;
+    quit(&program, "bob", "alice", "@one").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 1);
+}
+
+#[tokio::test]
+async fn a_viewer_who_never_left_the_last_show_counts_in_this_one() {
+    let program = program().await;
+    open_room(&program, "alice", "yesterday").await;
+    enter(&program, "bob", "alice", "@alice").await;
+    program.pass(86400);
+    open_room(&program, "alice", "today").await;
+    enter(&program, "bob", "alice", "@alice").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 1);
+    quit(&program, "bob", "alice", "@alice").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 0);
+}
+
+#[tokio::test]
+async fn users_whose_names_look_alike_do_not_share_a_stream() {
+    let program = program().await;
+    let mut streams = Vec::new();
+    for user in ["a@b", "a-b", "a_b", "a#b"] {
+        streams.push(stream_of(&open_room(&program, user, "t").await));
+    }
+    assert_eq!(streams[0], "8888_a_b", "the first keeps the original's name");
+    streams.sort();
+    streams.dedup();
+    assert_eq!(streams.len(), 4, "{streams:?}");
+}
+
+#[tokio::test]
+async fn the_start_of_a_push_puts_only_its_own_room_online() {
+    let program = program().await;
+    open_room(&program, "a_b", "t").await;
+    let stream = stream_of(&open_room(&program, "a-b", "t").await);
+    push_starts(&program, &stream, "1").await;
+    assert_eq!(column(&list(&program, 1, 1, 10).await, "userid"), ["a-b"]);
+}
+
+#[tokio::test]
+async fn a_stream_stays_its_users_when_the_room_is_opened_again() {
+    let program = program().await;
+    open_room(&program, "a_b", "t").await;
+    let first = stream_of(&open_room(&program, "a-b", "t").await);
+    go_online(&program, "a-b").await;
+    go_offline(&program, "a-b").await;
+    program.pass(100);
+    assert_eq!(stream_of(&open_room(&program, "a-b", "t").await), first);
+}
+
+#[tokio::test]
+async fn users_are_told_apart_by_the_case_of_their_letters() {
+    let program = program().await;
+    open_room(&program, "alice", "small").await;
+    open_room(&program, "ALICE", "large").await;
+    assert_eq!(room(&program, "alice").await["title"], "small");
+    assert_eq!(list(&program, 4, 1, 10).await["totalcount"], 2);
+}
+
+#[tokio::test]
+async fn quotes_and_backslashes_are_stored_as_they_are() {
+    let program = program().await;
+    let said = r#"it\'s "1' OR '1'='1" \ \\ %_ -- ;"#;
+    let info = fields!("nickname": said, "headpic": said, "frontcover": said, "location": said, "desc": said);
+    let fields = fields!("userid": said, "groupid": said, "title": said, "userinfo": info);
+    done(&program, "RequestLVBAddr", fields).await;
+    let row = room(&program, said).await;
+    for stored in [
+        &row["userid"],
+        &row["groupid"],
+        &row["title"],
+        &row["userinfo"]["nickname"],
+        &row["userinfo"]["headpic"],
+        &row["userinfo"]["frontcover"],
+        &row["userinfo"]["location"],
+        &row["userinfo"]["desc"],
+    ] {
+        assert_eq!(stored, said);
+    }
+}
+
+#[tokio::test]
+async fn a_body_cannot_set_what_it_has_no_field_for() {
+    let program = program().await;
+    let fields = fields!(
+        "userid": "alice", "groupid": "g", "title": "t", "status": 1, "viewer_count": 9, "likes": 9, "banned": true,
+        "this": {}, "keys": [], "stream": "8888_bob", "userinfo": {"status": 1, "opened_at": 1}
+    );
+    done(&program, "RequestLVBAddr", fields).await;
+    open_room(&program, "zoe", "t").await;
+    let (alice, zoe) = (room(&program, "alice").await, room(&program, "zoe").await);
+    for field in ["status", "likecount", "viewercount", "timestamp"] {
+        assert_eq!(alice[field], zoe[field], "{field}");
+    }
+    assert_eq!(alice["playurl"], "http://8888.liveplay.myqcloud.com/live/8888_alice.flv");
+}
+
+#[tokio::test]
+async fn numbers_are_taken_for_text() {
+    let program = program().await;
+    done(&program, "RequestLVBAddr", fields!("userid": 7, "groupid": 1.5, "title": true)).await;
+    assert_eq!(room(&program, "7").await["title"], "1");
 }

@@ -1,20 +1,51 @@
 //! The protocol from outside: bytes in, bytes out, through the same entry as AWS.
 //!
 //! - [`harness`]: a fresh program on its own embedded table, with a clock that stands still
+//! - [`steps`]: what users, operators and the cloud do, as verbs
+//! - [`stand_in`]: a stand-in for the live cloud
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
+//! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`requests`]: one well-formed request for every command
-//! - [`agreement`]: commands, binaries, documents and template name the same things, and boundaries hold
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
+//! - [`user_sig`]: what the Gen-1 door asks for with `ACTION_AUTH=user-sig`
+//! - [`lists`]: which rows the pages of the lists have, and what a page costs
+//! - [`concurrency`]: calls that come at the same time
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
+//! - [`engine`]: the embedded table answers the same directly and over HTTP
 //! - [`vectors`]: the formulas against vectors that nobody here made up
+//! - [`agreement`]: commands, binaries, documents and template name the same things, and boundaries hold
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed; clippy spares test functions only")]
 
 mod agreement;
+mod change_count;
+mod change_status;
+mod concurrency;
+mod engine;
+mod enter_group;
+mod fetch_group_member_list;
+mod fetch_list;
+mod forbid_live;
+mod get_cos_sign;
+mod get_cos_sign_v4;
+mod get_link_mic_play_url;
+mod get_link_mic_push_url;
+mod get_live_info;
 mod get_push_url;
+mod get_vod_sign;
 mod harness;
 mod hostile;
 mod lambda_runtime_api;
+mod lists;
+mod live_callback;
+mod merge_video_stream;
+mod quit_group;
+mod report_user;
 mod requests;
 mod runtime;
+mod stand_in;
+mod steps;
+mod upload_ugc;
+mod user_sig;
 mod vectors;
+mod watch;

@@ -38,10 +38,11 @@ impl Command for GetLinkMicPushUrl {
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
         let (live, now) = (&app.config.live, app.now());
         let expiry = now.plus(live.link_mic_seconds);
-        let stream = live.domains.guest_stream(caller.id(), expiry);
-        app.table.lend_stream(&stream, caller.id(), expiry).await?;
+        let (id, domains) = (caller.id(), &live.domains);
+        let streams = [domains.guest_stream(id, expiry), domains.distinct_guest_stream(id, expiry)];
+        let stream = app.table.lend_stream(streams, id, expiry).await?;
         // A guest's stream is part of somebody's live: it is not recorded on its own.
-        let pushurl = live.domains.push_url(&live.push_key, &stream, expiry, None);
-        Ok(Reply { pushurl, timestamp: now.0, playurl: live.domains.rtmp_url(&stream) })
+        let pushurl = domains.push_url(&live.push_key, &stream, expiry, None);
+        Ok(Reply { pushurl, timestamp: now.0, playurl: domains.rtmp_url(&stream) })
     }
 }

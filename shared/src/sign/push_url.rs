@@ -81,6 +81,12 @@ impl Domains {
         StreamId::parse(&stream).expect("a user id and a business id are short and clean")
     }
 
+    /// The stream of a guest whose first choice belongs to somebody else.
+    pub fn distinct_guest_stream(&self, user: &UserId, expiry: UnixSeconds) -> StreamId {
+        let stream = format!("{}_{}", self.distinct_stream(user), tx_time(expiry));
+        StreamId::parse(&stream).expect("a user id and a business id are short and clean")
+    }
+
     /// The URL that a broadcaster pushes to.
     ///
     /// The order of the parameters is the original's: `interface/RequestLVBAddr.php`.

@@ -4,7 +4,7 @@
 //! that a page deep in a large group is found without reading the pages before it.
 
 use super::{
-    AttributeValue, Listed, Result, Table, damaged, failed, keys, moment, parsed, text,
+    AttributeValue, Item, Listed, Result, Table, damaged, failed, keys, moment, moment_in, parsed, text,
     update::{Outcome, Update},
 };
 use crate::types::{FileId, GroupId, Page, Text, UnixSeconds, UserId};
@@ -25,39 +25,52 @@ pub struct Member {
 
 impl Table {
     /// Puts a viewer into the group of a live; the room's viewers count up if they were not in it.
+    ///
+    /// The room is counted up first and the member written then, so that whoever finds the member and takes them out
+    /// finds them counted. The member remembers the show that they were counted in: when the room has been opened for
+    /// another one since, its viewers began at zero without them.
     pub async fn enter_live(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<()> {
-        if self.enter(host, group, member, now).await? {
-            let counted = self.count_head(host, group, &member.user, 1, now);
-            tokio::try_join!(counted, self.count_room_viewers(host, 1))?;
+        let show = self.count_viewer_in(host).await?;
+        let before = self.enter(host, group, member, show, now).await?;
+        if before.is_empty() {
+            return self.count_head(host, group, &member.user, 1, now).await;
         }
-        Ok(())
+        match (show, show_in(&before)?) {
+            (Some(show), Some(counted)) if show == counted => self.count_viewer_out(host, show).await,
+            (Some(_) | None, _) => Ok(()),
+        }
     }
 
     /// Takes a viewer out of the group of a live; the room's viewers count down if they were in it.
     pub async fn quit_live(&self, host: &UserId, group: &GroupId, user: &UserId, now: UnixSeconds) -> Result<()> {
-        if self.quit(host, group, user).await? {
-            let counted = self.count_head(host, group, user, -1, now);
-            tokio::try_join!(counted, self.count_room_viewers(host, -1))?;
+        let before = self.quit(host, group, user).await?;
+        if before.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.count_head(host, group, user, -1, now).await?;
+        match show_in(&before)? {
+            Some(show) => self.count_viewer_out(host, show).await,
+            None => Ok(()),
+        }
     }
 
     /// Puts a viewer into the group of a replay, named by its file; the replay's viewers count up likewise.
     pub async fn enter_replay(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<()> {
-        if self.enter(host, group, member, now).await? {
-            self.count_head(host, group, &member.user, 1, now).await?;
-            self.count_viewers_of(host, group, 1).await?;
+        self.count_viewers_of(host, group, 1).await?;
+        if self.enter(host, group, member, None, now).await?.is_empty() {
+            self.count_head(host, group, &member.user, 1, now).await
+        } else {
+            self.count_viewers_of(host, group, -1).await
         }
-        Ok(())
     }
 
     /// Takes a viewer out of the group of a replay; the replay's viewers count down likewise.
     pub async fn quit_replay(&self, host: &UserId, group: &GroupId, user: &UserId, now: UnixSeconds) -> Result<()> {
-        if self.quit(host, group, user).await? {
-            self.count_head(host, group, user, -1, now).await?;
-            self.count_viewers_of(host, group, -1).await?;
+        if self.quit(host, group, user).await?.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.count_head(host, group, user, -1, now).await?;
+        self.count_viewers_of(host, group, -1).await
     }
 
     async fn count_viewers_of(&self, host: &UserId, group: &GroupId, by: i64) -> Result<()> {
@@ -67,27 +80,37 @@ impl Table {
         }
     }
 
-    /// Writes the member; says whether they are new.
-    async fn enter(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<bool> {
+    /// Writes the member, counted in this show; gives what was known of them before, empty if they are new.
+    async fn enter(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        member: &Member,
+        show: Option<UnixSeconds>,
+        now: UnixSeconds,
+    ) -> Result<Item> {
         let update = Update::of(keys::member(host, group, &member.user))
             .set("user", text(member.user.as_str()))
             .set("seen_at", moment(now))
             .set(keys::EXPIRES_AT, moment(now.plus(KEPT_SECONDS)))
             .set_text("nickname", member.nickname.as_str())
             .set_text("headpic", member.headpic.as_str());
+        let update = match show {
+            Some(show) => update.set("show", moment(show)),
+            None => update.remove("show"),
+        };
         match update.send_for_old(self, "write a member").await? {
-            Outcome::Done(before) => Ok(before.is_empty()),
-            Outcome::Unmet(_) => Ok(false),
+            Outcome::Done(before) | Outcome::Unmet(before) => Ok(before),
         }
     }
 
-    /// Removes the member; says whether they were there.
-    async fn quit(&self, host: &UserId, group: &GroupId, user: &UserId) -> Result<bool> {
+    /// Removes the member; gives what was known of them, empty if they were not there.
+    async fn quit(&self, host: &UserId, group: &GroupId, user: &UserId) -> Result<Item> {
         let request = self.client.delete_item().table_name(&self.name);
         let request = request.set_key(Some(keys::member(host, group, user)));
         let request = request.return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld);
         let answer = request.send().await.map_err(failed("remove a member"))?;
-        Ok(answer.attributes.is_some_and(|item| !item.is_empty()))
+        Ok(answer.attributes.unwrap_or_default())
     }
 
     async fn count_head(&self, host: &UserId, group: &GroupId, user: &UserId, by: i64, now: UnixSeconds) -> Result<()> {
@@ -148,12 +171,17 @@ impl Table {
     }
 }
 
+/// The show that a member was counted in, if any: when its room was opened for it.
+fn show_in(member: &Item) -> Result<Option<UnixSeconds>> {
+    member.contains_key("show").then(|| moment_in(member, "show")).transpose()
+}
+
 fn counter(bin: u8) -> String {
     format!("m{bin:02}")
 }
 
 /// How many members stand in this bin.
-fn members_in(heads: &super::Item, bin: u8) -> Result<u64> {
+fn members_in(heads: &Item, bin: u8) -> Result<u64> {
     match heads.get(&counter(bin)) {
         None => Ok(0),
         Some(AttributeValue::N(count)) => {

@@ -371,7 +371,9 @@ impl Table {
             } else {
                 (update.remove("banned"), room.status)
             };
-            if update.send(self, CONTEXT).await? == Written::Done {
+            if let Outcome::Done(before) = update.send_for_old(self, CONTEXT).await? {
+                // As it stood in the very moment of the ban: between the read and that it may have been opened anew.
+                let room = Room::read(&before)?;
                 self.count_move(&room, status).await?;
                 return Ok(Some(room));
             }
@@ -406,6 +408,24 @@ impl Table {
     /// Counts a viewer of a room, or one less. Nothing happens if there is no room, or nobody to take away.
     pub async fn count_room_viewers(&self, user: &UserId, by: i64) -> Result<()> {
         self.count_on(keys::room(user), "viewers", by).await
+    }
+
+    /// Counts a viewer of the show that the room is open for, and says which one that is: when it was opened. `None` if
+    /// there is no room.
+    pub(super) async fn count_viewer_in(&self, user: &UserId) -> Result<Option<UnixSeconds>> {
+        let update = Update::of(keys::room(user)).add("viewers", 1).when("attribute_exists(PK)");
+        match update.send_for_old(self, "count a viewer").await? {
+            Outcome::Done(before) => moment_in(&before, "opened_at").map(Some),
+            Outcome::Unmet(_) => Ok(None),
+        }
+    }
+
+    /// Takes a viewer of this show away. Nothing happens if the room has been opened for another one since.
+    pub(super) async fn count_viewer_out(&self, user: &UserId, show: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::room(user)).add("viewers", -1);
+        let update = update.when("#viewers >= :enough AND #opened_at = :show");
+        let update = update.value(":enough", number(1)).value(":show", moment(show));
+        update.send(self, "count a viewer").await.map(|_| ())
     }
 
     /// Counts on an item that is there, never below zero.

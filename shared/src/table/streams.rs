@@ -15,14 +15,20 @@ impl Table {
         Ok(update.send(self, "give a stream to a user").await? == Written::Done)
     }
 
-    /// Remembers that `user` was given a stream for one joint broadcast.
-    pub async fn lend_stream(&self, stream: &StreamId, user: &UserId, until: UnixSeconds) -> Result<()> {
-        let update = Update::of(keys::stream(stream))
-            .set("user", text(user.as_str()))
-            .set("guest", super::AttributeValue::Bool(true))
-            .set(keys::EXPIRES_AT, moment(until))
-            .when("(attribute_not_exists(PK) OR #guest = :guest)");
-        update.send(self, "lend a stream to a user").await.map(|_| ())
+    /// Lends `user` the first of the streams that is not somebody else's, for one joint broadcast.
+    pub async fn lend_stream(&self, streams: [StreamId; 2], user: &UserId, until: UnixSeconds) -> Result<StreamId> {
+        const CONTEXT: &str = "lend a stream to a user";
+        for stream in streams {
+            let update = Update::of(keys::stream(&stream))
+                .set("user", text(user.as_str()))
+                .set("guest", super::AttributeValue::Bool(true))
+                .set(keys::EXPIRES_AT, moment(until))
+                .when("(attribute_not_exists(PK) OR (#guest = :guest AND #user = :user))");
+            if update.send(self, CONTEXT).await? == Written::Done {
+                return Ok(stream);
+            }
+        }
+        Err(super::Error { context: CONTEXT, source: "all that it could have belong to others".into() })
     }
 
     /// The user whose own stream this is; not the guest to whom it was lent.

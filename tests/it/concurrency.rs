@@ -1,0 +1,234 @@
+//! Calls that come at the same time.
+
+use std::{future::Future, sync::Arc};
+
+use cli::engine::Engine;
+
+use crate::{
+    harness::{Program, START, action, notice, program, program_over},
+    steps::{
+        File, OPERATOR_KEY, action_with, column, enter, go_offline, go_online, is_recorded, like, list, members,
+        open_room, quit, replay, room, stream_of,
+    },
+    watch::Watch,
+};
+
+/// How many calls come at the same time.
+const AT_ONCE: usize = 16;
+
+/// Does something as often at the same time as [`AT_ONCE`] says, and gives what came of each.
+async fn at_once<F, T>(program: &Arc<Program>, act: impl Fn(Arc<Program>, usize) -> F) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let tasks: Vec<_> = (0..AT_ONCE).map(|n| tokio::spawn(act(Arc::clone(program), n))).collect();
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(task.await.unwrap());
+    }
+    outcomes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_user_who_opens_a_room_many_times_at_once_has_one_room() {
+    let program = Arc::new(program().await);
+    let urls = at_once(&program, |program, _| async move { open_room(&program, "alice", "t").await }).await;
+    assert!(urls.iter().all(|url| stream_of(url) == "8888_alice"), "{urls:?}");
+    let page = list(&program, 4, 1, 10).await;
+    assert_eq!((column(&page, "userid"), page["totalcount"].as_u64()), (vec!["alice"], Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn users_who_race_for_one_stream_end_up_with_different_ones() {
+    for _ in 0..5 {
+        let program = Arc::new(program().await);
+        let open = |program: Arc<Program>, n: usize| async move {
+            let user: String = (0..5).map(|bit| if n >> bit & 1 == 0 { '-' } else { '_' }).collect();
+            let first = stream_of(&open_room(&program, &user, "t").await);
+            go_online(&program, &user).await;
+            assert_eq!(stream_of(&open_room(&program, &user, "t").await), first, "and it stays");
+            first
+        };
+        let mut streams = at_once(&program, open).await;
+        streams.sort();
+        streams.dedup();
+        assert_eq!(streams.len(), AT_ONCE, "{streams:?}");
+        assert_eq!(list(&program, 1, 1, 10).await["totalcount"], AT_ONCE);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn mp4_and_hls_that_come_at_the_same_time_are_one_replay_with_both_urls() {
+    let program = Arc::new(program().await);
+    open_room(&program, "alice", "t").await;
+    for round in 0..20 {
+        let to = START - 1000 * round;
+        let record = |format: &'static str| {
+            let program = Arc::clone(&program);
+            tokio::spawn(async move {
+                let id = format!("{format}-{round}");
+                is_recorded(&program, File { stream: "8888_alice", id: &id, format, from: to - 100, to }).await;
+            })
+        };
+        let (mp4, hls) = (record("mp4"), record("hls"));
+        mp4.await.unwrap();
+        hls.await.unwrap();
+        assert_eq!(list(&program, 2, 1, 10).await["totalcount"], round + 1);
+        for format in ["mp4", "hls"] {
+            let row = replay(&program, "alice", &format!("{format}-{round}")).await;
+            assert_eq!(row["playurl"], format!("http://vod/mp4-{round}.mp4"));
+            assert_eq!(row["hls_play_url"], format!("http://vod/hls-{round}.hls"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_copies_of_one_recording_at_once_are_one_replay() {
+    let program = Arc::new(program().await);
+    open_room(&program, "alice", "t").await;
+    at_once(&program, |program, _| async move {
+        let file = File { stream: "8888_alice", id: "v1", format: "flv", from: START - 100, to: START };
+        is_recorded(&program, file).await;
+    })
+    .await;
+    let page = list(&program, 2, 1, 10).await;
+    assert_eq!((column(&page, "fileid"), page["totalcount"].as_u64()), (vec!["v1"], Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn different_recordings_of_one_user_at_once_are_all_kept() {
+    let program = Arc::new(program().await);
+    open_room(&program, "alice", "t").await;
+    at_once(&program, |program, n| async move {
+        let (id, to) = (format!("v{n}"), START - 1000 * n as u64);
+        let file = File { stream: "8888_alice", id: &id, format: "flv", from: to - 100, to };
+        is_recorded(&program, file).await;
+    })
+    .await;
+    assert_eq!(list(&program, 2, 1, 10).await["totalcount"], AT_ONCE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn viewers_who_come_and_go_at_once_are_counted_rightly() {
+    let program = Arc::new(program().await);
+    open_room(&program, "alice", "t").await;
+    at_once(&program, |program, n| async move {
+        let viewer = format!("viewer-{n}");
+        for _ in 0..5 {
+            enter(&program, &viewer, "alice", "@alice").await;
+            enter(&program, &viewer, "alice", "@alice").await;
+            quit(&program, &viewer, "alice", "@alice").await;
+        }
+        if n % 2 == 0 {
+            enter(&program, &viewer, "alice", "@alice").await;
+        }
+    })
+    .await;
+    assert_eq!(room(&program, "alice").await["viewercount"], AT_ONCE / 2);
+    assert_eq!(members(&program, "alice", "@alice").await["totalcount"], AT_ONCE / 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_viewer_who_comes_and_goes_many_times_at_once_is_counted_rightly() {
+    let program = Arc::new(program().await);
+    open_room(&program, "alice", "t").await;
+    at_once(&program, |program, n| async move {
+        for _ in 0..5 {
+            if n % 2 == 0 {
+                enter(&program, "bob", "alice", "@alice").await;
+            } else {
+                quit(&program, "bob", "alice", "@alice").await;
+            }
+        }
+    })
+    .await;
+    quit(&program, "bob", "alice", "@alice").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 0);
+    assert_eq!(members(&program, "alice", "@alice").await["totalcount"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_like_is_lost() {
+    let program = Arc::new(program().await);
+    open_room(&program, "alice", "t").await;
+    at_once(&program, |program, _| async move {
+        for _ in 0..50 {
+            like(&program, "alice").await;
+        }
+    })
+    .await;
+    assert_eq!(room(&program, "alice").await["likecount"], 800);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rooms_that_go_on_and_off_at_once_are_counted_rightly() {
+    let program = Arc::new(program().await);
+    at_once(&program, |program, n| async move {
+        let user = format!("user-{}", n / 4);
+        open_room(&program, &user, "t").await;
+        for round in 0..3 {
+            let t = program.now() + 600;
+            for event in [1, 0] {
+                let fields = format!(
+                    r#""event_type":{event},"stream_id":"8888_user_{}","sequence":"{n}-{round}","event_time":{t}"#,
+                    n / 4
+                );
+                // The cloud sends again what was too much at once.
+                while notice(&program, &fields).await.status() != 200 {}
+            }
+        }
+    })
+    .await;
+    let lives = list(&program, 1, 1, 10).await;
+    assert_eq!(lives["totalcount"], column(&lives, "userid").len());
+    assert_eq!(list(&program, 4, 1, 10).await["totalcount"], AT_ONCE / 4);
+}
+
+/// Two programs on one table; the requests of the first are watched.
+async fn two_programs() -> (Program, Program, Watch) {
+    let (engine, watch) = (Engine::in_memory().unwrap(), Watch::default());
+    let operator = |name: &str| (name == "OPERATOR_KEY").then_some(OPERATOR_KEY);
+    let first = program_over(watch.over(engine.http_client()), operator).await;
+    (first, program_over(engine.http_client(), operator).await, watch)
+}
+
+#[tokio::test]
+async fn a_ban_that_meets_a_room_opened_anew_counts_it_where_it_stands() {
+    let (first, second, watch) = two_programs().await;
+    open_room(&first, "alice", "t").await;
+    go_online(&first, "alice").await;
+    watch.interrupt("UpdateItem", 0, || async move {
+        go_offline(&second, "alice").await;
+        second.pass(100_000);
+        open_room(&second, "alice", "anew").await;
+        go_online(&second, "alice").await;
+    });
+    let body = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
+    action_with(&first, body, "X-Operator-Key", OPERATOR_KEY).await;
+    let lives = list(&first, 1, 1, 10).await;
+    assert_eq!((column(&lives, "userid"), lives["totalcount"].as_u64()), (vec![], Some(0)));
+}
+
+#[tokio::test]
+async fn a_viewer_who_leaves_while_still_coming_in_is_not_counted() {
+    let (first, second, watch) = two_programs().await;
+    open_room(&first, "alice", "t").await;
+    watch.interrupt("UpdateItem", 1, || async move { quit(&second, "bob", "alice", "@alice").await });
+    enter(&first, "bob", "alice", "@alice").await;
+    quit(&first, "bob", "alice", "@alice").await;
+    assert_eq!(room(&first, "alice").await["viewercount"], 0);
+    assert_eq!(members(&first, "alice", "@alice").await["totalcount"], 0);
+}
+
+#[tokio::test]
+async fn an_end_that_meets_a_room_opened_anew_is_judged_again() {
+    let (first, second, watch) = two_programs().await;
+    open_room(&first, "alice", "t").await;
+    go_online(&first, "alice").await;
+    watch.interrupt("UpdateItem", 0, || async move { go_offline(&second, "alice").await });
+    action(&first, r#"{"Action":"StopLVB","userid":"alice"}"#).await;
+    assert_eq!(list(&first, 1, 1, 10).await["totalcount"], 0);
+    go_online(&first, "alice").await;
+    assert_eq!(list(&first, 1, 1, 10).await["totalcount"], 1);
+}

@@ -1,0 +1,69 @@
+//! `get_link_mic_push_url`, `RequestLVBAddrForLinkMic`.
+
+use crate::{
+    harness::{Program, START, action, golden, program, rest},
+    steps::{done, fields, list, open_room, push_starts, stream_of},
+};
+
+/// Asks for a guest's push URL; the stream in it.
+async fn join(program: &Program, user: &str) -> String {
+    let answer = done(program, "RequestLVBAddrForLinkMic", fields!("userid": user, "title": "t")).await;
+    stream_of(answer["pushurl"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_guest_gets_a_stream() {
+    let program = program().await;
+    let body = r#"{"Action":"RequestLVBAddrForLinkMic","userid":"bob","title":"hi"}"#;
+    golden("get_link_mic_push_url/ok.action.json", &action(&program, body).await);
+}
+
+#[tokio::test]
+async fn a_guest_who_asks_again_in_the_same_second_gets_the_same_stream() {
+    let program = program().await;
+    assert_eq!(join(&program, "bob").await, join(&program, "bob").await);
+}
+
+#[tokio::test]
+async fn guests_whose_names_look_alike_do_not_share_a_stream() {
+    let program = program().await;
+    assert_ne!(join(&program, "a@b").await, join(&program, "a_b").await);
+}
+
+#[tokio::test]
+async fn a_guest_is_not_given_the_stream_of_somebody_elses_room() {
+    let program = program().await;
+    let until = START + 10800;
+    let room = stream_of(&open_room(&program, &format!("bob_{until:x}"), "t").await);
+    assert_ne!(join(&program, "bob").await, room);
+}
+
+#[tokio::test]
+async fn the_push_of_a_guest_puts_no_room_online() {
+    let program = program().await;
+    open_room(&program, "bob", "t").await;
+    let stream = join(&program, "bob").await;
+    push_starts(&program, &stream, "1").await;
+    assert_eq!(list(&program, 1, 1, 10).await["totalcount"], 0);
+}
+
+#[tokio::test]
+async fn a_caller_of_the_rest_dialect_must_sign() {
+    let program = program().await;
+    let body = r#"{"userid":"bob","title":"hi"}"#;
+    golden("get_link_mic_push_url/unsigned.rest.json", &rest(&program, "get_link_mic_push_url", body).await);
+}
+
+#[tokio::test]
+async fn a_guest_is_needed() {
+    let program = program().await;
+    let body = r#"{"Action":"RequestLVBAddrForLinkMic","title":"hi"}"#;
+    golden("get_link_mic_push_url/no_userid.action.json", &action(&program, body).await);
+}
+
+#[tokio::test]
+async fn a_title_is_needed() {
+    let program = program().await;
+    let body = r#"{"Action":"RequestLVBAddrForLinkMic","userid":"bob"}"#;
+    golden("get_link_mic_push_url/no_title.action.json", &action(&program, body).await);
+}

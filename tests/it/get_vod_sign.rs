@@ -1,0 +1,28 @@
+//! `get_vod_sign`, `GetVodSignatureV2` and `GetVodSignature`.
+
+use crate::harness::{action, golden, program, rest};
+
+#[tokio::test]
+async fn a_signature_for_uploads_is_given() {
+    let program = program().await;
+    golden("get_vod_sign/ok.action.json", &action(&program, r#"{"Action":"GetVodSignatureV2"}"#).await);
+}
+
+#[tokio::test]
+async fn a_signature_in_the_names_of_the_first_sdk_is_given() {
+    let program = program().await;
+    golden("get_vod_sign/v1.action.json", &action(&program, r#"{"Action":"GetVodSignature"}"#).await);
+}
+
+#[tokio::test]
+async fn no_two_signatures_are_the_same() {
+    let program = program().await;
+    let body = r#"{"Action":"GetVodSignatureV2"}"#;
+    assert_ne!(action(&program, body).await, action(&program, body).await);
+}
+
+#[tokio::test]
+async fn a_caller_of_the_rest_dialect_must_sign() {
+    let program = program().await;
+    golden("get_vod_sign/unsigned.rest.json", &rest(&program, "get_vod_sign", r#"{"userid":"alice"}"#).await);
+}

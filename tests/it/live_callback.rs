@@ -1,0 +1,399 @@
+//! `live_callback`: the notices of the live cloud.
+
+use shared::{sign::callback, types::Secret};
+
+use crate::{
+    harness::{Program, START, golden, notice, post, program, program_with},
+    steps::{
+        File, acknowledged, column, done, fields, forged, go_online, is_recorded, like, list, open_room, push_ends,
+        push_starts, replay, room, sign_of,
+    },
+};
+
+const STREAM: &str = "8888_alice";
+const PUSH: &str = r#""event_type":1,"stream_id":"8888_alice","sequence":"1","event_time":1600000000"#;
+
+/// A program where alice has a room, titled `the show`.
+async fn with_room() -> Program {
+    let program = program().await;
+    open_room(&program, "alice", "the show").await;
+    program
+}
+
+/// Whether alice is live.
+async fn is_live(program: &Program) -> bool {
+    room(program, "alice").await["status"] == "1"
+}
+
+/// A file of alice's live.
+fn file<'a>(id: &'a str, format: &'a str, from: u64, to: u64) -> File<'a> {
+    File { stream: STREAM, id, format, from, to }
+}
+
+/// The replays that are listed, by their files.
+async fn replays(program: &Program) -> Vec<String> {
+    let page = list(program, 2, 1, 100).await;
+    let files: Vec<String> = column(&page, "fileid").into_iter().map(str::to_owned).collect();
+    assert_eq!(page["totalcount"], files.len());
+    files
+}
+
+/// Sends a notice that expires at `t`, rightly signed.
+async fn expiring(program: &Program, t: u64, fields: &str) -> (u16, String) {
+    forged(program, &t.to_string(), &sign_of(t), fields).await
+}
+
+#[tokio::test]
+async fn the_start_of_a_push_puts_the_room_online() {
+    let program = with_room().await;
+    let answer = notice(&program, PUSH).await;
+    assert_eq!(answer.status(), 200);
+    golden("live_callback/ok.callback.json", answer.body());
+    assert!(is_live(&program).await);
+}
+
+#[tokio::test]
+async fn the_end_of_a_push_puts_the_room_offline() {
+    let program = with_room().await;
+    push_starts(&program, STREAM, "1").await;
+    push_ends(&program, STREAM, "1").await;
+    assert!(!is_live(&program).await);
+}
+
+#[tokio::test]
+async fn every_address_of_the_callback_takes_every_notice() {
+    for path in shared::answer::CALLBACKS {
+        let program = with_room().await;
+        let t = program.now() + 600;
+        acknowledged(&post(&program, path, format!(r#"{{"t":{t},"sign":{},{PUSH}}}"#, sign_of(t))).await);
+        assert!(is_live(&program).await, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_expiry_may_be_a_text() {
+    let program = with_room().await;
+    let t = program.now() + 600;
+    let answer = forged(&program, &format!("\"{t}\""), &sign_of(t), PUSH).await;
+    assert_eq!(answer, (200, r#"{"code":0}"#.to_owned()));
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_refused() {
+    let program = with_room().await;
+    let answer = post(&program, "/callback/Live_callback.php", "t=1").await;
+    assert_eq!(answer.status(), 200);
+    golden("live_callback/no_json.callback.json", answer.body());
+}
+
+#[tokio::test]
+async fn a_notice_that_lacks_a_field_is_refused() {
+    let program = with_room().await;
+    let answer = notice(&program, r#""event_type":1"#).await;
+    assert_eq!(answer.status(), 200);
+    golden("live_callback/no_stream.callback.json", answer.body());
+    for body in [r#"{"sign":"x","event_type":1,"stream_id":"s"}"#, r#"{"t":1,"event_type":1,"stream_id":"s"}"#] {
+        let answer = post(&program, "/callback/Live_callback.php", body).await;
+        golden("live_callback/no_stream.callback.json", answer.body());
+    }
+}
+
+#[tokio::test]
+async fn a_recording_that_lacks_a_field_is_refused() {
+    let program = with_room().await;
+    let whole = file("v1", "flv", START - 100, START).fields();
+    for field in ["video_id", "video_url", "start_time", "end_time", "file_format"] {
+        let answer = notice(&program, &whole.replace(field, "other")).await;
+        golden("live_callback/no_stream.callback.json", answer.body());
+    }
+    assert_eq!(replays(&program).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_wrong_sign_is_forbidden_and_nothing_is_stored() {
+    let program = with_room().await;
+    let t = (program.now() + 600).to_string();
+    let wrong = format!("\"{}\"", callback::sign(&Secret::new("another-key"), &t));
+    for fields in [PUSH, &file("v1", "flv", START - 100, START).fields()] {
+        let (status, body) = forged(&program, &t, &wrong, fields).await;
+        assert_eq!(status, 403);
+        golden("live_callback/wrong_sign.callback.json", &body);
+    }
+    assert!(!is_live(&program).await);
+    assert_eq!(replays(&program).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_sign_that_php_would_take_for_equal_is_forbidden() {
+    let program = with_room().await;
+    let t = (program.now() + 600).to_string();
+    for sign in ["true", "1", "\"0\"", "\"0e1234\""] {
+        assert_eq!(forged(&program, &t, sign, PUSH).await.0, 403, "{sign}");
+    }
+    assert!(!is_live(&program).await);
+}
+
+#[tokio::test]
+async fn a_sign_in_capitals_is_forbidden() {
+    let program = with_room().await;
+    let t = program.now() + 600;
+    assert_eq!(forged(&program, &t.to_string(), &sign_of(t).to_uppercase(), PUSH).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_notice_is_taken_until_an_hour_after_its_expiry() {
+    let program = with_room().await;
+    let ends = PUSH.replace(":1,", ":0,");
+    assert_eq!(expiring(&program, START - 3600, &ends).await.0, 200);
+    let (status, body) = expiring(&program, START - 3601, &ends).await;
+    assert_eq!(status, 403);
+    golden("live_callback/stale.callback.json", &body);
+}
+
+#[tokio::test]
+async fn a_notice_that_expires_too_far_ahead_is_refused() {
+    let program = with_room().await;
+    assert_eq!(expiring(&program, START + 3601, PUSH).await.0, 403);
+    assert!(!is_live(&program).await);
+    assert_eq!(expiring(&program, START + 3600, PUSH).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_start_that_comes_after_its_expiry_is_ignored() {
+    let program = with_room().await;
+    assert_eq!(expiring(&program, START - 1, PUSH).await, (200, r#"{"code":0}"#.to_owned()));
+    assert!(!is_live(&program).await);
+}
+
+#[tokio::test]
+async fn an_end_that_comes_after_its_expiry_is_applied() {
+    let program = with_room().await;
+    push_starts(&program, STREAM, "1").await;
+    expiring(&program, START - 1, &PUSH.replace(":1,", ":0,")).await;
+    assert!(!is_live(&program).await);
+}
+
+#[tokio::test]
+async fn a_recording_that_comes_after_its_expiry_is_kept() {
+    let program = with_room().await;
+    expiring(&program, START - 1, &file("v1", "flv", START - 100, START).fields()).await;
+    assert_eq!(replays(&program).await, ["v1"]);
+}
+
+#[tokio::test]
+async fn the_next_key_is_accepted_while_keys_are_changed() {
+    let program = program_with(|name| (name == "CALLBACK_KEY_NEXT").then_some("the-next-key")).await;
+    let t = (program.now() + 600).to_string();
+    let next = format!("\"{}\"", callback::sign(&Secret::new("the-next-key"), &t));
+    assert_eq!(forged(&program, &t, &next, PUSH).await.0, 200);
+    assert_eq!(expiring(&program, START + 600, PUSH).await.0, 200, "and the one before");
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_owns_is_acknowledged() {
+    let program = with_room().await;
+    push_starts(&program, "8888_nobody", "1").await;
+    is_recorded(&program, File { stream: "8888_nobody", ..file("v1", "flv", START - 100, START) }).await;
+    assert_eq!(replays(&program).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_known_is_acknowledged() {
+    let program = with_room().await;
+    for event in ["200", "321", "332", "999", "\"text\"", "true", "[]"] {
+        acknowledged(&notice(&program, &format!(r#""event_type":{event},"stream_id":"8888_alice""#)).await);
+    }
+    assert_eq!(replays(&program).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_moderation_verdict_may_spell_its_stream_in_camel_case() {
+    let program = with_room().await;
+    acknowledged(&notice(&program, r#""event_type":317,"streamId":"8888_alice","suggestion":"Block""#).await);
+}
+
+#[tokio::test]
+async fn an_event_type_of_null_does_not_put_the_room_offline() {
+    let program = with_room().await;
+    go_online(&program, "alice").await;
+    notice(&program, r#""event_type":null,"stream_id":"8888_alice""#).await;
+    assert!(is_live(&program).await);
+}
+
+#[tokio::test]
+async fn an_event_type_of_true_is_not_a_recording() {
+    let program = with_room().await;
+    let fields = file("v1", "flv", START - 100, START).fields().replace("\"event_type\":100", "\"event_type\":true");
+    acknowledged(&notice(&program, &fields).await);
+    assert_eq!(replays(&program).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_end_of_the_push_before_a_reconnect_changes_nothing() {
+    let program = with_room().await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(10);
+    push_starts(&program, STREAM, "2").await;
+    program.pass(1);
+    push_ends(&program, STREAM, "1").await;
+    assert!(is_live(&program).await);
+}
+
+#[tokio::test]
+async fn a_notice_that_comes_twice_changes_nothing() {
+    let program = with_room().await;
+    push_starts(&program, STREAM, "1").await;
+    push_ends(&program, STREAM, "1").await;
+    push_starts(&program, STREAM, "1").await;
+    assert!(!is_live(&program).await);
+}
+
+#[tokio::test]
+async fn only_hls_goes_to_the_hls_url_whatever_its_case() {
+    let program = with_room().await;
+    for (n, (format, play, hls)) in
+        [("mp4", true, false), ("FLV", true, false), ("flv", true, false), ("hls", false, true), ("HLS", false, true)]
+            .into_iter()
+            .enumerate()
+    {
+        let (id, to) = (format!("v{n}"), START - 1000 * n as u64);
+        is_recorded(&program, file(&id, format, to - 100, to)).await;
+        let row = replay(&program, "alice", &id).await;
+        assert_eq!((row["playurl"] != "", row["hls_play_url"] != ""), (play, hls), "{format}");
+    }
+}
+
+#[tokio::test]
+async fn two_formats_of_one_live_are_one_replay_under_the_file_that_came_first() {
+    let program = with_room().await;
+    is_recorded(&program, file("v1", "hls", START - 100, START)).await;
+    is_recorded(&program, file("v2", "mp4", START - 99, START - 1)).await;
+    assert_eq!(replays(&program).await, ["v1"]);
+    for known_as in ["v1", "v2"] {
+        let row = replay(&program, "alice", known_as).await;
+        assert_eq!((&row["playurl"], &row["hls_play_url"]), (&"http://vod/v2.mp4".into(), &"http://vod/v1.hls".into()));
+        assert_eq!(row["fileid"], "v1");
+    }
+}
+
+#[tokio::test]
+async fn the_second_format_does_not_move_the_replay() {
+    let program = with_room().await;
+    is_recorded(&program, file("v1", "hls", START - 100, START)).await;
+    program.pass(5000);
+    is_recorded(&program, file("v2", "mp4", START - 100, START)).await;
+    assert_eq!(replay(&program, "alice", "v1").await["timestamp"], START);
+}
+
+#[tokio::test]
+async fn recordings_that_only_touch_are_two_replays() {
+    let program = with_room().await;
+    is_recorded(&program, file("v1", "flv", START - 200, START - 100)).await;
+    is_recorded(&program, file("v2", "flv", START - 100, START)).await;
+    assert_eq!(replays(&program).await, ["v2", "v1"]);
+}
+
+#[tokio::test]
+async fn a_recording_that_overlaps_two_replays_is_one_of_its_own_however_often_it_comes() {
+    let program = with_room().await;
+    is_recorded(&program, file("v1", "flv", START - 300, START - 200)).await;
+    is_recorded(&program, file("v2", "flv", START - 150, START - 50)).await;
+    for _ in 0..3 {
+        is_recorded(&program, file("v3", "flv", START - 300, START)).await;
+    }
+    assert_eq!(replays(&program).await, ["v3", "v2", "v1"]);
+}
+
+#[tokio::test]
+async fn a_recording_that_comes_again_changes_nothing() {
+    let program = with_room().await;
+    for _ in 0..3 {
+        is_recorded(&program, file("v1", "flv", START - 100, START)).await;
+    }
+    like(&program, "alice").await;
+    assert_eq!(replays(&program).await, ["v1"]);
+}
+
+#[tokio::test]
+async fn a_recording_that_comes_again_after_others_does_not_write_over_them() {
+    let program = with_room().await;
+    let first = file("v1", "flv", START - 1000, START - 900);
+    is_recorded(&program, first).await;
+    is_recorded(&program, file("v2", "mp4", START - 1000, START - 900)).await;
+    is_recorded(&program, file("v3", "flv", START - 100, START)).await;
+    is_recorded(&program, first).await;
+    assert_eq!(replays(&program).await, ["v3", "v1"]);
+    assert_eq!(replay(&program, "alice", "v1").await["playurl"], "http://vod/v2.mp4");
+}
+
+#[tokio::test]
+async fn a_recording_of_a_minute_is_dropped_and_one_second_more_is_kept() {
+    let program = with_room().await;
+    is_recorded(&program, file("v1", "flv", START - 60, START)).await;
+    assert_eq!(replays(&program).await, Vec::<String>::new());
+    is_recorded(&program, file("v2", "flv", START - 61, START)).await;
+    assert_eq!(replays(&program).await, ["v2"]);
+}
+
+#[tokio::test]
+async fn a_recording_that_ends_before_it_starts_is_dropped() {
+    let program = with_room().await;
+    is_recorded(&program, file("v1", "flv", START, START - 1000)).await;
+    assert_eq!(replays(&program).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_recording_from_the_future_does_not_stay_on_top_of_the_list() {
+    let program = with_room().await;
+    let answer = notice(&program, &file("v1", "flv", START, START + 3601).fields()).await;
+    golden("live_callback/impossible_time.callback.json", answer.body());
+    assert_eq!(replays(&program).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_recording_longer_than_any_push_is_refused() {
+    let program = with_room().await;
+    let answer = notice(&program, &file("v1", "flv", START - 604_801, START).fields()).await;
+    golden("live_callback/impossible_time.callback.json", answer.body());
+    is_recorded(&program, file("v2", "flv", START - 604_800, START)).await;
+    assert_eq!(replays(&program).await, ["v2"]);
+}
+
+#[tokio::test]
+async fn a_title_with_a_quote_does_not_lose_the_recording() {
+    let program = program().await;
+    open_room(&program, "alice", r#"it\'s "x", \"#).await;
+    is_recorded(&program, file("v1", "flv", START - 100, START)).await;
+    assert_eq!(replay(&program, "alice", "v1").await["title"], r#"it\'s "x", \"#);
+}
+
+#[tokio::test]
+async fn the_url_of_a_recording_is_stored_as_it_is_without_blanks_around_it() {
+    let program = with_room().await;
+    let url = r"http://v/f.flv?a=1&b='x'\\y ";
+    let fields = file("v1", "flv", START - 100, START).fields().replace("http://vod/v1.flv", url);
+    acknowledged(&notice(&program, &fields).await);
+    assert_eq!(replay(&program, "alice", "v1").await["playurl"], r"http://v/f.flv?a=1&b='x'\y");
+}
+
+#[tokio::test]
+async fn a_replay_keeps_the_title_that_the_room_had_when_it_was_recorded() {
+    let program = with_room().await;
+    is_recorded(&program, file("v1", "flv", START - 100, START)).await;
+    program.pass(10);
+    open_room(&program, "alice", "another show").await;
+    assert_eq!(replay(&program, "alice", "v1").await["title"], "the show");
+}
+
+#[tokio::test]
+async fn a_recording_of_a_user_with_a_dash_is_theirs() {
+    let program = program().await;
+    open_room(&program, "a_b", "not this").await;
+    let url = open_room(&program, "a-b", "this").await;
+    let stream = crate::steps::stream_of(&url);
+    is_recorded(&program, File { stream: &stream, ..file("v1", "flv", START - 100, START) }).await;
+    assert_eq!(
+        done(&program, "GetUserInfo", fields!("userid": "a-b", "type": 1, "fileid": "v1")).await["title"],
+        "this"
+    );
+}
