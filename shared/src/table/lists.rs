@@ -280,7 +280,8 @@ impl Table {
         let (end, skip) = self.locate(list, tops, page).await?;
         let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
         let partitions = list.partitions.iter().map(|partition| self.partition(partition, oldest, end, wanted));
-        let mut rows = futures_util::future::try_join_all(partitions).await?.concat();
+        let rows = futures_util::future::try_join_all(partitions).await?;
+        let mut rows: Vec<Item> = rows.into_iter().flatten().collect();
         if list.partitions.len() > 1 {
             rows.sort_by(|a, b| text_in(b, keys::POSITION).ok().cmp(&text_in(a, keys::POSITION).ok()));
         }
