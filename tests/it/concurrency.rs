@@ -232,3 +232,36 @@ async fn an_end_that_meets_a_room_opened_anew_is_judged_again() {
     go_online(&first, "alice").await;
     assert_eq!(list(&first, 1, 1, 10).await["totalcount"], 1);
 }
+
+#[tokio::test]
+async fn a_call_that_is_given_up_while_it_counts_takes_nothing_with_it() {
+    let watch = Watch::default();
+    let program = program_over(watch.over(Engine::in_memory().unwrap().http_client()), |_| None).await;
+    let program = Arc::new(program);
+    for user in ["alice", "bob"] {
+        open_room(&program, user, "t").await;
+    }
+    let (counting, release) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    // The first write moves the room, the next one counts it.
+    watch.interrupt("UpdateItem", 1, {
+        let (counting, release) = (Arc::clone(&counting), Arc::clone(&release));
+        move || async move {
+            counting.notify_one();
+            release.notified().await;
+        }
+    });
+    let alice = tokio::spawn({
+        let program = Arc::clone(&program);
+        async move { go_online(&program, "alice").await }
+    });
+    counting.notified().await;
+    alice.abort();
+    assert!(alice.await.unwrap_err().is_cancelled());
+    let bob = tokio::spawn({
+        let program = Arc::clone(&program);
+        async move { go_online(&program, "bob").await }
+    });
+    release.notify_one();
+    bob.await.unwrap();
+    assert_eq!(list(&program, 1, 1, 10).await["totalcount"], 2);
+}

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{lists::Position, text};
+use super::{additions::ItemId, lists::Position, text};
 use crate::{
     sign::md5_hex,
     types::{FileId, GroupId, StreamId, UnixSeconds, UserId},
@@ -41,6 +41,12 @@ pub const POSITION: &str = "position";
 
 /// The key of one item.
 pub(super) type Key = HashMap<String, AttributeValue>;
+
+/// What tells items apart: partition and sort key.
+pub(super) fn id(item: &HashMap<String, AttributeValue>) -> ItemId {
+    let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    (part(PK), part(SK))
+}
 
 fn key(pk: String, sk: impl Into<String>) -> Key {
     HashMap::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk.into()))])

@@ -24,8 +24,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use super::{
     Item, Result, Table, damaged, failed,
     keys::{self, hash},
-    moment, text, text_in,
-    update::Update,
+    text, text_in,
 };
 use crate::types::{Page, UnixSeconds};
 
@@ -169,17 +168,8 @@ impl Table {
         }
         let writes = nodes.into_iter().filter_map(|((level, number), counters)| {
             let counters = counters.into_iter().filter(|(_, by)| *by != 0).collect::<Vec<_>>();
-            if counters.is_empty() {
-                return None;
-            }
-            let mut update = Update::of(keys::list_count(tree, level, TOP, number));
-            for (attribute, by) in counters {
-                update = update.add(&attribute, by);
-            }
-            if let Some(expires_at) = expires_at {
-                update = update.set(keys::EXPIRES_AT, moment(expires_at));
-            }
-            Some(update.send(self, "count a list"))
+            let key = keys::list_count(tree, level, TOP, number);
+            (!counters.is_empty()).then(|| self.add(key, counters, expires_at, "count a list"))
         });
         futures_util::future::try_join_all(writes).await.map(|_| ())
     }
@@ -250,7 +240,7 @@ impl Table {
         const CONTEXT: &str = "count a list";
         let key = |(level, number): &(u32, u64)| keys::list_count(list.tree, *level, TOP, *number);
         let mut left: HashMap<_, _> =
-            wanted.iter().map(|node| (key(node), *node)).map(|(k, n)| (id(&k), (k, n))).collect();
+            wanted.iter().map(|node| (key(node), *node)).map(|(k, n)| (keys::id(&k), (k, n))).collect();
         let mut nodes = BTreeMap::new();
         for _ in 0..BATCH_ATTEMPTS {
             let keys = left.values().map(|(key, _)| key.clone()).collect();
@@ -258,12 +248,12 @@ impl Table {
             let request = self.client.batch_get_item().request_items(&self.name, keys);
             let mut answer = request.send().await.map_err(failed(CONTEXT))?;
             for item in answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default() {
-                if let Some((_, (level, number))) = left.remove(&id(&item)) {
+                if let Some((_, (level, number))) = left.remove(&keys::id(&item)) {
                     nodes.insert((level, number), Node::read(number, &item, list.series)?);
                 }
             }
             let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
-            let unprocessed: Vec<_> = unprocessed.iter().flat_map(|keys| keys.keys()).map(id).collect();
+            let unprocessed: Vec<_> = unprocessed.iter().flat_map(|keys| keys.keys()).map(keys::id).collect();
             left.retain(|id, _| unprocessed.contains(id));
             if left.is_empty() {
                 return Ok(nodes);
@@ -339,10 +329,4 @@ impl Table {
         }
         Ok(rows)
     }
-}
-
-/// What tells items apart.
-fn id(item: &Item) -> (Option<String>, Option<String>) {
-    let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    (part(keys::PK), part(keys::SK))
 }

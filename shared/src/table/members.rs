@@ -114,10 +114,8 @@ impl Table {
     }
 
     async fn count_head(&self, host: &UserId, group: &GroupId, user: &UserId, by: i64, now: UnixSeconds) -> Result<()> {
-        let update = Update::of(keys::head_count(host, group))
-            .add(&counter(keys::bin(user)), by)
-            .set(keys::EXPIRES_AT, moment(now.plus(KEPT_SECONDS)));
-        update.send(self, "count a member").await.map(|_| ())
+        let counters = vec![(counter(keys::bin(user)), by)];
+        self.add(keys::head_count(host, group), counters, Some(now.plus(KEPT_SECONDS)), "count a member").await
     }
 
     /// A page of the members of a group.

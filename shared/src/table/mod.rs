@@ -4,6 +4,7 @@
 //! the tests. [`keys`] says what is in it. Core paths use conditional writes of single items only, and nothing scans,
 //! so any server that speaks DynamoDB's interface will do.
 
+mod additions;
 pub mod keys;
 mod lists;
 mod members;
@@ -14,7 +15,7 @@ mod streams;
 mod update;
 mod videos;
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -25,6 +26,7 @@ use aws_sdk_dynamodb::{
     },
 };
 
+use self::additions::Additions;
 pub use self::{
     lists::Listed,
     members::Member,
@@ -73,6 +75,7 @@ fn damaged(attribute: &'static str) -> Error {
 pub struct Table {
     client: Client,
     name: String,
+    additions: Arc<Additions>,
 }
 
 /// An item as the SDK has it.
@@ -125,7 +128,7 @@ fn parsed<T>(item: &Item, attribute: &'static str, parse: fn(&str) -> Option<T>)
 impl Table {
     /// The table of this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into() }
+        Self { client, name: name.into(), additions: Arc::default() }
     }
 
     /// One item, as it stands after every write that was acknowledged.

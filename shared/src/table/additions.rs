@@ -1,0 +1,104 @@
+//! Additions to counts that many calls write at once: those that meet go into the table as one.
+//!
+//! Calls that change a list all add to the same few counts. While one addition to a count is on its way, the others to
+//! the same count gather; then they are written together, and each caller hears what became of them. A function of
+//! the cloud that answers one call at a time never has two that meet; a server of one's own has little else.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use super::{Error, Result, Table, keys, keys::Key, moment, update::Update};
+use crate::{error::Chain, types::UnixSeconds};
+
+/// How many counters are written at a time: an expression has 4 KB at most, and a counter needs some 15 bytes of it.
+const COUNTERS_A_WRITE: usize = 128;
+
+/// Additions that gather, by the item that they go to.
+#[derive(Debug, Default)]
+pub(super) struct Additions(Mutex<HashMap<ItemId, Gathered>>);
+
+/// What tells items apart: partition and sort key.
+pub(super) type ItemId = (Option<String>, Option<String>);
+
+/// What has gathered for one item since its last write went off.
+#[derive(Debug, Default)]
+struct Gathered {
+    counters: BTreeMap<String, i64>,
+    expires_at: Option<UnixSeconds>,
+    waiting: Vec<oneshot::Sender<std::result::Result<(), String>>>,
+}
+
+impl Additions {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ItemId, Gathered>> {
+        // Nothing is done under this lock that could panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Adds to counters of an item, which is made if it is not there, and may be deleted from `expires_at` on.
+    pub(super) async fn add(
+        &self,
+        key: Key,
+        counters: Vec<(String, i64)>,
+        expires_at: Option<UnixSeconds>,
+        context: &'static str,
+    ) -> Result<()> {
+        let (done, heard) = oneshot::channel();
+        let id = keys::id(&key);
+        let is_first = {
+            let mut items = self.additions.lock();
+            let is_first = !items.contains_key(&id);
+            let gathered = items.entry(id.clone()).or_default();
+            for (counter, by) in counters {
+                *gathered.counters.entry(counter).or_default() += by;
+            }
+            gathered.expires_at = gathered.expires_at.max(expires_at);
+            gathered.waiting.push(done);
+            is_first
+        };
+        if is_first {
+            // A task of its own: the call that came first may be given up, the others count on it.
+            tokio::spawn(self.clone().write_gathered(key, id, context));
+        }
+        let gone = |source| Error { context, source };
+        heard.await.map_err(|error| gone(error.into()))?.map_err(|text| gone(text.into()))
+    }
+
+    /// Writes what has gathered for an item, until nothing has gathered any more.
+    async fn write_gathered(self, key: Key, id: ItemId, context: &'static str) {
+        loop {
+            let gathered = {
+                let mut items = self.additions.lock();
+                match items.get_mut(&id).map(std::mem::take) {
+                    Some(gathered) if !gathered.waiting.is_empty() => gathered,
+                    _ => {
+                        items.remove(&id);
+                        return;
+                    }
+                }
+            };
+            let counters: Vec<_> = gathered.counters.into_iter().filter(|(_, by)| *by != 0).collect();
+            let mut outcome = Ok(());
+            for counters in counters.chunks(COUNTERS_A_WRITE) {
+                let mut update = Update::of(key.clone());
+                for (counter, by) in counters {
+                    update = update.add(counter, *by);
+                }
+                if let Some(expires_at) = gathered.expires_at {
+                    update = update.set(keys::EXPIRES_AT, moment(expires_at));
+                }
+                let written = update.send(&self, context).await;
+                outcome = outcome.and(written.map(|_| ()).map_err(|error| Chain(&error).to_string()));
+            }
+            for waiting in gathered.waiting {
+                // Who was given up does not listen any more.
+                drop(waiting.send(outcome.clone()));
+            }
+        }
+    }
+}
