@@ -278,6 +278,8 @@ impl Table {
             return Ok(Listed { total, rows: Vec::new() });
         }
         let (end, skip) = self.locate(list, tops, page).await?;
+        // Counts that contradict each other can lead behind the oldest row, where the index refuses to look.
+        let end = end.max(oldest);
         let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
         let partitions = list.partitions.iter().map(|partition| self.partition(partition, oldest, end, wanted));
         let rows = futures_util::future::try_join_all(partitions).await?;
