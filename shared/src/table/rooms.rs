@@ -348,9 +348,10 @@ impl Table {
                         .value(&format!(":seen_{attribute}"), text(seen))
                 };
             }
-            if !room.banned {
-                update = update.when("attribute_not_exists(#banned)");
-            }
+            update = update.when(match room.banned {
+                true => "attribute_exists(#banned)",
+                false => "attribute_not_exists(#banned)",
+            });
             if update.send(self, CONTEXT).await? == Written::Done {
                 return self.count_move(&room, status).await;
             }
