@@ -37,6 +37,9 @@ const LEVEL_BITS: u32 = 8;
 const TOP: u32 = 2;
 /// How far ahead of now a row may stand: recordings end "now" by the cloud's clock, not ours.
 const AHEAD_SECONDS: u64 = 24 * 3600;
+/// How much longer than a row that leaves its list the counts of its stretch of time are kept: more than the 24 days of
+/// a node, so that a node outlives all its rows whichever of them was written last.
+const COUNTS_KEPT_SECONDS: u64 = 60 * 24 * 3600;
 /// How often keys that a busy table did not get to are asked for again.
 const BATCH_ATTEMPTS: u32 = 5;
 
@@ -150,6 +153,11 @@ impl Node {
         }
         None
     }
+}
+
+/// Until when the counts are kept of a row of this second that leaves its list `window` seconds later.
+pub(super) fn counts_kept_until(at: UnixSeconds, window: u64) -> UnixSeconds {
+    at.plus(window).plus(COUNTS_KEPT_SECONDS)
 }
 
 impl Table {
