@@ -9,6 +9,11 @@ use crate::{
 
 /// A secret has at least this many characters; the shortest key of the live console has 8.
 const SECRET_CHARS: usize = 8;
+/// The longest business id, bucket or region: a stream id has room for no more beside the longest user.
+const WORD_CHARS: usize = 64;
+/// The longest stretch of time, five years: all counts of the replays' window are asked for at once, and DynamoDB gives
+/// a hundred, of 24 days each.
+const MAX_SECONDS: u64 = 5 * 365 * 24 * 3600;
 
 /// Settings of the server. The names of the settings are those of [`SETTINGS`].
 #[derive(Clone, Debug)]
@@ -180,8 +185,8 @@ impl Config {
             bizid,
         };
         let api_key = reader.secret("API_KEY");
-        let callback_keys = reader.optional_secret("CALLBACK_KEY").unwrap_or_else(|| api_key.clone());
-        let callback_keys = std::iter::once(callback_keys).chain(reader.optional_secret("CALLBACK_KEY_NEXT")).collect();
+        let callback_key = reader.optional_secret("CALLBACK_KEY").unwrap_or_else(|| api_key.clone());
+        let callback_keys = std::iter::once(callback_key).chain(reader.optional_secret("CALLBACK_KEY_NEXT")).collect();
         let config = Self {
             table: reader.text("TABLE_NAME"),
             action_auth: reader.action_auth("ACTION_AUTH"),
@@ -190,8 +195,8 @@ impl Config {
                 appid: reader.digits("LIVE_APPID"),
                 domains,
                 push_key: reader.secret("PUSH_KEY"),
-                push_url_seconds: reader.number("PUSH_URL_SECONDS"),
-                link_mic_seconds: reader.number("LINK_MIC_SECONDS"),
+                push_url_seconds: reader.seconds("PUSH_URL_SECONDS"),
+                link_mic_seconds: reader.seconds("LINK_MIC_SECONDS"),
                 recording: reader.recording(),
                 api_key,
                 api_url: reader.text("API_URL"),
@@ -203,7 +208,7 @@ impl Config {
                 region: reader.word("COS_REGION"),
                 secret_id: reader.text("COS_SECRET_ID"),
                 secret_key: reader.secret("COS_SECRET_KEY"),
-                sign_seconds: reader.number("COS_SIGN_SECONDS"),
+                sign_seconds: reader.seconds("COS_SIGN_SECONDS"),
             },
             vod: Vod {
                 secret_id: reader.text("CLOUD_API_SECRET_ID"),
@@ -211,8 +216,8 @@ impl Config {
                 procedure: reader.text("VOD_PROCEDURE"),
             },
             im: Im { sdk_app_id: reader.number("IM_SDK_APP_ID"), secret_key: reader.secret("IM_SECRET_KEY") },
-            replay_min_seconds: reader.number("REPLAY_MIN_SECONDS"),
-            replay_window_seconds: reader.number("REPLAY_WINDOW_SECONDS"),
+            replay_min_seconds: reader.seconds("REPLAY_MIN_SECONDS"),
+            replay_window_seconds: reader.seconds("REPLAY_WINDOW_SECONDS"),
         };
         if reader.faults.is_empty() { Ok(config) } else { Err(Faults(reader.faults)) }
     }
@@ -244,7 +249,9 @@ impl Reader<'_> {
     }
 
     fn word(&mut self, name: &'static str) -> String {
-        self.ruled(name, |c| c.is_ascii_alphanumeric() || c == '-', "may hold letters, digits and - only")
+        let rule = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let word = self.ruled(name, rule, "may hold letters, digits and - only");
+        if word.len() <= WORD_CHARS { word } else { self.fault(name, "is too long") }
     }
 
     fn host(&mut self, name: &'static str) -> String {
@@ -262,6 +269,11 @@ impl Reader<'_> {
             return 0; // already a fault
         }
         text.parse().unwrap_or_else(|_| self.fault(name, "is not a whole number"))
+    }
+
+    fn seconds(&mut self, name: &'static str) -> u64 {
+        let seconds = self.number(name);
+        if seconds <= MAX_SECONDS { seconds } else { self.fault(name, "is more than five years") }
     }
 
     fn secret(&mut self, name: &'static str) -> Secret {
@@ -292,7 +304,7 @@ impl Reader<'_> {
 
     fn recording(&mut self) -> Option<Recording> {
         let formats = self.text("RECORD_FORMATS");
-        let interval_seconds = self.number("RECORD_INTERVAL_SECONDS");
+        let interval_seconds = self.seconds("RECORD_INTERVAL_SECONDS");
         if formats == "none" {
             return None;
         }
@@ -332,6 +344,23 @@ mod tests {
         assert_eq!(live.domains.push, "8888.livepush.myqcloud.com");
         assert_eq!(live.domains.play, "8888.liveplay.myqcloud.com");
         assert_eq!(read(&[("PUSH_DOMAIN", "push.example.com")]).unwrap().live.domains.push, "push.example.com");
+    }
+
+    #[test]
+    fn a_time_that_the_lists_could_not_span_is_a_fault() {
+        let window = |seconds| read(&[("REPLAY_WINDOW_SECONDS", seconds)]);
+        assert_eq!(window("157680000").unwrap().replay_window_seconds, MAX_SECONDS);
+        for seconds in ["157680001", "18446744073709551615"] {
+            let fault = window(seconds).unwrap_err().to_string();
+            assert_eq!(fault, "settings: REPLAY_WINDOW_SECONDS is more than five years");
+        }
+    }
+
+    #[test]
+    fn a_business_id_that_a_stream_has_no_room_for_is_a_fault() {
+        assert!(read(&[("BIZID", &"8".repeat(WORD_CHARS))]).is_ok());
+        let fault = read(&[("BIZID", &"8".repeat(WORD_CHARS + 1))]).unwrap_err().to_string();
+        assert_eq!(fault, "settings: BIZID is too long");
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::{cloud, table};
 
+/// How much of a name that a caller made up is shown: in the log, and in the answer.
+pub(crate) const NAME_CHARS: usize = 64;
+
 /// The reason of a refusal or a failure. Each dialect in [`crate::wire`] says what it calls each of them.
 #[derive(Debug)]
 pub enum Error {
@@ -49,7 +52,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MalformedRequest => f.write_str("the body is not a JSON document that could hold a call"),
-            Self::UnknownCommand(name) => write!(f, "no command {name:?}"),
+            Self::UnknownCommand(name) => {
+                write!(f, "no command {:?}", name.chars().take(NAME_CHARS).collect::<String>())
+            }
             Self::InvalidParam { name, reason } => write!(f, "{name} {reason}"),
             Self::Meaningless(what) => f.write_str(what),
             Self::BadSignature => f.write_str("the signature is missing or wrong"),
@@ -107,5 +112,16 @@ impl fmt::Display for Chain<'_> {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_cannot_fill_the_log_with_a_name() {
+        let error = Error::UnknownCommand("x".repeat(60_000));
+        assert_eq!(error.to_string(), format!("no command \"{}\"", "x".repeat(NAME_CHARS)));
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     app::App,
     cloud::Cloud,
     config::Config,
+    error::Chain,
     table::Table,
     types::UnixSeconds,
 };
@@ -27,7 +28,7 @@ pub async fn serve(door: Door) -> Result<(), Error> {
     let app = app()?;
     // A connection made now costs the first caller nothing. If the table is away, the calls will say so.
     if let Err(error) = app.table.warm_up().await {
-        tracing::warn!(%error, "the table could not be reached at start");
+        tracing::warn!(error = %Chain(&error), "the table could not be reached at start");
     }
     let app = &app;
     lambda_http::run(service_fn(|request: Request| async move {

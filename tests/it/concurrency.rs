@@ -8,7 +8,7 @@ use crate::{
     harness::{Program, START, action, notice, program, program_over},
     steps::{
         File, OPERATOR_KEY, action_with, column, enter, go_offline, go_online, is_recorded, like, list, members,
-        open_room, quit, replay, room, stream_of,
+        open_room, push_starts, quit, replay, room, stream_of,
     },
     watch::Watch,
 };
@@ -204,8 +204,7 @@ async fn a_ban_that_meets_a_room_opened_anew_counts_it_where_it_stands() {
         open_room(&second, "alice", "anew").await;
         go_online(&second, "alice").await;
     });
-    let body = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
-    action_with(&first, body, "X-Operator-Key", OPERATOR_KEY).await;
+    forbid(&first, "alice", 1).await;
     let lives = list(&first, 1, 1, 10).await;
     assert_eq!((column(&lives, "userid"), lives["totalcount"].as_u64()), (vec![], Some(0)));
 }
@@ -264,4 +263,20 @@ async fn a_call_that_is_given_up_while_it_counts_takes_nothing_with_it() {
     release.notify_one();
     bob.await.unwrap();
     assert_eq!(list(&program, 1, 1, 10).await["totalcount"], 2);
+}
+
+#[tokio::test]
+async fn a_start_that_meets_the_lifting_of_a_ban_is_judged_again() {
+    let (first, second, watch) = two_programs().await;
+    open_room(&first, "alice", "t").await;
+    forbid(&first, "alice", 1).await;
+    watch.interrupt("UpdateItem", 0, || async move { forbid(&second, "alice", 0).await });
+    push_starts(&first, "8888_alice", "1").await;
+    assert_eq!(list(&first, 1, 1, 10).await["totalcount"], 1);
+}
+
+/// An operator bans a user (1), or lifts the ban (0); the cloud cannot be told.
+async fn forbid(program: &Program, user: &str, flag: u8) {
+    let body = format!(r#"{{"Action":"ForbidLive","userid":"{user}","forbidflag":{flag}}}"#);
+    action_with(program, &body, "X-Operator-Key", OPERATOR_KEY).await;
 }

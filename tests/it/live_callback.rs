@@ -1,13 +1,15 @@
 //! `live_callback`: the notices of the live cloud.
 
+use cli::engine::Engine;
 use shared::{sign::callback, types::Secret};
 
 use crate::{
-    harness::{Program, START, golden, notice, post, program, program_with},
+    harness::{Program, START, golden, notice, post, program, program_over, program_with},
     steps::{
         File, acknowledged, column, done, fields, forged, go_online, is_recorded, like, list, open_room, push_ends,
         push_starts, replay, room, sign_of,
     },
+    watch::Watch,
 };
 
 const STREAM: &str = "8888_alice";
@@ -187,6 +189,16 @@ async fn the_next_key_is_accepted_while_keys_are_changed() {
     let next = format!("\"{}\"", callback::sign(&Secret::new("the-next-key"), &t));
     assert_eq!(forged(&program, &t, &next, PUSH).await.0, 200);
     assert_eq!(expiring(&program, START + 600, PUSH).await.0, 200, "and the one before");
+}
+
+#[tokio::test]
+async fn a_notice_that_changes_nothing_asks_nothing_of_the_table() {
+    let (engine, watch) = (Engine::in_memory().unwrap(), Watch::default());
+    let program = program_over(watch.over(engine.http_client()), |_| None).await;
+    open_room(&program, "alice", "t").await;
+    watch.take();
+    acknowledged(&notice(&program, r#""event_type":200,"stream_id":"8888_alice""#).await);
+    assert!(watch.take().is_empty());
 }
 
 #[tokio::test]

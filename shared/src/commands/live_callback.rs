@@ -59,6 +59,11 @@ impl Command for LiveCallback {
     }
 
     async fn run(self, notice: Notice, app: &App) -> Result<Nothing, Error> {
+        // Screenshots come every few seconds: what changes nothing asks nothing of the table.
+        let starts = matches!(self.event, Event::Push { status: Status::Online, .. });
+        if matches!(self.event, Event::Other) || (starts && notice.is_late()) {
+            return Ok(Nothing {});
+        }
         // A stream that is not ours is acknowledged too: to be told of it again would not make it ours.
         let Some(stream) = StreamId::parse(&self.stream) else { return Ok(Nothing {}) };
         let Some(user) = app.table.stream_owner(&stream).await? else {
@@ -66,7 +71,6 @@ impl Command for LiveCallback {
             return Ok(Nothing {});
         };
         match self.event {
-            Event::Push { status: Status::Online, .. } if notice.is_late() => {}
             Event::Push { status, sequence, at } => {
                 let at = at.unwrap_or_else(|| app.now());
                 app.table.push_changed(&user, &PushNotice { status, sequence, at }).await?;

@@ -36,6 +36,9 @@ const LEVEL_BITS: u32 = 8;
 const TOP: u32 = 2;
 /// How far ahead of now a row may stand: recordings end "now" by the cloud's clock, not ours.
 const AHEAD_SECONDS: u64 = 24 * 3600;
+/// How much longer than a row that leaves its list the counts of its stretch of time are kept: more than the 24 days of
+/// a node, so that a node outlives all its rows whichever of them was written last.
+const COUNTS_KEPT_SECONDS: u64 = 60 * 24 * 3600;
 /// How often keys that a busy table did not get to are asked for again.
 const BATCH_ATTEMPTS: u32 = 5;
 
@@ -149,6 +152,11 @@ impl Node {
         }
         None
     }
+}
+
+/// Until when the counts are kept of a row of this second that leaves its list `window` seconds later.
+pub(super) fn counts_kept_until(at: UnixSeconds, window: u64) -> UnixSeconds {
+    at.plus(window).plus(COUNTS_KEPT_SECONDS)
 }
 
 impl Table {
@@ -268,6 +276,8 @@ impl Table {
             return Ok(Listed { total, rows: Vec::new() });
         }
         let (end, skip) = self.locate(list, tops, page).await?;
+        // Counts that contradict each other can lead behind the oldest row, where the index refuses to look.
+        let end = end.max(oldest);
         let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
         let partitions = list.partitions.iter().map(|partition| self.partition(partition, oldest, end, wanted));
         let rows = futures_util::future::try_join_all(partitions).await?;

@@ -4,7 +4,7 @@
 //! that a page deep in a large group is found without reading the pages before it.
 
 use super::{
-    AttributeValue, Item, Listed, Result, Table, damaged, failed, keys, moment, moment_in, parsed, text,
+    Item, Listed, Result, Table, counter_in, failed, keys, moment, moment_in, parsed, text,
     update::{Outcome, Update},
 };
 use crate::types::{FileId, GroupId, Page, Text, UnixSeconds, UserId};
@@ -129,7 +129,7 @@ impl Table {
             if total <= page.offset {
                 start = (bin, page.offset - total);
             }
-            total += members_in(&heads, bin)?;
+            total += counter_in(&heads, &counter(bin))?;
         }
         if page.offset >= total {
             return Ok(Listed { total, rows: vec![] });
@@ -174,18 +174,7 @@ fn show_in(member: &Item) -> Result<Option<UnixSeconds>> {
     member.contains_key("show").then(|| moment_in(member, "show")).transpose()
 }
 
+/// The attribute that counts the members of a bin.
 fn counter(bin: u8) -> String {
     format!("m{bin:02}")
-}
-
-/// How many members stand in this bin.
-fn members_in(heads: &Item, bin: u8) -> Result<u64> {
-    match heads.get(&counter(bin)) {
-        None => Ok(0),
-        Some(AttributeValue::N(count)) => {
-            let count: i64 = count.parse().map_err(|_| damaged("a head count"))?;
-            Ok(count.try_into().unwrap_or(0))
-        }
-        Some(_) => Err(damaged("a head count")),
-    }
 }

@@ -66,7 +66,7 @@ where
 }
 
 /// An item that is not what our own code writes.
-fn damaged(attribute: &'static str) -> Error {
+fn damaged(attribute: &str) -> Error {
     Error { context: "understand an item", source: format!("{attribute} is missing or of another type").into() }
 }
 
@@ -94,7 +94,7 @@ fn moment(UnixSeconds(seconds): UnixSeconds) -> AttributeValue {
 }
 
 /// The text of an attribute; attributes that are empty are not written.
-fn text_in<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str> {
+fn text_in<'a>(item: &'a Item, attribute: &str) -> Result<&'a str> {
     match item.get(attribute) {
         None => Ok(""),
         Some(AttributeValue::S(text)) => Ok(text),
@@ -103,7 +103,7 @@ fn text_in<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str> {
 }
 
 /// The number of an attribute; a counter that nobody has counted up is not there and is zero.
-fn number_in(item: &Item, attribute: &'static str) -> Result<i64> {
+fn number_in(item: &Item, attribute: &str) -> Result<i64> {
     match item.get(attribute) {
         None => Ok(0),
         Some(AttributeValue::N(number)) => number.parse().map_err(|_| damaged(attribute)),
@@ -112,16 +112,16 @@ fn number_in(item: &Item, attribute: &'static str) -> Result<i64> {
 }
 
 /// A counter: never below zero, whatever happened to it.
-fn counter_in(item: &Item, attribute: &'static str) -> Result<u64> {
+fn counter_in(item: &Item, attribute: &str) -> Result<u64> {
     Ok(number_in(item, attribute)?.try_into().unwrap_or(0))
 }
 
-fn moment_in(item: &Item, attribute: &'static str) -> Result<UnixSeconds> {
+fn moment_in(item: &Item, attribute: &str) -> Result<UnixSeconds> {
     number_in(item, attribute)?.try_into().map(UnixSeconds).map_err(|_| damaged(attribute))
 }
 
 /// Reads an attribute through the rule of its type.
-fn parsed<T>(item: &Item, attribute: &'static str, parse: fn(&str) -> Option<T>) -> Result<T> {
+fn parsed<T>(item: &Item, attribute: &str, parse: fn(&str) -> Option<T>) -> Result<T> {
     parse(text_in(item, attribute)?).ok_or_else(|| damaged(attribute))
 }
 

@@ -8,7 +8,7 @@
 
 use super::{
     Item, Listed, Result, Table, counter_in, damaged, failed, keys,
-    lists::{List, Position, Series},
+    lists::{List, Position, Series, counts_kept_until},
     moment, moment_in, number, number_in, parsed,
     rooms::{Profile, Room, contended},
     text, text_in,
@@ -18,8 +18,6 @@ use crate::types::{FileId, Page, Text, UnixSeconds, UserId};
 
 const TREE: &str = "replays";
 const REPLAYS: List = List { tree: TREE, series: Series::All, partitions: &["replays"] };
-/// How much longer than a replay the counts of its stretch of time are kept.
-const COUNTS_KEPT_SECONDS: u64 = 60 * 24 * 3600;
 /// How often a decision is tried again that another one came before.
 const ATTEMPTS: u32 = 16;
 
@@ -223,7 +221,7 @@ impl Table {
                 .set(keys::POSITION, text(keys::place(position, recording.file.as_str())))
                 .when("attribute_not_exists(PK)");
             if room.profile.write(update).send(self, CONTEXT).await? == Written::Done {
-                let expires_at = recording.end.plus(window + COUNTS_KEPT_SECONDS);
+                let expires_at = counts_kept_until(recording.end, window);
                 self.count(TREE, &[(Series::All, position, 1)], Some(expires_at)).await?;
             }
             return Ok(());

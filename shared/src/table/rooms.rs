@@ -196,8 +196,10 @@ impl Push {
         match status {
             _ if sequence.is_empty() && !is_older => (status, self.clone()),
             Status::Online if !is_current && !is_past && !is_older => {
-                let past = self.past.iter().cloned().chain(self.current.iter().map(|(current, _)| current.clone()));
-                (status, Self { current: Some((sequence.to_owned(), at)), past: newest(past.collect()) })
+                let before = self.current.iter().map(|(current, _)| current);
+                let before = before.filter(|current| !self.past.contains(current));
+                let past = self.past.iter().chain(before).cloned().collect();
+                (status, Self { current: Some((sequence.to_owned(), at)), past: newest(past) })
             }
             // The end of a push whose start never came, later than what is known: whatever ran before it is over too.
             Status::Offline if !is_past && (is_current || !is_older) => {
@@ -348,9 +350,10 @@ impl Table {
                         .value(&format!(":seen_{attribute}"), text(seen))
                 };
             }
-            if !room.banned {
-                update = update.when("attribute_not_exists(#banned)");
-            }
+            update = update.when(match room.banned {
+                true => "attribute_exists(#banned)",
+                false => "attribute_not_exists(#banned)",
+            });
             if update.send(self, CONTEXT).await? == Written::Done {
                 return self.count_move(&room, status).await;
             }
@@ -506,6 +509,18 @@ mod tests {
         assert_eq!(play(&[(ON, "", 10)]), ON);
         assert_eq!(play(&[(ON, "", 10), (OFF, "", 20)]), OFF);
         assert_eq!(play(&[(ON, "1", 30), (OFF, "", 20)]), ON);
+    }
+
+    #[test]
+    fn a_push_that_ended_and_was_followed_is_remembered_once() {
+        let mut push = Push::default();
+        for n in 0..=PAST_PUSHES as u64 {
+            push = push.after(OFF, ON, &n.to_string(), UnixSeconds(n)).1;
+            if n < PAST_PUSHES as u64 {
+                push = push.after(ON, OFF, &n.to_string(), UnixSeconds(n)).1;
+            }
+        }
+        assert_eq!(push.past, ["0", "1", "2", "3", "4", "5", "6", "7"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     Item, Listed, Result, Table, keys,
-    lists::{List, Position, Series},
+    lists::{List, Position, Series, counts_kept_until},
     moment, moment_in, parsed,
     rooms::Profile,
     text,
@@ -12,8 +12,6 @@ use crate::types::{FileId, Page, Text, UnixSeconds, UserId};
 
 const TREE: &str = "videos";
 const VIDEOS: List = List { tree: TREE, series: Series::All, partitions: &["videos"] };
-/// How much longer than a video the counts of its stretch of time are kept.
-const COUNTS_KEPT_SECONDS: u64 = 60 * 24 * 3600;
 
 /// A short video.
 #[derive(Clone, Debug)]
@@ -67,7 +65,7 @@ impl Table {
         {
             changes.push((Series::All, Video::read(&before)?.position(), -1));
         }
-        let expires_at = video.published_at.plus(window + COUNTS_KEPT_SECONDS);
+        let expires_at = counts_kept_until(video.published_at, window);
         self.count(TREE, &changes, Some(expires_at)).await
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::json;
-use crate::error::Error;
+use crate::error::{Error, NAME_CHARS};
 
 /// Key order and names as the original wrote them: `common/GlobalFunctions.php`.
 #[derive(Serialize)]
@@ -64,5 +64,5 @@ fn detail(error: &Error) -> Option<String> {
 
 /// A name from outside, without what could be taken for markup, and cut to a length for people.
 pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '&') && !c.is_control()).take(64).collect()
+    name.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '&') && !c.is_control()).take(NAME_CHARS).collect()
 }
