@@ -1,6 +1,16 @@
 //! `mini-lvb`: the business server and its tools, on the command line.
 
-use std::{error::Error, fs, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt::Display,
+    fs::{self, TryLockError},
+    io::{self, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 use cli::{
@@ -13,7 +23,8 @@ use shared::{
     answer::{CALLBACKS, INTERFACE},
     app::App,
     cloud::Cloud,
-    config::{ActionAuth, SETTINGS},
+    config::{ActionAuth, SETTINGS, Setting},
+    error::Chain,
     lambda::{getrandom_u32, now},
     table::Table,
 };
@@ -24,6 +35,8 @@ use tokio::{
 
 /// How often expired items are deleted from the embedded table.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// The variable by which every AWS SDK is told of another server to keep the data in.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// The business server of a mobile live-streaming app.
 #[derive(Parser)]
@@ -57,7 +70,7 @@ struct Serve {
     /// Keeps the data in memory: it goes with the process.
     #[arg(long)]
     memory: bool,
-    /// Another DynamoDB-compatible server to keep the data in; AWS_ENDPOINT_URL_DYNAMODB does the same.
+    /// Another DynamoDB-compatible server to keep the data in; AWS_ENDPOINT_URL_DYNAMODB does the same, but not with --memory.
     #[arg(long, value_name = "URL", conflicts_with = "memory")]
     endpoint: Option<String>,
 }
@@ -65,10 +78,7 @@ struct Serve {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Settings => {
-            list_settings();
-            Ok(())
-        }
+        Command::Settings => say(&list_of_settings()).map_err(Into::into),
         Command::Serve(options) => run(options),
     };
     match outcome {
@@ -83,7 +93,8 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     tracing::init_default_subscriber_with_writer(std::io::stderr);
-    let endpoint = options.endpoint.clone().or_else(|| environment("AWS_ENDPOINT_URL_DYNAMODB"));
+    let from_environment = || environment(ENDPOINT).filter(|url| !url.is_empty() && !options.memory);
+    let endpoint = options.endpoint.clone().or_else(from_environment);
     let on_disk = !options.memory && endpoint.is_none();
     let settings_file = options.data.join("settings.toml");
     let needs_folder = on_disk || (options.config.is_none() && !options.memory);
@@ -98,19 +109,24 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     };
     let config = settings::judge(&settings, environment)?;
 
+    // Held until the end of the process, however it comes.
+    let _alone = if on_disk { Some(occupy(&options.data)?) } else { None };
     let engine = match (&endpoint, options.memory) {
         (Some(_), _) => None,
         (None, true) => Some(Engine::in_memory()?),
-        (None, false) => Some(Engine::on_disk(&options.data.join("table.db"))?),
+        (None, false) => {
+            let file = options.data.join("table.db");
+            Some(Engine::on_disk(&file).map_err(|error| format!("{}: {error}", file.display()))?)
+        }
     };
     let client = match &engine {
         Some(engine) => engine.client(),
         None => engine::client_of(endpoint.clone().unwrap_or_default()),
     };
     let table = Table::new(client, config.table.clone());
-    table.create_if_missing().await.map_err(|error| match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
+    table.create_if_missing().await.map_err(|error| match &endpoint {
+        Some(url) => format!("{url}: {}; choose another server with --endpoint or {ENDPOINT}", Chain(&error)),
+        None => Chain(&error).to_string(),
     })?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -128,18 +144,19 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         None if options.memory => "invented for this process".to_owned(),
         None => settings_file.display().to_string(),
     };
-    announce(listener.local_addr()?, &app, &data, &settings_from);
-    if let Some(engine) = engine.filter(|_| on_disk || options.memory) {
+    // Before the address is said: who reads it may tell the server to stop at once.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    say(&announcement(listener.local_addr()?, &app, &data, &settings_from))?;
+    if let Some(engine) = engine {
         tokio::spawn(sweep(engine));
     }
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stop = async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     };
-    serve(Arc::new(app), listener, stop).await?;
+    serve(Arc::new(app), listener, stop).await;
     Ok(())
 }
 
@@ -156,32 +173,58 @@ async fn sweep(engine: Engine) {
     }
 }
 
-/// Says where the server is and what to put into the app.
-fn announce(address: SocketAddr, app: &App, data: &str, settings: &str) {
-    let base = format!("http://{address}");
-    println!("mini-lvb serves at {base}");
-    println!("  in the app     ServerAddr (Gen 1)  {base}{INTERFACE}");
-    println!("                 base URL (Gen 2)    {base}");
-    println!("  in the cloud   callback URL        {base}{}", CALLBACKS[0]);
-    println!("  data           {data}");
-    println!("  settings       {settings}");
-    let reach =
-        if address.ip().is_loopback() { "this machine only" } else { "every machine that reaches this address" };
-    println!("  open to        {reach}");
-    match app.config.action_auth {
-        ActionAuth::Open => println!("  Gen-1 door     open: it believes the user id of every call (ACTION_AUTH=open)"),
-        ActionAuth::UserSig => println!("  Gen-1 door     asks for a UserSig (ACTION_AUTH=user-sig)"),
+/// Takes a data folder for this process alone: what two would do to one row at the same time is not ordered.
+fn occupy(folder: &Path) -> Result<fs::File, String> {
+    let lock = folder.join("lock");
+    let fault = |what: &dyn Display| format!("{}: {what}; choose another folder with --data", lock.display());
+    let file = fs::File::create(&lock).map_err(|error| fault(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(fault(&"another mini-lvb works on this folder")),
+        Err(TryLockError::Error(error)) => Err(fault(&error)),
     }
 }
 
-fn list_settings() {
-    for setting in SETTINGS {
+/// Where the server is and what to put into the app.
+fn announcement(address: SocketAddr, app: &App, data: &str, settings: &str) -> String {
+    let base = format!("http://{address}");
+    let callback = CALLBACKS[0];
+    let reach =
+        if address.ip().is_loopback() { "this machine only" } else { "every machine that reaches this address" };
+    let door = match app.config.action_auth {
+        ActionAuth::Open => "open: it believes the user id of every call (ACTION_AUTH=open)",
+        ActionAuth::UserSig => "asks for a UserSig (ACTION_AUTH=user-sig)",
+    };
+    format!(
+        "mini-lvb serves at {base}
+  in the app     ServerAddr (Gen 1)  {base}{INTERFACE}
+                 base URL (Gen 2)    {base}
+  in the cloud   callback URL        {base}{callback}
+  data           {data}
+  settings       {settings}
+  open to        {reach}
+  Gen-1 door     {door}
+"
+    )
+}
+
+fn list_of_settings() -> String {
+    let entry = |setting: &Setting| {
         let default = match setting.default {
             None => "must be set".to_owned(),
             Some("") => "may be left out".to_owned(),
             Some(default) => format!("default {default}"),
         };
-        println!("{}  ({default})\n    {}", setting.name, setting.help);
+        format!("{}  ({default})\n    {}\n", setting.name, setting.help)
+    };
+    SETTINGS.iter().map(entry).collect()
+}
+
+/// Prints. That nobody reads on, as behind `| head`, is no fault.
+fn say(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
     }
 }
 

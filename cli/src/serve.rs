@@ -32,15 +32,24 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const BREATH: Duration = Duration::from_millis(50);
 
 /// Serves every door until `stop` is done; then the calls under way are answered, and no more.
-pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    serve_at_most(CONNECTIONS, app, listener, stop).await;
+}
+
+async fn serve_at_most(connections: usize, app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(connections));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            io::Result::Ok((place, stream))
+        };
+        let (place, stream) = tokio::select! {
+            next = next => match next {
+                Ok(next) => next,
                 Err(error) => {
                     tracing::warn!(%error, "no connection could be accepted");
                     tokio::time::sleep(BREATH).await;
@@ -49,7 +58,6 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Outpu
             },
             () = &mut stop => break,
         };
-        stream.set_nodelay(true)?;
         let app = Arc::clone(&app);
         let service = service_fn(move |request| {
             let app = Arc::clone(&app);
@@ -58,6 +66,9 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Outpu
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
+            // Who has said all may still want the answer; and a call is carried out whole, also for who hangs up
+            // meanwhile: half of it would leave a row that its list does not count.
+            .half_close(true)
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -72,7 +83,6 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Outpu
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(FAREWELL) => tracing::warn!("some calls were not answered in time"),
     }
-    Ok(())
 }
 
 /// Answers one request.
@@ -102,4 +112,41 @@ async fn respond(app: &App, request: Request<Incoming>) -> Response<Full<Bytes>>
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        cloud::Cloud,
+        lambda::{getrandom_u32, now},
+        table::Table,
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+        sync::oneshot,
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::{
+        engine::Engine,
+        settings::{invented, judge},
+    };
+
+    #[tokio::test]
+    async fn a_server_with_no_place_left_still_stops_when_it_is_told_to() {
+        let config = judge(&invented(), |_| None).unwrap();
+        let table = Table::new(Engine::in_memory().unwrap().client(), "t");
+        let (clock, random) = (Box::new(now), Box::new(getrandom_u32));
+        let app = Arc::new(App { cloud: Cloud::new(&config.live), table, clock, random, config });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut only = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve_at_most(1, app, listener, async move { stopped.await.unwrap() }));
+        only.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        only.read_u8().await.unwrap();
+        stop.send(()).unwrap();
+        timeout(PATIENCE / 2, server).await.expect("it does not wait for the client to go").unwrap();
+    }
 }

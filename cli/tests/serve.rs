@@ -4,9 +4,9 @@
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         Mutex,
         atomic::{AtomicU32, Ordering},
@@ -44,11 +44,11 @@ struct Server {
 impl Server {
     /// Starts on a data folder and waits until it has said everything that it says at the start.
     fn start(data: &Path) -> Self {
-        let mut process = command(&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::run(&mut command(&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut printed = String::new();
         while !printed.contains("Gen-1 door") {
@@ -76,14 +76,24 @@ impl Drop for Server {
     }
 }
 
+/// The command in an empty environment: every setting may come from there.
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mini-lvb"));
-    command.args(arguments).env_remove("AWS_ENDPOINT_URL_DYNAMODB");
+    command.args(arguments).env_clear();
     command
 }
 
-fn run(arguments: &[&str]) -> Output {
-    command(arguments).output().unwrap()
+/// What a start that must fail says.
+fn complaint(arguments: &[&str]) -> String {
+    let mut process = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut announced = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut announced).unwrap();
+    if !announced.is_empty() {
+        process.kill().unwrap();
+    }
+    let output = process.wait_with_output().unwrap();
+    assert_eq!((announced.as_str(), output.status.code()), ("", Some(1)), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
 }
 
 /// Sends a request and reads the body of its answer; `None` if the server went away.
@@ -143,6 +153,18 @@ fn a_connection_is_kept_for_more_than_one_call() {
     for _ in 0..3 {
         assert!(exchange(&mut connection, "POST", "/interface.php", open_room("alice").as_bytes()).is_some());
     }
+}
+
+#[test]
+fn a_client_that_has_said_all_still_gets_its_answer() {
+    let folder = Folder::new();
+    let server = Server::start(&folder.0);
+    let mut connection = server.connect();
+    connection.write_all(b"GET /interface.php HTTP/1.1\r\n\r\n").unwrap();
+    connection.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with(HEALTH), "{answer}");
 }
 
 #[test]
@@ -217,9 +239,7 @@ fn an_address_that_is_taken_is_said_with_what_to_do() {
     let folder = Folder::new();
     let server = Server::start(&folder.0);
     let other = Folder::new();
-    let output = run(&["--listen", &server.address, "--data", other.0.to_str().unwrap()]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success());
+    let said = complaint(&["--listen", &server.address, "--data", other.0.to_str().unwrap()]);
     assert!(said.contains(&server.address) && said.contains("--listen"), "{said}");
 }
 
@@ -228,9 +248,7 @@ fn every_fault_of_the_settings_is_said_at_once() {
     let folder = Folder::new();
     let file = folder.0.join("own.toml");
     std::fs::write(&file, "BIZID = \"88 88\"\nPUSH_KEY = \"short\"\n").unwrap();
-    let output = run(&["--memory", "--config", file.to_str().unwrap()]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success());
+    let said = complaint(&["--memory", "--config", file.to_str().unwrap()]);
     for part in ["ACTION_AUTH is not set", "BIZID may hold", "PUSH_KEY is too short", "IM_SECRET_KEY is not set"] {
         assert!(said.contains(part), "{part} in {said}");
     }
@@ -242,6 +260,52 @@ fn a_setting_that_does_not_exist_is_named() {
     let folder = Folder::new();
     let file = folder.0.join("own.toml");
     std::fs::write(&file, "BISID = \"8888\"\n").unwrap();
-    let said = String::from_utf8(run(&["--memory", "--config", file.to_str().unwrap()]).stderr).unwrap();
+    let said = complaint(&["--memory", "--config", file.to_str().unwrap()]);
     assert!(said.contains("BISID is not a setting"), "{said}");
+}
+
+#[test]
+fn a_data_folder_has_one_server_at_a_time() {
+    let folder = Folder::new();
+    let data = folder.0.to_str().unwrap();
+    let first = Server::start(&folder.0);
+    let said = complaint(&["--listen", "127.0.0.1:0", "--data", data]);
+    assert!(said.contains(data) && said.contains("another mini-lvb") && said.contains("--data"), "{said}");
+    assert_eq!(first.call(""), HEALTH);
+}
+
+#[test]
+fn a_file_that_is_no_table_is_named() {
+    let folder = Folder::new();
+    let file = folder.0.join("table.db");
+    std::fs::write(&file, "no table at all, but long enough for its head to be read").unwrap();
+    let said = complaint(&["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap()]);
+    assert!(said.contains(file.to_str().unwrap()), "{said}");
+}
+
+#[test]
+fn a_server_of_the_table_that_is_not_there_is_said_with_the_cause_and_what_to_do() {
+    let folder = Folder::new();
+    // A port that was free a moment ago, and that nobody is told of.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    let data = folder.0.to_str().unwrap();
+    let said = complaint(&["--listen", "127.0.0.1:0", "--data", data, "--endpoint", &url]);
+    assert!(said.contains(&url) && said.contains("refused") && said.contains("--endpoint"), "{said}");
+}
+
+#[test]
+fn data_in_memory_stays_there_whatever_server_the_environment_names() {
+    let mut command = command(&["--listen", "127.0.0.1:0", "--memory"]);
+    let server = Server::run(command.env("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9"));
+    assert!(server.printed.contains("in memory"), "{}", server.printed);
+    assert!(server.call(&open_room("alice")).contains(r#""returnValue":0"#));
+}
+
+#[test]
+fn the_settings_may_be_listed_to_somebody_who_does_not_read_on() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command(&["settings"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
