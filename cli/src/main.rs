@@ -109,8 +109,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     };
     let config = settings::judge(&settings, environment)?;
 
-    // Held until the end of the process, however it comes.
-    let _alone = if on_disk { Some(occupy(&options.data)?) } else { None };
+    let mut folder = if on_disk { Some(Folder::occupy(&options.data)?) } else { None };
     let engine = match (&endpoint, options.memory) {
         (Some(_), _) => None,
         (None, true) => Some(Engine::in_memory()?),
@@ -128,6 +127,10 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         Some(url) => format!("{url}: {}; choose another server with --endpoint or {ENDPOINT}", Chain(&error)),
         None => Chain(&error).to_string(),
     })?;
+    if folder.as_ref().is_some_and(|folder| folder.was_killed) {
+        tracing::warn!("the last run was killed: the lists are counted again");
+        table.recount_lists(config.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
+    }
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
@@ -144,6 +147,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         None if options.memory => "invented for this process".to_owned(),
         None => settings_file.display().to_string(),
     };
+    folder.as_mut().map_or(Ok(()), Folder::begin)?;
     // Before the address is said: who reads it may tell the server to stop at once.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     say(&announcement(listener.local_addr()?, &app, &data, &settings_from))?;
@@ -157,6 +161,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         }
     };
     serve(Arc::new(app), listener, stop).await;
+    folder.map_or(Ok(()), Folder::leave)?;
     Ok(())
 }
 
@@ -173,15 +178,40 @@ async fn sweep(engine: Engine) {
     }
 }
 
-/// Takes a data folder for this process alone: what two would do to one row at the same time is not ordered.
-fn occupy(folder: &Path) -> Result<fs::File, String> {
-    let lock = folder.join("lock");
-    let fault = |what: &dyn Display| format!("{}: {what}; choose another folder with --data", lock.display());
-    let file = fs::File::create(&lock).map_err(|error| fault(&error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(fault(&"another mini-lvb works on this folder")),
-        Err(TryLockError::Error(error)) => Err(fault(&error)),
+/// A data folder that this process has for itself: what two would do to one row at the same time is not ordered.
+///
+/// The file that says so is held until the end of the process, however it comes, and has something in it for as long as
+/// the process has not ended well.
+struct Folder {
+    lock: fs::File,
+    /// Whether the process that had the folder before was killed.
+    was_killed: bool,
+}
+
+impl Folder {
+    fn occupy(folder: &Path) -> Result<Self, String> {
+        let file = folder.join("lock");
+        let fault = |what: &dyn Display| format!("{}: {what}; choose another folder with --data", file.display());
+        let mut options = fs::OpenOptions::new();
+        let lock =
+            options.read(true).write(true).create(true).truncate(false).open(&file).map_err(|error| fault(&error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(fault(&"another mini-lvb works on this folder")),
+            Err(TryLockError::Error(error)) => return Err(fault(&error)),
+        }
+        let was_killed = lock.metadata().map_err(|error| fault(&error))?.len() > 0;
+        Ok(Self { lock, was_killed })
+    }
+
+    /// Says that writes begin.
+    fn begin(&mut self) -> io::Result<()> {
+        self.lock.write_all(b"in use")
+    }
+
+    /// Gives the folder up, all its writes being done.
+    fn leave(self) -> io::Result<()> {
+        self.lock.set_len(0)
     }
 }
 

@@ -124,6 +124,10 @@ fn open_room(user: &str) -> String {
     format!(r#"{{"Action":"RequestLVBAddr","userid":"{user}","groupid":"g","title":"t"}}"#)
 }
 
+fn all_rooms(page: usize) -> String {
+    format!(r#"{{"Action":"FetchList","flag":4,"pageno":{page},"pagesize":10}}"#)
+}
+
 fn room(user: &str) -> String {
     format!(r#"{{"Action":"GetUserInfo","userid":"{user}","type":0}}"#)
 }
@@ -220,9 +224,15 @@ fn a_killed_server_has_kept_every_write_that_it_acknowledged() {
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!((WRITES / 2..WRITES).contains(&acknowledged.len()), "killed in the middle: {}", acknowledged.len());
     let server = Server::start(&folder.0);
-    for user in acknowledged {
-        assert!(server.call(&room(&user)).contains(r#""returnValue":0"#), "{user} is lost");
+    for user in &acknowledged {
+        assert!(server.call(&room(user)).contains(r#""returnValue":0"#), "{user} is lost");
     }
+    let listed: Vec<String> = (1..=WRITES / 10).map(|page| server.call(&all_rooms(page))).collect();
+    for user in &acknowledged {
+        assert!(listed.iter().any(|page| page.contains(&format!(r#""userid":"{user}""#))), "{user} is in no page");
+    }
+    let rows = listed.iter().map(|page| page.matches(r#""userid""#).count()).sum::<usize>();
+    assert!(listed[0].contains(&format!(r#""totalcount":{rows},"#)), "{rows} rows, but {}", &listed[0][..80]);
 }
 
 #[test]

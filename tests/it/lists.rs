@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::AttributeValue as Attribute;
 use cli::engine::Engine;
 use dynoxide::{AttributeValue, ImportOptions, Item, actions::scan::ScanRequest};
 use serde_json::Value;
@@ -106,6 +107,7 @@ impl Seed {
             ("file", s(file)),
             ("title", s("t")),
             ("play_url", s(format!("http://vod/{file}.flv"))),
+            ("formats", AttributeValue::SS(vec!["flv".to_owned()])),
             ("started_at", n(to - 100)),
             ("ended_at", n(to)),
             ("list", s("replays")),
@@ -426,4 +428,33 @@ async fn whatever_users_do_each_page_is_that_of_a_sorted_vector() {
     for flag in FLAGS {
         check_all(&program, flag, 10, &model.list(flag, program.now())).await;
     }
+}
+
+#[tokio::test]
+async fn counts_that_are_off_are_right_again_when_they_are_counted_again() {
+    let engine = Engine::in_memory().unwrap();
+    let program = program_over(engine.http_client(), |_| None).await;
+    for n in 0..30 {
+        program.pass(40);
+        open_room(&program, &format!("user{n}"), "t").await;
+        if n % 3 == 0 {
+            go_online(&program, &format!("user{n}")).await;
+        }
+    }
+    let before = [list(&program, 1, 1, 10).await, list(&program, 4, 3, 10).await];
+    // A count that is gone, one that is too high, and one of a stretch in which nobody is.
+    let table = engine.client();
+    let key = |pk: &str, sk: u64| {
+        [("PK".to_owned(), Attribute::S(pk.into())), ("SK".to_owned(), Attribute::S(format!("{sk:010}")))]
+    };
+    let (top, nobody) = ((program.now() * 8) >> 24, (program.now() * 8) >> 24 << 8);
+    let put = |item: Vec<(String, Attribute)>| {
+        table.put_item().table_name("mini-lvb").set_item(Some(item.into_iter().collect())).send()
+    };
+    let counters = [("a00", "7"), ("aff", "5"), ("o00", "-3")].map(|(k, n)| (k.to_owned(), Attribute::N(n.into())));
+    put(key("COUNT#rooms", top).into_iter().chain(counters.clone()).collect()).await.unwrap();
+    put(key(&format!("COUNT#rooms#1#{nobody}"), nobody).into_iter().chain(counters).collect()).await.unwrap();
+    assert_ne!([list(&program, 1, 1, 10).await, list(&program, 4, 3, 10).await], before);
+    program.app.table.recount_lists(7 * 24 * 3600).await.unwrap();
+    assert_eq!([list(&program, 1, 1, 10).await, list(&program, 4, 3, 10).await], before);
 }

@@ -84,7 +84,9 @@ impl Table {
             };
             let counters: Vec<_> = gathered.counters.into_iter().filter(|(_, by)| *by != 0).collect();
             let mut outcome = Ok(());
-            for counters in counters.chunks(COUNTERS_A_WRITE) {
+            // Additions that cancel out still keep the item from expiring.
+            let nothing = counters.is_empty().then_some([].as_slice());
+            for counters in counters.chunks(COUNTERS_A_WRITE).chain(nothing.filter(|_| gathered.expires_at.is_some())) {
                 let mut update = Update::of(key.clone());
                 for (counter, by) in counters {
                     update = update.add(counter, *by);

@@ -33,7 +33,7 @@ const HASH_BITS: u32 = 3;
 /// Bits of a position that one level of the tree distinguishes.
 const LEVEL_BITS: u32 = 8;
 /// The topmost level.
-const TOP: u32 = 2;
+pub(super) const TOP: u32 = 2;
 /// How far ahead of now a row may stand: recordings end "now" by the cloud's clock, not ours.
 const AHEAD_SECONDS: u64 = 24 * 3600;
 /// How much longer than a row that leaves its list the counts of its stretch of time are kept: more than the 24 days of
@@ -47,6 +47,11 @@ const BATCH_ATTEMPTS: u32 = 5;
 pub(super) struct Position(pub(super) u64);
 
 impl Position {
+    /// Before every row.
+    pub(super) const FIRST: Self = Self(0);
+    /// After every row.
+    pub(super) const LAST: Self = Self(u64::MAX >> LEVEL_BITS);
+
     /// The position of the row `id` of this second.
     pub(super) fn of(at: UnixSeconds, id: &str) -> Self {
         Self((at.0 << HASH_BITS) | u64::from(hash(id) >> (8 - HASH_BITS)))
@@ -57,13 +62,28 @@ impl Position {
         Self(at.0 << HASH_BITS)
     }
 
+    /// The position in a sort key of [`keys::LISTS`], as [`keys::place`] writes it.
+    pub(super) fn read(place: &str) -> Option<Self> {
+        place.split('#').next()?.parse().ok().map(Self)
+    }
+
+    /// The second at which the stretch of a node ends.
+    pub(super) fn end_of_node(level: u32, number: u64) -> UnixSeconds {
+        UnixSeconds(((number + 1) << (LEVEL_BITS * (level + 1))) >> HASH_BITS)
+    }
+
+    /// The number of the node that counts more finely what a counter of a node counts.
+    pub(super) fn node_below(number: u64, counter: u8) -> u64 {
+        (number << LEVEL_BITS) | u64::from(counter)
+    }
+
     /// The number of the node of a level that counts this position.
-    fn node(self, level: u32) -> u64 {
+    pub(super) fn node(self, level: u32) -> u64 {
         self.0 >> (LEVEL_BITS * (level + 1))
     }
 
     /// The counter in that node.
-    fn counter(self, level: u32) -> u8 {
+    pub(super) fn counter(self, level: u32) -> u8 {
         u8::try_from((self.0 >> (LEVEL_BITS * level)) & 0xff).expect("eight bits")
     }
 }
@@ -96,8 +116,15 @@ impl Series {
         }
     }
 
-    fn attribute(self, counter: u8) -> String {
+    /// The name of a counter.
+    pub(super) fn attribute(self, counter: u8) -> String {
         format!("{}{counter:02x}", self.letter())
+    }
+
+    /// The counter that an attribute is the name of, in any series.
+    pub(super) fn counter_in(attribute: &str) -> Option<u8> {
+        let is_one_of = |series: Self| attribute.strip_prefix(series.letter()).filter(|rest| rest.len() == 2);
+        u8::from_str_radix(is_one_of(Self::All).or_else(|| is_one_of(Self::Online))?, 16).ok()
     }
 }
 
@@ -145,7 +172,7 @@ impl Node {
         for node in nodes {
             for (counter, count) in node.counters.iter().rev() {
                 if skip < *count {
-                    return Some(((node.number << LEVEL_BITS) | u64::from(*counter), skip));
+                    return Some((Position::node_below(node.number, *counter), skip));
                 }
                 skip -= count;
             }
@@ -185,30 +212,23 @@ impl Table {
     /// A page of a list whose rows have no age.
     pub(super) async fn page(&self, list: &List, page: Page) -> Result<Listed<Item>> {
         let mut tops = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .key_condition_expression("PK = :list")
-                .expression_attribute_values(":list", text(keys::top_counts_partition(list.tree)))
-                .scan_index_forward(false)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failed("count a list"))?;
-            for item in answer.items() {
-                let number = text_in(item, keys::SK)?.parse().map_err(|_| damaged(keys::SK))?;
-                tops.push(Node::read(number, item, list.series)?);
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
+        for item in self.top_counts(list.tree).await? {
+            let number = text_in(&item, keys::SK)?.parse().map_err(|_| damaged(keys::SK))?;
+            tops.push(Node::read(number, &item, list.series)?);
         }
         let total = tops.iter().flat_map(|node| node.counters.values()).sum();
-        self.rows(list, total, &tops, Position(0), page).await
+        self.rows(list, total, &tops, Position::FIRST, page).await
+    }
+
+    /// The topmost counts of a tree, the newest first.
+    pub(super) async fn top_counts(&self, tree: &str) -> Result<Vec<Item>> {
+        let request = self
+            .client
+            .query()
+            .key_condition_expression("PK = :list")
+            .expression_attribute_values(":list", text(keys::top_counts_partition(tree)))
+            .scan_index_forward(false);
+        self.query(request, usize::MAX, "count a list").await
     }
 
     /// A page of a list whose rows leave it when they are `window` seconds old.
@@ -293,7 +313,7 @@ impl Table {
     /// A position that all rows of the page stand before, and how many rows before it come ahead of the page.
     async fn locate(&self, list: &List, tops: &[Node], page: Page) -> Result<(Position, u64)> {
         // The counts can be off by what a dead process left undone: then the search ends where they contradict.
-        let mut place = (Position(u64::MAX >> LEVEL_BITS), page.offset);
+        let mut place = (Position::LAST, page.offset);
         let mut nodes = Vec::new();
         for level in (0..=TOP).rev() {
             if place.1 <= page.size {
@@ -309,34 +329,24 @@ impl Table {
     }
 
     /// Rows of one partition of the index, newest first.
-    async fn partition(&self, partition: &str, oldest: Position, end: Position, wanted: usize) -> Result<Vec<Item>> {
-        let mut rows: Vec<Item> = Vec::new();
-        let mut start = None;
-        while rows.len() < wanted {
-            let limit = i32::try_from(wanted - rows.len()).unwrap_or(i32::MAX);
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name(keys::LISTS)
-                .key_condition_expression("#list = :list AND #position BETWEEN :oldest AND :end")
-                .expression_attribute_names("#list", keys::LIST)
-                .expression_attribute_names("#position", keys::POSITION)
-                .expression_attribute_values(":list", text(partition))
-                .expression_attribute_values(":oldest", text(keys::bound(oldest)))
-                .expression_attribute_values(":end", text(keys::bound(end)))
-                .scan_index_forward(false)
-                .limit(limit)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failed("read a list"))?;
-            rows.extend(answer.items.unwrap_or_default());
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
-        }
-        Ok(rows)
+    pub(super) async fn partition(
+        &self,
+        partition: &str,
+        oldest: Position,
+        end: Position,
+        wanted: usize,
+    ) -> Result<Vec<Item>> {
+        let request = self
+            .client
+            .query()
+            .index_name(keys::LISTS)
+            .key_condition_expression("#list = :list AND #position BETWEEN :oldest AND :end")
+            .expression_attribute_names("#list", keys::LIST)
+            .expression_attribute_names("#position", keys::POSITION)
+            .expression_attribute_values(":list", text(partition))
+            .expression_attribute_values(":oldest", text(keys::bound(oldest)))
+            .expression_attribute_values(":end", text(keys::bound(end)))
+            .scan_index_forward(false);
+        self.query(request, wanted, "read a list").await
     }
 }

@@ -8,6 +8,7 @@ mod additions;
 pub mod keys;
 mod lists;
 mod members;
+mod recount;
 mod replays;
 mod reports;
 mod rooms;
@@ -20,6 +21,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
+    operation::query::builders::QueryFluentBuilder,
     types::{
         AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
         ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
@@ -135,6 +137,24 @@ impl Table {
     async fn get(&self, key: keys::Key, context: &'static str) -> Result<Option<Item>> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
         Ok(request.send().await.map_err(failed(context))?.item)
+    }
+
+    /// The items of a query, as many as are wanted, however many answers they come in.
+    async fn query(&self, request: QueryFluentBuilder, wanted: usize, context: &'static str) -> Result<Vec<Item>> {
+        let request = request.table_name(&self.name);
+        let mut items = Vec::new();
+        let mut start = None;
+        while items.len() < wanted {
+            let limit = i32::try_from(wanted - items.len()).ok();
+            let answer = request.clone().set_limit(limit).set_exclusive_start_key(start).send().await;
+            let answer = answer.map_err(failed(context))?;
+            items.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(items)
     }
 
     /// Makes the table, unless it is there: for the local server and the tests. In the cloud `template.yaml` makes it.

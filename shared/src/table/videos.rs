@@ -11,7 +11,7 @@ use super::{
 use crate::types::{FileId, Page, Text, UnixSeconds, UserId};
 
 const TREE: &str = "videos";
-const VIDEOS: List = List { tree: TREE, series: Series::All, partitions: &["videos"] };
+pub(super) const VIDEOS: List = List { tree: TREE, series: Series::All, partitions: &["videos"] };
 
 /// A short video.
 #[derive(Clone, Debug)]
