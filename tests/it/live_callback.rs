@@ -339,6 +339,31 @@ async fn a_recording_that_comes_again_after_others_does_not_write_over_them() {
 }
 
 #[tokio::test]
+async fn parts_of_one_format_that_overlap_are_each_kept() {
+    let program = with_room().await;
+    for n in 0..4 {
+        let start = START - 40_000 + 7200 * n;
+        is_recorded(&program, file(&format!("v{n}"), "flv", start, start + 7201)).await;
+    }
+    assert_eq!(replays(&program).await, ["v3", "v2", "v1", "v0"]);
+    for n in 0..4 {
+        assert_eq!(replay(&program, "alice", &format!("v{n}")).await["playurl"], format!("http://vod/v{n}.flv"));
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_a_push_that_cannot_be_does_not_make_every_later_notice_an_old_one() {
+    let program = with_room().await;
+    let push = |event: u8, name: &str, at: u64| {
+        format!(r#""event_type":{event},"stream_id":"8888_alice","sequence":"{name}","event_time":{at}"#)
+    };
+    for fields in [push(1, "1", START + 1_000_000_000), push(1, "2", START + 10), push(0, "2", START + 20)] {
+        acknowledged(&notice(&program, &fields).await);
+    }
+    assert_eq!(room(&program, "alice").await["status"], "0");
+}
+
+#[tokio::test]
 async fn a_recording_of_a_minute_is_dropped_and_one_second_more_is_kept() {
     let program = with_room().await;
     is_recorded(&program, file("v1", "flv", START - 60, START)).await;

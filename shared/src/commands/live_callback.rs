@@ -8,13 +8,13 @@ use crate::{
     auth::Notice,
     error::Error,
     table::{PushNotice, Recording, Status},
-    types::{StreamId, UnixSeconds},
+    types::{StreamId, Text, UnixSeconds},
     wire::{Filled, Params},
 };
 
 /// The longest recording that is believed: a file ends with its push, and no push lasts longer.
 const LONGEST_RECORDING_SECONDS: u64 = 7 * 24 * 3600;
-/// How far ahead of our clock a recording may end.
+/// How far ahead of our clock an event may be.
 const AHEAD_SECONDS: u64 = 3600;
 
 /// See the module.
@@ -72,7 +72,8 @@ impl Command for LiveCallback {
         };
         match self.event {
             Event::Push { status, sequence, at } => {
-                let at = at.unwrap_or_else(|| app.now());
+                // A time that cannot be would make every later notice an old one.
+                let at = at.filter(|at| *at <= app.now().plus(AHEAD_SECONDS)).unwrap_or_else(|| app.now());
                 app.table.push_changed(&user, &PushNotice { status, sequence, at }).await?;
             }
             Event::Recorded(recording) => keep(app, &user, *recording).await?,
@@ -90,11 +91,12 @@ fn push(params: &Params, status: Status) -> Result<Event, Error> {
 fn recorded(params: &Params) -> Result<Recording, Error> {
     let file = params.required("video_id")?;
     let Filled(url) = params.required("video_url")?;
-    let format: String = params.required("file_format")?;
+    let Filled(format): Filled<16> = params.required("file_format")?;
+    let format = Text::parse(&format.as_str().to_ascii_lowercase());
     Ok(Recording {
         file,
         url,
-        hls: format.eq_ignore_ascii_case("hls"),
+        format: format.unwrap_or_default(),
         start: UnixSeconds(params.required("start_time")?),
         end: UnixSeconds(params.required("end_time")?),
     })

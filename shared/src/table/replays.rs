@@ -1,13 +1,13 @@
 //! Replays: what remains of a live. The files of all its formats are one entry.
 //!
-//! A recording that overlaps exactly one replay of its user is another format of it; any other one is a replay of its
-//! own, as in the original. Two formats are announced in the same second, so the decision must not be made twice at
-//! once: it is written to the user's journal under a condition, one at a time, before the entry is written. Who finds a
-//! decision in the journal whose entry is missing writes that entry first; so a process may die anywhere, and the
+//! A recording that overlaps exactly one replay of its user, which has no file of its format yet, belongs to it;
+//! any other one is a replay of its own. Two formats are announced in the same second, so the decision must not be made
+//! twice at once: it is written to the user's journal under a condition, one at a time, before the entry is written. Who
+//! finds a decision in the journal whose entry is missing writes that entry first; so a process may die anywhere, and the
 //! cloud's next try, or the next recording, finishes its work.
 
 use super::{
-    Item, Listed, Result, Table, counter_in, damaged, failed, keys,
+    Item, Listed, Result, Table, counter_in, damaged, keys,
     lists::{List, Position, Series, counts_kept_until},
     moment, moment_in, number, number_in, parsed,
     rooms::{Profile, Room, contended},
@@ -17,7 +17,7 @@ use super::{
 use crate::types::{FileId, Page, Text, UnixSeconds, UserId};
 
 const TREE: &str = "replays";
-const REPLAYS: List = List { tree: TREE, series: Series::All, partitions: &["replays"] };
+pub(super) const REPLAYS: List = List { tree: TREE, series: Series::All, partitions: &["replays"] };
 /// How often a decision is tried again that another one came before.
 const ATTEMPTS: u32 = 16;
 
@@ -28,8 +28,8 @@ pub struct Recording {
     pub file: FileId,
     /// Where it plays.
     pub url: Text<1024>,
-    /// Whether it is HLS; anything else plays as one file.
-    pub hls: bool,
+    /// Its format, in small letters.
+    pub format: Text<16>,
     /// The second of its first picture.
     pub start: UnixSeconds,
     /// The second of its last picture.
@@ -99,7 +99,7 @@ impl Journal {
         let recording = Recording {
             file: parsed(item, "file", FileId::parse)?,
             url: parsed(item, "url", Text::parse)?,
-            hls: item.contains_key("hls"),
+            format: parsed(item, "format", Text::parse)?,
             start: moment_in(item, "started_at")?,
             end: moment_in(item, "ended_at")?,
         };
@@ -139,7 +139,10 @@ impl Table {
                 }
             }
             let mut overlapped = self.overlapped(user, &recording, journal.longest).await?;
-            let joins = overlapped.pop().filter(|_| overlapped.is_empty());
+            let joins = match overlapped.pop().filter(|_| overlapped.is_empty()) {
+                Some(replay) if self.lacks(user, &replay, recording.format.as_str()).await? => Some(replay),
+                Some(_) | None => None,
+            };
             let decision = Decision { recording: recording.clone(), joins };
             let length = recording.end.0.saturating_sub(recording.start.0);
             let update = Update::of(keys::journal(user))
@@ -147,7 +150,7 @@ impl Table {
                 .set("longest", number(journal.longest.max(length)))
                 .set("file", text(recording.file.as_str()))
                 .set_text("url", recording.url.as_str())
-                .set_text("hls", if recording.hls { "hls" } else { "" })
+                .set("format", text(recording.format.as_str()))
                 .set("started_at", moment(recording.start))
                 .set("ended_at", moment(recording.end))
                 .set_text("joins", decision.joins.as_ref().map_or("", FileId::as_str));
@@ -163,6 +166,13 @@ impl Table {
         Err(contended(CONTEXT))
     }
 
+    /// Whether a replay has no file of this format yet. A second one is no other format of it, but another part.
+    async fn lacks(&self, user: &UserId, replay: &FileId, format: &str) -> Result<bool> {
+        let replay = self.get(keys::replay(user, replay), "read a replay").await?;
+        let formats = replay.as_ref().and_then(|item| item.get("formats")?.as_ss().ok());
+        Ok(!formats.is_some_and(|formats| formats.iter().any(|known| known == format)))
+    }
+
     /// Whether a decision about this file has been carried out.
     async fn is_written(&self, user: &UserId, file: &FileId) -> Result<bool> {
         Ok(self.get(keys::replay(user, file), "read a replay").await?.is_some())
@@ -170,32 +180,21 @@ impl Table {
 
     /// The replays that the recording overlaps; touching is not overlapping.
     async fn overlapped(&self, user: &UserId, recording: &Recording, longest: u64) -> Result<Vec<FileId>> {
+        let request = self
+            .client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :user AND SK BETWEEN :first AND :end")
+            .expression_attribute_values(":user", text(keys::user_partition(user)))
+            .expression_attribute_values(":first", text(keys::span_prefix(recording.start.minus(longest))))
+            .expression_attribute_values(":end", text(keys::span_prefix(recording.end)));
         let mut overlapped = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .consistent_read(true)
-                .key_condition_expression("PK = :user AND SK BETWEEN :first AND :end")
-                .expression_attribute_values(":user", text(keys::user_partition(user)))
-                .expression_attribute_values(":first", text(keys::span_prefix(recording.start.minus(longest))))
-                .expression_attribute_values(":end", text(keys::span_prefix(recording.end)))
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(failed("look for overlapping replays"))?;
-            for item in answer.items() {
-                if moment_in(item, "ended_at")? > recording.start {
-                    overlapped.push(parsed(item, "file", FileId::parse)?);
-                }
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(overlapped);
+        for span in self.query(request, usize::MAX, "look for overlapping replays").await? {
+            if moment_in(&span, "ended_at")? > recording.start {
+                overlapped.push(parsed(&span, "file", FileId::parse)?);
             }
         }
+        Ok(overlapped)
     }
 
     /// Carries out a decision; what has been carried out already is left as it is.
@@ -203,7 +202,7 @@ impl Table {
         const CONTEXT: &str = "write a replay";
         let Decision { recording, joins } = decision;
         let user = &room.user;
-        let url = if recording.hls { "hls_url" } else { "play_url" };
+        let url = if recording.format.as_str() == "hls" { "hls_url" } else { "play_url" };
         let Some(replay) = joins else {
             let span = Update::of(keys::span(user, recording.start, &recording.file))
                 .set("file", text(recording.file.as_str()))
@@ -215,6 +214,7 @@ impl Table {
                 .set("file", text(recording.file.as_str()))
                 .set_text("title", room.title.as_str())
                 .set(url, text(recording.url.as_str()))
+                .add_text("formats", recording.format.as_str())
                 .set("started_at", moment(recording.start))
                 .set("ended_at", moment(recording.end))
                 .set(keys::LIST, text(TREE))
@@ -226,7 +226,9 @@ impl Table {
             }
             return Ok(());
         };
-        let entry = Update::of(keys::replay(user, replay)).set(url, text(recording.url.as_str()));
+        let entry = Update::of(keys::replay(user, replay))
+            .set(url, text(recording.url.as_str()))
+            .add_text("formats", recording.format.as_str());
         entry.when("attribute_exists(PK)").send(self, CONTEXT).await?;
         let alias = Update::of(keys::replay(user, &recording.file)).set("part_of", text(replay.as_str()));
         alias.when("attribute_not_exists(PK)").send(self, CONTEXT).await.map(|_| ())

@@ -12,8 +12,8 @@ use crate::types::{GroupId, Page, StreamId, Text, UnixSeconds, UserId};
 
 /// The tree that counts rooms.
 const TREE: &str = "rooms";
-const ONLINE: List = List { tree: TREE, series: Series::Online, partitions: &["online"] };
-const ALL: List = List { tree: TREE, series: Series::All, partitions: &["online", "offline"] };
+pub(super) const ONLINE: List = List { tree: TREE, series: Series::Online, partitions: &["online"] };
+pub(super) const ALL: List = List { tree: TREE, series: Series::All, partitions: &["online", "offline"] };
 /// How often a write is tried again that another one came before.
 const ATTEMPTS: u32 = 8;
 /// How many pushes before the current one are remembered, to know their late ends by.
@@ -194,7 +194,15 @@ impl Push {
         let is_past = self.past.iter().any(|past| past == sequence);
         let is_older = self.current.as_ref().is_some_and(|(_, pushed_at)| at < *pushed_at);
         match status {
-            _ if sequence.is_empty() && !is_older => (status, self.clone()),
+            // A notice without a name is taken by its time: a start is a push of that second, and an end ends whatever
+            // was before it, so that neither counts again when it is repeated, or comes after what is later.
+            Status::Online if sequence.is_empty() => self.after(room, status, &format!("@{at}"), at),
+            Status::Offline if sequence.is_empty() && !is_older => {
+                let ended = self.current.as_ref().map_or_else(|| format!("@{at}"), |(current, _)| current.clone());
+                let past = self.past.iter().filter(|past| **past != ended).cloned().chain([ended.clone()]);
+                (status, Self { past: newest(past.collect()), current: Some((ended, at)) })
+            }
+            Status::Offline if sequence.is_empty() => (room, self.clone()),
             Status::Online if !is_current && !is_past && !is_older => {
                 let before = self.current.iter().map(|(current, _)| current);
                 let before = before.filter(|current| !self.past.contains(current));
@@ -221,16 +229,16 @@ impl Table {
     /// Opens the room of `user` for a show, or brings the room up to date if it is live already.
     ///
     /// A room that is live keeps its status, its counters and its place in the list. A ban is not lifted. The stream is
-    /// the first of `streams` that is not somebody else's, and stays the user's from then on.
+    /// the first of `streams` that is not somebody else's, and stays the user's for as long as it begins with `prefix`.
     pub async fn open_room(
         &self,
         user: &UserId,
         show: &Show,
+        prefix: &str,
         streams: [StreamId; 2],
         now: UnixSeconds,
     ) -> Result<Opened> {
         const CONTEXT: &str = "open a room";
-        let mine = |stream: &str| streams.iter().any(|s| s.as_str() == stream);
         let position = Position::of(now, user.as_str());
         let renew = || {
             let update = Update::of(keys::room(user))
@@ -251,9 +259,8 @@ impl Table {
         let mut claimed: Option<StreamId> = None;
         for _ in 0..ATTEMPTS {
             let reopen = start()
-                .when("#list = :list AND attribute_not_exists(#banned) AND #stream IN (:stream0, :stream1)")
-                .value(":stream0", text(streams[0].as_str()))
-                .value(":stream1", text(streams[1].as_str()));
+                .when("#list = :list AND attribute_not_exists(#banned) AND begins_with(#stream, :prefix)")
+                .value(":prefix", text(prefix));
             let room = match reopen.send_for_old(self, CONTEXT).await? {
                 Outcome::Done(before) => {
                     let before = Room::read(&before)?;
@@ -264,13 +271,14 @@ impl Table {
                 Outcome::Unmet(item) if item.is_empty() => None,
                 Outcome::Unmet(item) => Some(Room::read(&item)?),
             };
-            let stream = match room.as_ref().map(|room| &room.stream).filter(|stream| mine(stream.as_str())) {
-                Some(stream) => stream.clone(),
-                None => match claimed.take() {
-                    Some(stream) => stream,
-                    None => self.claim_first(&streams, user).await?,
-                },
-            };
+            let stream =
+                match room.as_ref().map(|room| &room.stream).filter(|stream| stream.as_str().starts_with(prefix)) {
+                    Some(stream) => stream.clone(),
+                    None => match claimed.take() {
+                        Some(stream) => stream,
+                        None => self.claim_stream(&streams, user, now).await?,
+                    },
+                };
             let (update, moved): (Update, Vec<Change>) = match &room {
                 Some(room) if room.banned => return Ok(Opened::Banned),
                 Some(room) if room.status == Status::Online => {
@@ -290,17 +298,6 @@ impl Table {
             claimed = Some(stream);
         }
         Err(contended(CONTEXT))
-    }
-
-    /// Gives the user the first of the streams that is not somebody else's.
-    async fn claim_first(&self, streams: &[StreamId; 2], user: &UserId) -> Result<StreamId> {
-        for stream in streams {
-            if self.claim_stream(stream, user).await? {
-                return Ok(stream.clone());
-            }
-        }
-        let context = "give a stream to a user";
-        Err(super::Error { context, source: format!("{} belongs to somebody else", streams[1]).into() })
     }
 
     /// The room of `user`.
@@ -414,9 +411,10 @@ impl Table {
     }
 
     /// Counts a viewer of the show that the room is open for, and says which one that is: when it was opened. `None` if
-    /// there is no room.
-    pub(super) async fn count_viewer_in(&self, user: &UserId) -> Result<Option<UnixSeconds>> {
-        let update = Update::of(keys::room(user)).add("viewers", 1).when("attribute_exists(PK)");
+    /// there is no room, or its group is another one.
+    pub(super) async fn count_viewer_in(&self, user: &UserId, group: &GroupId) -> Result<Option<UnixSeconds>> {
+        let update = Update::of(keys::room(user)).add("viewers", 1);
+        let update = update.when("#group = :group").value(":group", text(group.as_str()));
         match update.send_for_old(self, "count a viewer").await? {
             Outcome::Done(before) => moment_in(&before, "opened_at").map(Some),
             Outcome::Unmet(_) => Ok(None),
@@ -509,6 +507,9 @@ mod tests {
         assert_eq!(play(&[(ON, "", 10)]), ON);
         assert_eq!(play(&[(ON, "", 10), (OFF, "", 20)]), OFF);
         assert_eq!(play(&[(ON, "1", 30), (OFF, "", 20)]), ON);
+        assert_eq!(play(&[(ON, "", 0), (OFF, "", 10), (ON, "", 0)]), OFF, "a start that is repeated");
+        assert_eq!(play(&[(OFF, "", 10), (ON, "", 5)]), OFF, "a start that comes late");
+        assert_eq!(play(&[(ON, "", 0), (OFF, "", 10), (ON, "", 20), (OFF, "", 10)]), ON, "an end that is repeated");
     }
 
     #[test]
