@@ -117,7 +117,10 @@ pub fn answer_nowhere(request: &Request<Vec<u8>>) -> Response<String> {
 }
 
 fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name| {
+        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+        value.filter(|value| !value.is_empty()).map(str::to_owned)
+    };
     let (signature, user_sig, operator_key) = (header("liteav-sig"), header("x-user-sig"), header("x-operator-key"));
     // The originals took any method. A call changes things, so here only POST carries one.
     let body = if request.method() == Method::POST { request.into_body() } else { Vec::new() };

@@ -33,8 +33,6 @@ pub enum Error {
     NotFound(&'static str),
     /// A notice of the cloud that is too old, or from the future.
     StaleNotice,
-    /// A setting that this command cannot do without is not set; its name.
-    NotConfigured(&'static str),
     /// The live cloud could not be asked, or refused.
     Cloud(cloud::Error),
     /// The table could not be asked.
@@ -44,7 +42,7 @@ pub enum Error {
 impl Error {
     /// Whether the fault is ours: logged as an error, with its causes.
     pub fn is_internal(&self) -> bool {
-        matches!(self, Self::NotConfigured(_) | Self::Cloud(_) | Self::Table(_))
+        matches!(self, Self::Cloud(_) | Self::Table(_))
     }
 }
 
@@ -62,7 +60,6 @@ impl fmt::Display for Error {
             Self::Banned => f.write_str("the user is banned from going live"),
             Self::NotFound(what) => write!(f, "no such {what}"),
             Self::StaleNotice => f.write_str("the notice expired too long ago, or expires too far ahead"),
-            Self::NotConfigured(setting) => write!(f, "the setting {setting} is needed for this and is not set"),
             Self::Cloud(_) => f.write_str("the live cloud could not be asked"),
             Self::Table(_) => f.write_str("the table could not be asked"),
         }
@@ -82,8 +79,7 @@ impl std::error::Error for Error {
             | Self::NotOperator
             | Self::Banned
             | Self::NotFound(_)
-            | Self::StaleNotice
-            | Self::NotConfigured(_) => None,
+            | Self::StaleNotice => None,
         }
     }
 }

@@ -105,3 +105,33 @@ async fn a_nickname_that_is_too_long_is_refused() {
     );
     golden("enter_group/nickname_too_long.action.json", &action(&program, &body).await);
 }
+
+#[tokio::test]
+async fn a_viewer_of_other_groups_is_not_counted_in_the_room() {
+    let program = program().await;
+    open_room(&program, "alice", "t").await;
+    for n in 0..3 {
+        done(
+            &program,
+            "EnterGroup",
+            fields!("userid": "v", "liveuserid": "alice", "groupid": format!("x{n}"), "flag": 0),
+        )
+        .await;
+    }
+    assert_eq!(room(&program, "alice").await["viewercount"], 0);
+    done(&program, "EnterGroup", fields!("userid": "v", "liveuserid": "alice", "groupid": "@alice", "flag": 0)).await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 1);
+}
+
+#[tokio::test]
+async fn who_comes_to_a_live_and_leaves_it_as_a_replay_is_not_left_over() {
+    let program = program().await;
+    open_room(&program, "alice", "t").await;
+    let of = |flag: u8| fields!("userid": "v", "liveuserid": "alice", "groupid": "@alice", "flag": flag);
+    done(&program, "EnterGroup", of(0)).await;
+    done(&program, "QuitGroup", of(1)).await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 0);
+    done(&program, "EnterGroup", of(0)).await;
+    done(&program, "EnterGroup", of(1)).await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 0, "they watch the replay now");
+}

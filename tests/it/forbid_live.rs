@@ -64,12 +64,12 @@ async fn the_cloud_is_told_to_cut_the_stream_and_to_take_it_again() {
 #[tokio::test]
 async fn a_name_cannot_smuggle_parameters_into_the_call_to_the_cloud() {
     let (program, cloud) = program_with_cloud(Answers(200, br#"{"ret":0}"#)).await;
-    let user = "a&Param.n.status=1 x/中";
+    let user = "a;Param.n.status=1 x+中";
     open_room(&program, user, "t").await;
     let body = format!(r#"{{"Action":"ForbidLive","userid":"{user}","forbidflag":1}}"#);
     assert_eq!(code(&action_with(&program, &body, "X-Operator-Key", OPERATOR_KEY).await), 0);
     let target = &cloud.arrived()[0].target;
-    assert!(target.contains("channel_id=8888_a%26Param.n.status%3D1+x%2F%E4%B8%AD&Param.n.status=0&t="), "{target}");
+    assert!(target.contains("channel_id=8888_a%3BParam.n.status%3D1+x%2B%E4%B8%AD&Param.n.status=0&t="), "{target}");
 }
 
 #[tokio::test]

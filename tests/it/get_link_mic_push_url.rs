@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Program, START, action, golden, program, rest},
-    steps::{done, fields, list, open_room, push_starts, stream_of},
+    steps::{OPERATOR_KEY, action_with, code, done, fields, list, open_room, operated, push_starts, stream_of},
 };
 
 /// Asks for a guest's push URL; the stream in it.
@@ -66,4 +66,14 @@ async fn a_title_is_needed() {
     let program = program().await;
     let body = r#"{"Action":"RequestLVBAddrForLinkMic","userid":"bob"}"#;
     golden("get_link_mic_push_url/no_title.action.json", &action(&program, body).await);
+}
+
+#[tokio::test]
+async fn a_banned_user_is_no_guest_either() {
+    let program = operated().await;
+    open_room(&program, "alice", "t").await;
+    let ban = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
+    action_with(&program, ban, "X-Operator-Key", OPERATOR_KEY).await;
+    let body = r#"{"Action":"RequestLVBAddrForLinkMic","userid":"alice","title":"t"}"#;
+    assert_eq!(code(&action(&program, body).await), 10001);
 }

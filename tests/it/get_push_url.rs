@@ -199,11 +199,12 @@ async fn quotes_and_backslashes_are_stored_as_they_are() {
     let program = program().await;
     let said = r#"it\'s "1' OR '1'='1" \ \\ %_ -- ;"#;
     let info = fields!("nickname": said, "headpic": said, "frontcover": said, "location": said, "desc": said);
-    let fields = fields!("userid": said, "groupid": said, "title": said, "userinfo": info);
+    let user = r#"it\'s "1' OR '1'='1" \ -- ;"#;
+    let fields = fields!("userid": user, "groupid": said, "title": said, "userinfo": info);
     done(&program, "RequestLVBAddr", fields).await;
-    let row = room(&program, said).await;
+    let row = room(&program, user).await;
+    assert_eq!(row["userid"], user);
     for stored in [
-        &row["userid"],
         &row["groupid"],
         &row["title"],
         &row["userinfo"]["nickname"],
@@ -237,4 +238,25 @@ async fn numbers_are_taken_for_text() {
     let program = program().await;
     done(&program, "RequestLVBAddr", fields!("userid": 7, "groupid": 1.5, "title": true)).await;
     assert_eq!(room(&program, "7").await["title"], "1");
+}
+
+#[tokio::test]
+async fn nobody_can_take_the_stream_that_a_user_with_a_common_name_falls_back_on() {
+    let program = program().await;
+    // The suffix is eight digits of a digest with a key: these are the digests without one.
+    for user in ["a_b", "a_b_a1ca0ed6"] {
+        open_room(&program, user, "t").await;
+    }
+    let stream = stream_of(&open_room(&program, "a@b", "t").await);
+    assert!(stream.starts_with("8888_a_b_") && stream != "8888_a_b_a1ca0ed6", "{stream}");
+    assert_eq!(stream_of(&open_room(&program, "a@b", "t").await), stream, "and it stays");
+}
+
+#[tokio::test]
+async fn a_name_that_would_lead_into_the_url_of_another_user_is_refused() {
+    let program = program().await;
+    for user in ["x.flv?", "a/../b", "a&bizid=1", "%61lice"] {
+        let body = fields!("Action": "RequestLVBAddr", "userid": user, "groupid": "g", "title": "t");
+        assert_eq!(code(&action(&program, &body.to_string()).await), 4002, "{user}");
+    }
 }

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::{Command, Names, profile};
+use super::{Command, Names, get_push_url::UNFIT, profile};
 use crate::{
     app::App,
     auth::User,
     error::Error,
+    sign::push_url::fits_url,
     types::UserId,
     wire::{Filled, Params},
 };
@@ -39,8 +40,14 @@ impl Command for GetLinkMicPushUrl {
         let (live, now) = (&app.config.live, app.now());
         let expiry = now.plus(live.link_mic_seconds);
         let (id, domains) = (caller.id(), &live.domains);
-        let streams = [domains.guest_stream(id, expiry), domains.distinct_guest_stream(id, expiry)];
-        let stream = app.table.lend_stream(streams, id, expiry).await?;
+        if !fits_url(id) {
+            return Err(Error::Meaningless(UNFIT));
+        }
+        if app.table.room(id).await?.is_some_and(|room| room.banned) {
+            return Err(Error::Banned);
+        }
+        let streams = [domains.guest_stream(id, expiry), domains.distinct_guest_stream(id, expiry, &live.push_key)];
+        let stream = app.table.lend_stream(streams, id, now, expiry).await?;
         // A guest's stream is part of somebody's live: it is not recorded on its own.
         let pushurl = domains.push_url(&live.push_key, &stream, expiry, None);
         Ok(Reply { pushurl, timestamp: now.0, playurl: domains.rtmp_url(&stream) })

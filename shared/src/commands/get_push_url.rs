@@ -7,10 +7,14 @@ use crate::{
     app::App,
     auth::User,
     error::Error,
+    sign::push_url::fits_url,
     table::{Opened, Show},
     types::UserId,
     wire::{Filled, Params},
 };
+
+/// What a user is told whose name cannot be part of a URL.
+pub(super) const UNFIT: &str = "userid holds a character that a URL cannot have: / ? & or %";
 
 /// See the module.
 #[derive(Debug)]
@@ -40,9 +44,13 @@ impl Command for GetPushUrl {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
-        let (live, now) = (&app.config.live, app.now());
-        let streams = [live.domains.stream(caller.id()), live.domains.distinct_stream(caller.id())];
-        let Opened::Open(stream) = app.table.open_room(caller.id(), &self.show, streams, now).await? else {
+        let (live, now, id) = (&app.config.live, app.now(), caller.id());
+        if !fits_url(id) {
+            return Err(Error::Meaningless(UNFIT));
+        }
+        let (prefix, key) = (live.domains.prefix(), &live.push_key);
+        let streams = [live.domains.stream(id), live.domains.distinct_stream(id, key)];
+        let Opened::Open(stream) = app.table.open_room(id, &self.show, &prefix, streams, now).await? else {
             return Err(Error::Banned);
         };
         let expiry = now.plus(live.push_url_seconds);

@@ -14,7 +14,6 @@ use crate::{
 pub struct QuitGroup {
     host: UserId,
     group: GroupId,
-    of: Of,
 }
 
 impl Command for QuitGroup {
@@ -24,15 +23,14 @@ impl Command for QuitGroup {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
-        Ok(Self { host: params.required("liveuserid")?, group: params.required("groupid")?, of: Of::parse(params)? })
+        let (host, group) = (params.required("liveuserid")?, params.required("groupid")?);
+        // Live or replay: the member knows where they were counted, but the field must make sense.
+        Of::parse(params)?;
+        Ok(Self { host, group })
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        let Self { host, group, of } = self;
-        match of {
-            Of::Live => app.table.quit_live(&host, &group, caller.id(), app.now()).await?,
-            Of::Replay => app.table.quit_replay(&host, &group, caller.id(), app.now()).await?,
-        }
+        app.table.quit(&self.host, &self.group, caller.id(), app.now()).await?;
         Ok(Done::YES)
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! The digest covers txTime as it is written in the URL. The original writes lower case; so do we.
 
-use super::md5_hex;
+use super::{hex, hmac_sha256, md5_hex};
 use crate::types::{Secret, StreamId, UnixSeconds, UserId};
 
 /// The business id of a Tencent live account and the domains it pushes to and plays from.
@@ -68,9 +68,10 @@ impl Domains {
         StreamId::parse(&format!("{}_{name}", self.bizid)).expect("a user id and a business id are short and clean")
     }
 
-    /// The stream of a user whose first choice belongs to somebody else: the first choice and eight digits of a digest.
-    pub fn distinct_stream(&self, user: &UserId) -> StreamId {
-        let digest = md5_hex(&[user.as_str()]);
+    /// The stream of a user whose first choice belongs to somebody else: the first choice and eight digits that only we
+    /// can tell beforehand, so that nobody takes it to keep the user from going live.
+    pub fn distinct_stream(&self, user: &UserId, key: &Secret) -> StreamId {
+        let digest = hex(&hmac_sha256(key, user.as_str()));
         let stream = format!("{}_{}", self.stream(user), &digest[..8]);
         StreamId::parse(&stream).expect("a user id and a business id are short and clean")
     }
@@ -82,8 +83,8 @@ impl Domains {
     }
 
     /// The stream of a guest whose first choice belongs to somebody else.
-    pub fn distinct_guest_stream(&self, user: &UserId, expiry: UnixSeconds) -> StreamId {
-        let stream = format!("{}_{}", self.distinct_stream(user), tx_time(expiry));
+    pub fn distinct_guest_stream(&self, user: &UserId, expiry: UnixSeconds, key: &Secret) -> StreamId {
+        let stream = format!("{}_{}", self.distinct_stream(user, key), tx_time(expiry));
         StreamId::parse(&stream).expect("a user id and a business id are short and clean")
     }
 
@@ -119,6 +120,19 @@ impl Domains {
     pub fn rtmp_url(&self, stream: &StreamId) -> String {
         format!("rtmp://{}/live/{stream}", self.play)
     }
+}
+
+/// Whether the user's name can be part of a URL: it goes in as it is, as the original has it, so it must not hold what
+/// ends a path or a query, or stands for another character.
+///
+/// ```
+/// use shared::{sign::push_url::fits_url, types::UserId};
+/// assert!(fits_url(&UserId::parse("john doe@用户").unwrap()));
+/// assert!(!fits_url(&UserId::parse("x.flv?").unwrap()), "it would play the stream of x");
+/// assert!(!fits_url(&UserId::parse("a/../b").unwrap()));
+/// ```
+pub fn fits_url(user: &UserId) -> bool {
+    !user.as_str().contains(['/', '?', '&', '%'])
 }
 
 /// The stream that a play URL names: its last path segment, up to the first dot. `None` if it names none.

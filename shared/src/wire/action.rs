@@ -35,7 +35,7 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::MalformedRequest => (4001, "json format error"),
         Error::UnknownCommand(_) | Error::InvalidParam { .. } => (1000, "invalid param in json from client!"),
         Error::NotFound(_) | Error::Table(_) => (2003, "db operator error"),
-        Error::NotConfigured(_) | Error::Cloud(_) => (3000, "live cloud error"),
+        Error::Cloud(_) => (3000, "live cloud error"),
         Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
         // The original had neither; its numbers 10000 and 10001 were never used.
         Error::BadSignature | Error::NotOperator => (10000, "not allowed"),
@@ -56,7 +56,6 @@ fn detail(error: &Error) -> Option<String> {
         | Error::NotOperator
         | Error::Banned
         | Error::StaleNotice
-        | Error::NotConfigured(_)
         | Error::Cloud(_)
         | Error::Table(_) => None,
     }

@@ -32,6 +32,6 @@ fn code(error: &Error) -> (u16, u16) {
         Error::BadSignature | Error::NotOperator => (403, 4003),
         Error::StaleNotice => (403, 4004),
         Error::Banned | Error::NotFound(_) => (200, 0),
-        Error::NotConfigured(_) | Error::Cloud(_) | Error::Table(_) => (500, 2003),
+        Error::Cloud(_) | Error::Table(_) => (500, 2003),
     }
 }

@@ -42,7 +42,7 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::NotOperator | Error::Banned => (403, "Forbidden"),
         Error::BadSignature => (498, "Invalid Token"),
         Error::Table(_) => (500, "Internal Server Error(db operate error)"),
-        Error::NotConfigured(_) | Error::Cloud(_) => (502, "Live Cloud Error"),
+        Error::Cloud(_) => (502, "Live Cloud Error"),
         Error::InvalidParam { .. } | Error::Meaningless(_) | Error::StaleNotice => (602, "Invalid Param"),
         Error::NotFound(_) => (620, "not exist"),
     }
@@ -60,7 +60,6 @@ fn detail(error: &Error) -> Option<String> {
         | Error::BadSignature
         | Error::NotOperator
         | Error::StaleNotice
-        | Error::NotConfigured(_)
         | Error::Cloud(_)
         | Error::Table(_) => None,
     }
