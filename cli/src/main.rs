@@ -6,6 +6,7 @@ use std::{
     fs::{self, TryLockError},
     io::{self, Write},
     net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -99,7 +100,11 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     let settings_file = options.data.join("settings.toml");
     let needs_folder = on_disk || (options.config.is_none() && !options.memory);
     if needs_folder {
-        fs::create_dir_all(&options.data)
+        // What users wrote is in it: its owner's business only.
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&options.data)
             .map_err(|error| format!("{}: {error}; choose another folder with --data", options.data.display()))?;
     }
     let settings = match &options.config {
