@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use aws_sdk_dynamodb::{Client, types::TimeToLiveSpecification};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use cli::{engine, engine::Engine};
 use lambda_http::http::{Request, Response};
@@ -18,7 +19,7 @@ use shared::{
     cloud::Cloud,
     config::Config,
     sign::callback::sign,
-    table::Table,
+    table::{Table, keys::EXPIRES_AT},
     types::{Secret, UnixSeconds},
 };
 
@@ -58,10 +59,18 @@ pub(crate) async fn program_with(settings: impl Fn(&str) -> Option<&'static str>
             static TABLES: AtomicU32 = AtomicU32::new(0);
             let name = format!("it-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::SeqCst));
             let client = engine::client_of(url);
-            program_on(Table::new(client, name), settings).await
+            let program = program_on(Table::new(client.clone(), &name), settings).await;
+            never_expire(&client, &name).await;
+            program
         }
         None => program_over(Engine::in_memory().unwrap().http_client(), settings).await,
     }
+}
+
+/// Keeps an engine from deleting what has expired by its own clock: the clock of the tests stands in 2020.
+async fn never_expire(client: &Client, table: &str) {
+    let expiry = TimeToLiveSpecification::builder().enabled(false).attribute_name(EXPIRES_AT).build().unwrap();
+    client.update_time_to_live().table_name(table).time_to_live_specification(expiry).send().await.unwrap();
 }
 
 /// A fresh program that reaches its table through this HTTP client.
