@@ -84,8 +84,12 @@ impl Command for LiveCallback {
 }
 
 fn push(params: &Params, status: Status) -> Result<Event, Error> {
-    let sequence = params.optional::<String>("sequence")?.unwrap_or_default();
-    Ok(Event::Push { status, sequence, at: params.optional("event_time")?.map(UnixSeconds) })
+    let sequence = params.optional::<Text<128>>("sequence")?.unwrap_or_default();
+    Ok(Event::Push {
+        status,
+        sequence: sequence.as_str().to_owned(),
+        at: params.optional("event_time")?.map(UnixSeconds),
+    })
 }
 
 fn recorded(params: &Params) -> Result<Recording, Error> {

@@ -17,9 +17,15 @@
 //! Counts are additive and written after the row. If a process dies in between, the total is off by one until the
 //! stretch is counted again; no row is lost.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::{
+    operation::query::builders::QueryFluentBuilder,
+    types::{AttributeValue, KeysAndAttributes},
+};
 
 use super::{
     Item, Result, Table, damaged, failed,
@@ -41,6 +47,8 @@ const AHEAD_SECONDS: u64 = 24 * 3600;
 const COUNTS_KEPT_SECONDS: u64 = 60 * 24 * 3600;
 /// How often keys that a busy table did not get to are asked for again.
 const BATCH_ATTEMPTS: u32 = 5;
+/// How long is waited before that, the first time; each time as much longer.
+const BATCH_PAUSE: Duration = Duration::from_millis(25);
 
 /// Where a row stands in its list: newer rows have higher positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -270,7 +278,10 @@ impl Table {
         let mut left: HashMap<_, _> =
             wanted.iter().map(|node| (key(node), *node)).map(|(k, n)| (keys::id(&k), (k, n))).collect();
         let mut nodes = BTreeMap::new();
-        for _ in 0..BATCH_ATTEMPTS {
+        for attempt in 0..BATCH_ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(BATCH_PAUSE * attempt).await;
+            }
             let keys = left.values().map(|(key, _)| key.clone()).collect();
             let keys = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(failed(CONTEXT))?;
             let request = self.client.batch_get_item().request_items(&self.name, keys);
@@ -329,15 +340,13 @@ impl Table {
     }
 
     /// Rows of one partition of the index, newest first.
-    pub(super) async fn partition(
-        &self,
-        partition: &str,
-        oldest: Position,
-        end: Position,
-        wanted: usize,
-    ) -> Result<Vec<Item>> {
-        let request = self
-            .client
+    async fn partition(&self, partition: &str, oldest: Position, end: Position, wanted: usize) -> Result<Vec<Item>> {
+        self.query(self.partition_query(partition, oldest, end), wanted, "read a list").await
+    }
+
+    /// Asks for the rows of one partition of the index, newest first.
+    pub(super) fn partition_query(&self, partition: &str, oldest: Position, end: Position) -> QueryFluentBuilder {
+        self.client
             .query()
             .index_name(keys::LISTS)
             .key_condition_expression("#list = :list AND #position BETWEEN :oldest AND :end")
@@ -346,7 +355,6 @@ impl Table {
             .expression_attribute_values(":list", text(partition))
             .expression_attribute_values(":oldest", text(keys::bound(oldest)))
             .expression_attribute_values(":end", text(keys::bound(end)))
-            .scan_index_forward(false);
-        self.query(request, wanted, "read a list").await
+            .scan_index_forward(false)
     }
 }

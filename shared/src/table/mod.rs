@@ -80,6 +80,26 @@ pub struct Table {
     additions: Arc<Additions>,
 }
 
+/// What is left of a query: `None` if it has been answered whole.
+struct Pages {
+    request: Option<QueryFluentBuilder>,
+    wanted: Option<usize>,
+    context: &'static str,
+}
+
+impl Pages {
+    /// The next answer, which may have no items although more follow.
+    async fn next(&mut self) -> Result<Option<Vec<Item>>> {
+        let Some(request) = self.request.take().filter(|_| self.wanted != Some(0)) else { return Ok(None) };
+        let limit = self.wanted.and_then(|wanted| i32::try_from(wanted).ok());
+        let answer = request.clone().set_limit(limit).send().await.map_err(failed(self.context))?;
+        let items = answer.items.unwrap_or_default();
+        self.wanted = self.wanted.map(|wanted| wanted.saturating_sub(items.len()));
+        self.request = answer.last_evaluated_key.map(|last| request.set_exclusive_start_key(Some(last)));
+        Ok(Some(items))
+    }
+}
+
 /// An item as the SDK has it.
 type Item = HashMap<String, AttributeValue>;
 
@@ -141,20 +161,17 @@ impl Table {
 
     /// The items of a query, as many as are wanted, however many answers they come in.
     async fn query(&self, request: QueryFluentBuilder, wanted: usize, context: &'static str) -> Result<Vec<Item>> {
-        let request = request.table_name(&self.name);
         let mut items = Vec::new();
-        let mut start = None;
-        while items.len() < wanted {
-            let limit = i32::try_from(wanted - items.len()).ok();
-            let answer = request.clone().set_limit(limit).set_exclusive_start_key(start).send().await;
-            let answer = answer.map_err(failed(context))?;
-            items.extend(answer.items.unwrap_or_default());
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
+        let mut pages = self.pages(request, Some(wanted), context);
+        while let Some(page) = pages.next().await? {
+            items.extend(page);
         }
         Ok(items)
+    }
+
+    /// The answers that a query comes in, up to as many items as are wanted.
+    fn pages(&self, request: QueryFluentBuilder, wanted: Option<usize>, context: &'static str) -> Pages {
+        Pages { request: Some(request.table_name(&self.name)), wanted, context }
     }
 
     /// Makes the table, unless it is there: for the local server and the tests. In the cloud `template.yaml` makes it.

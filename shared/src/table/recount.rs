@@ -44,12 +44,16 @@ impl Table {
         let mut tree = Tree::new();
         for list in lists {
             for partition in list.partitions {
-                let rows = self.partition(partition, Position::FIRST, Position::LAST, usize::MAX).await?;
-                for row in rows {
-                    let position = Position::read(text_in(&row, keys::POSITION)?).ok_or_else(|| damaged("position"))?;
-                    for level in 0..=TOP {
-                        let counters = tree.entry((level, position.node(level))).or_default();
-                        *counters.entry(list.series.attribute(position.counter(level))).or_default() += 1;
+                let rows = self.partition_query(partition, Position::FIRST, Position::LAST);
+                let mut rows = self.pages(rows.projection_expression("#position"), None, "count a list again");
+                while let Some(page) = rows.next().await? {
+                    for row in page {
+                        let place = text_in(&row, keys::POSITION)?;
+                        let position = Position::read(place).ok_or_else(|| damaged(keys::POSITION))?;
+                        for level in 0..=TOP {
+                            let counters = tree.entry((level, position.node(level))).or_default();
+                            *counters.entry(list.series.attribute(position.counter(level))).or_default() += 1;
+                        }
                     }
                 }
             }
