@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt::Display,
     fs::{self, TryLockError},
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     net::SocketAddr,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -19,7 +19,10 @@ use cli::{
     serve::serve,
     settings,
 };
-use lambda_http::tracing;
+use lambda_http::tracing::{
+    self,
+    subscriber::filter::{EnvFilter, LevelFilter},
+};
 use shared::{
     answer::{CALLBACKS, INTERFACE},
     app::App,
@@ -93,7 +96,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
-    tracing::init_default_subscriber_with_writer(std::io::stderr);
+    log();
     let from_environment = || environment(ENDPOINT).filter(|url| !url.is_empty() && !options.memory);
     let endpoint = options.endpoint.clone().or_else(from_environment);
     let on_disk = !options.memory && endpoint.is_none();
@@ -168,6 +171,13 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     serve(Arc::new(app), listener, stop).await;
     folder.map_or(Ok(()), Folder::leave)?;
     Ok(())
+}
+
+/// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it.
+fn log() {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    let log = tracing::subscriber::fmt().with_env_filter(filter).with_target(false);
+    log.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
 }
 
 /// Deletes expired items, time and again.
