@@ -1,6 +1,6 @@
 //! The HTTP server of one's own: every function in one process.
 
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -16,7 +16,7 @@ use hyper_util::{
 };
 use lambda_http::tracing;
 use shared::{
-    answer::{Door, answer, answer_nowhere},
+    answer::{Door, Origin, answer, answer_nowhere},
     app::App,
     wire::MAX_BODY_BYTES,
 };
@@ -43,11 +43,11 @@ async fn serve_at_most(connections: usize, app: Arc<App>, listener: TcpListener,
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            let (stream, _) = listener.accept().await?;
+            let (stream, client) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            io::Result::Ok((place, stream))
+            io::Result::Ok((place, stream, client.ip()))
         };
-        let (place, stream) = tokio::select! {
+        let (place, stream, client) = tokio::select! {
             next = next => match next {
                 Ok(next) => next,
                 Err(error) => {
@@ -61,7 +61,7 @@ async fn serve_at_most(connections: usize, app: Arc<App>, listener: TcpListener,
         let app = Arc::clone(&app);
         let service = service_fn(move |request| {
             let app = Arc::clone(&app);
-            async move { Ok::<_, Infallible>(respond(&app, request).await) }
+            async move { Ok::<_, Infallible>(respond(&app, client, request).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -86,7 +86,7 @@ async fn serve_at_most(connections: usize, app: Arc<App>, listener: TcpListener,
 }
 
 /// Answers one request.
-async fn respond(app: &App, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(app: &App, client: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let read = tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY_BYTES).collect()).await;
     let (body, whole) = match read {
@@ -102,7 +102,8 @@ async fn respond(app: &App, request: Request<Incoming>) -> Response<Full<Bytes>>
             (Vec::new(), false)
         }
     };
-    let request = Request::from_parts(head, body);
+    let mut request = Request::from_parts(head, body);
+    request.extensions_mut().insert(Origin(client));
     let response = match Door::at(request.uri().path()) {
         Some(door) => answer(app, door, request).await,
         None => answer_nowhere(&request),

@@ -1,5 +1,7 @@
 //! The whole journey of a call, from bytes to bytes: AWS, the local server and the tests all enter at [`answer`].
 
+use std::net::IpAddr;
+
 use lambda_http::{
     http::{
         HeaderValue, Method, Request, Response, StatusCode,
@@ -22,6 +24,10 @@ pub const CALLBACKS: [&str; 4] =
     ["/callback/Live_callback.php", "/callback/tape_callback.php", "/tape_callback", "/live_callback"];
 /// Addresses that lead to the interface, as the original's `index.php` did.
 const HOME: [&str; 2] = ["/", "/index.php"];
+
+/// Where a call comes from, put into its [`Extensions`](lambda_http::http::Extensions) by who took the call in.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin(pub IpAddr);
 
 /// Where a call comes in: what it speaks, and how its command is found.
 #[derive(Clone, Copy, Debug)]
@@ -117,14 +123,17 @@ pub fn answer_nowhere(request: &Request<Vec<u8>>) -> Response<String> {
 }
 
 fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
+    // One that is there twice is none: which of the two was meant nobody knows.
     let header = |name| {
-        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
-        value.filter(|value| !value.is_empty()).map(str::to_owned)
+        let mut values = request.headers().get_all(name).iter();
+        let only = values.next().filter(|_| values.next().is_none());
+        only.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty()).map(str::to_owned)
     };
+    let address = request.extensions().get::<Origin>().map(|Origin(address)| *address);
     let (signature, user_sig, operator_key) = (header("liteav-sig"), header("x-user-sig"), header("x-operator-key"));
     // The originals took any method. A call changes things, so here only POST carries one.
     let body = if request.method() == Method::POST { request.into_body() } else { Vec::new() };
-    Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key })
+    Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key, address })
 }
 
 fn respond(reply: Reply) -> Response<String> {

@@ -27,4 +27,13 @@ impl App {
     pub fn now(&self) -> UnixSeconds {
         (self.clock)()
     }
+
+    /// Sixteen random bytes that nobody can foresee.
+    pub fn nonce(&self) -> [u8; 16] {
+        let mut nonce = [0; 16];
+        for bytes in nonce.chunks_exact_mut(4) {
+            bytes.copy_from_slice(&(self.random)().to_be_bytes());
+        }
+        nonce
+    }
 }

@@ -1,12 +1,19 @@
 //! Who is calling. A command names the caller it needs as its [`Command::Caller`](crate::commands::Command::Caller);
 //! only this file can make one.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use crate::{
     app::App,
     config::ActionAuth,
     error::Error,
-    sign::{callback, matches, user_sig},
-    types::{UnixSeconds, UserId},
+    sign::{
+        callback, matches,
+        session::{Generation, body_digest, liteav_sig, stamped_a_second_later},
+        user_sig,
+    },
+    table::{Account, Session, Sessions},
+    types::{Secret, Timestamp, UnixSeconds, UserId},
     wire::{Call, Dialect},
 };
 
@@ -51,19 +58,40 @@ impl User {
 
 impl Caller for User {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        let id: UserId = call.params.required("userid")?;
-        match (call.dialect, app.config.action_auth) {
-            (Dialect::Action, ActionAuth::Open) => Ok(Self { id, proof: Proof::Claimed }),
-            (Dialect::Action, ActionAuth::UserSig) if user_sig_of(app, call)? == id.as_str() => {
-                Ok(Self { id, proof: Proof::Signed })
-            }
-            // Sessions, which sign the calls of Gen 2, come with accounts.
-            (Dialect::Action | Dialect::Rest | Dialect::Callback, _) => Err(Error::BadSignature),
-        }
+        identify_user(app, call, Stamp::Required).await
     }
 }
 
-/// Some user, whoever it is: for calls in which `userid` is somebody else, or nobody.
+/// A user whose app may leave out when it made the call, as iOS does with what it uploads.
+#[derive(Debug)]
+pub struct Uploader(pub User);
+
+impl Caller for Uploader {
+    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+        identify_user(app, call, Stamp::Optional).await.map(Self)
+    }
+}
+
+async fn identify_user(app: &App, call: &Call, stamp: Stamp) -> Result<User, Error> {
+    match (call.dialect, app.config.action_auth) {
+        (Dialect::Action, ActionAuth::Open) => Ok(User { id: call.params.required("userid")?, proof: Proof::Claimed }),
+        (Dialect::Action, ActionAuth::UserSig) => {
+            let id: UserId = call.params.required("userid")?;
+            let is_theirs = user_sig_of(app, call)? == id.as_str();
+            if is_theirs { Ok(User { id, proof: Proof::Signed }) } else { Err(Error::BadSignature) }
+        }
+        (Dialect::Rest, _) => {
+            let id = claimed(app, call, stamp)?;
+            let sessions = app.table.sessions(&id).await?;
+            signing_session(app, call, &id, &sessions)?;
+            Ok(User { id, proof: Proof::Signed })
+        }
+        (Dialect::Callback, _) => Err(Error::BadSignature),
+    }
+}
+
+/// Some user, whoever it is: for calls in which `userid` is somebody else, or nobody, in Gen 1. In Gen 2 it says whose
+/// session signs the call.
 #[derive(Debug)]
 pub struct SomeUser(());
 
@@ -72,9 +100,145 @@ impl Caller for SomeUser {
         match (call.dialect, app.config.action_auth) {
             (Dialect::Action, ActionAuth::Open) => Ok(Self(())),
             (Dialect::Action, ActionAuth::UserSig) => user_sig_of(app, call).map(|_| Self(())),
-            (Dialect::Rest | Dialect::Callback, _) => Err(Error::BadSignature),
+            (Dialect::Rest | Dialect::Callback, _) => User::identify(app, call).await.map(|_| Self(())),
         }
     }
+}
+
+/// A user of Gen 2 with their account, read along with their sessions.
+#[derive(Debug)]
+pub struct AccountHolder {
+    /// The account, if there still is one.
+    pub account: Option<Account>,
+}
+
+impl Caller for AccountHolder {
+    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+        let user = claimed(app, call, Stamp::Required)?;
+        let (account, sessions) = app.table.account_and_sessions(&user).await?;
+        signing_session(app, call, &user, &sessions)?;
+        Ok(Self { account })
+    }
+}
+
+/// The session that a call of Gen 2 is signed in.
+#[derive(Debug)]
+pub struct SessionHolder {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its name.
+    pub session: String,
+}
+
+impl Caller for SessionHolder {
+    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+        let user = claimed(app, call, Stamp::Required)?;
+        let sessions = app.table.sessions(&user).await?;
+        let session = signing_session(app, call, &user, &sessions)?.generation.session.clone();
+        Ok(Self { user, session })
+    }
+}
+
+/// Somebody who has a refresh token. Whether it is still in force, only the table knows.
+#[derive(Debug)]
+pub struct Refresher {
+    /// Whose it is.
+    pub user: UserId,
+    /// The tokens that it is one of.
+    pub generation: Generation,
+}
+
+impl Caller for Refresher {
+    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+        let user: UserId = call.params.required("userid")?;
+        let token: String = call.params.required("refresh_token")?;
+        let keys = &app.config.sessions.keys;
+        let generation = Generation::of_refresh_token(&token, &user, keys).ok_or(Error::BadSignature)?;
+        // The document asks for no signature here, and the original for one. Who signs is held to it.
+        if call.signature.is_some() {
+            check_stamp(app, call, Stamp::Optional)?;
+            if !is_signed_with(app, call, |key| generation.token(&user, key)) {
+                return Err(Error::BadSignature);
+            }
+        }
+        Ok(Self { user, generation })
+    }
+}
+
+/// Anybody at all.
+#[derive(Debug)]
+pub struct Anyone {
+    /// Where the call comes from, as attempts are counted by it.
+    pub address: String,
+}
+
+impl Caller for Anyone {
+    async fn identify(_: &App, call: &Call) -> Result<Self, Error> {
+        let address = match call.address {
+            Some(IpAddr::V4(address)) => address.to_string(),
+            // A provider gives every customer 2^64 addresses of version 6, so these count as one.
+            Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+                Some(address) => address.to_string(),
+                None => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            },
+            None => "unknown".to_owned(),
+        };
+        Ok(Self { address })
+    }
+}
+
+/// Whether a call has to say when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stamp {
+    Required,
+    Optional,
+}
+
+/// Whom a call of Gen 2 claims to come from, if it is of now and has a signature that could prove it.
+fn claimed(app: &App, call: &Call, stamp: Stamp) -> Result<UserId, Error> {
+    if call.signature.is_none() {
+        return Err(Error::BadSignature);
+    }
+    check_stamp(app, call, stamp)?;
+    call.params.required("userid").map_err(|_| Error::BadSignature)
+}
+
+/// Refuses a call that was made too long ago, or is from the future.
+///
+/// The original never looked, so that a call could be repeated for ever.
+fn check_stamp(app: &App, call: &Call, stamp: Stamp) -> Result<(), Error> {
+    let bad = |_| Error::BadSignature;
+    let settings = &app.config.sessions;
+    let expires = call.params.optional::<u64>("expires").map_err(bad)?.unwrap_or(0).min(settings.token_seconds);
+    match call.params.optional::<Timestamp>("timestamp").map_err(bad)? {
+        None if stamp == Stamp::Optional => Ok(()),
+        Some(Timestamp(made))
+            if made <= app.now().plus(settings.clock_skew_seconds)
+                && app.now() <= made.plus(expires).plus(settings.clock_skew_seconds) =>
+        {
+            Ok(())
+        }
+        None | Some(_) => Err(Error::BadSignature),
+    }
+}
+
+/// The session among these that a call is signed in.
+fn signing_session<'a>(app: &App, call: &Call, user: &UserId, sessions: &'a Sessions) -> Result<&'a Session, Error> {
+    let mut live = sessions.live(app.now());
+    let signed = |session: &&Session| is_signed_with(app, call, |key| session.generation.token(user, key));
+    live.find(signed).ok_or(Error::BadSignature)
+}
+
+/// Whether a call is signed with the token that one of our keys gives.
+fn is_signed_with(app: &App, call: &Call, token: impl Fn(&Secret) -> String) -> bool {
+    let Some(signature) = &call.signature else { return false };
+    let body = call.params.text();
+    let tokens: Vec<String> = app.config.sessions.keys.iter().map(token).collect();
+    let covers = |body: &[u8]| {
+        let digest = body_digest(body);
+        tokens.iter().any(|token| matches(&liteav_sig(token, &digest), signature))
+    };
+    covers(body) || stamped_a_second_later(body).is_some_and(|body| covers(&body))
 }
 
 /// The user whom the call's UserSig proves: the header `X-User-Sig`, or the field `usersig`.

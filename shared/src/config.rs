@@ -32,6 +32,10 @@ pub struct Config {
     pub vod: Vod,
     /// The instant-messaging service.
     pub im: Im,
+    /// Who is logged in.
+    pub sessions: Sessions,
+    /// How often may be tried what an attacker would try often.
+    pub limits: Limits,
     /// Recordings of this many seconds or fewer are not kept as replays.
     pub replay_min_seconds: u64,
     /// How long a replay or a short video stays in the lists.
@@ -74,7 +78,7 @@ pub struct Live {
 #[derive(Clone, Debug)]
 pub struct Cos {
     /// The account's id.
-    pub appid: String,
+    pub appid: u64,
     /// The bucket, without the appid.
     pub bucket: String,
     /// The region, as `ap-shanghai`.
@@ -105,6 +109,49 @@ pub struct Im {
     pub sdk_app_id: u64,
     /// The app's key.
     pub secret_key: Secret,
+    /// What very old apps want to know beside; empty since 2019.
+    pub account_type: String,
+    /// How long a UserSig is good for.
+    pub user_sig_seconds: u64,
+}
+
+/// Who is logged in.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    /// The keys that tokens are derived from: the one in force and, while keys are changed, another that holds too.
+    pub keys: Vec<Secret>,
+    /// How long a token is good for.
+    pub token_seconds: u64,
+    /// How long it can be traded for another.
+    pub refresh_seconds: u64,
+    /// How many sessions of one user there are at a time: one more ends the oldest.
+    pub per_user: usize,
+    /// How far the clock of a phone may be off.
+    pub clock_skew_seconds: u64,
+}
+
+/// How often may be tried what an attacker would try often.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The stretch of time that attempts are counted in.
+    pub seconds: u64,
+    /// Failed logins of one user.
+    pub user_logins: Limit,
+    /// Failed logins from one address.
+    pub address_logins: Limit,
+    /// New accounts from one address.
+    pub address_accounts: Limit,
+}
+
+/// So often something may be tried; 0 is as often as one likes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit(u64);
+
+impl Limit {
+    /// Whether one more may be tried after so many.
+    pub fn admits(self, before: u64) -> bool {
+        self.0 == 0 || before < self.0
+    }
 }
 
 /// A setting: its name, and what it is.
@@ -127,7 +174,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 29] = [
+pub const SETTINGS: [Setting; 41] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -155,6 +202,18 @@ pub const SETTINGS: [Setting; 29] = [
     may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
     must("IM_SDK_APP_ID", "The SdkAppId of the instant-messaging app."),
     must("IM_SECRET_KEY", "Its key."),
+    may("IM_ACCOUNT_TYPE", "", "The account type of an IM app from before 2019."),
+    may("USER_SIG_SECONDS", "15552000", "How long an IM login is good for."),
+    must("SESSION_KEY", "The key that session tokens are derived from: 32 random characters or more."),
+    may("SESSION_KEY_NEXT", "", "A second key that tokens may be derived from, while keys are changed."),
+    may("SESSION_SECONDS", "86400", "How long a session token is good for."),
+    may("REFRESH_SECONDS", "2592000", "How long a session can be refreshed."),
+    may("SESSIONS_PER_USER", "1", "On how many devices a user is logged in at a time, 1 to 16."),
+    may("CLOCK_SKEW_SECONDS", "300", "How far the clock of a phone may be off."),
+    may("LIMIT_SECONDS", "900", "The stretch of time that attempts are counted in."),
+    may("USER_LOGIN_LIMIT", "20", "Failed logins of one user in it; 0: no limit."),
+    may("ADDRESS_LOGIN_LIMIT", "200", "Failed logins from one address in it; 0: no limit."),
+    may("ADDRESS_ACCOUNT_LIMIT", "100", "New accounts from one address in it; 0: no limit."),
     may("REPLAY_MIN_SECONDS", "60", "Recordings no longer than this are not kept."),
     may("REPLAY_WINDOW_SECONDS", "604800", "How long replays and short videos stay in the lists."),
 ];
@@ -203,7 +262,7 @@ impl Config {
                 callback_keys,
             },
             cos: Cos {
-                appid: reader.digits("COS_APPID"),
+                appid: reader.number("COS_APPID"),
                 bucket: reader.word("COS_BUCKET"),
                 region: reader.word("COS_REGION"),
                 secret_id: reader.text("COS_SECRET_ID"),
@@ -215,7 +274,27 @@ impl Config {
                 secret_key: reader.secret("CLOUD_API_SECRET_KEY"),
                 procedure: reader.text("VOD_PROCEDURE"),
             },
-            im: Im { sdk_app_id: reader.number("IM_SDK_APP_ID"), secret_key: reader.secret("IM_SECRET_KEY") },
+            im: Im {
+                sdk_app_id: reader.number("IM_SDK_APP_ID"),
+                secret_key: reader.secret("IM_SECRET_KEY"),
+                account_type: reader.text("IM_ACCOUNT_TYPE"),
+                user_sig_seconds: reader.seconds("USER_SIG_SECONDS"),
+            },
+            sessions: Sessions {
+                keys: std::iter::once(reader.secret("SESSION_KEY"))
+                    .chain(reader.optional_secret("SESSION_KEY_NEXT"))
+                    .collect(),
+                token_seconds: reader.seconds("SESSION_SECONDS"),
+                refresh_seconds: reader.seconds("REFRESH_SECONDS"),
+                per_user: reader.devices("SESSIONS_PER_USER"),
+                clock_skew_seconds: reader.seconds("CLOCK_SKEW_SECONDS"),
+            },
+            limits: Limits {
+                seconds: reader.seconds("LIMIT_SECONDS").max(1),
+                user_logins: Limit(reader.number("USER_LOGIN_LIMIT")),
+                address_logins: Limit(reader.number("ADDRESS_LOGIN_LIMIT")),
+                address_accounts: Limit(reader.number("ADDRESS_ACCOUNT_LIMIT")),
+            },
             replay_min_seconds: reader.seconds("REPLAY_MIN_SECONDS"),
             replay_window_seconds: reader.seconds("REPLAY_WINDOW_SECONDS"),
         };
@@ -269,6 +348,14 @@ impl Reader<'_> {
             return 0; // already a fault
         }
         text.parse().unwrap_or_else(|_| self.fault(name, "is not a whole number"))
+    }
+
+    /// A number of devices: as many sessions as there is room for in an item, and then some.
+    fn devices(&mut self, name: &'static str) -> usize {
+        match usize::try_from(self.number(name)) {
+            Ok(number @ 1..=16) => number,
+            Ok(_) | Err(_) => self.fault(name, "is not 1 to 16"),
+        }
     }
 
     fn seconds(&mut self, name: &'static str) -> u64 {

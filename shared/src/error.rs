@@ -25,6 +25,14 @@ pub enum Error {
     Meaningless(&'static str),
     /// The caller did not prove who they are.
     BadSignature,
+    /// The password, or whatever a login shows, is wrong.
+    WrongPassword,
+    /// There is an account of this name already.
+    UserExists,
+    /// Too many attempts of late.
+    TooMany,
+    /// What was asked for is switched off by a setting; what that is.
+    SwitchedOff(&'static str),
     /// Only operators may do this.
     NotOperator,
     /// The user is banned from going live.
@@ -56,6 +64,10 @@ impl fmt::Display for Error {
             Self::InvalidParam { name, reason } => write!(f, "{name} {reason}"),
             Self::Meaningless(what) => f.write_str(what),
             Self::BadSignature => f.write_str("the signature is missing or wrong"),
+            Self::WrongPassword => f.write_str("the password is wrong"),
+            Self::UserExists => f.write_str("there is an account of this name"),
+            Self::TooMany => f.write_str("too many attempts"),
+            Self::SwitchedOff(what) => write!(f, "{what} is switched off"),
             Self::NotOperator => f.write_str("the operator key is missing or wrong"),
             Self::Banned => f.write_str("the user is banned from going live"),
             Self::NotFound(what) => write!(f, "no such {what}"),
@@ -76,6 +88,10 @@ impl std::error::Error for Error {
             | Self::InvalidParam { .. }
             | Self::Meaningless(_)
             | Self::BadSignature
+            | Self::WrongPassword
+            | Self::UserExists
+            | Self::TooMany
+            | Self::SwitchedOff(_)
             | Self::NotOperator
             | Self::Banned
             | Self::NotFound(_)

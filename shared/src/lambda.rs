@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 pub use lambda_http::Error;
-use lambda_http::{Request, service_fn, tracing};
+use lambda_http::{Request, RequestExt, request::RequestContext, service_fn, tracing};
 
 use crate::{
-    answer::{Door, answer},
+    answer::{Door, Origin, answer},
     app::App,
     cloud::Cloud,
     config::Config,
@@ -32,9 +32,23 @@ pub async fn serve(door: Door) -> Result<(), Error> {
     }
     let app = &app;
     lambda_http::run(service_fn(|request: Request| async move {
-        Ok::<_, Infallible>(answer(app, door, request.map(|body| body.to_vec())).await)
+        let origin = origin(&request);
+        let mut request = request.map(|body| body.to_vec());
+        if let Some(origin) = origin {
+            request.extensions_mut().insert(origin);
+        }
+        Ok::<_, Infallible>(answer(app, door, request).await)
     }))
     .await
+}
+
+/// Where a call comes from, as the gateway saw it. What the caller says of it in a header is not looked at.
+fn origin(request: &Request) -> Option<Origin> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok().map(Origin),
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the crate's features decide which others there are")]
+        _ => None,
+    }
 }
 
 /// The world of a function, from its environment.

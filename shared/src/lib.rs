@@ -11,6 +11,7 @@
 //! - [`types`]: values that cannot be wrong
 //! - [`error`]: why a command could not do what it was asked
 //! - [`app`] and [`config`]: the world as a command sees it, and its settings
+//! - [`password`]: passwords at rest
 //! - [`sign`]: the signatures, as pure functions
 //! - [`cloud`]: the calls that we make to the live cloud
 //! - [`table`]: one method per question, over one DynamoDB table
@@ -23,6 +24,7 @@ pub mod commands;
 pub mod config;
 pub mod error;
 pub mod lambda;
+pub mod password;
 pub mod sign;
 pub mod table;
 pub mod types;

@@ -80,6 +80,141 @@ identifier!(
     255
 );
 
+/// The name of an account: a letter, then 3 to 23 letters, digits or underscores. Compared byte by byte.
+///
+/// ```
+/// use shared::types::AccountName;
+/// assert!(AccountName::parse("bob_the_2nd").is_some());
+/// assert!(AccountName::parse("2bob").is_none(), "a digit first");
+/// assert!(AccountName::parse("bob").is_none(), "too short");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountName(UserId);
+
+impl AccountName {
+    /// Reads the name, or gives `None` if it breaks the rule.
+    pub fn parse(text: &str) -> Option<Self> {
+        // As the original: `^[a-zA-Z][a-zA-Z0-9_]{3,23}$`, interface/register.php.
+        let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic()) && (4..=24).contains(&text.len());
+        if is_name && is_word { UserId::parse(text).map(Self) } else { None }
+    }
+
+    /// The user whose account it is.
+    pub fn user(&self) -> &UserId {
+        &self.0
+    }
+}
+
+/// A password as it arrives: 1 to 255 letters and digits. What the apps send is a digest of what the user typed.
+///
+/// ```
+/// use shared::types::Password;
+/// assert!(Password::parse("e352963bbbd32a45ce27c73b0666aabe").is_some());
+/// assert!(Password::parse("with blank").is_none());
+/// assert!(Password::parse("0").is_none(), "as empty");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Password(Secret);
+
+impl Password {
+    /// Reads the password, or gives `None` if it breaks the rule.
+    pub fn parse(text: &str) -> Option<Self> {
+        // As the original: `^[a-zA-Z0-9]+$`, and "0" is empty in PHP; recorded traffic depends on that it is refused.
+        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (fits && text != "0").then(|| Self(Secret::new(text)))
+    }
+
+    /// The password itself, to be hashed.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// What a user calls themselves: at most 100 characters, of any kind.
+///
+/// ```
+/// use shared::types::Nickname;
+/// assert!(Nickname::parse("Alice \u{1F3A4}").is_some());
+/// assert!(Nickname::parse("a\u{1}b").is_some(), "as the original");
+/// assert!(Nickname::parse(&"n".repeat(101)).is_none(), "too long");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nickname(String);
+
+impl Nickname {
+    /// Reads the nickname, or gives `None` if it is too long.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.chars().count() <= 100).then(|| Self(text.to_owned()))
+    }
+
+    /// The nickname.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a picture is: at most `MAX` characters on one line, and if it names a scheme, http or https. May be empty.
+///
+/// ```
+/// use shared::types::Link;
+/// assert!(Link::<255>::parse("https://covers.example.com/a.png").is_some());
+/// assert!(Link::<255>::parse("alice/a.png").is_some(), "relative to whatever the app likes");
+/// assert!(Link::<255>::parse("JavaScript:alert(1)").is_none(), "a page that shows it would run it");
+/// assert!(Link::<255>::parse("java\tscript:alert(1)").is_none(), "browsers leave out the tab");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link<const MAX: usize>(String);
+
+impl<const MAX: usize> Link<MAX> {
+    /// Reads the link, or gives `None` if it breaks the rule.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text.chars().count() <= MAX && !text.chars().any(char::is_control);
+        let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| scheme.chars().all(is_scheme));
+        let harmless = scheme.is_none_or(|scheme| ["http", "https"].iter().any(|h| scheme.eq_ignore_ascii_case(h)));
+        (fits && harmless).then(|| Self(text.to_owned()))
+    }
+
+    /// The link.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a user says of their sex.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sex {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// Male.
+    Male,
+    /// Female.
+    Female,
+}
+
+impl Sex {
+    /// Reads the wire's number: -1, 0 or 1.
+    pub fn from_number(number: i64) -> Option<Self> {
+        match number {
+            -1 => Some(Self::Unknown),
+            0 => Some(Self::Male),
+            1 => Some(Self::Female),
+            _ => None,
+        }
+    }
+
+    /// The wire's number.
+    pub fn number(self) -> i8 {
+        match self {
+            Self::Unknown => -1,
+            Self::Male => 0,
+            Self::Female => 1,
+        }
+    }
+}
+
 /// Free text for people: at most `MAX` characters, no control characters but tab and line ends.
 ///
 /// ```
@@ -148,6 +283,30 @@ impl UnixSeconds {
     #[must_use]
     pub fn minus(self, seconds: u64) -> Self {
         Self(self.0.saturating_sub(seconds))
+    }
+}
+
+/// When an app says that it made a call: in seconds, or in milliseconds, which may be fractional, as iOS counts.
+///
+/// ```
+/// use shared::types::{Timestamp, UnixSeconds};
+/// assert_eq!(Timestamp::parse("1512890037").unwrap().0, UnixSeconds(1_512_890_037));
+/// assert_eq!(Timestamp::parse("1512890037123.4").unwrap().0, UnixSeconds(1_512_890_037));
+/// assert!(Timestamp::parse("-1").is_none());
+/// assert!(Timestamp::parse("soon").is_none());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Timestamp(pub UnixSeconds);
+
+impl Timestamp {
+    /// Reads the moment, or gives `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        /// Seconds up to the year 5138, milliseconds since 1973.
+        const MILLISECONDS_FROM: f64 = 1e11;
+        let moment: f64 = text.parse().ok().filter(|moment| (0.0..1e15).contains(moment))?;
+        let seconds = if moment > MILLISECONDS_FROM { moment / 1000.0 } else { moment };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 1e15")]
+        Some(Self(UnixSeconds(seconds as u64)))
     }
 }
 

@@ -27,7 +27,7 @@ impl Command for GetCosSignV4 {
     async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
         let (settings, now) = (&app.config.cos, app.now());
         let what =
-            cos::V4 { appid: &settings.appid, bucket: &settings.bucket, secret_id: &settings.secret_id, file: "" };
+            cos::V4 { appid: settings.appid, bucket: &settings.bucket, secret_id: &settings.secret_id, file: "" };
         // The cloud takes 31 bits: PHP's rand() gave no more.
         let random = (app.random)() >> 1;
         Ok(Reply { sign: cos::sign_v4(what, &settings.secret_key, now, now.plus(settings.sign_seconds), random) })

@@ -12,13 +12,20 @@ mod get_link_mic_play_url;
 mod get_link_mic_push_url;
 mod get_live_info;
 mod get_push_url;
+mod get_user_info;
 mod get_vod_sign;
 mod live_callback;
+mod login;
+mod logout;
 mod merge_video_stream;
 mod quit_group;
+mod refresh;
+mod register;
 mod report_user;
 mod rows;
+mod tokens;
 mod upload_ugc;
+mod upload_user_info;
 
 use std::pin::Pin;
 
@@ -37,12 +44,18 @@ pub use self::{
     get_link_mic_push_url::GetLinkMicPushUrl,
     get_live_info::GetLiveInfo,
     get_push_url::GetPushUrl,
+    get_user_info::GetUserInfo,
     get_vod_sign::{GetVodSign, GetVodSignV1},
     live_callback::LiveCallback,
+    login::Login,
+    logout::Logout,
     merge_video_stream::MergeVideoStream,
     quit_group::QuitGroup,
+    refresh::Refresh,
+    register::Register,
     report_user::ReportUser,
     upload_ugc::UploadUgc,
+    upload_user_info::UploadUserInfo,
 };
 use crate::{
     app::App,
@@ -84,6 +97,10 @@ impl Names {
         Self { name, path: Some(name), action: Some(action) }
     }
 
+    const fn rest(name: &'static str) -> Self {
+        Self { name, path: Some(name), action: None }
+    }
+
     const fn action(name: &'static str, action: &'static str) -> Self {
         Self { name, path: None, action: Some(action) }
     }
@@ -108,8 +125,14 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 19] {
+pub fn all() -> [Entry; 25] {
     [
+        Entry::of::<Register>(),
+        Entry::of::<Login>(),
+        Entry::of::<Refresh>(),
+        Entry::of::<Logout>(),
+        Entry::of::<GetUserInfo>(),
+        Entry::of::<UploadUserInfo>(),
         Entry::of::<GetPushUrl>(),
         Entry::of::<ChangeStatus>(),
         Entry::of::<StopLive>(),

@@ -14,7 +14,7 @@ use crate::types::{Secret, UnixSeconds};
 #[derive(Clone, Copy, Debug)]
 pub struct V4<'a> {
     /// The COS account.
-    pub appid: &'a str,
+    pub appid: u64,
     /// The bucket, without the appid.
     pub bucket: &'a str,
     /// The name of the key.

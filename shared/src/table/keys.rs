@@ -3,6 +3,9 @@
 //! | item       | `PK`                                | `SK`                   | read by                                          |
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
 //! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, change_status, change_count, get_live_info, enter_group, quit_group, forbid_live, live_callback |
+//! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, get_vod_list |
+//! | sessions   | `USER#<user>`                       | `SESSIONS`             | every signed call of Gen 2                       |
+//! | attempts   | `ATTEMPTS#<what>#<who>`             | `<stretch of time>`    | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, live_callback, get_link_mic_play_url |
 //! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback |
 //! | span       | `USER#<user>`                       | `SPAN#<start>#<file>`  | live_callback: which replays a recording overlaps |
@@ -20,7 +23,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{additions::ItemId, lists::Position, text};
+use super::{additions::ItemId, limits::Attempt, lists::Position, text};
 use crate::{
     sign::md5_hex,
     types::{FileId, GroupId, StreamId, UnixSeconds, UserId},
@@ -64,6 +67,26 @@ pub(super) fn user_partition(user: &UserId) -> String {
 /// The room of a user.
 pub(super) fn room(user: &UserId) -> Key {
     of_user(user, "ROOM")
+}
+
+/// The account of a user.
+pub(super) fn account(user: &UserId) -> Key {
+    of_user(user, "ACCOUNT")
+}
+
+/// The sessions of a user.
+pub(super) fn sessions(user: &UserId) -> Key {
+    of_user(user, "SESSIONS")
+}
+
+/// The count of attempts in a stretch of time.
+pub(super) fn attempts(attempt: Attempt<'_>, stretch: u64) -> Key {
+    let (what, who) = match attempt {
+        Attempt::UserLogin(user) => ("USER_LOGIN", user),
+        Attempt::AddressLogin(address) => ("ADDRESS_LOGIN", address),
+        Attempt::AddressAccount(address) => ("ADDRESS_ACCOUNT", address),
+    };
+    key(format!("ATTEMPTS#{what}#{who}"), stretch.to_string())
 }
 
 /// The owner of a stream.

@@ -17,18 +17,14 @@
 //! Counts are additive and written after the row. If a process dies in between, the total is off by one until the
 //! stretch is counted again; no row is lost.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{
-    operation::query::builders::QueryFluentBuilder,
-    types::{AttributeValue, KeysAndAttributes},
-};
+use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 
 use super::{
-    Item, Result, Table, damaged, failed,
+    Item, Result, Table,
+    batch::Reads,
+    damaged,
     keys::{self, hash},
     text, text_in,
 };
@@ -45,11 +41,6 @@ const AHEAD_SECONDS: u64 = 24 * 3600;
 /// How much longer than a row that leaves its list the counts of its stretch of time are kept: more than the 24 days of
 /// a node, so that a node outlives all its rows whichever of them was written last.
 const COUNTS_KEPT_SECONDS: u64 = 60 * 24 * 3600;
-/// How often keys that a busy table did not get to are asked for again.
-const BATCH_ATTEMPTS: u32 = 5;
-/// How long is waited before that, the first time; each time as much longer.
-const BATCH_PAUSE: Duration = Duration::from_millis(25);
-
 /// Where a row stands in its list: newer rows have higher positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position(pub(super) u64);
@@ -273,32 +264,10 @@ impl Table {
 
     /// Nodes of the counts, by level and number; those that are not there are left out.
     async fn nodes(&self, list: &List, wanted: Vec<(u32, u64)>) -> Result<BTreeMap<(u32, u64), Node>> {
-        const CONTEXT: &str = "count a list";
         let key = |(level, number): &(u32, u64)| keys::list_count(list.tree, *level, TOP, *number);
-        let mut left: HashMap<_, _> =
-            wanted.iter().map(|node| (key(node), *node)).map(|(k, n)| (keys::id(&k), (k, n))).collect();
-        let mut nodes = BTreeMap::new();
-        for attempt in 0..BATCH_ATTEMPTS {
-            if attempt > 0 {
-                tokio::time::sleep(BATCH_PAUSE * attempt).await;
-            }
-            let keys = left.values().map(|(key, _)| key.clone()).collect();
-            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(failed(CONTEXT))?;
-            let request = self.client.batch_get_item().request_items(&self.name, keys);
-            let mut answer = request.send().await.map_err(failed(CONTEXT))?;
-            for item in answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default() {
-                if let Some((_, (level, number))) = left.remove(&keys::id(&item)) {
-                    nodes.insert((level, number), Node::read(number, &item, list.series)?);
-                }
-            }
-            let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
-            let unprocessed: Vec<_> = unprocessed.iter().flat_map(|keys| keys.keys()).map(keys::id).collect();
-            left.retain(|id, _| unprocessed.contains(id));
-            if left.is_empty() {
-                return Ok(nodes);
-            }
-        }
-        Err(super::Error { context: CONTEXT, source: "the table was too busy".into() })
+        let mut found = self.batch(wanted.iter().map(key), Reads::Relaxed, "count a list").await?;
+        let nodes = wanted.into_iter().filter_map(|node| Some((node, found.remove(&keys::id(&key(&node)))?)));
+        nodes.map(|(node, item)| Ok((node, Node::read(node.1, &item, list.series)?))).collect()
     }
 
     /// The rows of a page, of which none stands before `oldest`.

@@ -4,14 +4,18 @@
 //! the tests. [`keys`] says what is in it. Core paths use conditional writes of single items only, and nothing scans,
 //! so any server that speaks DynamoDB's interface will do.
 
+mod accounts;
 mod additions;
+mod batch;
 pub mod keys;
+mod limits;
 mod lists;
 mod members;
 mod recount;
 mod replays;
 mod reports;
 mod rooms;
+mod sessions;
 mod streams;
 mod update;
 mod videos;
@@ -30,10 +34,13 @@ use aws_sdk_dynamodb::{
 
 use self::additions::Additions;
 pub use self::{
+    accounts::{Account, Changes, Created, Face},
+    limits::Attempt,
     lists::Listed,
     members::Member,
     replays::{Recording, Replay},
     rooms::{Opened, Profile, PushNotice, Room, Show, Status},
+    sessions::{Renewed, Session, Sessions},
     videos::Video,
 };
 use crate::types::UnixSeconds;
@@ -55,6 +62,11 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(self.source.as_ref())
     }
+}
+
+/// Others wrote every time.
+fn contended(context: &'static str) -> Error {
+    Error { context, source: "others wrote the same item each time".into() }
 }
 
 type Result<T> = std::result::Result<T, Error>;

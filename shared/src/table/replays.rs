@@ -7,10 +7,10 @@
 //! cloud's next try, or the next recording, finishes its work.
 
 use super::{
-    Item, Listed, Result, Table, counter_in, damaged, keys,
+    Item, Listed, Result, Table, contended, counter_in, damaged, keys,
     lists::{List, Position, Series, counts_kept_until},
     moment, moment_in, number, number_in, parsed,
-    rooms::{Profile, Room, contended},
+    rooms::{Profile, Room},
     text, text_in,
     update::{Update, Written},
 };

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Listed, Result, Table, counter_in, damaged, keys,
+    Item, Listed, Result, Table, contended, counter_in, damaged, keys,
     lists::{Change, List, Position, Series},
     moment, moment_in, number, parsed, text, text_in,
     update::{Outcome, Update, Written},
@@ -445,11 +445,6 @@ impl Listed<Item> {
     pub(super) fn parse<T>(self, read: fn(&Item) -> Result<T>) -> Result<Listed<T>> {
         Ok(Listed { total: self.total, rows: self.rows.iter().map(read).collect::<Result<_>>()? })
     }
-}
-
-/// Others wrote every time.
-pub(super) fn contended(context: &'static str) -> super::Error {
-    super::Error { context, source: "others wrote the same item each time".into() }
 }
 
 #[cfg(test)]

@@ -37,8 +37,11 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::NotFound(_) | Error::Table(_) => (2003, "db operator error"),
         Error::Cloud(_) => (3000, "live cloud error"),
         Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
+        Error::TooMany => (4003, "frequency control"),
         // The original had neither; its numbers 10000 and 10001 were never used.
-        Error::BadSignature | Error::NotOperator => (10000, "not allowed"),
+        Error::BadSignature | Error::NotOperator | Error::WrongPassword | Error::UserExists | Error::SwitchedOff(_) => {
+            (10000, "not allowed")
+        }
         Error::Banned => (10001, "banned from going live"),
     }
 }
@@ -50,9 +53,13 @@ fn detail(error: &Error) -> Option<String> {
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
         Error::Meaningless(what) => Some((*what).to_owned()),
         Error::NotFound(what) => Some(format!("no such {what}")),
+        Error::SwitchedOff(what) => Some(format!("{what} is switched off")),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
         | Error::BadSignature
+        | Error::WrongPassword
+        | Error::UserExists
+        | Error::TooMany
         | Error::NotOperator
         | Error::Banned
         | Error::StaleNotice

@@ -6,19 +6,26 @@ pub mod action;
 pub mod callback;
 pub mod rest;
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     error::Error,
-    types::{FileId, GroupId, StreamId, Text, UserId},
+    types::{AccountName, FileId, GroupId, Link, Nickname, Password, Sex, StreamId, Text, Timestamp, UserId},
 };
 
-/// The longest body that is read. The longest that an app sends is some hundred bytes.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The longest body that is read: as nginx before the original. The longest that an app sends is some hundred bytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Fields that Gen-2 apps of 2021 spell in another way.
+const ALIASES: [(&str, &str); 2] = [("userid", "userId"), ("frontcover", "frontCover")];
 
 /// Why a field is refused; the name of the field goes before it.
 const MISSING: &str = "is null or empty!";
+/// The rule that most texts break.
+const UNFIT: &str = "is too long, or holds a control character!";
 
 /// How a caller speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +96,8 @@ pub struct Call {
     pub user_sig: Option<String>,
     /// The header `X-Operator-Key`.
     pub operator_key: Option<String>,
+    /// Where the call comes from: by the connection or the gateway, never by what the caller says.
+    pub address: Option<IpAddr>,
 }
 
 /// The fields of a call's JSON object, with the leniency that the originals had towards types.
@@ -107,11 +116,25 @@ impl Params {
         let whole = if body.len() <= MAX_BODY_BYTES { body.as_slice() } else { &[] };
         // As the originals: interface.php and Live_callback.php look at the decoded value with `!$data`.
         let value = serde_json::from_slice::<Value>(whole).ok().filter(|value| !is_false_in_php(value));
-        match (value, dialect) {
-            (Some(Value::Object(fields)), _) => Ok(Self { fields, text: body }),
-            (None, Dialect::Action | Dialect::Callback) => Err(Error::MalformedRequest),
-            (Some(_), _) | (None, Dialect::Rest) => Ok(Self::default()),
+        let mut fields = match (value, dialect) {
+            (Some(Value::Object(fields)), _) => fields,
+            (None, Dialect::Action | Dialect::Callback) => return Err(Error::MalformedRequest),
+            (Some(_), _) | (None, Dialect::Rest) => Map::new(),
+        };
+        if dialect == Dialect::Rest {
+            for (name, alias) in ALIASES {
+                if !fields.contains_key(name) {
+                    let value = fields.remove(alias);
+                    fields.extend(value.map(|value| (name.to_owned(), value)));
+                }
+            }
         }
+        Ok(Self { fields, text: if body.len() <= MAX_BODY_BYTES { body } else { Vec::new() } })
+    }
+
+    /// The body, just as it was sent: what a signature covers.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
     }
 
     /// The field, which must be there.
@@ -191,7 +214,8 @@ impl FromParam for String {
                 (None, Some(float)) => float.to_string(),
                 (Some(_) | None, _) => number.to_string(),
             }),
-            Value::String(text) => Ok(text.trim().to_owned()),
+            // As PHP, which takes a zero byte for a blank.
+            Value::String(text) => Ok(text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_owned()),
             Value::Array(_) | Value::Object(_) => Err("is not a text!"),
         }
     }
@@ -226,35 +250,72 @@ impl FromParam for u64 {
 }
 
 /// Reads text that a type has a rule for; empty text is a missing field.
-fn ruled<T>(value: &Value, parse: fn(&str) -> Option<T>) -> Result<T, &'static str> {
+fn ruled<T>(value: &Value, rule: &'static str, parse: fn(&str) -> Option<T>) -> Result<T, &'static str> {
     let text = String::from_param(value)?;
     if text.is_empty() {
         return Err(MISSING);
     }
-    parse(&text).ok_or("is too long, or holds a control character!")
+    parse(&text).ok_or(rule)
 }
 
 impl FromParam for UserId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, Self::parse)
+        ruled(value, UNFIT, Self::parse)
     }
 }
 
 impl FromParam for GroupId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, Self::parse)
+        ruled(value, UNFIT, Self::parse)
     }
 }
 
 impl FromParam for FileId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, Self::parse)
+        ruled(value, UNFIT, Self::parse)
     }
 }
 
 impl FromParam for StreamId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, Self::parse)
+        ruled(value, UNFIT, Self::parse)
+    }
+}
+
+impl FromParam for AccountName {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        ruled(value, "is not a letter and 3 to 23 letters, digits or underscores!", Self::parse)
+    }
+}
+
+impl FromParam for Password {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        ruled(value, "is not 1 to 255 letters and digits!", Self::parse)
+    }
+}
+
+impl FromParam for Nickname {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        Self::parse(&String::from_param(value)?).ok_or("is too long!")
+    }
+}
+
+impl FromParam for Sex {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        Self::from_number(i64::from_param(value)?).ok_or("is none of -1, 0 and 1!")
+    }
+}
+
+impl FromParam for Timestamp {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        Self::parse(&String::from_param(value)?).ok_or("is no time!")
+    }
+}
+
+/// A link: may be empty.
+impl<const MAX: usize> FromParam for Link<MAX> {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        Self::parse(&String::from_param(value)?).ok_or("is too long, or no http(s) address!")
     }
 }
 
@@ -262,7 +323,7 @@ impl FromParam for StreamId {
 impl<const MAX: usize> FromParam for Text<MAX> {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         let text = String::from_param(value)?;
-        Self::parse(&text).ok_or("is too long, or holds a control character!")
+        Self::parse(&text).ok_or(UNFIT)
     }
 }
 
@@ -272,7 +333,7 @@ pub struct Filled<const MAX: usize>(pub Text<MAX>);
 
 impl<const MAX: usize> FromParam for Filled<MAX> {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, Text::parse).map(Self)
+        ruled(value, UNFIT, Text::parse).map(Self)
     }
 }
 

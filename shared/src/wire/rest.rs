@@ -39,12 +39,15 @@ pub(super) fn refuse(error: &Error) -> String {
 fn code(error: &Error) -> (u16, &'static str) {
     match error {
         Error::MalformedRequest | Error::UnknownCommand(_) => (400, "Bad Request"),
-        Error::NotOperator | Error::Banned => (403, "Forbidden"),
+        Error::NotOperator | Error::Banned | Error::SwitchedOff(_) => (403, "Forbidden"),
         Error::BadSignature => (498, "Invalid Token"),
         Error::Table(_) => (500, "Internal Server Error(db operate error)"),
         Error::Cloud(_) => (502, "Live Cloud Error"),
         Error::InvalidParam { .. } | Error::Meaningless(_) | Error::StaleNotice => (602, "Invalid Param"),
+        Error::UserExists => (612, "user exist"),
         Error::NotFound(_) => (620, "not exist"),
+        Error::WrongPassword => (621, "password error"),
+        Error::TooMany => (4003, "frequency control"),
     }
 }
 
@@ -55,9 +58,13 @@ fn detail(error: &Error) -> Option<String> {
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
         Error::Meaningless(what) | Error::NotFound(what) => Some((*what).to_owned()),
         Error::Banned => Some("banned from going live".to_owned()),
+        Error::SwitchedOff(what) => Some(format!("{what} is switched off")),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
         | Error::BadSignature
+        | Error::WrongPassword
+        | Error::UserExists
+        | Error::TooMany
         | Error::NotOperator
         | Error::StaleNotice
         | Error::Cloud(_)

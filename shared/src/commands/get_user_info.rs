@@ -1,0 +1,43 @@
+//! `get_user_info`: what the user says of themselves.
+
+use serde::Serialize;
+
+use super::{Command, Names};
+use crate::{app::App, auth::AccountHolder, error::Error, types::AccountName, wire::Params};
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetUserInfo {
+    name: AccountName,
+}
+
+/// The account.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    userid: String,
+    nickname: String,
+    avatar: String,
+    sex: i8,
+    frontcover: String,
+}
+
+impl Command for GetUserInfo {
+    const NAMES: Names = Names::rest("get_user_info");
+    type Caller = AccountHolder;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        Ok(Self { name: params.required("userid")? })
+    }
+
+    async fn run(self, caller: AccountHolder, _: &App) -> Result<Reply, Error> {
+        let account = caller.account.ok_or(Error::NotFound("user"))?;
+        Ok(Reply {
+            userid: self.name.user().to_string(),
+            nickname: account.nickname.as_str().to_owned(),
+            avatar: account.avatar.as_str().to_owned(),
+            sex: account.sex.number(),
+            frontcover: account.frontcover.as_str().to_owned(),
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! `refresh`: trades a refresh token for the next tokens of its session.
+
+use super::{
+    Command, Names,
+    tokens::{Tokens, issue},
+};
+use crate::{
+    app::App,
+    auth::Refresher,
+    error::Error,
+    sign::session::Generation,
+    table::Renewed,
+    types::AccountName,
+    wire::{Filled, Params},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Refresh;
+
+impl Command for Refresh {
+    const NAMES: Names = Names::rest("refresh");
+    type Caller = Refresher;
+    type Reply = Tokens;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<AccountName>("userid")?;
+        params.required::<Filled<512>>("refresh_token")?;
+        Ok(Self)
+    }
+
+    async fn run(self, caller: Refresher, app: &App) -> Result<Tokens, Error> {
+        let Refresher { user, generation: used } = caller;
+        let next = Generation { session: used.session.clone(), number: used.number.saturating_add(1) };
+        let (tokens, session) = issue(app, &user, next);
+        match app.table.renew_session(&user, &used, &session, app.now()).await? {
+            Renewed::Yes => Ok(tokens),
+            Renewed::No => Err(Error::BadSignature),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `register`: makes an account.
+
+use super::{Command, Names, Nothing};
+use crate::{
+    app::App,
+    auth::Anyone,
+    error::Error,
+    password,
+    table::{Attempt, Created, Face},
+    types::{AccountName, Password},
+    wire::Params,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Register {
+    name: AccountName,
+    password: Password,
+}
+
+impl Command for Register {
+    const NAMES: Names = Names::rest("register");
+    type Caller = Anyone;
+    type Reply = Nothing;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        Ok(Self { name: params.required("userid")?, password: params.required("password")? })
+    }
+
+    async fn run(self, Anyone { address }: Anyone, app: &App) -> Result<Nothing, Error> {
+        let (limits, now) = (&app.config.limits, app.now());
+        let attempts = app.table.count_attempt(Attempt::AddressAccount(&address), limits.seconds, now).await?;
+        if !limits.address_accounts.admits(attempts) {
+            return Err(Error::TooMany);
+        }
+        let kept = password::hash(self.password, app.nonce()).await;
+        match app.table.create_account(self.name.user(), Some(&kept), &Face::default(), now).await? {
+            Created::Yes => Ok(Nothing {}),
+            Created::AlreadyThere => Err(Error::UserExists),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The tokens of a session, as `login` and `refresh` hand them out.
+
+use serde::Serialize;
+
+use crate::{app::App, sign::session::Generation, table::Session, types::UserId};
+
+/// The tokens.
+#[derive(Debug, Serialize)]
+pub struct Tokens {
+    token: String,
+    refresh_token: String,
+    expires: u64,
+}
+
+/// The tokens of a generation that is in force from now on, and the session as the table is to have it.
+pub(super) fn issue(app: &App, user: &UserId, generation: Generation) -> (Tokens, Session) {
+    let (settings, now) = (&app.config.sessions, app.now());
+    // The first key is the one in force.
+    let key = &settings.keys[0];
+    let tokens = Tokens {
+        token: generation.token(user, key),
+        refresh_token: generation.refresh_token(user, key),
+        expires: settings.token_seconds,
+    };
+    let session = Session {
+        generation,
+        renewed_at: now,
+        expires_at: now.plus(settings.token_seconds),
+        refresh_until: now.plus(settings.refresh_seconds),
+    };
+    (tokens, session)
+}

@@ -1,0 +1,202 @@
+//! Sessions: who is logged in, and which tokens are in force.
+//!
+//! All sessions of a user are one item, so that a signed call costs one read, and that their number is held by one
+//! condition. What the tokens are is not in it: see [`crate::sign::session`].
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{
+    Item, Result, Table, contended, counter_in, damaged, keys, moment, moment_in, number, text, text_in,
+    update::{Update, Written},
+};
+use crate::{
+    sign::session::Generation,
+    types::{UnixSeconds, UserId},
+};
+
+/// How often a write is tried again that another one came before.
+const ATTEMPTS: u32 = 16;
+/// How long after its use a refresh token may come again and only be refused: as long as calls that came at the same
+/// time may have waited for the table. Later it is in the hands of two, and the session ends.
+const REUSE_SECONDS: u64 = 3;
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The tokens in force.
+    pub generation: Generation,
+    /// Since when they are.
+    pub renewed_at: UnixSeconds,
+    /// Until when calls can be signed with them.
+    pub expires_at: UnixSeconds,
+    /// Until when they can be traded for others.
+    pub refresh_until: UnixSeconds,
+}
+
+/// The sessions of a user, those that are over among them.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    /// Those sessions, the oldest first.
+    list: Vec<Session>,
+    /// Changes with every write.
+    version: u64,
+}
+
+/// What became of the wish for the next generation of a session's tokens.
+#[derive(Debug)]
+pub enum Renewed {
+    /// The session has it.
+    Yes,
+    /// The session is over, or its tokens were renewed by somebody else.
+    No,
+}
+
+impl Sessions {
+    pub(super) fn read(item: &Item) -> Result<Self> {
+        let list = match item.get("sessions") {
+            None => Vec::new(),
+            Some(AttributeValue::L(list)) => list.iter().map(Session::read).collect::<Result<_>>()?,
+            Some(_) => return Err(damaged("sessions")),
+        };
+        Ok(Self { list, version: counter_in(item, "version")? })
+    }
+
+    /// The sessions in which calls can be signed now.
+    pub fn live(&self, now: UnixSeconds) -> impl Iterator<Item = &Session> {
+        self.list.iter().filter(move |session| now < session.expires_at)
+    }
+}
+
+impl Session {
+    fn read(value: &AttributeValue) -> Result<Self> {
+        let item = value.as_m().map_err(|_| damaged("sessions"))?;
+        Ok(Self {
+            generation: Generation {
+                session: text_in(item, "session")?.to_owned(),
+                number: counter_in(item, "number")?,
+            },
+            renewed_at: moment_in(item, "renewed_at")?,
+            expires_at: moment_in(item, "expires_at")?,
+            refresh_until: moment_in(item, "refresh_until")?,
+        })
+    }
+
+    fn write(&self) -> AttributeValue {
+        AttributeValue::M(HashMap::from([
+            ("session".to_owned(), text(&self.generation.session)),
+            ("number".to_owned(), number(self.generation.number)),
+            ("renewed_at".to_owned(), moment(self.renewed_at)),
+            ("expires_at".to_owned(), moment(self.expires_at)),
+            ("refresh_until".to_owned(), moment(self.refresh_until)),
+        ]))
+    }
+
+    /// When nothing can be done with it any more.
+    fn over_at(&self) -> UnixSeconds {
+        self.expires_at.max(self.refresh_until)
+    }
+}
+
+impl Table {
+    /// The sessions of `user`.
+    pub async fn sessions(&self, user: &UserId) -> Result<Sessions> {
+        Sessions::read(&self.get(keys::sessions(user), "read a session").await?.unwrap_or_default())
+    }
+
+    /// Adds a session to those that were `seen` when the user proved who they are. If there are more than `most` then,
+    /// the oldest end.
+    pub async fn start_session(
+        &self,
+        user: &UserId,
+        seen: Sessions,
+        session: &Session,
+        most: usize,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        const CONTEXT: &str = "start a session";
+        let mut sessions = seen;
+        for _ in 0..ATTEMPTS {
+            let mut list = sessions.list.clone();
+            list.push(session.clone());
+            list.retain(|session| now < session.over_at());
+            list.drain(..list.len().saturating_sub(most));
+            if self.replace(user, &sessions, &list, CONTEXT).await? == Written::Done {
+                return Ok(());
+            }
+            sessions = self.sessions(user).await?;
+        }
+        Err(contended(CONTEXT))
+    }
+
+    /// Puts `next` in the place of the session whose tokens `used` are, if they are in force: of many who try at the
+    /// same time one succeeds. If others have been in force for a while, somebody else has them: the session ends.
+    pub async fn renew_session(
+        &self,
+        user: &UserId,
+        used: &Generation,
+        next: &Session,
+        now: UnixSeconds,
+    ) -> Result<Renewed> {
+        const CONTEXT: &str = "renew a session";
+        for _ in 0..ATTEMPTS {
+            let sessions = self.sessions(user).await?;
+            let mut list = sessions.list.clone();
+            let Some(place) = list.iter().position(|session| session.generation.session == used.session) else {
+                return Ok(Renewed::No);
+            };
+            let session = &list[place];
+            let outcome = if session.generation == *used && now < session.refresh_until {
+                list[place] = next.clone();
+                Renewed::Yes
+            } else {
+                let is_the_last = used.number + 1 == session.generation.number;
+                if is_the_last && now <= session.renewed_at.plus(REUSE_SECONDS) {
+                    return Ok(Renewed::No);
+                }
+                list.remove(place);
+                Renewed::No
+            };
+            if self.replace(user, &sessions, &list, CONTEXT).await? == Written::Done {
+                return Ok(outcome);
+            }
+        }
+        Err(contended(CONTEXT))
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&self, user: &UserId, session: &str) -> Result<()> {
+        const CONTEXT: &str = "end a session";
+        for _ in 0..ATTEMPTS {
+            let sessions = self.sessions(user).await?;
+            let list: Vec<Session> =
+                sessions.list.iter().filter(|other| other.generation.session != session).cloned().collect();
+            if self.replace(user, &sessions, &list, CONTEXT).await? == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(contended(CONTEXT))
+    }
+
+    /// Writes `list` in the place of the sessions that were seen, unless they have changed since.
+    async fn replace(
+        &self,
+        user: &UserId,
+        seen: &Sessions,
+        list: &[Session],
+        context: &'static str,
+    ) -> Result<Written> {
+        let over_at = list.iter().map(Session::over_at).max().unwrap_or(UnixSeconds(0));
+        let update = Update::of(keys::sessions(user))
+            .set("sessions", AttributeValue::L(list.iter().map(Session::write).collect()))
+            .set("version", number(seen.version + 1))
+            .set(keys::EXPIRES_AT, moment(over_at));
+        let update = if seen.version == 0 {
+            update.when("attribute_not_exists(#version)")
+        } else {
+            update.when("#version = :seen").value(":seen", number(seen.version))
+        };
+        update.send(self, context).await
+    }
+}
