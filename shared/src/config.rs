@@ -9,6 +9,8 @@ use crate::{
 
 /// A secret has at least this many characters; the shortest key of the live console has 8.
 const SECRET_CHARS: usize = 8;
+/// A session key has at least this many: everything that Gen-2 callers prove rests on it.
+const SESSION_KEY_CHARS: usize = 32;
 /// The longest business id, bucket or region: a stream id has room for no more beside the longest user.
 const WORD_CHARS: usize = 64;
 /// The longest stretch of time, five years: all counts of the replays' window are asked for at once, and DynamoDB gives
@@ -204,7 +206,7 @@ pub const SETTINGS: [Setting; 41] = [
     must("IM_SECRET_KEY", "Its key."),
     may("IM_ACCOUNT_TYPE", "", "The account type of an IM app from before 2019."),
     may("USER_SIG_SECONDS", "15552000", "How long an IM login is good for."),
-    must("SESSION_KEY", "The key that session tokens are derived from: 32 random characters or more."),
+    must("SESSION_KEY", "The key that session tokens are derived from, 32 characters or more."),
     may("SESSION_KEY_NEXT", "", "A second key that tokens may be derived from, while keys are changed."),
     may("SESSION_SECONDS", "86400", "How long a session token is good for."),
     may("REFRESH_SECONDS", "2592000", "How long a session can be refreshed."),
@@ -281,9 +283,7 @@ impl Config {
                 user_sig_seconds: reader.seconds("USER_SIG_SECONDS"),
             },
             sessions: Sessions {
-                keys: std::iter::once(reader.secret("SESSION_KEY"))
-                    .chain(reader.optional_secret("SESSION_KEY_NEXT"))
-                    .collect(),
+                keys: reader.session_keys(),
                 token_seconds: reader.seconds("SESSION_SECONDS"),
                 refresh_seconds: reader.seconds("REFRESH_SECONDS"),
                 per_user: reader.devices("SESSIONS_PER_USER"),
@@ -364,8 +364,12 @@ impl Reader<'_> {
     }
 
     fn secret(&mut self, name: &'static str) -> Secret {
+        self.long_secret(name, SECRET_CHARS)
+    }
+
+    fn long_secret(&mut self, name: &'static str, chars: usize) -> Secret {
         let text = self.text(name);
-        if !text.is_empty() && text.chars().count() < SECRET_CHARS {
+        if !text.is_empty() && text.chars().count() < chars {
             return Secret::new(self.fault::<String>(name, "is too short for a key"));
         }
         if ["changeme", "password", "secretkey", "12345678"].contains(&text.to_ascii_lowercase().as_str()) {
@@ -376,6 +380,13 @@ impl Reader<'_> {
 
     fn optional_secret(&mut self, name: &'static str) -> Option<Secret> {
         Some(self.secret(name)).filter(|secret| !secret.expose().is_empty())
+    }
+
+    /// The key in force and, if it is set, the next.
+    fn session_keys(&mut self) -> Vec<Secret> {
+        let keys = ["SESSION_KEY", "SESSION_KEY_NEXT"].map(|name| self.long_secret(name, SESSION_KEY_CHARS));
+        let [key, next] = keys;
+        std::iter::once(key).chain(Some(next).filter(|next| !next.expose().is_empty())).collect()
     }
 
     fn action_auth(&mut self, name: &'static str) -> ActionAuth {
@@ -413,6 +424,7 @@ mod tests {
             let good = match name {
                 "ACTION_AUTH" => "open",
                 "BIZID" => "8888",
+                "SESSION_KEY" => "a-key-of-thirty-two-characters-or-more",
                 name if name.ends_with("APPID") || name.ends_with("APP_ID") => "1250000000",
                 name if name.ends_with("_ID") => "AKIDexample",
                 name if name.ends_with("KEY") && !name.starts_with("CALLBACK") && !name.starts_with("OPERATOR") => {

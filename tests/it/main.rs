@@ -7,6 +7,7 @@
 //! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`requests`]: one well-formed request for every command
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
+//! - [`sessions`]: what a Gen-2 call must carry to be believed
 //! - [`user_sig`]: what the Gen-1 door asks for with `ACTION_AUTH=user-sig`
 //! - [`lists`]: which rows the pages of the lists have, and what a page costs
 //! - [`concurrency`]: calls that come at the same time
@@ -32,20 +33,27 @@ mod get_link_mic_play_url;
 mod get_link_mic_push_url;
 mod get_live_info;
 mod get_push_url;
+mod get_user_info;
 mod get_vod_sign;
 mod harness;
 mod hostile;
 mod lambda_runtime_api;
 mod lists;
 mod live_callback;
+mod login;
+mod logout;
 mod merge_video_stream;
 mod quit_group;
+mod refresh;
+mod register;
 mod report_user;
 mod requests;
 mod runtime;
+mod sessions;
 mod stand_in;
 mod steps;
 mod upload_ugc;
+mod upload_user_info;
 mod user_sig;
 mod vectors;
 mod watch;

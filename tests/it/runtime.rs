@@ -234,7 +234,7 @@ impl Worlds {
         app.random = Box::new(lambda::getrandom_u32);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve::serve(Arc::new(app), listener, std::future::pending()));
+        tokio::spawn(serve::serve(Arc::new(app), listener, None, std::future::pending()));
         Self { settings: environment(&table), server }
     }
 }
