@@ -3,6 +3,7 @@
 //! - [`harness`]: a fresh program on its own embedded table, with a clock that stands still
 //! - [`steps`]: what users, operators and the cloud do, as verbs
 //! - [`stand_in`]: a stand-in for the live cloud
+//! - [`object_store`]: a stand-in for the object storage
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
 //! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`requests`]: one well-formed request for every command
@@ -39,6 +40,7 @@ mod lambda_runtime_api;
 mod lists;
 mod live_callback;
 mod merge_video_stream;
+mod object_store;
 mod quit_group;
 mod report_user;
 mod requests;
