@@ -29,6 +29,8 @@ pub enum Error {
     NotOperator,
     /// The user is banned from going live.
     Banned,
+    /// The settings of this site do not allow it; what they say.
+    SwitchedOff(&'static str),
     /// There is no such thing; what was looked for.
     NotFound(&'static str),
     /// A notice of the cloud that is too old, or from the future.
@@ -58,6 +60,7 @@ impl fmt::Display for Error {
             Self::BadSignature => f.write_str("the signature is missing or wrong"),
             Self::NotOperator => f.write_str("the operator key is missing or wrong"),
             Self::Banned => f.write_str("the user is banned from going live"),
+            Self::SwitchedOff(why) => write!(f, "switched off: {why}"),
             Self::NotFound(what) => write!(f, "no such {what}"),
             Self::StaleNotice => f.write_str("the notice expired too long ago, or expires too far ahead"),
             Self::Cloud(_) => f.write_str("the live cloud could not be asked"),
@@ -78,6 +81,7 @@ impl std::error::Error for Error {
             | Self::BadSignature
             | Self::NotOperator
             | Self::Banned
+            | Self::SwitchedOff(_)
             | Self::NotFound(_)
             | Self::StaleNotice => None,
         }

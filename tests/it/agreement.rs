@@ -221,7 +221,7 @@ fn every_setting_is_a_parameter_of_the_template_and_reaches_every_function() {
         let block = &parameters[&parameter(setting.name)];
         let default = block.lines().find_map(|line| line.trim().strip_prefix("Default: "));
         assert_eq!(default.map(|text| text.trim_matches('"')), setting.default, "{}", setting.name);
-        let secret = setting.name.contains("KEY");
+        let secret = setting.name.split('_').any(|word| word == "KEY");
         assert_eq!(block.contains("NoEcho: true"), secret, "{}: whether it is a secret", setting.name);
     }
 }

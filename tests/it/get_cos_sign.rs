@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    harness::{action, golden, program, rest},
+    harness::{Program, action, golden, program, program_with, rest},
     object_store::{ObjectStore, Sent, hmac_sha1_hex, sha1_hex},
     steps::{done, fields},
 };
@@ -26,6 +26,11 @@ fn signed(answer: &Value, method: &str, path: &str, body: &[u8]) -> Sent {
         headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
         body: body.to_owned(),
     }
+}
+
+/// A program that gives no keys.
+async fn refusing() -> Program {
+    program_with(|name| (name == "COS_SIGN_KEYS").then_some("refused")).await
 }
 
 #[tokio::test]
@@ -57,6 +62,20 @@ async fn with_the_key_a_phone_deletes_what_another_uploaded() {
     let key = done(&program, "GetCOSSignV2", fields!("userid": "bob")).await;
     assert_eq!(store.send(&signed(&key, "DELETE", "/head_pic/alice_1.png", b"")).await.0, 200);
     assert_eq!(store.count(), 0);
+}
+
+#[tokio::test]
+async fn keys_are_refused_where_they_are_switched_off() {
+    let program = refusing().await;
+    golden("get_cos_sign/switched_off.action.json", &action(&program, r#"{"Action":"GetCOSSignV2"}"#).await);
+}
+
+#[tokio::test]
+#[ignore = "sessions"]
+async fn keys_are_refused_in_the_rest_dialect_too() {
+    let program = refusing().await;
+    // SESSIONS: a call that alice signs goes here.
+    golden("get_cos_sign/switched_off.rest.json", &rest(&program, "get_cos_sign", r#"{"userid":"alice"}"#).await);
 }
 
 #[tokio::test]

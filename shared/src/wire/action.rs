@@ -38,7 +38,7 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::Cloud(_) => (3000, "live cloud error"),
         Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
         // The original had neither; its numbers 10000 and 10001 were never used.
-        Error::BadSignature | Error::NotOperator => (10000, "not allowed"),
+        Error::BadSignature | Error::NotOperator | Error::SwitchedOff(_) => (10000, "not allowed"),
         Error::Banned => (10001, "banned from going live"),
     }
 }
@@ -48,7 +48,7 @@ fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", plain(name))),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
-        Error::Meaningless(what) => Some((*what).to_owned()),
+        Error::Meaningless(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
         Error::NotFound(what) => Some(format!("no such {what}")),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
