@@ -87,6 +87,16 @@ pub struct Cos {
     pub sign_seconds: u64,
     /// Whether phones get keys and signatures that are good for any request, as old apps need them.
     pub gives_keys: bool,
+    /// The largest picture that may be uploaded with a grant.
+    pub max_bytes: u64,
+}
+
+impl Cos {
+    /// The host of the bucket's objects.
+    pub fn host(&self) -> String {
+        let Self { bucket, appid, region, .. } = self;
+        format!("{bucket}-{appid}.cos.{region}.myqcloud.com")
+    }
 }
 
 /// The video-on-demand service.
@@ -129,7 +139,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 30] = [
+pub const SETTINGS: [Setting; 31] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -153,6 +163,7 @@ pub const SETTINGS: [Setting; 30] = [
     must("COS_SECRET_KEY", "Its SecretKey."),
     may("COS_SIGN_SECONDS", "30", "How long an upload signature is good for."),
     may("COS_SIGN_KEYS", "given", "Whether apps get keys for any upload, as old ones need: given or refused."),
+    may("COS_MAX_BYTES", "10485760", "The largest picture that an app may be granted to upload."),
     must("CLOUD_API_SECRET_ID", "The SecretId of the key that uploads short videos."),
     must("CLOUD_API_SECRET_KEY", "Its SecretKey."),
     may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
@@ -213,6 +224,7 @@ impl Config {
                 secret_key: reader.secret("COS_SECRET_KEY"),
                 sign_seconds: reader.seconds("COS_SIGN_SECONDS"),
                 gives_keys: reader.given("COS_SIGN_KEYS"),
+                max_bytes: reader.number("COS_MAX_BYTES"),
             },
             vod: Vod {
                 secret_id: reader.text("CLOUD_API_SECRET_ID"),

@@ -283,10 +283,13 @@ fn spoiled(fields: &Value, values: &[String]) -> Vec<String> {
 
 /// The addresses of a command, with the body that means it there.
 fn doors(entry: &Entry, fields: &Value) -> Vec<(String, Value)> {
-    let mut named = fields.clone();
-    named["Action"] = json!(entry.names.action);
     let own = entry.names.path.map(|path| (format!("/{path}"), fields.clone()));
-    own.into_iter().chain([(INTERFACE.to_owned(), named)]).collect()
+    let named = entry.names.action.map(|action| {
+        let mut named = fields.clone();
+        named["Action"] = json!(action);
+        (INTERFACE.to_owned(), named)
+    });
+    own.into_iter().chain(named).collect()
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
 mod forbid_live;
+mod get_cos_grant;
 mod get_cos_sign;
 mod get_cos_sign_v4;
 mod get_link_mic_play_url;

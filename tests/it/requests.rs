@@ -14,12 +14,13 @@ pub(crate) fn fields(entry: &Entry) -> Value {
     let userinfo = json!({
         "nickname": "Al", "headpic": "http://h/a.png", "frontcover": "http://h/c.png", "location": "深圳", "desc": "d",
     });
-    match entry.names.action.unwrap() {
+    match entry.names.action.unwrap_or(entry.names.name) {
         "RequestLVBAddr" => json!({"userid": "alice", "groupid": "g1", "title": "hello", "userinfo": userinfo}),
         "ChangeStatus" => json!({"userid": "alice", "status": 0}),
         "StopLVB" | "GetCOSSign" | "GetCOSSignV2" | "GetVodSignature" | "GetVodSignatureV2" => {
             json!({"userid": "alice"})
         }
+        "get_cos_grant" => json!({"userid": "alice", "size": 12_345, "type": "image/jpeg"}),
         "ChangeCount" => json!({"userid": "alice", "type": 1, "optype": 0, "flag": 0, "fileid": "f1"}),
         "FetchList" => json!({"userid": "vera", "flag": 4, "pageno": 1, "pagesize": 20}),
         "GetUserInfo" => json!({"userid": "alice", "type": 0, "fileid": "f1"}),

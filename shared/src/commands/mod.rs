@@ -6,6 +6,7 @@ mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
 mod forbid_live;
+mod get_cos_grant;
 mod get_cos_sign;
 mod get_cos_sign_v4;
 mod get_link_mic_play_url;
@@ -31,6 +32,7 @@ pub use self::{
     fetch_group_member_list::FetchGroupMemberList,
     fetch_list::FetchList,
     forbid_live::ForbidLive,
+    get_cos_grant::GetCosGrant,
     get_cos_sign::GetCosSign,
     get_cos_sign_v4::GetCosSignV4,
     get_link_mic_play_url::GetLinkMicPlayUrl,
@@ -84,6 +86,10 @@ impl Names {
         Self { name, path: Some(name), action: Some(action) }
     }
 
+    const fn rest(name: &'static str) -> Self {
+        Self { name, path: Some(name), action: None }
+    }
+
     const fn action(name: &'static str, action: &'static str) -> Self {
         Self { name, path: None, action: Some(action) }
     }
@@ -108,7 +114,7 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 19] {
+pub fn all() -> [Entry; 20] {
     [
         Entry::of::<GetPushUrl>(),
         Entry::of::<ChangeStatus>(),
@@ -121,6 +127,7 @@ pub fn all() -> [Entry; 19] {
         Entry::of::<FetchGroupMemberList>(),
         Entry::of::<GetCosSign>(),
         Entry::of::<GetCosSignV4>(),
+        Entry::of::<GetCosGrant>(),
         Entry::of::<GetVodSign>(),
         Entry::of::<GetVodSignV1>(),
         Entry::of::<UploadUgc>(),
