@@ -91,6 +91,18 @@ pub struct Cos {
     pub secret_key: Secret,
     /// How long an upload signature is good for.
     pub sign_seconds: u64,
+    /// Whether phones get keys and signatures that are good for any request, as old apps need them.
+    pub gives_keys: bool,
+    /// The largest picture that may be uploaded with a grant.
+    pub max_bytes: u64,
+}
+
+impl Cos {
+    /// The host of the bucket's objects.
+    pub fn host(&self) -> String {
+        let Self { bucket, appid, region, .. } = self;
+        format!("{bucket}-{appid}.cos.{region}.myqcloud.com")
+    }
 }
 
 /// The video-on-demand service.
@@ -176,7 +188,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 41] = [
+pub const SETTINGS: [Setting; 43] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -199,6 +211,8 @@ pub const SETTINGS: [Setting; 41] = [
     must("COS_SECRET_ID", "The SecretId of the key that uploads to the bucket."),
     must("COS_SECRET_KEY", "Its SecretKey."),
     may("COS_SIGN_SECONDS", "30", "How long an upload signature is good for."),
+    may("COS_SIGN_KEYS", "given", "Whether apps get keys for any upload, as old ones need: given or refused."),
+    may("COS_MAX_BYTES", "10485760", "The largest picture that an app may be granted to upload."),
     must("CLOUD_API_SECRET_ID", "The SecretId of the key that uploads short videos."),
     must("CLOUD_API_SECRET_KEY", "Its SecretKey."),
     may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
@@ -270,6 +284,8 @@ impl Config {
                 secret_id: reader.text("COS_SECRET_ID"),
                 secret_key: reader.secret("COS_SECRET_KEY"),
                 sign_seconds: reader.seconds("COS_SIGN_SECONDS"),
+                gives_keys: reader.given("COS_SIGN_KEYS"),
+                max_bytes: reader.number("COS_MAX_BYTES"),
             },
             vod: Vod {
                 secret_id: reader.text("CLOUD_API_SECRET_ID"),
@@ -400,6 +416,14 @@ impl Reader<'_> {
         }
     }
 
+    fn given(&mut self, name: &'static str) -> bool {
+        match self.text(name).as_str() {
+            "given" => true,
+            "refused" => false,
+            _ => self.fault(name, "is given or refused"),
+        }
+    }
+
     fn recording(&mut self) -> Option<Recording> {
         let formats = self.text("RECORD_FORMATS");
         let interval_seconds = self.seconds("RECORD_INTERVAL_SECONDS");
@@ -467,6 +491,14 @@ mod tests {
         assert_eq!(read(&[]).unwrap().live.recording.unwrap().formats, "flv|hls");
         assert_eq!(read(&[("RECORD_FORMATS", "none")]).unwrap().live.recording, None);
         assert!(read(&[("RECORD_FORMATS", "avi")]).is_err());
+    }
+
+    #[test]
+    fn keys_for_any_upload_are_given_unless_that_is_switched_off() {
+        let gives_keys = |word| read(&[("COS_SIGN_KEYS", word)]).map(|config| config.cos.gives_keys);
+        assert_eq!((gives_keys(""), gives_keys("given"), gives_keys("refused")), (Ok(true), Ok(true), Ok(false)));
+        let fault = gives_keys("no").unwrap_err().to_string();
+        assert_eq!(fault, "settings: COS_SIGN_KEYS is given or refused");
     }
 
     #[test]

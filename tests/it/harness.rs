@@ -40,6 +40,12 @@ impl Program {
         self.now.load(Ordering::SeqCst)
     }
 
+    /// Its clock.
+    pub(crate) fn clock(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
+        let now = Arc::clone(&self.now);
+        move || now.load(Ordering::SeqCst)
+    }
+
     /// Moves its clock on.
     pub(crate) fn pass(&self, seconds: u64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);

@@ -10,19 +10,11 @@ use shared::{
 
 use crate::{
     harness::{KEY, Program, golden, program, program_with, rest},
-    steps::{Phone, fields, post_from, registered, rest_code, signed},
+    steps::{PASSWORD, Phone, fields, logged_in, post_from, registered, rest_code, signed},
 };
-
-const PASSWORD: &str = "e352963bbbd32a45ce27c73b0666aabe";
 
 async fn login(program: &Program, name: &str, password: &str) -> String {
     rest(program, "login", &json!({"userid": name, "password": password}).to_string()).await
-}
-
-/// The phone of a login that succeeds.
-async fn logged_in(program: &Program, name: &str) -> Phone {
-    let answer: Value = serde_json::from_str(&login(program, name, PASSWORD).await).unwrap();
-    Phone { user: name.to_owned(), token: answer["data"]["token"].as_str().unwrap().to_owned() }
 }
 
 async fn is_logged_in(program: &Program, phone: &Phone) -> bool {

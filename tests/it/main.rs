@@ -3,6 +3,7 @@
 //! - [`harness`]: a fresh program on its own embedded table, with a clock that stands still
 //! - [`steps`]: what users, operators and the cloud do, as verbs
 //! - [`stand_in`]: a stand-in for the live cloud
+//! - [`object_store`]: a stand-in for the object storage
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
 //! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`requests`]: one well-formed request for every command
@@ -27,6 +28,7 @@ mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
 mod forbid_live;
+mod get_cos_grant;
 mod get_cos_sign;
 mod get_cos_sign_v4;
 mod get_link_mic_play_url;
@@ -43,6 +45,7 @@ mod live_callback;
 mod login;
 mod logout;
 mod merge_video_stream;
+mod object_store;
 mod quit_group;
 mod refresh;
 mod register;

@@ -2,50 +2,38 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     harness::{Program, golden, program, program_with, rest},
-    steps::{Phone, fields, registered, rest_code, rest_with, signed},
+    steps::{Phone, fields, logged_in, registered, rest_code, rest_with, signed},
 };
 
-const PASSWORD: &str = "e352963bbbd32a45ce27c73b0666aabe";
-
-/// What a login or a refresh hands out.
-struct Tokens {
-    phone: Phone,
-    refresh_token: String,
+/// Alice's phone, just registered.
+async fn alice(program: &Program) -> Phone {
+    registered(program, "alice").await
 }
 
-fn tokens(answer: &str) -> Option<Tokens> {
-    let answer: Value = serde_json::from_str(answer).unwrap();
-    let part = |name: &str| answer["data"][name].as_str().map(str::to_owned);
-    Some(Tokens {
-        phone: Phone { user: "alice".to_owned(), token: part("token")? },
-        refresh_token: part("refresh_token")?,
-    })
-}
-
-async fn logged_in(program: &Program) -> Tokens {
-    registered(program, "alice").await;
-    tokens(&rest(program, "login", &json!({"userid": "alice", "password": PASSWORD}).to_string()).await).unwrap()
+/// Alice's phone after a refresh, if that was done.
+fn renewed(answer: &str) -> Option<Phone> {
+    Phone::with("alice", answer)
 }
 
 async fn refresh(program: &Program, token: &str) -> String {
     rest(program, "refresh", &json!({"userid": "alice", "refresh_token": token}).to_string()).await
 }
 
-async fn works(program: &Program, tokens: &Tokens) -> bool {
-    rest_code(&signed(program, &tokens.phone, "get_user_info", fields!()).await) == 200
+async fn works(program: &Program, phone: &Phone) -> bool {
+    rest_code(&signed(program, phone, "get_user_info", fields!()).await) == 200
 }
 
 #[tokio::test]
 async fn a_refresh_token_is_traded_for_new_tokens_and_the_old_ones_are_over() {
     let program = program().await;
-    let old = logged_in(&program).await;
+    let old = alice(&program).await;
     let answer = refresh(&program, &old.refresh_token).await;
-    let new = tokens(&answer).unwrap();
-    let drawn = answer.replace(&new.phone.token, "..").replace(&new.refresh_token, "..");
+    let new = renewed(&answer).unwrap();
+    let drawn = answer.replace(&new.token, "..").replace(&new.refresh_token, "..");
     golden("refresh/ok.rest.json", &drawn);
     assert!(!works(&program, &old).await);
     assert!(works(&program, &new).await);
@@ -55,10 +43,10 @@ async fn a_refresh_token_is_traded_for_new_tokens_and_the_old_ones_are_over() {
 async fn of_eight_uses_at_the_same_time_one_wins_and_its_session_lives_on() {
     for _ in 0..4 {
         let program = Arc::new(program().await);
-        let old = Arc::new(logged_in(&program).await);
+        let old = Arc::new(alice(&program).await);
         let calls = (0..8).map(|_| {
             let (program, old) = (Arc::clone(&program), Arc::clone(&old));
-            tokio::spawn(async move { tokens(&refresh(&program, &old.refresh_token).await) })
+            tokio::spawn(async move { renewed(&refresh(&program, &old.refresh_token).await) })
         });
         let mut won = Vec::new();
         for call in calls.collect::<Vec<_>>() {
@@ -72,8 +60,8 @@ async fn of_eight_uses_at_the_same_time_one_wins_and_its_session_lives_on() {
 #[tokio::test]
 async fn a_token_that_comes_again_later_ends_the_session() {
     let program = program().await;
-    let old = logged_in(&program).await;
-    let new = tokens(&refresh(&program, &old.refresh_token).await).unwrap();
+    let old = alice(&program).await;
+    let new = renewed(&refresh(&program, &old.refresh_token).await).unwrap();
     program.pass(3);
     golden("refresh/used.rest.json", &refresh(&program, &old.refresh_token).await);
     assert!(works(&program, &new).await, "as if it had come at the same time");
@@ -86,9 +74,9 @@ async fn a_token_that_comes_again_later_ends_the_session() {
 #[tokio::test]
 async fn a_token_of_two_generations_ago_ends_the_session_at_once() {
     let program = program().await;
-    let first = logged_in(&program).await;
-    let second = tokens(&refresh(&program, &first.refresh_token).await).unwrap();
-    let third = tokens(&refresh(&program, &second.refresh_token).await).unwrap();
+    let first = alice(&program).await;
+    let second = renewed(&refresh(&program, &first.refresh_token).await).unwrap();
+    let third = renewed(&refresh(&program, &second.refresh_token).await).unwrap();
     assert_eq!(rest_code(&refresh(&program, &first.refresh_token).await), 498);
     assert!(!works(&program, &third).await);
 }
@@ -96,10 +84,9 @@ async fn a_token_of_two_generations_ago_ends_the_session_at_once() {
 #[tokio::test]
 async fn reuse_on_one_device_does_not_end_the_session_of_another() {
     let program = program_with(|name| (name == "SESSIONS_PER_USER").then_some("2")).await;
-    let one = logged_in(&program).await;
-    let body = json!({"userid": "alice", "password": PASSWORD}).to_string();
-    let other = tokens(&rest(&program, "login", &body).await).unwrap();
-    let renewed = tokens(&refresh(&program, &one.refresh_token).await).unwrap();
+    let one = alice(&program).await;
+    let other = logged_in(&program, "alice").await;
+    let renewed = renewed(&refresh(&program, &one.refresh_token).await).unwrap();
     program.pass(10);
     refresh(&program, &one.refresh_token).await;
     assert!(!works(&program, &renewed).await);
@@ -109,13 +96,13 @@ async fn reuse_on_one_device_does_not_end_the_session_of_another() {
 #[tokio::test]
 async fn tokens_end_on_the_server_and_can_be_refreshed_for_longer() {
     let program = program().await;
-    let old = logged_in(&program).await;
+    let old = alice(&program).await;
     program.pass(86_399);
     assert!(works(&program, &old).await);
     program.pass(1);
     assert!(!works(&program, &old).await, "S6");
     program.pass(29 * 86_400 - 1);
-    let new = tokens(&refresh(&program, &old.refresh_token).await).unwrap();
+    let new = renewed(&refresh(&program, &old.refresh_token).await).unwrap();
     assert!(works(&program, &new).await);
     program.pass(30 * 86_400);
     assert_eq!(rest_code(&refresh(&program, &new.refresh_token).await), 498, "30 days without a sign of life");
@@ -124,13 +111,13 @@ async fn tokens_end_on_the_server_and_can_be_refreshed_for_longer() {
 #[tokio::test]
 async fn no_signature_is_needed_but_a_wrong_one_is_refused() {
     let program = program().await;
-    let old = logged_in(&program).await;
+    let old = alice(&program).await;
     let body = json!({"userid": "alice", "refresh_token": old.refresh_token}).to_string();
     let wrong = "0".repeat(32);
     let answer = rest_with(&program, "refresh", &body, "liteav-sig", &wrong).await;
     assert_eq!(rest_code(&answer), 498);
     let fields = fields!("refresh_token": old.refresh_token.clone());
-    let new = tokens(&signed(&program, &old.phone, "refresh", fields).await).unwrap();
+    let new = renewed(&signed(&program, &old, "refresh", fields).await).unwrap();
     assert!(works(&program, &new).await, "as the app of 2019 signs it");
     assert_eq!(rest_code(&refresh(&program, &new.refresh_token).await), 200, "B15");
 }
@@ -138,7 +125,7 @@ async fn no_signature_is_needed_but_a_wrong_one_is_refused() {
 #[tokio::test]
 async fn a_token_of_another_user_or_of_nobody_is_refused() {
     let program = program().await;
-    let alice = logged_in(&program).await;
+    let alice = alice(&program).await;
     registered(&program, "bobby").await;
     let body = json!({"userid": "bobby", "refresh_token": alice.refresh_token}).to_string();
     assert_eq!(rest_code(&rest(&program, "refresh", &body).await), 498);
@@ -152,7 +139,7 @@ async fn a_token_of_another_user_or_of_nobody_is_refused() {
         format!("{session}.18446744073709551615.{mac}"),
         format!("{}.x", alice.refresh_token),
         alice.refresh_token.to_uppercase(),
-        alice.phone.token.clone(),
+        alice.token.clone(),
         ".".to_owned(),
         "12345".to_owned(),
     ] {
@@ -178,10 +165,10 @@ async fn keys_can_be_changed_without_logging_anybody_out() {
     let engine = cli::engine::Engine::in_memory().unwrap();
     let world = async |key, next| crate::harness::program_over(engine.http_client(), settings(key, next)).await;
     let before = world(OLD, "").await;
-    let first = logged_in(&before).await;
+    let first = alice(&before).await;
     let between = world(NEW, OLD).await;
     assert!(works(&between, &first).await);
-    let second = tokens(&refresh(&between, &first.refresh_token).await).unwrap();
+    let second = renewed(&refresh(&between, &first.refresh_token).await).unwrap();
     let after = world(NEW, "").await;
     assert!(works(&after, &second).await);
     assert!(!works(&after, &first).await);

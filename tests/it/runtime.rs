@@ -277,7 +277,8 @@ fn requests(function: &str) -> Vec<Sent> {
     match function {
         "interface" => {
             let all = commands::all();
-            let mut sent: Vec<Sent> = all.iter().map(|entry| Sent::post(INTERFACE, action_body(entry))).collect();
+            let actions = all.iter().filter(|entry| entry.names.action.is_some());
+            let mut sent: Vec<Sent> = actions.map(|entry| Sent::post(INTERFACE, action_body(entry))).collect();
             // Where apps and people come by mistake, the function URL leads to the interface.
             sent.extend(["/", "/index.php"].map(|path| Sent::post(path, "{}")));
             sent.push(Sent::post(INTERFACE, r#"{"Action":"NoSuchAction","userid":"alice"}"#));

@@ -199,23 +199,37 @@ pub(crate) fn sign_of(t: u64) -> String {
     format!("\"{}\"", callback::sign(&Secret::new(KEY), &t.to_string()))
 }
 
+/// The password of every user here: what an app makes of one.
+pub(crate) const PASSWORD: &str = "e352963bbbd32a45ce27c73b0666aabe";
+
 /// A phone whose user is logged in.
 pub(crate) struct Phone {
     pub(crate) user: String,
     pub(crate) token: String,
+    pub(crate) refresh_token: String,
+}
+
+impl Phone {
+    /// The phone of a user who was answered this when they logged in or refreshed; `None` if that was refused.
+    pub(crate) fn with(user: &str, answer: &str) -> Option<Self> {
+        let answer = parse(answer);
+        let part = |name: &str| answer["data"][name].as_str().map(str::to_owned);
+        Some(Self { user: user.to_owned(), token: part("token")?, refresh_token: part("refresh_token")? })
+    }
 }
 
 /// A phone on which this user has made an account and logged in.
 pub(crate) async fn registered(program: &Program, user: &str) -> Phone {
-    let body = fields!("userid": user, "password": "e352963bbbd32a45ce27c73b0666aabe").to_string();
-    for command in ["register", "login"] {
-        let mut answer = parse(&rest(program, command, &body).await);
-        assert_eq!(answer["code"], 200, "{command} of {user}: {answer}");
-        if let Value::String(token) = answer["data"]["token"].take() {
-            return Phone { user: user.to_owned(), token };
-        }
-    }
-    panic!("a login gives a token");
+    let body = fields!("userid": user, "password": PASSWORD).to_string();
+    assert_eq!(rest_code(&rest(program, "register", &body).await), 200, "{user}");
+    logged_in(program, user).await
+}
+
+/// A phone on which this user, who has an account, has logged in.
+pub(crate) async fn logged_in(program: &Program, user: &str) -> Phone {
+    let body = fields!("userid": user, "password": PASSWORD).to_string();
+    let answer = rest(program, "login", &body).await;
+    Phone::with(user, &answer).unwrap_or_else(|| panic!("{user} is not logged in: {answer}"))
 }
 
 /// Calls a command at its own address as Android does: stamped and signed. The body of the answer.

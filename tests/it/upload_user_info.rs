@@ -96,7 +96,7 @@ async fn nobody_changes_another_s_account() {
     let program = program().await;
     let alice = registered(&program, "alice").await;
     let mallory = registered(&program, "mallory").await;
-    let forged = Phone { user: "alice".to_owned(), token: mallory.token };
+    let forged = Phone { user: "alice".to_owned(), ..mallory };
     golden(
         "upload_user_info/unsigned.rest.json",
         &signed(&program, &forged, "upload_user_info", fields!("nickname": "owned", "sex": 1)).await,

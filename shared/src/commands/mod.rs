@@ -6,6 +6,7 @@ mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
 mod forbid_live;
+mod get_cos_grant;
 mod get_cos_sign;
 mod get_cos_sign_v4;
 mod get_link_mic_play_url;
@@ -38,6 +39,7 @@ pub use self::{
     fetch_group_member_list::FetchGroupMemberList,
     fetch_list::FetchList,
     forbid_live::ForbidLive,
+    get_cos_grant::GetCosGrant,
     get_cos_sign::GetCosSign,
     get_cos_sign_v4::GetCosSignV4,
     get_link_mic_play_url::GetLinkMicPlayUrl,
@@ -125,7 +127,7 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 25] {
+pub fn all() -> [Entry; 26] {
     [
         Entry::of::<Register>(),
         Entry::of::<Login>(),
@@ -144,6 +146,7 @@ pub fn all() -> [Entry; 25] {
         Entry::of::<FetchGroupMemberList>(),
         Entry::of::<GetCosSign>(),
         Entry::of::<GetCosSignV4>(),
+        Entry::of::<GetCosGrant>(),
         Entry::of::<GetVodSign>(),
         Entry::of::<GetVodSignV1>(),
         Entry::of::<UploadUgc>(),
