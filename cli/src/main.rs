@@ -177,6 +177,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
 }
 
 /// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it.
+/// Nothing secret is in it down to `debug`; at `trace` the AWS SDK prints the requests to the table, with what they write.
 fn log() {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let log = tracing::subscriber::fmt().with_env_filter(filter).with_target(false);

@@ -405,7 +405,7 @@ async fn huge_and_deep_bodies_are_answered() {
     for entry in commands::all() {
         for (path, body) in doors(&entry, &fields(&entry)) {
             let body = body.to_string();
-            for length in [MAX_BODY_BYTES - 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1, 4 * MAX_BODY_BYTES] {
+            for length in [MAX_BODY_BYTES, MAX_BODY_BYTES + 1] {
                 let (start, blanks) = (&body[..body.len() - 1], length - body.len());
                 // Some things are done once, and are there already the second time.
                 target.post("the first time", &path, body.clone()).await;
