@@ -13,6 +13,7 @@
 //! - [`app`] and [`config`]: the world as a command sees it, and its settings
 //! - [`sign`]: the signatures, as pure functions
 //! - [`cloud`]: the calls that we make to the live cloud
+//! - [`http`]: the HTTP client for such calls
 //! - [`table`]: one method per question, over one DynamoDB table
 
 pub mod answer;
@@ -22,6 +23,7 @@ pub mod cloud;
 pub mod commands;
 pub mod config;
 pub mod error;
+pub mod http;
 pub mod lambda;
 pub mod sign;
 pub mod table;
