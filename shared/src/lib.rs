@@ -13,7 +13,8 @@
 //! - [`app`] and [`config`]: the world as a command sees it, and its settings
 //! - [`sign`]: the signatures, as pure functions
 //! - [`cloud`]: the calls that we make to the live cloud
-//! - [`http`]: the HTTP client for such calls
+//! - [`oidc`]: who a user of the customer's own identity provider is
+//! - [`http`]: the HTTP client that both use
 //! - [`table`]: one method per question, over one DynamoDB table
 
 pub mod answer;
@@ -25,6 +26,7 @@ pub mod config;
 pub mod error;
 pub mod http;
 pub mod lambda;
+pub mod oidc;
 pub mod sign;
 pub mod table;
 pub mod types;
