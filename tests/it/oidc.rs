@@ -1,8 +1,8 @@
 //! ID tokens of a customer's own identity provider: which are believed, and when the provider is asked for its keys.
 
-use std::{fmt::Debug, process::Stdio};
+use std::{fmt::Debug, pin::pin, process::Stdio, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, poll_immediate};
 use ring::hmac;
 use serde_json::{Value, json};
 use shared::{
@@ -15,6 +15,7 @@ use shared::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
+    time::timeout,
 };
 
 use crate::{
@@ -393,6 +394,8 @@ async fn a_provider_that_is_away_is_no_fault_of_the_user() {
     assert_eq!(world.stand_in.asked(), 1, "it is left alone for some seconds");
     world.stand_in.be_away(false);
     world.identify(&token, 5).await.unwrap();
+    let unknown = world.lasting(&SigningKey::es256("k2"));
+    assert_eq!(refusal(world.identify(&unknown, 5).await), "no key of the provider fits it", "it has answered");
 }
 
 #[tokio::test]
@@ -419,6 +422,19 @@ async fn logins_at_the_same_time_ask_once() {
         outcome.unwrap();
     }
     assert_eq!(world.stand_in.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_login_whose_key_is_known_does_not_wait_for_one_that_asks() {
+    let world = world().await;
+    let token = world.lasting(&world.key);
+    world.identify(&token, 0).await.unwrap();
+    let mut asking = pin!(world.identify(&token, HOUR));
+    assert!(poll_immediate(&mut asking).await.is_none(), "it asks the provider");
+    let other = timeout(Duration::from_secs(10), world.identify(&token, HOUR)).await;
+    other.expect("it does not wait").unwrap();
+    asking.await.unwrap();
+    assert_eq!(world.stand_in.asked(), 2);
 }
 
 #[tokio::test]
