@@ -30,6 +30,7 @@ use shared::{
     config::{ActionAuth, SETTINGS, Setting},
     error::Chain,
     lambda::{getrandom_u32, now},
+    oidc::Provider,
     table::Table,
 };
 use tokio::{
@@ -145,8 +146,14 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
-    let app =
-        App { cloud: Cloud::new(&config.live), table, clock: Box::new(now), random: Box::new(getrandom_u32), config };
+    let app = App {
+        cloud: Cloud::new(&config.live),
+        oidc: config.oidc.as_ref().map(Provider::new),
+        table,
+        clock: Box::new(now),
+        random: Box::new(getrandom_u32),
+        config,
+    };
 
     let data = match (&endpoint, options.memory) {
         (Some(url), _) => format!("in the table {} at {url}", app.config.table),

@@ -1,6 +1,6 @@
 //! The world as a command sees it.
 
-use crate::{cloud::Cloud, config::Config, table::Table, types::UnixSeconds};
+use crate::{cloud::Cloud, config::Config, oidc::Provider, table::Table, types::UnixSeconds};
 
 /// Everything that a command needs beyond its parameters. Made once per process.
 pub struct App {
@@ -10,6 +10,8 @@ pub struct App {
     pub table: Table,
     /// The live cloud.
     pub cloud: Cloud,
+    /// The identity provider that knows the users, if the accounts are not ours.
+    pub oidc: Option<Provider>,
     /// The clock.
     pub clock: Box<dyn Fn() -> UnixSeconds + Send + Sync>,
     /// Random numbers that nobody can foresee.

@@ -4,27 +4,19 @@
 //! <API_URL>?cmd=<appid>&interface=<name>&t=<expiry>&sign=md5(API_KEY + t)
 //! ```
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::fmt;
 
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::HttpConnector,
-    orchestrator::{HttpRequest, HttpResponse},
-};
-use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     config::Live,
+    http,
     sign::callback::sign,
     types::{Secret, StreamId, UnixSeconds},
 };
 
-/// How long a call may take: an app waits 5 seconds for our answer.
-const TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the signature of a call is good for, as the documents advise.
 const SIGNED_SECONDS: u64 = 60;
 /// The cloud's code for a stream that was never pushed.
@@ -33,12 +25,8 @@ const NEVER_PUSHED: i64 = 20601;
 /// A call that failed.
 #[derive(Debug)]
 pub enum Error {
-    /// No answer within the time that a call may take.
-    Timeout,
-    /// No connection, or it broke.
-    Connection(Box<dyn std::error::Error + Send + Sync>),
-    /// An HTTP status other than 200.
-    Status(u16),
+    /// It got no answer.
+    Call(http::Error),
     /// An answer that is not what the documents say.
     Answer,
     /// The cloud's own code for why it did not do it.
@@ -48,9 +36,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Timeout => write!(f, "no answer within {} s", TIMEOUT.as_secs()),
-            Self::Connection(_) => f.write_str("no connection"),
-            Self::Status(status) => write!(f, "HTTP status {status}"),
+            Self::Call(error) => error.fmt(f),
             Self::Answer => f.write_str("an answer that cannot be understood"),
             Self::Refused(code) => write!(f, "refused with code {code}"),
         }
@@ -60,9 +46,15 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connection(error) => Some(error.as_ref()),
-            Self::Timeout | Self::Status(_) | Self::Answer | Self::Refused(_) => None,
+            Self::Call(error) => error.source(),
+            Self::Answer | Self::Refused(_) => None,
         }
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        Self::Call(error)
     }
 }
 
@@ -78,7 +70,7 @@ pub enum Channel {
 /// The live cloud.
 #[derive(Clone, Debug)]
 pub struct Cloud {
-    connector: Arc<Connector>,
+    http: http::Client,
     appid: String,
     key: Secret,
     url: String,
@@ -87,9 +79,8 @@ pub struct Cloud {
 impl Cloud {
     /// The cloud of these settings. Nothing is connected yet.
     pub fn new(live: &Live) -> Self {
-        let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
         Self {
-            connector: Arc::new(connector),
+            http: http::Client::unconnected(),
             appid: live.appid.clone(),
             key: live.api_key.clone(),
             url: live.api_url.clone(),
@@ -100,9 +91,9 @@ impl Cloud {
     pub async fn mix_streams(&self, params: String, now: UnixSeconds) -> Result<String, Error> {
         let uri = self.uri("Mix_StreamV2", "", now);
         let mut request = HttpRequest::new(SdkBody::from(params));
-        request.set_method("POST").map_err(|error| Error::Connection(error.into()))?;
+        request.set_method("POST").map_err(|error| http::Error::Connection(error.into()))?;
         request.headers_mut().insert("content-type", "application/json");
-        let answer = self.call(request, uri).await?;
+        let answer = self.http.send(request, uri).await?;
         // The app parses it: what is no JSON, a page of some proxy perhaps, is not handed on.
         serde_json::from_str::<IgnoredAny>(&answer).map_err(|_| Error::Answer)?;
         Ok(answer)
@@ -120,7 +111,8 @@ impl Cloud {
         };
         let stream: String = form_urlencoded::byte_serialize(stream.as_str().as_bytes()).collect();
         let params = format!("&Param.s.channel_id={stream}&Param.n.status={status}");
-        let answer = self.call(HttpRequest::empty(), self.uri("Live_Channel_SetStatus", &params, now)).await?;
+        let uri = self.uri("Live_Channel_SetStatus", &params, now);
+        let answer = self.http.send(HttpRequest::empty(), uri).await?;
         match serde_json::from_str::<Answer>(&answer).map_err(|_| Error::Answer)?.ret {
             0 | NEVER_PUSHED => Ok(()),
             code => Err(Error::Refused(code)),
@@ -131,20 +123,5 @@ impl Cloud {
         let t = now.plus(SIGNED_SECONDS).to_string();
         let Self { url, appid, key, .. } = self;
         format!("{url}?cmd={appid}&interface={interface}{params}&t={t}&sign={}", sign(key, &t))
-    }
-
-    async fn call(&self, mut request: HttpRequest, uri: String) -> Result<String, Error> {
-        request.set_uri(uri).map_err(|error| Error::Connection(error.into()))?;
-        let exchange = async {
-            let response: HttpResponse =
-                self.connector.call(request).await.map_err(|error| Error::Connection(error.into()))?;
-            if response.status().as_u16() != 200 {
-                return Err(Error::Status(response.status().as_u16()));
-            }
-            let body = ByteStream::new(response.into_body()).collect().await;
-            let body = body.map_err(|error| Error::Connection(error.into()))?.to_vec();
-            String::from_utf8(body).map_err(|_| Error::Answer)
-        };
-        tokio::time::timeout(TIMEOUT, exchange).await.map_err(|_| Error::Timeout)?
     }
 }

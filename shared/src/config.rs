@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::{
+    http,
     sign::push_url::{Domains, Recording},
     types::Secret,
 };
@@ -38,6 +39,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// How often may be tried what an attacker would try often.
     pub limits: Limits,
+    /// The identity provider that knows the users, or `None` for accounts of our own.
+    pub oidc: Option<Oidc>,
     /// Recordings of this many seconds or fewer are not kept as replays.
     pub replay_min_seconds: u64,
     /// How long a replay or a short video stays in the lists.
@@ -123,6 +126,8 @@ pub struct Im {
     pub sdk_app_id: u64,
     /// The app's key.
     pub secret_key: Secret,
+    /// The user with the rights of an administrator.
+    pub administrator: String,
     /// What very old apps want to know beside; empty since 2019.
     pub account_type: String,
     /// How long a UserSig is good for.
@@ -168,6 +173,17 @@ impl Limit {
     }
 }
 
+/// An identity provider that speaks OpenID Connect.
+#[derive(Clone, Debug)]
+pub struct Oidc {
+    /// Its issuer identifier: an address, over TLS but for loopback.
+    pub issuer: String,
+    /// The client id that its tokens must be meant for.
+    pub audience: String,
+    /// The claim that says who the user is.
+    pub user_claim: String,
+}
+
 /// A setting: its name, and what it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -188,7 +204,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 43] = [
+pub const SETTINGS: [Setting; 47] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -218,6 +234,11 @@ pub const SETTINGS: [Setting; 43] = [
     may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
     must("IM_SDK_APP_ID", "The SdkAppId of the instant-messaging app."),
     must("IM_SECRET_KEY", "Its key."),
+    may(
+        "IM_ADMINISTRATOR",
+        "administrator",
+        "The IM user with the rights of an administrator; nobody may log in as them.",
+    ),
     may("IM_ACCOUNT_TYPE", "", "The account type of an IM app from before 2019."),
     may("USER_SIG_SECONDS", "15552000", "How long an IM login is good for."),
     must("SESSION_KEY", "The key that session tokens are derived from, 32 characters or more."),
@@ -230,6 +251,9 @@ pub const SETTINGS: [Setting; 43] = [
     may("USER_LOGIN_LIMIT", "20", "Failed logins of one user in it; 0: no limit."),
     may("ADDRESS_LOGIN_LIMIT", "200", "Failed logins from one address in it; 0: no limit."),
     may("ADDRESS_ACCOUNT_LIMIT", "100", "New accounts from one address in it; 0: no limit."),
+    may("OIDC_ISSUER", "", "The OpenID Connect provider whose ID tokens login accepts; empty: accounts of our own."),
+    may("OIDC_AUDIENCE", "", "The client id that the ID tokens are meant for; must be set if OIDC_ISSUER is."),
+    may("OIDC_USER_CLAIM", "sub", "The claim of the ID token that says who the user is."),
     may("REPLAY_MIN_SECONDS", "60", "Recordings no longer than this are not kept."),
     may("REPLAY_WINDOW_SECONDS", "604800", "How long replays and short videos stay in the lists."),
 ];
@@ -295,6 +319,7 @@ impl Config {
             im: Im {
                 sdk_app_id: reader.number("IM_SDK_APP_ID"),
                 secret_key: reader.secret("IM_SECRET_KEY"),
+                administrator: reader.text("IM_ADMINISTRATOR"),
                 account_type: reader.text("IM_ACCOUNT_TYPE"),
                 user_sig_seconds: reader.seconds("USER_SIG_SECONDS"),
             },
@@ -311,6 +336,7 @@ impl Config {
                 address_logins: Limit(reader.number("ADDRESS_LOGIN_LIMIT")),
                 address_accounts: Limit(reader.number("ADDRESS_ACCOUNT_LIMIT")),
             },
+            oidc: reader.oidc(),
             replay_min_seconds: reader.seconds("REPLAY_MIN_SECONDS"),
             replay_window_seconds: reader.seconds("REPLAY_WINDOW_SECONDS"),
         };
@@ -424,6 +450,26 @@ impl Reader<'_> {
         }
     }
 
+    fn oidc(&mut self) -> Option<Oidc> {
+        let [issuer, audience, user_claim] =
+            ["OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_USER_CLAIM"].map(|name| self.text(name));
+        if issuer.is_empty() {
+            // An audience alone is an issuer forgotten: with accounts of our own, who registers would be anybody.
+            return if audience.is_empty() {
+                None
+            } else {
+                self.fault("OIDC_ISSUER", "is not set, but OIDC_AUDIENCE is")
+            };
+        }
+        if !http::is_secure(&issuer) || issuer.contains(['?', '#']) {
+            self.fault::<()>("OIDC_ISSUER", "is an https address without query (http for loopback only)");
+        }
+        if audience.is_empty() {
+            self.fault::<()>("OIDC_AUDIENCE", "is not set, but OIDC_ISSUER is");
+        }
+        Some(Oidc { issuer, audience, user_claim })
+    }
+
     fn recording(&mut self) -> Option<Recording> {
         let formats = self.text("RECORD_FORMATS");
         let interval_seconds = self.seconds("RECORD_INTERVAL_SECONDS");
@@ -499,6 +545,27 @@ mod tests {
         assert_eq!((gives_keys(""), gives_keys("given"), gives_keys("refused")), (Ok(true), Ok(true), Ok(false)));
         let fault = gives_keys("no").unwrap_err().to_string();
         assert_eq!(fault, "settings: COS_SIGN_KEYS is given or refused");
+    }
+
+    #[test]
+    fn an_identity_provider_has_a_secure_address_and_an_audience() {
+        let oidc = |issuer, audience| read(&[("OIDC_ISSUER", issuer), ("OIDC_AUDIENCE", audience)]);
+        assert!(oidc("", "").unwrap().oidc.is_none());
+        for issuer in
+            ["https://id.example.com/", "https://id.example.com:8443/a", "http://127.0.0.1:3000", "http://[::1]"]
+        {
+            let oidc = oidc(issuer, "app").unwrap().oidc.unwrap();
+            assert_eq!((oidc.issuer.as_str(), oidc.user_claim.as_str()), (issuer, "sub"), "not changed in any way");
+        }
+        for issuer in
+            ["http://id.example.com", "id.example.com", "https://id.example.com/?a", "https://id.example.com/#a"]
+        {
+            let fault = oidc(issuer, "app").unwrap_err().to_string();
+            assert_eq!(fault, "settings: OIDC_ISSUER is an https address without query (http for loopback only)");
+        }
+        let fault = |issuer, audience| oidc(issuer, audience).unwrap_err().to_string();
+        assert_eq!(fault("https://id.example.com", ""), "settings: OIDC_AUDIENCE is not set, but OIDC_ISSUER is");
+        assert_eq!(fault("", "app"), "settings: OIDC_ISSUER is not set, but OIDC_AUDIENCE is");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Why a command could not do what it was asked, in no dialect.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use crate::{cloud, table};
+use crate::{cloud, oidc, table};
 
 /// How much of a name that a caller made up is shown: in the log, and in the answer.
 pub(crate) const NAME_CHARS: usize = 64;
@@ -25,8 +25,10 @@ pub enum Error {
     Meaningless(&'static str),
     /// The caller did not prove who they are.
     BadSignature,
-    /// The password, or whatever a login shows, is wrong.
+    /// The password is wrong.
     WrongPassword,
+    /// The ID token is not good; why, for the log.
+    BadIdToken(&'static str),
     /// There is an account of this name already.
     UserExists,
     /// Too many attempts of late.
@@ -43,6 +45,8 @@ pub enum Error {
     StaleNotice,
     /// The live cloud could not be asked, or refused.
     Cloud(cloud::Error),
+    /// The identity provider could not be asked.
+    IdentityProvider(Arc<oidc::Failure>),
     /// The table could not be asked.
     Table(table::Error),
 }
@@ -50,7 +54,7 @@ pub enum Error {
 impl Error {
     /// Whether the fault is ours: logged as an error, with its causes.
     pub fn is_internal(&self) -> bool {
-        matches!(self, Self::Cloud(_) | Self::Table(_))
+        matches!(self, Self::Cloud(_) | Self::IdentityProvider(_) | Self::Table(_))
     }
 }
 
@@ -65,6 +69,7 @@ impl fmt::Display for Error {
             Self::Meaningless(what) => f.write_str(what),
             Self::BadSignature => f.write_str("the signature is missing or wrong"),
             Self::WrongPassword => f.write_str("the password is wrong"),
+            Self::BadIdToken(why) => write!(f, "the ID token is not good: {why}"),
             Self::UserExists => f.write_str("there is an account of this name"),
             Self::TooMany => f.write_str("too many attempts"),
             Self::NotOperator => f.write_str("the operator key is missing or wrong"),
@@ -73,6 +78,7 @@ impl fmt::Display for Error {
             Self::NotFound(what) => write!(f, "no such {what}"),
             Self::StaleNotice => f.write_str("the notice expired too long ago, or expires too far ahead"),
             Self::Cloud(_) => f.write_str("the live cloud could not be asked"),
+            Self::IdentityProvider(_) => f.write_str("the identity provider could not be asked"),
             Self::Table(_) => f.write_str("the table could not be asked"),
         }
     }
@@ -82,6 +88,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Cloud(error) => Some(error),
+            Self::IdentityProvider(failure) => Some(failure.as_ref()),
             Self::Table(error) => Some(error),
             Self::MalformedRequest
             | Self::UnknownCommand(_)
@@ -89,6 +96,7 @@ impl std::error::Error for Error {
             | Self::Meaningless(_)
             | Self::BadSignature
             | Self::WrongPassword
+            | Self::BadIdToken(_)
             | Self::UserExists
             | Self::TooMany
             | Self::NotOperator
@@ -109,6 +117,15 @@ impl From<table::Error> for Error {
 impl From<cloud::Error> for Error {
     fn from(error: cloud::Error) -> Self {
         Self::Cloud(error)
+    }
+}
+
+impl From<oidc::Error> for Error {
+    fn from(error: oidc::Error) -> Self {
+        match error {
+            oidc::Error::Refused(why) => Self::BadIdToken(why),
+            oidc::Error::Unreachable(failure) => Self::IdentityProvider(failure),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     cloud::Cloud,
     config::Config,
     error::Chain,
+    oidc,
     table::Table,
     types::UnixSeconds,
 };
@@ -61,6 +62,7 @@ fn app() -> Result<App, Error> {
     Ok(App {
         table: Table::new(client, config.table.clone()),
         cloud: Cloud::new(&config.live),
+        oidc: config.oidc.as_ref().map(oidc::Provider::new),
         clock: Box::new(now),
         random: Box::new(getrandom_u32),
         config,

@@ -14,6 +14,8 @@
 //! - [`password`]: passwords at rest
 //! - [`sign`]: the signatures, as pure functions
 //! - [`cloud`]: the calls that we make to the live cloud
+//! - [`oidc`]: who a user of the customer's own identity provider is
+//! - [`http`]: the HTTP client that both use
 //! - [`table`]: one method per question, over one DynamoDB table
 
 pub mod answer;
@@ -23,7 +25,9 @@ pub mod cloud;
 pub mod commands;
 pub mod config;
 pub mod error;
+pub mod http;
 pub mod lambda;
+pub mod oidc;
 pub mod password;
 pub mod sign;
 pub mod table;

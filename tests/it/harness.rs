@@ -18,6 +18,7 @@ use shared::{
     app::App,
     cloud::Cloud,
     config::Config,
+    oidc::Provider,
     sign::callback::sign,
     table::{Table, keys::EXPIRES_AT},
     types::{Secret, UnixSeconds},
@@ -94,7 +95,8 @@ async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str
     };
     let drawn = AtomicU32::new(0);
     let random = Box::new(move || drawn.fetch_add(2, Ordering::SeqCst) + 2);
-    Program { app: App { cloud: Cloud::new(&config.live), table, clock, random, config }, now }
+    let oidc = config.oidc.as_ref().map(Provider::new);
+    Program { app: App { cloud: Cloud::new(&config.live), oidc, table, clock, random, config }, now }
 }
 
 /// The settings of the tests. The cloud is an address where nobody listens.

@@ -4,12 +4,14 @@
 //! - [`steps`]: what users, operators and the cloud do, as verbs
 //! - [`stand_in`]: a stand-in for the live cloud
 //! - [`object_store`]: a stand-in for the object storage
+//! - [`identity_provider`]: a stand-in for a customer's identity provider
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
 //! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`requests`]: one well-formed request for every command
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
 //! - [`sessions`]: what a Gen-2 call must carry to be believed
 //! - [`user_sig`]: what the Gen-1 door asks for with `ACTION_AUTH=user-sig`
+//! - [`oidc`]: which ID tokens of an identity provider are believed
 //! - [`lists`]: which rows the pages of the lists have, and what a page costs
 //! - [`concurrency`]: calls that come at the same time
 //! - [`hostile`]: what nobody should send, by the thousand
@@ -39,6 +41,7 @@ mod get_user_info;
 mod get_vod_sign;
 mod harness;
 mod hostile;
+mod identity_provider;
 mod lambda_runtime_api;
 mod lists;
 mod live_callback;
@@ -46,6 +49,7 @@ mod login;
 mod logout;
 mod merge_video_stream;
 mod object_store;
+mod oidc;
 mod quit_group;
 mod refresh;
 mod register;

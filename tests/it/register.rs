@@ -60,6 +60,16 @@ async fn a_name_or_password_that_breaks_its_rule_is_refused() {
 }
 
 #[tokio::test]
+async fn nobody_becomes_the_administrator_of_the_messages() {
+    let program = program().await;
+    let register = async |name: &str| {
+        rest_code(&rest(&program, "register", &json!({"userid": name, "password": "abc"}).to_string()).await)
+    };
+    assert_eq!(register("administrator").await, 612);
+    assert_eq!(register("administrators").await, 200);
+}
+
+#[tokio::test]
 async fn numbers_blanks_and_fields_that_nobody_asked_for_do_no_harm() {
     let program = program().await;
     for body in [

@@ -28,10 +28,17 @@ impl Command for Register {
     }
 
     async fn run(self, Anyone { address }: Anyone, app: &App) -> Result<Nothing, Error> {
+        if app.oidc.is_some() {
+            return Err(Error::SwitchedOff("accounts are those of the identity provider"));
+        }
         let (limits, now) = (&app.config.limits, app.now());
         let attempts = app.table.count_attempt(Attempt::AddressAccount(&address), limits.seconds, now).await?;
         if !limits.address_accounts.admits(attempts) {
             return Err(Error::TooMany);
+        }
+        // With a login of this name comes the right to do anything to anybody's messages.
+        if self.name.user().as_str() == app.config.im.administrator {
+            return Err(Error::UserExists);
         }
         let kept = password::hash(self.password, app.nonce()).await;
         match app.table.create_account(self.name.user(), Some(&kept), &Face::default(), now).await? {

@@ -36,10 +36,11 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::UnknownCommand(_) | Error::InvalidParam { .. } => (1000, "invalid param in json from client!"),
         Error::NotFound(_) | Error::Table(_) => (2003, "db operator error"),
         Error::Cloud(_) => (3000, "live cloud error"),
+        Error::IdentityProvider(_) => (3000, "identity provider error"),
         Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
         Error::TooMany => (4003, "frequency control"),
         // The original had neither; its numbers 10000 and 10001 were never used.
-        Error::BadSignature | Error::WrongPassword | Error::UserExists => (10000, "not allowed"),
+        Error::BadSignature | Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists => (10000, "not allowed"),
         Error::NotOperator | Error::SwitchedOff(_) => (10000, "not allowed"),
         Error::Banned => (10001, "banned from going live"),
     }
@@ -56,6 +57,8 @@ fn detail(error: &Error) -> Option<String> {
         | Error::MalformedRequest
         | Error::BadSignature
         | Error::WrongPassword
+        | Error::BadIdToken(_)
+        | Error::IdentityProvider(_)
         | Error::UserExists
         | Error::TooMany
         | Error::NotOperator

@@ -32,7 +32,8 @@ fn code(error: &Error) -> (u16, u16) {
         // A key that is set wrong must show as failing callbacks, and heal when it is set right.
         Error::BadSignature | Error::NotOperator => (403, 4003),
         Error::StaleNotice => (403, 4004),
-        Error::Banned | Error::NotFound(_) | Error::WrongPassword | Error::UserExists | Error::TooMany => (200, 0),
-        Error::Cloud(_) | Error::Table(_) => (500, 2003),
+        Error::Banned | Error::NotFound(_) => (200, 0),
+        Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists | Error::TooMany => (200, 0),
+        Error::Cloud(_) | Error::IdentityProvider(_) | Error::Table(_) => (500, 2003),
     }
 }

@@ -360,7 +360,7 @@ mod tests {
     fn a_call_shows_nothing_of_what_was_sent() {
         let params = Params::read(Dialect::Rest, br#"{"password":"secret-1"}"#.to_vec()).unwrap();
         let [signature, user_sig, operator_key] = ["secret-2", "secret-3", "secret-4"].map(|key| Some(key.to_owned()));
-        let call = Call { dialect: Dialect::Rest, params, signature, user_sig, operator_key };
+        let call = Call { dialect: Dialect::Rest, params, signature, user_sig, operator_key, address: None };
         assert_eq!(format!("{call:?} {:?}", call.params), "Call { dialect: Rest, .. } Params { .. }");
     }
 

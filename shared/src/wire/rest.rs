@@ -43,10 +43,11 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::BadSignature => (498, "Invalid Token"),
         Error::Table(_) => (500, "Internal Server Error(db operate error)"),
         Error::Cloud(_) => (502, "Live Cloud Error"),
+        Error::IdentityProvider(_) => (502, "Identity Provider Error"),
         Error::InvalidParam { .. } | Error::Meaningless(_) | Error::StaleNotice => (602, "Invalid Param"),
         Error::UserExists => (612, "user exist"),
         Error::NotFound(_) => (620, "not exist"),
-        Error::WrongPassword => (621, "password error"),
+        Error::WrongPassword | Error::BadIdToken(_) => (621, "password error"),
         Error::TooMany => (4003, "frequency control"),
     }
 }
@@ -62,6 +63,8 @@ fn detail(error: &Error) -> Option<String> {
         | Error::MalformedRequest
         | Error::BadSignature
         | Error::WrongPassword
+        | Error::BadIdToken(_)
+        | Error::IdentityProvider(_)
         | Error::UserExists
         | Error::TooMany
         | Error::NotOperator

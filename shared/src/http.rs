@@ -1,0 +1,103 @@
+//! HTTP requests of our own to other servers: TLS by ring, a time limit, and a largest answer.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::HttpConnector,
+    orchestrator::{HttpRequest, HttpResponse},
+};
+use aws_smithy_types::byte_stream::ByteStream;
+use lambda_http::http::Uri;
+
+/// How long a call may take: an app waits 5 seconds for our answer.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
+/// The largest answer that is read: many times what a server that means well sends.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// A call that failed.
+#[derive(Debug)]
+pub enum Error {
+    /// No answer within the time that a call may take.
+    Timeout,
+    /// No connection, or it broke.
+    Connection(Box<dyn std::error::Error + Send + Sync>),
+    /// An HTTP status other than 200.
+    Status(u16),
+    /// An answer that is too large, or no text.
+    Answer,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout => write!(f, "no answer within {} s", TIMEOUT.as_secs()),
+            Self::Connection(_) => f.write_str("no connection"),
+            Self::Status(status) => write!(f, "HTTP status {status}"),
+            Self::Answer => f.write_str("an answer that is too large, or no text"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connection(error) => Some(error.as_ref()),
+            Self::Timeout | Self::Status(_) | Self::Answer => None,
+        }
+    }
+}
+
+/// A client, which keeps its connections. It follows no redirection.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Connector>);
+
+impl Client {
+    /// A client that is not yet connected to anything.
+    pub fn unconnected() -> Self {
+        Self(Arc::new(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build()))
+    }
+
+    /// Sends a request to an address and gives the text of the answer.
+    pub async fn send(&self, mut request: HttpRequest, uri: String) -> Result<String, Error> {
+        request.set_uri(uri).map_err(|error| Error::Connection(error.into()))?;
+        let exchange = async {
+            let response: HttpResponse = self.0.call(request).await.map_err(|error| Error::Connection(error.into()))?;
+            if response.status().as_u16() != 200 {
+                return Err(Error::Status(response.status().as_u16()));
+            }
+            let mut parts = ByteStream::new(response.into_body());
+            let mut body = Vec::new();
+            while let Some(part) = parts.next().await {
+                body.extend(part.map_err(|error| Error::Connection(error.into()))?);
+                if body.len() > MAX_ANSWER_BYTES {
+                    return Err(Error::Answer);
+                }
+            }
+            String::from_utf8(body).map_err(|_| Error::Answer)
+        };
+        tokio::time::timeout(TIMEOUT, exchange).await.map_err(|_| Error::Timeout)?
+    }
+}
+
+/// Whether nobody on the way can change what this address answers: it is one over TLS, or one on this machine.
+///
+/// ```
+/// use shared::http::is_secure;
+/// assert!(is_secure("https://id.example.com/keys"));
+/// assert!(is_secure("http://localhost:3000") && is_secure("http://127.0.0.1") && is_secure("http://[::1]/"));
+/// assert!(!is_secure("http://id.example.com"));
+/// assert!(!is_secure("http://localhost@id.example.com"), "what stands before @ is no host");
+/// assert!(!is_secure("id.example.com"), "no address");
+/// ```
+pub fn is_secure(address: &str) -> bool {
+    let Ok(uri) = address.parse::<Uri>() else { return false };
+    match (uri.scheme_str(), uri.host()) {
+        (Some("https"), Some(host)) => !host.is_empty(),
+        (Some("http"), Some(host)) => ["localhost", "127.0.0.1", "[::1]"].contains(&host),
+        _ => false,
+    }
+}
