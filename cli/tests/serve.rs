@@ -175,7 +175,7 @@ fn a_client_that_has_said_all_still_gets_its_answer() {
 fn a_body_over_the_limit_is_no_call() {
     let folder = Folder::new();
     let server = Server::start(&folder.0);
-    let body = format!(r#"{{"Action":"GetCOSSign","filler":"{}"}}"#, "x".repeat(64 * 1024));
+    let body = format!(r#"{{"Action":"GetCOSSign","filler":"{}"}}"#, "x".repeat(1024 * 1024));
     assert_eq!(server.call(&body), HEALTH);
 }
 

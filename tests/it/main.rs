@@ -16,6 +16,7 @@
 //! - [`concurrency`]: calls that come at the same time
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
+//! - [`phone`]: a day in the life of a Gen-2 app, against the local server and against the functions
 //! - [`engine`]: the embedded table answers the same directly and over HTTP
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 //! - [`agreement`]: commands, binaries, documents and template name the same things, and boundaries hold
@@ -50,6 +51,7 @@ mod logout;
 mod merge_video_stream;
 mod object_store;
 mod oidc;
+mod phone;
 mod quit_group;
 mod refresh;
 mod register;

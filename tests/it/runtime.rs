@@ -73,16 +73,23 @@ fn functions() -> Vec<String> {
 
 /// A request, as a phone sends it.
 #[derive(Clone)]
-struct Sent {
+pub(crate) struct Sent {
     method: &'static str,
     path: String,
     content_type: Option<&'static str>,
+    signature: Option<String>,
     body: Vec<u8>,
 }
 
 impl Sent {
     fn post(path: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { method: "POST", path: path.to_owned(), content_type: Some("application/json"), body: body.into() }
+        let content_type = Some("application/json");
+        Self { method: "POST", path: path.to_owned(), content_type, signature: None, body: body.into() }
+    }
+
+    /// With the header `Liteav-Sig`.
+    pub(crate) fn signed(path: &str, body: &str, signature: Option<String>) -> Self {
+        Self { signature, ..Self::post(path, body) }
     }
 
     fn headers(&self) -> BTreeMap<&'static str, String> {
@@ -94,6 +101,7 @@ impl Sent {
             ("x-operator-key", OPERATOR_KEY.to_owned()),
         ]);
         headers.extend(self.content_type.map(|kind| ("content-type", kind.to_owned())));
+        headers.extend(self.signature.clone().map(|signature| ("liteav-sig", signature)));
         headers
     }
 }
@@ -212,7 +220,7 @@ fn received(outcome: Outcome) -> Received {
 }
 
 /// A world of its own for each side, alike in all: the same settings, and tables in which the same has happened.
-struct Worlds {
+pub(crate) struct Worlds {
     /// What the function is started with.
     settings: Vec<(String, String)>,
     /// Where the local server listens.
@@ -220,7 +228,7 @@ struct Worlds {
 }
 
 impl Worlds {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         // The table of the function, behind an address, as in the cloud.
         let engine = Engine::in_memory().unwrap();
         program_over(engine.http_client(), settings).await;
@@ -236,6 +244,37 @@ impl Worlds {
         let server = listener.local_addr().unwrap().to_string();
         tokio::spawn(serve::serve(Arc::new(app), listener, None, std::future::pending()));
         Self { settings: environment(&table), server }
+    }
+}
+
+/// All of one world.
+pub(crate) enum World {
+    /// The local server.
+    Server(String),
+    /// The functions, each started when it is called for the first time.
+    Functions(Vec<(String, String)>, BTreeMap<String, Function>),
+}
+
+impl Worlds {
+    /// The one and the other.
+    pub(crate) fn each(self) -> [World; 2] {
+        [World::Server(self.server), World::Functions(self.settings, BTreeMap::new())]
+    }
+}
+
+impl World {
+    /// Asks the function that is there for it, or the server; the body of the answer.
+    pub(crate) async fn ask(&mut self, function: &str, sent: &Sent) -> String {
+        match self {
+            Self::Server(server) => ask(server, sent).await.body,
+            Self::Functions(settings, running) => {
+                if !running.contains_key(function) {
+                    running.insert(function.to_owned(), Function::start(&binaries()[function], settings).await);
+                }
+                let event = event(Front::HttpApi, Body::Text, sent);
+                received(running.get_mut(function).unwrap().invoke(&event).await).body
+            }
+        }
     }
 }
 

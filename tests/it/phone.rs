@@ -1,0 +1,198 @@
+//! A day in the life of a Gen-2 app, against the local server and against the functions: what it sends is put together
+//! here as the app does it, from what it read in the answers before.
+
+use serde_json::{Value, json};
+use shared::{
+    answer::CALLBACKS,
+    lambda,
+    sign::session::{body_digest, liteav_sig},
+};
+
+use crate::{
+    harness::KEY,
+    object_store::{ObjectStore, Sent as Stored, hmac_sha1_hex, sha1_hex},
+    requests,
+    runtime::{Sent, World, Worlds},
+};
+
+/// How the apps of the two systems stamp their calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum System {
+    Android,
+    Ios,
+}
+
+/// The app on a phone.
+struct App<'a> {
+    world: &'a mut World,
+    system: System,
+    user: &'static str,
+    token: Option<String>,
+    refresh_token: String,
+}
+
+impl App<'_> {
+    /// Calls a command; the answer.
+    async fn ask(&mut self, command: &str, mut fields: Value) -> Value {
+        let stamped = !matches!((self.system, command), (_, "register" | "login") | (System::Ios, "upload_room"));
+        fields["userid"] = self.user.into();
+        if stamped {
+            let now = lambda::now().0;
+            (fields["timestamp"], fields["expires"]) = match self.system {
+                System::Android => (json!(now), json!(10)),
+                System::Ios => (json!(now as f64 * 1000.0 + 123.4), json!(86_400)),
+            };
+        }
+        let body = fields.to_string();
+        let signature = self.token.as_ref().map(|token| liteav_sig(token, &body_digest(body.as_bytes())));
+        let answer = self.world.ask(command, &Sent::signed(&format!("/{command}"), &body, signature)).await;
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Calls a command that must be done; what it answers.
+    async fn done(&mut self, command: &str, fields: Value) -> Value {
+        let mut answer = self.ask(command, fields).await;
+        assert_eq!(answer["code"], 200, "{:?}, {command}: {answer}", self.system);
+        answer["data"].take()
+    }
+
+    /// Logs in, and keeps what the app keeps.
+    async fn log_in(&mut self, password: &str) -> Value {
+        self.token = None;
+        let data = self.done("login", json!({"password": password})).await;
+        self.keep(&data);
+        data
+    }
+
+    fn keep(&mut self, tokens: &Value) {
+        self.token = Some(tokens["token"].as_str().unwrap().to_owned());
+        self.refresh_token = tokens["refresh_token"].as_str().unwrap().to_owned();
+        // An iOS app stops at a text.
+        assert_eq!(tokens["expires"], json!(86_400));
+    }
+}
+
+/// The upload of a picture, signed as the storage's own library for phones does it with the key that it is handed.
+fn upload(login: &Value, key: &Value, path: &str, picture: &[u8]) -> Stored {
+    let [sign_key, time] = ["signKey", "keyTime"].map(|name| key[name].as_str().unwrap());
+    let info = &login["cos_info"];
+    let text = |name: &str| info[name].as_str().unwrap().to_owned();
+    // An iOS app stops at a text here, too.
+    let appid = info["Appid"].as_u64().unwrap();
+    let host = format!("{}-{appid}.cos.{}.myqcloud.com", text("Bucket"), text("Region"));
+    let length = picture.len().to_string();
+    let request = format!("put\n{path}\n\ncontent-length={length}&host={host}\n");
+    let signature = hmac_sha1_hex(sign_key, &format!("sha1\n{time}\n{}\n", sha1_hex(&request)));
+    let authorization = format!(
+        "q-sign-algorithm=sha1&q-ak={}&q-sign-time={time}&q-key-time={time}&q-header-list=content-length;host\
+         &q-url-param-list=&q-signature={signature}",
+        text("SecretId")
+    );
+    let headers = [("authorization", authorization), ("content-length", length)];
+    Stored {
+        method: "PUT".to_owned(),
+        host,
+        target: path.to_owned(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+        body: picture.to_owned(),
+    }
+}
+
+async fn a_day(world: &mut World, system: System) {
+    let user = if system == System::Android { "android_alice" } else { "ios_alice" };
+    // md5(md5("secret123") + user), as the app computes it.
+    let digest = |text: &str| body_digest(text.as_bytes());
+    let password = digest(&format!("{}{user}", digest("secret123")));
+    let mut app = App { world, system, user, token: None, refresh_token: String::new() };
+
+    assert_eq!(app.done("register", json!({"password": password})).await, json!({}));
+    assert_eq!(app.ask("register", json!({"password": password})).await["code"], 612);
+    assert_eq!(app.ask("login", json!({"password": digest("wrong")})).await["code"], 621);
+    let login = app.log_in(&password).await;
+    let im = &login["roomservice_sign"];
+    assert!(im["sdkAppID"].is_u64() && im["userSig"].is_string() && im["accountType"].is_string(), "{im}");
+    assert_eq!(im["userID"], user);
+
+    // A portrait and a cover go to the storage, then the profile says where they are.
+    let store = ObjectStore::start("AKIDtest", KEY, || lambda::now().0).await;
+    let key = app.done("get_cos_sign", json!({})).await;
+    let path = format!("/{user}/1600000000.png");
+    assert_eq!(store.send(&upload(&login, &key, &path, b"a picture")).await, (200, String::new()));
+    assert_eq!(store.object(&path).as_deref(), Some(b"a picture".as_slice()));
+    let picture = format!("http://covers-1250000000.cos.ap-guangzhou.myqcloud.com{path}");
+    let profile = json!({"nickname": "Alice 爱丽丝", "avatar": picture, "sex": 1, "frontcover": picture});
+    app.done("upload_user_info", profile.clone()).await;
+    let read = app.done("get_user_info", json!({})).await;
+    for (name, value) in profile.as_object().unwrap() {
+        assert_eq!(&read[name], value);
+    }
+
+    // A live, its recording, and the list that has it.
+    let room = match system {
+        System::Android => json!({"userId": user, "title": "今晚", "frontCover": picture, "location": "深圳"}),
+        System::Ios => json!({"title": "今晚", "frontcover": picture, "location": "深圳"}),
+    };
+    app.done("upload_room", room).await;
+    let now = lambda::now().0;
+    let file = format!("file_of_{user}");
+    let recorded = json!({
+        "event_type": 100, "stream_id": format!("1250000000_{user}_{now}"), "video_id": file, "file_format": "mp4",
+        "video_url": "http://vod/v.mp4", "start_time": now - 600, "end_time": now - 5,
+    });
+    let notice = Sent::signed(CALLBACKS[1], &requests::signed(recorded, now), None);
+    assert_eq!(app.world.ask("live_callback", &notice).await, r#"{"code":0}"#);
+    let page = match system {
+        System::Android => json!({"index": "0", "count": 200}),
+        System::Ios => json!({"index": 0, "count": 20}),
+    };
+    let list = app.done("get_vod_list", page).await;
+    let replay = list["list"].as_array().unwrap().iter().find(|replay| replay["file_id"] == file).unwrap();
+    for (name, value) in [
+        ("userid", json!(user)),
+        ("nickname", json!("Alice 爱丽丝")),
+        ("avatar", json!(picture)),
+        ("title", json!("今晚")),
+        ("frontcover", json!(picture)),
+        ("location", json!("深圳")),
+        ("play_url", json!("http://vod/v.mp4")),
+        ("hls_play_url", json!("")),
+        ("likecount", json!(0)),
+        ("like_count", json!(0)),
+        ("viewercount", json!(0)),
+        ("viewer_count", json!(0)),
+    ] {
+        assert_eq!(replay[name], value, "{name}");
+    }
+    assert!(replay["create_time"].is_string() && replay["start_time"].is_string(), "{replay}");
+
+    // A short video.
+    assert!(app.done("get_vod_sign", json!({})).await["signature"].is_string());
+    let video =
+        json!({"file_id": format!("v_{user}"), "title": "短", "play_url": "http://vod/s.mp4", "frontcover": picture});
+    app.done("upload_ugc", video).await;
+    let videos = app.done("get_ugc_list", json!({"index": 1, "count": 20})).await;
+    assert!(videos["list"].as_array().unwrap().iter().any(|video| video["userid"] == user), "{videos}");
+    assert_eq!(app.done("get_roomservice_sign", json!({})).await["sign"].as_str().unwrap().len(), 32);
+
+    // The tokens change, and then they are over.
+    let (old_token, old_refresh) = (app.token.clone(), app.refresh_token.clone());
+    let tokens = app.done("refresh", json!({"refresh_token": old_refresh})).await;
+    app.keep(&tokens);
+    app.done("get_user_info", json!({})).await;
+    let new_token = std::mem::replace(&mut app.token, old_token);
+    assert_eq!(app.ask("get_user_info", json!({})).await["code"], 498);
+    app.token = new_token;
+    app.done("logout", json!({})).await;
+    assert_eq!(app.ask("get_user_info", json!({})).await["code"], 498);
+    let last = app.refresh_token.clone();
+    assert_eq!(app.ask("refresh", json!({"refresh_token": last})).await["code"], 498);
+}
+
+#[tokio::test]
+async fn a_day_with_an_app_of_gen_2_is_the_same_on_the_local_server_and_with_the_functions() {
+    for mut world in Worlds::new().await.each() {
+        for system in [System::Android, System::Ios] {
+            a_day(&mut world, system).await;
+        }
+    }
+}
