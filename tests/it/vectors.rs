@@ -243,9 +243,10 @@ fn a_v4_signature_of_the_object_storage_is_the_originals() {
         let Ok(random) = u32::try_from(vector.number("random")) else {
             return Verdict::NotOurs("a random number of more than 32 bits");
         };
-        let (appid, bucket, secret_id) = (vector.text("appid"), vector.text("bucket"), vector.text("secret_id"));
+        let appid = vector.text("appid").parse().expect("a number");
+        let (bucket, secret_id) = (vector.text("bucket"), vector.text("secret_id"));
         let file = vector.text("fileid");
-        let what = cos::V4 { appid: &appid, bucket: &bucket, secret_id: &secret_id, file: &file };
+        let what = cos::V4 { appid, bucket: &bucket, secret_id: &secret_id, file: &file };
         let (now, expiry) = (vector.moment("now"), vector.moment("expired"));
         vector.compare("sign", cos::sign_v4(what, &vector.secret("secret_key"), now, expiry, random));
         Verdict::Compared
