@@ -3,11 +3,15 @@
 use lambda_http::http::{Request, Response};
 use serde_json::Value;
 use shared::{
-    sign::{callback, user_sig},
+    sign::{
+        callback,
+        session::{body_digest, liteav_sig},
+        user_sig,
+    },
     types::{Secret, UnixSeconds},
 };
 
-use crate::harness::{KEY, Program, action, notice, post, program_with, send};
+use crate::harness::{KEY, Program, action, notice, post, program_with, rest, send};
 
 /// What operators of [`operated`] programs show.
 pub(crate) const OPERATOR_KEY: &str = "an-operator-key-for-tests";
@@ -192,4 +196,40 @@ pub(crate) async fn forged(program: &Program, t: &str, sign: &str, fields: &str)
 /// The sign of a notice that expires at `t`, a JSON text.
 pub(crate) fn sign_of(t: u64) -> String {
     format!("\"{}\"", callback::sign(&Secret::new(KEY), &t.to_string()))
+}
+
+/// A phone whose user is logged in.
+pub(crate) struct Phone {
+    pub(crate) user: String,
+    pub(crate) token: String,
+}
+
+/// A phone on which this user has made an account and logged in.
+pub(crate) async fn registered(program: &Program, user: &str) -> Phone {
+    let body = fields!("userid": user, "password": "e352963bbbd32a45ce27c73b0666aabe").to_string();
+    for command in ["register", "login"] {
+        let mut answer = parse(&rest(program, command, &body).await);
+        assert_eq!(answer["code"], 200, "{command} of {user}: {answer}");
+        if let Value::String(token) = answer["data"]["token"].take() {
+            return Phone { user: user.to_owned(), token };
+        }
+    }
+    panic!("a login gives a token");
+}
+
+/// Calls a command at its own address as Android does: stamped and signed. The body of the answer.
+pub(crate) async fn signed(program: &Program, phone: &Phone, command: &str, mut fields: Value) -> String {
+    fields["userid"] = phone.user.as_str().into();
+    fields["timestamp"] = program.now().into();
+    fields["expires"] = 10.into();
+    let body = fields.to_string();
+    let signature = liteav_sig(&phone.token, &body_digest(body.as_bytes()));
+    rest_with(program, command, &body, "liteav-sig", &signature).await
+}
+
+/// A signed call that must be done; what it answers.
+pub(crate) async fn done_by(program: &Program, phone: &Phone, command: &str, fields: Value) -> Value {
+    let mut answer = parse(&signed(program, phone, command, fields).await);
+    assert_eq!(answer["code"], 200, "{command}: {answer}");
+    answer["data"].take()
 }
