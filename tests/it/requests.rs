@@ -14,7 +14,7 @@ pub(crate) fn fields(entry: &Entry) -> Value {
     let userinfo = json!({
         "nickname": "Al", "headpic": "http://h/a.png", "frontcover": "http://h/c.png", "location": "深圳", "desc": "d",
     });
-    match entry.names.action.unwrap() {
+    match entry.names.action.unwrap_or(entry.names.name) {
         "RequestLVBAddr" => json!({"userid": "alice", "groupid": "g1", "title": "hello", "userinfo": userinfo}),
         "ChangeStatus" => json!({"userid": "alice", "status": 0}),
         "StopLVB" | "GetCOSSign" | "GetCOSSignV2" | "GetVodSignature" | "GetVodSignatureV2" => {
@@ -40,6 +40,11 @@ pub(crate) fn fields(entry: &Entry) -> Value {
         }
         "MergeVideoStream" => json!({"userid": "alice", "mergeparams": {"interface": {"para": {"app_id": "1"}}}}),
         "ReportUser" => json!({"userid": "vera", "hostuserid": "alice"}),
+        "upload_room" => {
+            json!({"userid": "alice", "title": "hello", "frontcover": "http://h/c.png", "location": "深圳"})
+        }
+        "get_vod_list" | "get_ugc_list" => json!({"userid": "alice", "index": 1, "count": 20}),
+        "get_roomservice_sign" => json!({"userid": "alice"}),
         "ForbidLive" => json!({"userid": "alice", "forbidflag": 0}),
         other => panic!("{other} has no well-formed request"),
     }

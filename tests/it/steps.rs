@@ -43,6 +43,16 @@ pub(crate) async fn rest_with(program: &Program, command: &str, body: &str, head
     send(program, request.body(body.into()).unwrap()).await.into_body()
 }
 
+/// The code of a Gen-2 answer.
+pub(crate) fn rest_code(answer: &str) -> u64 {
+    parse(answer)["code"].as_u64().unwrap()
+}
+
+/// A field of every row of a page of Gen 2.
+pub(crate) fn listed<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
+    page["list"].as_array().unwrap().iter().map(|row| row[field].as_str().unwrap()).collect()
+}
+
 /// The code of a Gen-1 answer.
 pub(crate) fn code(answer: &str) -> u64 {
     parse(answer)["returnValue"].as_u64().unwrap()
@@ -222,6 +232,11 @@ pub(crate) async fn signed(program: &Program, phone: &Phone, command: &str, mut 
     fields["userid"] = phone.user.as_str().into();
     fields["timestamp"] = program.now().into();
     fields["expires"] = 10.into();
+    signed_as_it_is(program, phone, command, fields).await
+}
+
+/// Calls a command at its own address with just these fields, signed. The body of the answer.
+pub(crate) async fn signed_as_it_is(program: &Program, phone: &Phone, command: &str, fields: Value) -> String {
     let body = fields.to_string();
     let signature = liteav_sig(&phone.token, &body_digest(body.as_bytes()));
     rest_with(program, command, &body, "liteav-sig", &signature).await
