@@ -5,7 +5,7 @@ use std::{
     fmt::Display,
     fs::{self, TryLockError},
     io::{self, IsTerminal, Write},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -74,6 +74,9 @@ struct Serve {
     /// Keeps the data in memory: it goes with the process.
     #[arg(long)]
     memory: bool,
+    /// The address of a proxy in front of the server, as for HTTPS: where its calls come from, its X-Forwarded-For says.
+    #[arg(long, value_name = "ADDR")]
+    proxy: Option<IpAddr>,
     /// Another DynamoDB-compatible server to keep the data in; AWS_ENDPOINT_URL_DYNAMODB does the same, but not with --memory.
     #[arg(long, value_name = "URL", conflicts_with = "memory")]
     endpoint: Option<String>,
@@ -168,12 +171,13 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
         }
     };
-    serve(Arc::new(app), listener, stop).await;
+    serve(Arc::new(app), listener, options.proxy, stop).await;
     folder.map_or(Ok(()), Folder::leave)?;
     Ok(())
 }
 
 /// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it.
+/// Nothing secret is in it down to `debug`; at `trace` the AWS SDK prints the requests to the table, with what they write.
 fn log() {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let log = tracing::subscriber::fmt().with_env_filter(filter).with_target(false);

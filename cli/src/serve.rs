@@ -32,11 +32,19 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const BREATH: Duration = Duration::from_millis(50);
 
 /// Serves every door until `stop` is done; then the calls under way are answered, and no more.
-pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) {
-    serve_at_most(CONNECTIONS, app, listener, stop).await;
+///
+/// Calls that come from `proxy` come from whom it says.
+pub async fn serve(app: Arc<App>, listener: TcpListener, proxy: Option<IpAddr>, stop: impl Future<Output = ()>) {
+    serve_at_most(CONNECTIONS, app, listener, proxy, stop).await;
 }
 
-async fn serve_at_most(connections: usize, app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) {
+async fn serve_at_most(
+    connections: usize,
+    app: Arc<App>,
+    listener: TcpListener,
+    proxy: Option<IpAddr>,
+    stop: impl Future<Output = ()>,
+) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(connections));
     let mut stop = std::pin::pin!(stop);
@@ -61,7 +69,8 @@ async fn serve_at_most(connections: usize, app: Arc<App>, listener: TcpListener,
         let app = Arc::clone(&app);
         let service = service_fn(move |request| {
             let app = Arc::clone(&app);
-            async move { Ok::<_, Infallible>(respond(&app, client, request).await) }
+            let caller = if proxy == Some(client) { forwarded_for(&request).unwrap_or(client) } else { client };
+            async move { Ok::<_, Infallible>(respond(&app, caller, request).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -85,8 +94,14 @@ async fn serve_at_most(connections: usize, app: Arc<App>, listener: TcpListener,
     }
 }
 
+/// Whom the proxy says that it took the request from: it writes that behind whatever the client made up.
+fn forwarded_for<T>(request: &Request<T>) -> Option<IpAddr> {
+    let header = request.headers().get_all("x-forwarded-for").iter().next_back()?;
+    header.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+}
+
 /// Answers one request.
-async fn respond(app: &App, client: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(app: &App, caller: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let read = tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY_BYTES).collect()).await;
     let (body, whole) = match read {
@@ -103,7 +118,7 @@ async fn respond(app: &App, client: IpAddr, request: Request<Incoming>) -> Respo
         }
     };
     let mut request = Request::from_parts(head, body);
-    request.extensions_mut().insert(Origin(client));
+    request.extensions_mut().insert(Origin(caller));
     let response = match Door::at(request.uri().path()) {
         Some(door) => answer(app, door, request).await,
         None => answer_nowhere(&request),
@@ -135,6 +150,20 @@ mod tests {
         settings::{invented, judge},
     };
 
+    #[test]
+    fn only_the_last_address_is_the_proxys_word() {
+        let request = |values: &[&str]| {
+            let headers =
+                values.iter().fold(Request::builder(), |request, value| request.header("x-forwarded-for", *value));
+            forwarded_for(&headers.body(()).unwrap()).map(|address| address.to_string())
+        };
+        assert_eq!(request(&["203.0.113.7"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(request(&["6.6.6.6, 203.0.113.7"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(request(&["6.6.6.6", "2001:db8::7"]).as_deref(), Some("2001:db8::7"));
+        assert_eq!(request(&["203.0.113.7, nonsense"]), None);
+        assert_eq!(request(&[]), None);
+    }
+
     #[tokio::test]
     async fn a_server_with_no_place_left_still_stops_when_it_is_told_to() {
         let config = judge(&invented(), |_| None).unwrap();
@@ -144,7 +173,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut only = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve_at_most(1, app, listener, async move { stopped.await.unwrap() }));
+        let server = tokio::spawn(serve_at_most(1, app, listener, None, async move { stopped.await.unwrap() }));
         only.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         only.read_u8().await.unwrap();
         stop.send(()).unwrap();

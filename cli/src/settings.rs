@@ -27,10 +27,16 @@ fn fault(file: &Path, what: impl std::fmt::Display) -> Error {
     Error(format!("{}: {what}", file.display()))
 }
 
+/// What is wrong in a file, and in which line. The error itself shows the line, which may have a key in it.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+}
+
 /// Reads a file of lines `NAME = "value"` (TOML).
 pub fn read(file: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(file).map_err(|error| fault(file, error))?;
-    let table: toml::Table = text.parse().map_err(|error| fault(file, error))?;
+    let table: toml::Table = text.parse().map_err(|error| fault(file, syntax(&text, &error)))?;
     let mut settings = Settings::new();
     for (name, value) in table {
         if !SETTINGS.iter().any(|setting| setting.name == name) {
@@ -115,6 +121,18 @@ mod tests {
         let table: toml::Table = as_text(&settings).parse().unwrap();
         assert!(settings.iter().all(|(name, value)| table[name].as_str() == Some(value)));
         assert_eq!(table.len(), settings.len());
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_does_not_show_the_key_beside_it() {
+        for mistake in ["unquoted-key", "\"unclosed-key", "\"escaped-key\\q\"", "\"a-key\" more-key", "[\"a-key\""] {
+            let text = format!("BIZID = 1\nAPI_KEY = {mistake}\n");
+            let shown = syntax(&text, &text.parse::<toml::Table>().unwrap_err());
+            assert!(shown.starts_with("line ") && !shown.contains("-key"), "{mistake}: {shown}");
+        }
+        let text = "BIZID = 1\nAPI_KEY = unquoted\n";
+        let shown = syntax(text, &text.parse::<toml::Table>().unwrap_err());
+        assert!(shown.starts_with("line 2: string values must be quoted"), "{shown}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use lambda_http::{
     http::{
         HeaderValue, Method, Request, Response, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS},
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS},
     },
     tracing,
 };
@@ -53,7 +53,10 @@ impl Door {
         if path.is_empty() || HOME.iter().chain([&INTERFACE]).any(|known| known[1..] == *path) {
             return Some(Self::Interface);
         }
-        if CALLBACKS.iter().any(|known| known[1..] == *path) {
+        // Whatever follows, as in PHP, and as it is deployed, where every path takes notices.
+        let follows =
+            |known: &str| path.strip_prefix(&known[1..]).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        if CALLBACKS.iter().any(|known| follows(known).is_some()) {
             return Some(Self::Callback);
         }
         let name = path.strip_prefix("interface.php/").unwrap_or(path);
@@ -88,6 +91,9 @@ pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Respons
         return redirect();
     }
     let dialect = door.dialect();
+    if dialect == Dialect::Rest && request.method() == Method::OPTIONS {
+        return options();
+    }
     let mut command = "?";
     let outcome = async {
         let call = read(dialect, request)?;
@@ -143,6 +149,14 @@ fn respond(reply: Reply) -> Response<String> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What may be asked of a command: nothing but to be called. In particular no page of another site is let in.
+fn options() -> Response<String> {
+    let refused = Dialect::Rest.refuse(&Error::MalformedRequest);
+    let mut response = respond(Reply { status: 405, ..refused });
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     response
 }
 

@@ -9,6 +9,8 @@ use crate::{
 
 /// A secret has at least this many characters; the shortest key of the live console has 8.
 const SECRET_CHARS: usize = 8;
+/// A session key has at least this many: everything that Gen-2 callers prove rests on it.
+const SESSION_KEY_CHARS: usize = 32;
 /// The longest business id, bucket or region: a stream id has room for no more beside the longest user.
 const WORD_CHARS: usize = 64;
 /// The longest stretch of time, five years: all counts of the replays' window are asked for at once, and DynamoDB gives
@@ -89,6 +91,18 @@ pub struct Cos {
     pub secret_key: Secret,
     /// How long an upload signature is good for.
     pub sign_seconds: u64,
+    /// Whether phones get keys and signatures that are good for any request, as old apps need them.
+    pub gives_keys: bool,
+    /// The largest picture that may be uploaded with a grant.
+    pub max_bytes: u64,
+}
+
+impl Cos {
+    /// The host of the bucket's objects.
+    pub fn host(&self) -> String {
+        let Self { bucket, appid, region, .. } = self;
+        format!("{bucket}-{appid}.cos.{region}.myqcloud.com")
+    }
 }
 
 /// The video-on-demand service.
@@ -174,7 +188,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 41] = [
+pub const SETTINGS: [Setting; 43] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -197,6 +211,8 @@ pub const SETTINGS: [Setting; 41] = [
     must("COS_SECRET_ID", "The SecretId of the key that uploads to the bucket."),
     must("COS_SECRET_KEY", "Its SecretKey."),
     may("COS_SIGN_SECONDS", "30", "How long an upload signature is good for."),
+    may("COS_SIGN_KEYS", "given", "Whether apps get keys for any upload, as old ones need: given or refused."),
+    may("COS_MAX_BYTES", "10485760", "The largest picture that an app may be granted to upload."),
     must("CLOUD_API_SECRET_ID", "The SecretId of the key that uploads short videos."),
     must("CLOUD_API_SECRET_KEY", "Its SecretKey."),
     may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
@@ -204,7 +220,7 @@ pub const SETTINGS: [Setting; 41] = [
     must("IM_SECRET_KEY", "Its key."),
     may("IM_ACCOUNT_TYPE", "", "The account type of an IM app from before 2019."),
     may("USER_SIG_SECONDS", "15552000", "How long an IM login is good for."),
-    must("SESSION_KEY", "The key that session tokens are derived from: 32 random characters or more."),
+    must("SESSION_KEY", "The key that session tokens are derived from, 32 characters or more."),
     may("SESSION_KEY_NEXT", "", "A second key that tokens may be derived from, while keys are changed."),
     may("SESSION_SECONDS", "86400", "How long a session token is good for."),
     may("REFRESH_SECONDS", "2592000", "How long a session can be refreshed."),
@@ -268,6 +284,8 @@ impl Config {
                 secret_id: reader.text("COS_SECRET_ID"),
                 secret_key: reader.secret("COS_SECRET_KEY"),
                 sign_seconds: reader.seconds("COS_SIGN_SECONDS"),
+                gives_keys: reader.given("COS_SIGN_KEYS"),
+                max_bytes: reader.number("COS_MAX_BYTES"),
             },
             vod: Vod {
                 secret_id: reader.text("CLOUD_API_SECRET_ID"),
@@ -281,9 +299,7 @@ impl Config {
                 user_sig_seconds: reader.seconds("USER_SIG_SECONDS"),
             },
             sessions: Sessions {
-                keys: std::iter::once(reader.secret("SESSION_KEY"))
-                    .chain(reader.optional_secret("SESSION_KEY_NEXT"))
-                    .collect(),
+                keys: reader.session_keys(),
                 token_seconds: reader.seconds("SESSION_SECONDS"),
                 refresh_seconds: reader.seconds("REFRESH_SECONDS"),
                 per_user: reader.devices("SESSIONS_PER_USER"),
@@ -364,8 +380,12 @@ impl Reader<'_> {
     }
 
     fn secret(&mut self, name: &'static str) -> Secret {
+        self.long_secret(name, SECRET_CHARS)
+    }
+
+    fn long_secret(&mut self, name: &'static str, chars: usize) -> Secret {
         let text = self.text(name);
-        if !text.is_empty() && text.chars().count() < SECRET_CHARS {
+        if !text.is_empty() && text.chars().count() < chars {
             return Secret::new(self.fault::<String>(name, "is too short for a key"));
         }
         if ["changeme", "password", "secretkey", "12345678"].contains(&text.to_ascii_lowercase().as_str()) {
@@ -378,6 +398,13 @@ impl Reader<'_> {
         Some(self.secret(name)).filter(|secret| !secret.expose().is_empty())
     }
 
+    /// The key in force and, if it is set, the next.
+    fn session_keys(&mut self) -> Vec<Secret> {
+        let keys = ["SESSION_KEY", "SESSION_KEY_NEXT"].map(|name| self.long_secret(name, SESSION_KEY_CHARS));
+        let [key, next] = keys;
+        std::iter::once(key).chain(Some(next).filter(|next| !next.expose().is_empty())).collect()
+    }
+
     fn action_auth(&mut self, name: &'static str) -> ActionAuth {
         match self.text(name).as_str() {
             "open" => ActionAuth::Open,
@@ -386,6 +413,14 @@ impl Reader<'_> {
                 self.fault::<()>(name, "is open or user-sig");
                 ActionAuth::UserSig
             }
+        }
+    }
+
+    fn given(&mut self, name: &'static str) -> bool {
+        match self.text(name).as_str() {
+            "given" => true,
+            "refused" => false,
+            _ => self.fault(name, "is given or refused"),
         }
     }
 
@@ -413,6 +448,7 @@ mod tests {
             let good = match name {
                 "ACTION_AUTH" => "open",
                 "BIZID" => "8888",
+                "SESSION_KEY" => "a-key-of-thirty-two-characters-or-more",
                 name if name.ends_with("APPID") || name.ends_with("APP_ID") => "1250000000",
                 name if name.ends_with("_ID") => "AKIDexample",
                 name if name.ends_with("KEY") && !name.starts_with("CALLBACK") && !name.starts_with("OPERATOR") => {
@@ -455,6 +491,14 @@ mod tests {
         assert_eq!(read(&[]).unwrap().live.recording.unwrap().formats, "flv|hls");
         assert_eq!(read(&[("RECORD_FORMATS", "none")]).unwrap().live.recording, None);
         assert!(read(&[("RECORD_FORMATS", "avi")]).is_err());
+    }
+
+    #[test]
+    fn keys_for_any_upload_are_given_unless_that_is_switched_off() {
+        let gives_keys = |word| read(&[("COS_SIGN_KEYS", word)]).map(|config| config.cos.gives_keys);
+        assert_eq!((gives_keys(""), gives_keys("given"), gives_keys("refused")), (Ok(true), Ok(true), Ok(false)));
+        let fault = gives_keys("no").unwrap_err().to_string();
+        assert_eq!(fault, "settings: COS_SIGN_KEYS is given or refused");
     }
 
     #[test]

@@ -31,12 +31,12 @@ pub enum Error {
     UserExists,
     /// Too many attempts of late.
     TooMany,
-    /// What was asked for is switched off by a setting; what that is.
-    SwitchedOff(&'static str),
     /// Only operators may do this.
     NotOperator,
     /// The user is banned from going live.
     Banned,
+    /// The settings of this site do not allow it; what they say.
+    SwitchedOff(&'static str),
     /// There is no such thing; what was looked for.
     NotFound(&'static str),
     /// A notice of the cloud that is too old, or from the future.
@@ -67,9 +67,9 @@ impl fmt::Display for Error {
             Self::WrongPassword => f.write_str("the password is wrong"),
             Self::UserExists => f.write_str("there is an account of this name"),
             Self::TooMany => f.write_str("too many attempts"),
-            Self::SwitchedOff(what) => write!(f, "{what} is switched off"),
             Self::NotOperator => f.write_str("the operator key is missing or wrong"),
             Self::Banned => f.write_str("the user is banned from going live"),
+            Self::SwitchedOff(why) => write!(f, "switched off: {why}"),
             Self::NotFound(what) => write!(f, "no such {what}"),
             Self::StaleNotice => f.write_str("the notice expired too long ago, or expires too far ahead"),
             Self::Cloud(_) => f.write_str("the live cloud could not be asked"),
@@ -91,9 +91,9 @@ impl std::error::Error for Error {
             | Self::WrongPassword
             | Self::UserExists
             | Self::TooMany
-            | Self::SwitchedOff(_)
             | Self::NotOperator
             | Self::Banned
+            | Self::SwitchedOff(_)
             | Self::NotFound(_)
             | Self::StaleNotice => None,
         }

@@ -14,21 +14,22 @@ use aws_smithy_runtime_api::client::{
 };
 use cli::engine::Engine;
 use lambda_http::http::Request;
+use serde_json::Value;
 use shared::{
-    commands::{self, Command, Entry, LiveCallback, Names},
+    commands::{self, Command, LiveCallback, Names},
     config::SETTINGS,
     table::keys,
 };
 
 use crate::{
     harness::{action, notice, program_over, send, tests_folder},
-    steps::{done_by, registered},
+    steps::{registered, signed},
 };
 
 /// Binaries that serve a door, not one command.
 const DOORS: [&str; 2] = ["interface", "live_callback"];
 /// Files beside the commands that are none.
-const NO_COMMANDS: [&str; 2] = ["mod", "rows"];
+const NO_COMMANDS: [&str; 3] = ["mod", "rows", "tokens"];
 
 fn root() -> PathBuf {
     tests_folder().parent().unwrap().to_owned()
@@ -61,7 +62,7 @@ fn binaries() -> BTreeSet<String> {
     paths().into_iter().chain(DOORS).map(str::to_owned).collect()
 }
 
-/// The Actions of a command, the one that its path stands for first.
+/// The Actions of a command as the documents list them, the one that its path stands for first.
 fn actions(path: &str) -> Vec<&'static str> {
     commands::all().iter().filter(|entry| entry.names.name == path).filter_map(|entry| entry.names.action).collect()
 }
@@ -109,11 +110,11 @@ fn the_protocol_has_a_section_per_command_in_order() {
     let document = read("docs/protocol.md");
     let commands = document.split("\n## Commands\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let sections: Vec<_> = commands.lines().filter_map(|line| line.strip_prefix("### ")).collect();
-    let section = |path: &&str| match actions(path).join(", ") {
-        none if none.is_empty() => format!("`{path}`"),
+    let title = |path: &&str| match actions(path).join(", ") {
+        actions if actions.is_empty() => format!("`{path}`"),
         actions => format!("`{path}` ({actions})"),
     };
-    let expected: Vec<_> = paths().iter().map(section).collect();
+    let expected: Vec<_> = paths().iter().map(title).collect();
     assert_eq!(sections, expected);
 }
 
@@ -142,7 +143,7 @@ fn the_protocol_tells_every_code() {
 fn the_readme_lists_every_command() {
     let readme = read("README.md");
     for path in paths() {
-        let row = format!("| `{path}` | {} | `/{path}` |", actions(path).join(", "));
+        let row = format!("| `{path}` | {} | `/{path}` |", actions(path).join(", ")).replace("|  |", "| |");
         assert!(readme.contains(&row), "{row}");
     }
 }
@@ -228,7 +229,7 @@ fn every_setting_is_a_parameter_of_the_template_and_reaches_every_function() {
         let block = &parameters[&parameter(setting.name)];
         let default = block.lines().find_map(|line| line.trim().strip_prefix("Default: "));
         assert_eq!(default.map(|text| text.trim_matches('"')), setting.default, "{}", setting.name);
-        let secret = setting.name.contains("KEY");
+        let secret = setting.name.split('_').any(|word| word == "KEY");
         assert_eq!(block.contains("NoEcho: true"), secret, "{}: whether it is a secret", setting.name);
     }
 }
@@ -278,8 +279,15 @@ fn noting(asked: Asked) -> SharedHttpClient {
     })
 }
 
-/// Calls that take every way through the table, each command's in a row of its own; what has no Action is signed.
-const CALLS: [(&str, &[&str]); 21] = [
+/// Calls that take every way through the table, each command's in a row of its own: its Action, or its path if it has
+/// none.
+///
+/// Calls by a path are signed by whom they name, where that is alice or carol, and by nobody else.
+const CALLS: [(&str, &[&str]); 28] = [
+    ("register", &[r#""userid":"bobby","password":"abc""#]),
+    ("login", &[r#""userid":"bobby","password":"abc""#]),
+    ("get_user_info", &[r#""userid":"alice""#]),
+    ("upload_user_info", &[r#""userid":"alice","nickname":"Al","sex":1"#]),
     ("RequestLVBAddr", &[r#""userid":"a","groupid":"g","title":"t""#; 2]),
     ("ChangeStatus", &[r#""userid":"a","status":1"#, r#""userid":"a","status":0"#]),
     (
@@ -312,6 +320,7 @@ const CALLS: [(&str, &[&str]); 21] = [
     ("FetchGroupMemberList", &[r#""liveuserid":"a","groupid":"other","pageno":1,"pagesize":10"#]),
     ("GetCOSSignV2", &[""]),
     ("GetCOSSign", &[""]),
+    ("get_cos_grant", &[r#""userid":"alice","size":1,"type":"image/png""#]),
     ("GetVodSignatureV2", &[""]),
     ("UploadUGCVideo", &[r#""userid":"a","file_id":"v1","play_url":"http://v/1","title":"t""#; 2]),
     ("RequestLVBAddrForLinkMic", &[r#""userid":"b","title":"t""#]),
@@ -319,10 +328,12 @@ const CALLS: [(&str, &[&str]); 21] = [
     ("MergeVideoStream", &[r#""userid":"a","mergeparams":{}"#]),
     ("ReportUser", &[r#""userid":"b","hostuserid":"a""#]),
     ("ForbidLive", &[r#""userid":"a","forbidflag":1"#]),
-    ("upload_room", &[r#""title":"t""#; 2]),
-    ("get_vod_list", &[r#""index":0,"count":10"#]),
-    ("get_ugc_list", &[r#""index":0,"count":10"#]),
-    ("get_roomservice_sign", &[""]),
+    ("upload_room", &[r#""userid":"alice","title":"t""#; 2]),
+    ("get_vod_list", &[r#""userid":"alice","index":0,"count":10"#]),
+    ("get_ugc_list", &[r#""userid":"alice","index":0,"count":10"#]),
+    ("get_roomservice_sign", &[r#""userid":"alice""#]),
+    ("refresh", &[r#""userid":"alice","refresh_token":"""#]),
+    ("logout", &[r#""userid":"carol""#]),
 ];
 
 #[tokio::test]
@@ -337,9 +348,9 @@ async fn a_policy_allows_what_its_command_was_seen_to_do_and_nothing_else() {
         fields => format!(r#"{{"Action":"{action}",{fields}}}"#),
     };
     // A room with a replay and somebody in another group, so that no call finds nothing.
-    action(&program, &body(CALLS[0].0, CALLS[0].1[0])).await;
+    action(&program, &body("RequestLVBAddr", r#""userid":"a","groupid":"g","title":"t""#)).await;
     action(&program, &body("EnterGroup", r#""userid":"c","liveuserid":"a","groupid":"other","flag":0"#)).await;
-    let alice = registered(&program, "alice").await;
+    let phones = [registered(&program, "alice").await, registered(&program, "carol").await];
     drain();
     let mut seen = BTreeMap::new();
     let recorded = |file: u8| {
@@ -353,25 +364,35 @@ async fn a_policy_allows_what_its_command_was_seen_to_do_and_nothing_else() {
     notice(&program, &recorded(1)).await;
     notice(&program, &recorded(2)).await;
     seen.insert("live_callback".to_owned(), drain());
-    for (action, calls) in CALLS {
-        let called = |entry: &Entry| entry.names.action.unwrap_or(entry.names.name) == action;
-        let entry = commands::all().into_iter().find(called).unwrap();
+    for (name, calls) in CALLS {
+        let mut all = commands::all().into_iter();
+        let Names { name: command, action, .. } =
+            all.find(|entry| entry.names.action.unwrap_or(entry.names.name) == name).unwrap().names;
         for fields in calls {
-            if entry.names.action.is_none() {
-                done_by(&program, &alice, action, serde_json::from_str(&format!("{{{fields}}}")).unwrap()).await;
-                continue;
-            }
-            let request = Request::post("/interface.php").header("x-operator-key", OPERATOR);
-            let answer = send(&program, request.body(body(action, fields).into_bytes()).unwrap()).await.into_body();
+            let (path, body) = match action {
+                Some(action) => ("/interface.php".to_owned(), body(action, fields)),
+                None => (format!("/{command}"), format!("{{{fields}}}")),
+            };
+            let request = Request::post(path).header("x-operator-key", OPERATOR);
+            let answer = match phones.iter().find(|phone| action.is_none() && fields.contains(&phone.user)) {
+                Some(phone) => {
+                    let mut fields: Value = serde_json::from_str(&body).unwrap();
+                    if command == "refresh" {
+                        fields["refresh_token"] = phone.refresh_token.clone().into();
+                    }
+                    signed(&program, phone, command, fields).await
+                }
+                None => send(&program, request.body(body.into_bytes()).unwrap()).await.into_body(),
+            };
             // No cloud can be asked here; all others are answered.
-            let done = answer.contains(r#""returnValue":0"#) || answer.contains(r#""returnValue":3000"#);
-            assert!(done, "{action} {fields}: {answer}");
+            let done = [r#""returnValue":0"#, r#""returnValue":3000"#, r#""code":200"#];
+            assert!(done.iter().any(|done| answer.contains(done)), "{name} {fields}: {answer}");
         }
         let done = drain();
-        if entry.names.action.is_some() {
+        if action.is_some() {
             seen.entry("interface".to_owned()).or_insert_with(BTreeSet::new).extend(done.iter().cloned());
         }
-        seen.insert(entry.names.name.to_owned(), done);
+        seen.insert(command.to_owned(), done);
     }
     program.app.table.warm_up().await.unwrap();
     let at_start = drain();

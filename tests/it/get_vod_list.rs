@@ -54,9 +54,9 @@ async fn a_replay_is_listed_with_all_that_any_app_reads() {
 #[tokio::test]
 async fn the_list_is_that_of_gen_1() {
     let (program, alice) = alices().await;
-    for n in 0..25 {
+    for (n, format) in (0..25).zip(["hls", "flv"].into_iter().cycle()) {
         let (id, to) = (format!("v{n}"), START - 1000 * n);
-        is_recorded(&program, file(&id, ["hls", "flv"][n as usize % 2], to - 100, to)).await;
+        is_recorded(&program, file(&id, format, to - 100, to)).await;
     }
     for (index, count) in [(1, 10), (2, 10), (3, 10), (4, 10), (1, 20), (2, 20)] {
         let (gen_1, gen_2) = (list(&program, 2, index, count).await, page(&program, &alice, index, count).await);

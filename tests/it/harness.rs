@@ -40,6 +40,12 @@ impl Program {
         self.now.load(Ordering::SeqCst)
     }
 
+    /// Its clock.
+    pub(crate) fn clock(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
+        let now = Arc::clone(&self.now);
+        move || now.load(Ordering::SeqCst)
+    }
+
     /// Moves its clock on.
     pub(crate) fn pass(&self, seconds: u64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);
@@ -101,9 +107,8 @@ pub(crate) fn setting(name: &str) -> Option<&'static str> {
         "COS_BUCKET" => Some("covers"),
         "COS_SECRET_ID" | "CLOUD_API_SECRET_ID" => Some("AKIDtest"),
         "IM_SDK_APP_ID" => Some("1400000000"),
-        "PUSH_KEY" | "API_KEY" | "COS_SECRET_KEY" | "CLOUD_API_SECRET_KEY" | "IM_SECRET_KEY" | "SESSION_KEY" => {
-            Some(KEY)
-        }
+        "PUSH_KEY" | "API_KEY" | "COS_SECRET_KEY" | "CLOUD_API_SECRET_KEY" | "IM_SECRET_KEY" => Some(KEY),
+        "SESSION_KEY" => Some("a-session-key-that-is-for-tests-only"),
         _ => None,
     }
 }

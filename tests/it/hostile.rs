@@ -9,14 +9,18 @@ use serde_json::{Map, Value, json};
 use shared::{
     answer::{CALLBACKS, INTERFACE},
     commands::{self, Entry},
-    sign::callback::sign,
+    sign::{
+        callback::sign,
+        session::{body_digest, liteav_sig},
+    },
     types::Secret,
     wire::MAX_BODY_BYTES,
 };
 
 use crate::{
-    harness::{KEY, Program, action, program, program_with, send, variable},
-    requests::{action_body, fields, notices, opening, signed},
+    harness::{KEY, Program, START, action, program, program_with, send, variable},
+    requests::{action_body, fields, going_online, notices, opening, signed},
+    steps::{Phone, registered},
 };
 
 const OPERATOR_KEY: &str = "an-operator-of-the-tests";
@@ -52,6 +56,8 @@ impl Dice {
 /// A program to be treated badly, and how many requests it has had.
 struct Target {
     program: Program,
+    /// Those who sign the calls that name them.
+    phones: Vec<Phone>,
     requests: Cell<usize>,
 }
 
@@ -72,11 +78,15 @@ impl Target {
     /// With the room open that the well-formed requests are about.
     async fn new() -> Self {
         let program = program_with(|name| (name == "OPERATOR_KEY").then_some(OPERATOR_KEY)).await;
-        for body in [opening(), action_body(&commands::all()[1])] {
+        for body in [opening(), going_online()] {
             let opened = action(&program, &body).await;
             assert!(opened.starts_with(r#"{"returnValue":0,"#), "{opened}");
         }
-        Self { program, requests: Cell::new(0) }
+        let mut phones = Vec::new();
+        for user in ["alice", "vera", "carol"] {
+            phones.push(registered(&program, user).await);
+        }
+        Self { program, phones, requests: Cell::new(0) }
     }
 
     async fn post(&self, what: &str, path: &str, body: impl Into<Vec<u8>>) -> Response<String> {
@@ -85,7 +95,12 @@ impl Target {
 
     /// Sends a request and judges the answer.
     async fn request(&self, what: &str, method: Method, path: &str, body: Vec<u8>) -> Response<String> {
-        let request = Request::builder().method(method).uri(path).header("X-Operator-Key", OPERATOR_KEY);
+        let mut request = Request::builder().method(method).uri(path).header("X-Operator-Key", OPERATOR_KEY);
+        let digest = body_digest(&body);
+        let named = |phone: &&Phone| body.windows(phone.user.len()).any(|part| part == phone.user.as_bytes());
+        if let Some(phone) = self.phones.iter().find(named) {
+            request = request.header("Liteav-Sig", liteav_sig(&phone.token, &digest));
+        }
         let request = request.body(body).unwrap();
         let case = Case(what, &request);
         let answer = send(&self.program, request.clone()).await;
@@ -283,10 +298,18 @@ fn spoiled(fields: &Value, values: &[String]) -> Vec<String> {
 
 /// The addresses of a command, with the body that means it there.
 fn doors(entry: &Entry, fields: &Value) -> Vec<(String, Value)> {
-    let mut named = fields.clone();
-    named["Action"] = json!(entry.names.action);
-    let own = entry.names.path.map(|path| (format!("/{path}"), fields.clone()));
-    own.into_iter().chain([(INTERFACE.to_owned(), named)]).collect()
+    let own = entry.names.path.map(|path| {
+        let mut stamped = fields.clone();
+        stamped["timestamp"] = json!(START);
+        stamped["expires"] = json!(10);
+        (format!("/{path}"), stamped)
+    });
+    let named = entry.names.action.map(|action| {
+        let mut named = fields.clone();
+        named["Action"] = json!(action);
+        (INTERFACE.to_owned(), named)
+    });
+    own.into_iter().chain(named).collect()
 }
 
 #[tokio::test]
@@ -382,8 +405,10 @@ async fn huge_and_deep_bodies_are_answered() {
     for entry in commands::all() {
         for (path, body) in doors(&entry, &fields(&entry)) {
             let body = body.to_string();
-            for length in [MAX_BODY_BYTES - 1, MAX_BODY_BYTES, MAX_BODY_BYTES + 1, 4 * MAX_BODY_BYTES] {
+            for length in [MAX_BODY_BYTES, MAX_BODY_BYTES + 1] {
                 let (start, blanks) = (&body[..body.len() - 1], length - body.len());
+                // Some things are done once, and are there already the second time.
+                target.post("the first time", &path, body.clone()).await;
                 let blank = format!("{start}{}}}", " ".repeat(blanks));
                 let answer = target.post("huge, by blanks", &path, blank.clone()).await;
                 let small = target.post("the same without blanks", &path, body.clone()).await;
@@ -428,7 +453,7 @@ async fn huge_and_deep_bodies_are_answered() {
 #[tokio::test]
 async fn a_method_other_than_post_carries_no_call() {
     let target = Target::new().await;
-    let others = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "post", "BREW"];
+    let others = ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "post", "BREW"];
     for method in others.map(|method| Method::from_bytes(method.as_bytes()).unwrap()) {
         for entry in commands::all() {
             for (path, body) in doors(&entry, &fields(&entry)) {
@@ -505,9 +530,10 @@ async fn a_strange_expiry_is_refused_however_well_it_is_signed() {
 #[tokio::test]
 async fn nothing_that_stands_in_for_a_user_sig_gets_past_it() {
     let program = program_with(|name| (name == "ACTION_AUTH").then_some("user-sig")).await;
-    let target = Target { program, requests: Cell::new(0) };
+    let target = Target { program, phones: Vec::new(), requests: Cell::new(0) };
     let values = nasty();
-    for entry in commands::all().iter().filter(|entry| entry.names.action != Some("ForbidLive")) {
+    for entry in commands::all().iter().filter(|entry| entry.names.action.is_some_and(|action| action != "ForbidLive"))
+    {
         let body = action_body(entry);
         for value in &values {
             let body = format!(r#"{},"usersig":{value}}}"#, &body[..body.len() - 1]);
@@ -523,7 +549,7 @@ async fn a_notice_that_is_not_signed_changes_nothing() {
     let program = program().await;
     action(&program, &opening()).await;
     let before = action(&program, r#"{"Action":"GetUserInfo","userid":"alice","type":0}"#).await;
-    let target = Target { program, requests: Cell::new(0) };
+    let target = Target { program, phones: Vec::new(), requests: Cell::new(0) };
     let now = target.program.now();
     for notice in notices(now) {
         let mut body: Value = serde_json::from_str(&signed(notice, now)).unwrap();

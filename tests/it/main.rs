@@ -3,10 +3,12 @@
 //! - [`harness`]: a fresh program on its own embedded table, with a clock that stands still
 //! - [`steps`]: what users, operators and the cloud do, as verbs
 //! - [`stand_in`]: a stand-in for the live cloud
+//! - [`object_store`]: a stand-in for the object storage
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
 //! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`requests`]: one well-formed request for every command
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
+//! - [`sessions`]: what a Gen-2 call must carry to be believed
 //! - [`user_sig`]: what the Gen-1 door asks for with `ACTION_AUTH=user-sig`
 //! - [`lists`]: which rows the pages of the lists have, and what a page costs
 //! - [`concurrency`]: calls that come at the same time
@@ -26,6 +28,7 @@ mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
 mod forbid_live;
+mod get_cos_grant;
 mod get_cos_sign;
 mod get_cos_sign_v4;
 mod get_link_mic_play_url;
@@ -34,6 +37,7 @@ mod get_live_info;
 mod get_push_url;
 mod get_roomservice_sign;
 mod get_ugc_list;
+mod get_user_info;
 mod get_vod_list;
 mod get_vod_sign;
 mod harness;
@@ -41,15 +45,22 @@ mod hostile;
 mod lambda_runtime_api;
 mod lists;
 mod live_callback;
+mod login;
+mod logout;
 mod merge_video_stream;
+mod object_store;
 mod quit_group;
+mod refresh;
+mod register;
 mod report_user;
 mod requests;
 mod runtime;
+mod sessions;
 mod stand_in;
 mod steps;
 mod upload_room;
 mod upload_ugc;
+mod upload_user_info;
 mod user_sig;
 mod vectors;
 mod watch;

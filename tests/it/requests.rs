@@ -20,6 +20,14 @@ pub(crate) fn fields(entry: &Entry) -> Value {
         "StopLVB" | "GetCOSSign" | "GetCOSSignV2" | "GetVodSignature" | "GetVodSignatureV2" => {
             json!({"userid": "alice"})
         }
+        "register" | "login" => json!({"userid": "bobby", "password": "e352963bbbd32a45ce27c73b0666aabe"}),
+        "refresh" => json!({"userid": "carol", "refresh_token": "5e55.0.e352963bbbd32a45ce27c73b0666aabe"}),
+        "logout" => json!({"userid": "carol"}),
+        "get_user_info" => json!({"userid": "alice"}),
+        "upload_user_info" => json!({
+            "userid": "alice", "nickname": "Al", "avatar": "http://h/a.png", "sex": 1, "frontcover": "http://h/c.png",
+        }),
+        "get_cos_grant" => json!({"userid": "alice", "size": 12_345, "type": "image/jpeg"}),
         "ChangeCount" => json!({"userid": "alice", "type": 1, "optype": 0, "flag": 0, "fileid": "f1"}),
         "FetchList" => json!({"userid": "vera", "flag": 4, "pageno": 1, "pagesize": 20}),
         "GetUserInfo" => json!({"userid": "alice", "type": 0, "fileid": "f1"}),
@@ -59,7 +67,16 @@ pub(crate) fn action_body(entry: &Entry) -> String {
 
 /// The Gen-1 call that opens the room of all these requests.
 pub(crate) fn opening() -> String {
-    action_body(&commands::all()[0])
+    call_of("RequestLVBAddr")
+}
+
+/// The Gen-1 call that takes it online.
+pub(crate) fn going_online() -> String {
+    call_of("ChangeStatus")
+}
+
+fn call_of(action: &str) -> String {
+    action_body(commands::all().iter().find(|entry| entry.names.action == Some(action)).expect("a command"))
 }
 
 /// The fields of a notice of every kind that the cloud sends, without `t` and `sign`.

@@ -234,7 +234,7 @@ impl Worlds {
         app.random = Box::new(lambda::getrandom_u32);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve::serve(Arc::new(app), listener, std::future::pending()));
+        tokio::spawn(serve::serve(Arc::new(app), listener, None, std::future::pending()));
         Self { settings: environment(&table), server }
     }
 }
@@ -277,7 +277,8 @@ fn requests(function: &str) -> Vec<Sent> {
     match function {
         "interface" => {
             let all = commands::all();
-            let mut sent: Vec<Sent> = all.iter().map(|entry| Sent::post(INTERFACE, action_body(entry))).collect();
+            let actions = all.iter().filter(|entry| entry.names.action.is_some());
+            let mut sent: Vec<Sent> = actions.map(|entry| Sent::post(INTERFACE, action_body(entry))).collect();
             // Where apps and people come by mistake, the function URL leads to the interface.
             sent.extend(["/", "/index.php"].map(|path| Sent::post(path, "{}")));
             sent.push(Sent::post(INTERFACE, r#"{"Action":"NoSuchAction","userid":"alice"}"#));

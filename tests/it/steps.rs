@@ -3,6 +3,7 @@
 use lambda_http::http::{Request, Response};
 use serde_json::Value;
 use shared::{
+    answer::Origin,
     sign::{
         callback,
         session::{body_digest, liteav_sig},
@@ -41,16 +42,6 @@ pub(crate) async fn action_with(program: &Program, body: &str, header: &str, val
 pub(crate) async fn rest_with(program: &Program, command: &str, body: &str, header: &str, value: &str) -> String {
     let request = Request::post(format!("/{command}")).header(header, value);
     send(program, request.body(body.into()).unwrap()).await.into_body()
-}
-
-/// The code of a Gen-2 answer.
-pub(crate) fn rest_code(answer: &str) -> u64 {
-    parse(answer)["code"].as_u64().unwrap()
-}
-
-/// A field of every row of a page of Gen 2.
-pub(crate) fn listed<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
-    page["list"].as_array().unwrap().iter().map(|row| row[field].as_str().unwrap()).collect()
 }
 
 /// The code of a Gen-1 answer.
@@ -133,6 +124,11 @@ pub(crate) fn column<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
     page["pusherlist"].as_array().unwrap().iter().map(|row| row[field].as_str().unwrap()).collect()
 }
 
+/// A field of every row of a page as Gen-2 apps read it.
+pub(crate) fn listed<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
+    page["list"].as_array().unwrap().iter().map(|row| row[field].as_str().unwrap()).collect()
+}
+
 /// A room, as its row in the lists.
 pub(crate) async fn room(program: &Program, user: &str) -> Value {
     done(program, "GetUserInfo", fields!("userid": user, "type": 0)).await
@@ -208,23 +204,37 @@ pub(crate) fn sign_of(t: u64) -> String {
     format!("\"{}\"", callback::sign(&Secret::new(KEY), &t.to_string()))
 }
 
+/// The password of every user here: what an app makes of one.
+pub(crate) const PASSWORD: &str = "e352963bbbd32a45ce27c73b0666aabe";
+
 /// A phone whose user is logged in.
 pub(crate) struct Phone {
     pub(crate) user: String,
     pub(crate) token: String,
+    pub(crate) refresh_token: String,
+}
+
+impl Phone {
+    /// The phone of a user who was answered this when they logged in or refreshed; `None` if that was refused.
+    pub(crate) fn with(user: &str, answer: &str) -> Option<Self> {
+        let answer = parse(answer);
+        let part = |name: &str| answer["data"][name].as_str().map(str::to_owned);
+        Some(Self { user: user.to_owned(), token: part("token")?, refresh_token: part("refresh_token")? })
+    }
 }
 
 /// A phone on which this user has made an account and logged in.
 pub(crate) async fn registered(program: &Program, user: &str) -> Phone {
-    let body = fields!("userid": user, "password": "e352963bbbd32a45ce27c73b0666aabe").to_string();
-    for command in ["register", "login"] {
-        let mut answer = parse(&rest(program, command, &body).await);
-        assert_eq!(answer["code"], 200, "{command} of {user}: {answer}");
-        if let Value::String(token) = answer["data"]["token"].take() {
-            return Phone { user: user.to_owned(), token };
-        }
-    }
-    panic!("a login gives a token");
+    let body = fields!("userid": user, "password": PASSWORD).to_string();
+    assert_eq!(rest_code(&rest(program, "register", &body).await), 200, "{user}");
+    logged_in(program, user).await
+}
+
+/// A phone on which this user, who has an account, has logged in.
+pub(crate) async fn logged_in(program: &Program, user: &str) -> Phone {
+    let body = fields!("userid": user, "password": PASSWORD).to_string();
+    let answer = rest(program, "login", &body).await;
+    Phone::with(user, &answer).unwrap_or_else(|| panic!("{user} is not logged in: {answer}"))
 }
 
 /// Calls a command at its own address as Android does: stamped and signed. The body of the answer.
@@ -247,4 +257,15 @@ pub(crate) async fn done_by(program: &Program, phone: &Phone, command: &str, fie
     let mut answer = parse(&signed(program, phone, command, fields).await);
     assert_eq!(answer["code"], 200, "{command}: {answer}");
     answer["data"].take()
+}
+
+/// The code of a REST answer.
+pub(crate) fn rest_code(answer: &str) -> u64 {
+    parse(answer)["code"].as_u64().unwrap()
+}
+
+/// Posts a body from an address; the body of the answer.
+pub(crate) async fn post_from(program: &Program, address: &str, path: &str, body: &str) -> String {
+    let request = Request::post(path).extension(Origin(address.parse().unwrap()));
+    send(program, request.body(body.into()).unwrap()).await.into_body()
 }

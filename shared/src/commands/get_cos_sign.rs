@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Command, Names};
-use crate::{app::App, auth::SomeUser, error::Error, sign::cos, wire::Params};
+use crate::{app::App, auth::SomeUser, config::Cos, error::Error, sign::cos, wire::Params};
 
 /// See the module.
 #[derive(Debug)]
@@ -27,8 +27,14 @@ impl Command for GetCosSign {
     }
 
     async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
-        let (settings, now) = (&app.config.cos, app.now());
+        let (settings, now) = (giving_keys(app)?, app.now());
         let key = cos::derive(&settings.secret_key, now, now.plus(settings.sign_seconds));
         Ok(Reply { signKey: key.sign_key, keyTime: key.key_time })
     }
+}
+
+/// The object storage, if what is good for any request may be given to phones.
+pub(super) fn giving_keys(app: &App) -> Result<&Cos, Error> {
+    let settings = &app.config.cos;
+    settings.gives_keys.then_some(settings).ok_or(Error::SwitchedOff("get_cos_grant grants uploads"))
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Command, Names};
+use super::{Command, Names, get_cos_sign::giving_keys};
 use crate::{app::App, auth::SomeUser, error::Error, sign::cos, wire::Params};
 
 /// See the module.
@@ -25,7 +25,7 @@ impl Command for GetCosSignV4 {
     }
 
     async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
-        let (settings, now) = (&app.config.cos, app.now());
+        let (settings, now) = (giving_keys(app)?, app.now());
         let what =
             cos::V4 { appid: settings.appid, bucket: &settings.bucket, secret_id: &settings.secret_id, file: "" };
         // The cloud takes 31 bits: PHP's rand() gave no more.

@@ -6,6 +6,7 @@ mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
 mod forbid_live;
+mod get_cos_grant;
 mod get_cos_sign;
 mod get_cos_sign_v4;
 mod get_link_mic_play_url;
@@ -42,6 +43,7 @@ pub use self::{
     fetch_group_member_list::FetchGroupMemberList,
     fetch_list::FetchList,
     forbid_live::ForbidLive,
+    get_cos_grant::GetCosGrant,
     get_cos_sign::GetCosSign,
     get_cos_sign_v4::GetCosSignV4,
     get_link_mic_play_url::GetLinkMicPlayUrl,
@@ -133,7 +135,7 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 29] {
+pub fn all() -> [Entry; 30] {
     [
         Entry::of::<Register>(),
         Entry::of::<Login>(),
@@ -156,6 +158,7 @@ pub fn all() -> [Entry; 29] {
         Entry::of::<FetchGroupMemberList>(),
         Entry::of::<GetCosSign>(),
         Entry::of::<GetCosSignV4>(),
+        Entry::of::<GetCosGrant>(),
         Entry::of::<GetVodSign>(),
         Entry::of::<GetVodSignV1>(),
         Entry::of::<UploadUgc>(),

@@ -5,9 +5,20 @@
 //!      sign    = base64(HMAC-SHA1(secret key, plain) ++ plain)
 //! v5:  keyTime = "<start>;<end>"                                 seconds since 1970
 //!      signKey = hex(HMAC-SHA1(secret key, keyTime))
+//!
+//!      encode    = percent-encoding of all but A-Z a-z 0-9 - _ . ~, in upper case
+//!      list      = lower(encode(name))=encode(value), sorted by name, joined by &
+//!      text      = lower(method) \n path, decoded \n list of signed parameters \n list of signed headers \n
+//!      signature = hex(HMAC-SHA1(the 40 digits of signKey, "sha1" \n keyTime \n hex(SHA1(text)) \n))
+//!      header    = q-sign-algorithm=sha1&q-ak=<secret id>&q-sign-time=<keyTime>&q-key-time=<keyTime>
+//!                  &q-header-list=<names, joined by ;>&q-url-param-list=<the same>&q-signature=<signature>
+//!
+//!      a form's signature = hex(HMAC-SHA1(the 40 digits of signKey, hex(SHA1(policy))))
 //! ```
+//!
+//! The storage compares what is listed and nothing else: a parameter or a header that is not signed may be added.
 
-use super::{hex, hmac_sha1, signed_text};
+use super::{hex, hmac_sha1, sha1_hex, signed_text};
 use crate::types::{Secret, UnixSeconds};
 
 /// What a v4 signature is made for.
@@ -51,4 +62,94 @@ pub struct SignKey {
 pub fn derive(key: &Secret, start: UnixSeconds, end: UnixSeconds) -> SignKey {
     let key_time = format!("{start};{end}");
     SignKey { sign_key: hex(&hmac_sha1(key, &key_time)), key_time }
+}
+
+/// What of a request is signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method, in any case.
+    pub method: &'a str,
+    /// The path, not encoded, with the `/` that it begins with.
+    pub path: &'a str,
+    /// Parameters of the query, not encoded.
+    pub parameters: &'a [(&'a str, &'a str)],
+    /// Headers.
+    pub headers: &'a [(&'a str, &'a str)],
+}
+
+impl Request<'_> {
+    /// What the signature digests: the method, the path and both lists, a line each.
+    pub fn text(&self) -> String {
+        let [(_, parameters), (_, headers)] = [self.parameters, self.headers].map(lists);
+        format!("{}\n{}\n{parameters}\n{headers}\n", self.method.to_ascii_lowercase(), self.path)
+    }
+}
+
+impl SignKey {
+    /// The header `Authorization` with which a request is good for the whole stretch of the key.
+    ///
+    /// ```
+    /// use shared::{sign::cos, types::{Secret, UnixSeconds}};
+    /// // As COS's SDK for Python has it.
+    /// let key = cos::derive(
+    ///     &Secret::new("BQYIM75p8x0iWVFSIgqEKwFprpRSVHlz"), UnixSeconds(1_557_989_151), UnixSeconds(1_557_996_351));
+    /// let headers = [("Host", "examplebucket-1250000000.cos.ap-beijing.myqcloud.com")];
+    /// let request = cos::Request { method: "DELETE", path: "/x", parameters: &[], headers: &headers };
+    /// let header = key.authorization("AKIDQjz3ltompVjBni5LitkWHFlFpwkn9U5q", request);
+    /// let (_, signed) = header.split_once("&q-header-list=").unwrap();
+    /// assert_eq!(signed, "host&q-url-param-list=&q-signature=032c69f2ce35bd55911f2417af18411ad7a4cbb5");
+    /// ```
+    pub fn authorization(&self, secret_id: &str, request: Request<'_>) -> String {
+        let [(parameters, _), (headers, _)] = [request.parameters, request.headers].map(lists);
+        let key_time = &self.key_time;
+        let signature = self.sign(&format!("sha1\n{key_time}\n{}\n", sha1_hex(&request.text())));
+        format!(
+            "q-sign-algorithm=sha1&q-ak={secret_id}&q-sign-time={key_time}&q-key-time={key_time}\
+             &q-header-list={headers}&q-url-param-list={parameters}&q-signature={signature}"
+        )
+    }
+
+    /// The signature of a form that uploads under a policy, a JSON text.
+    pub fn sign_policy(&self, policy: &str) -> String {
+        self.sign(&sha1_hex(policy))
+    }
+
+    /// Signs with the digits of the key, not with the bytes that they stand for.
+    fn sign(&self, text: &str) -> String {
+        hex(&hmac_sha1(&Secret::new(&self.sign_key), text))
+    }
+}
+
+/// The names of the pairs, and the pairs themselves, each as it is signed.
+fn lists(pairs: &[(&str, &str)]) -> (String, String) {
+    let mut pairs: Vec<_> =
+        pairs.iter().map(|(name, value)| (encode(name).to_ascii_lowercase(), encode(value))).collect();
+    pairs.sort();
+    let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+    let both: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    (names.join(";"), both.join("&"))
+}
+
+/// The URL of an object by its path, which is not encoded.
+///
+/// ```
+/// use shared::sign::cos::url;
+/// assert_eq!(url("h", "/a b/\u{7528}.png"), "https://h/a%20b/%E7%94%A8.png");
+/// ```
+pub fn url(host: &str, path: &str) -> String {
+    let segments: Vec<_> = path.split('/').map(encode).collect();
+    format!("https://{host}{}", segments.join("/"))
+}
+
+/// Percent-encodes every byte but letters, digits, `-`, `_`, `.` and `~`.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }

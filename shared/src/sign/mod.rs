@@ -39,6 +39,11 @@ pub(crate) fn md5_hex(parts: &[&str]) -> String {
     hex(&digest.finalize())
 }
 
+/// The SHA-1 of `text`, as 40 hexadecimal digits.
+fn sha1_hex(text: &str) -> String {
+    hex(&Sha1::digest(text))
+}
+
 /// HMAC-SHA1 of `text`.
 fn hmac_sha1(key: &Secret, text: &str) -> [u8; 20] {
     let mut mac = Hmac::<Sha1>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes a key of any length");
@@ -87,6 +92,12 @@ mod tests {
     #[test]
     fn md5_known_answer() {
         assert_eq!(md5_hex(&["message", " digest"]), "f96b697d7cb7938d525a2f31aaf161d0");
+    }
+
+    /// FIPS 180, the first example of SHA-1.
+    #[test]
+    fn sha1_known_answer() {
+        assert_eq!(sha1_hex("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
     }
 
     #[test]

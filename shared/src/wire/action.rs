@@ -39,9 +39,8 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
         Error::TooMany => (4003, "frequency control"),
         // The original had neither; its numbers 10000 and 10001 were never used.
-        Error::BadSignature | Error::NotOperator | Error::WrongPassword | Error::UserExists | Error::SwitchedOff(_) => {
-            (10000, "not allowed")
-        }
+        Error::BadSignature | Error::WrongPassword | Error::UserExists => (10000, "not allowed"),
+        Error::NotOperator | Error::SwitchedOff(_) => (10000, "not allowed"),
         Error::Banned => (10001, "banned from going live"),
     }
 }
@@ -51,9 +50,8 @@ fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", plain(name))),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
-        Error::Meaningless(what) => Some((*what).to_owned()),
+        Error::Meaningless(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
         Error::NotFound(what) => Some(format!("no such {what}")),
-        Error::SwitchedOff(what) => Some(format!("{what} is switched off")),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
         | Error::BadSignature

@@ -28,15 +28,11 @@ fn code(error: &Error) -> (u16, u16) {
         // Sending these again would not help, so they get the status that ends the matter, as the original.
         Error::MalformedRequest => (200, 4001),
         Error::InvalidParam { .. } | Error::Meaningless(_) | Error::UnknownCommand(_) => (200, 4002),
+        Error::SwitchedOff(_) => (200, 4002),
         // A key that is set wrong must show as failing callbacks, and heal when it is set right.
         Error::BadSignature | Error::NotOperator => (403, 4003),
         Error::StaleNotice => (403, 4004),
-        Error::Banned
-        | Error::NotFound(_)
-        | Error::WrongPassword
-        | Error::UserExists
-        | Error::TooMany
-        | Error::SwitchedOff(_) => (200, 0),
+        Error::Banned | Error::NotFound(_) | Error::WrongPassword | Error::UserExists | Error::TooMany => (200, 0),
         Error::Cloud(_) | Error::Table(_) => (500, 2003),
     }
 }

@@ -6,7 +6,7 @@ pub mod action;
 pub mod callback;
 pub mod rest;
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
@@ -86,7 +86,6 @@ fn json(envelope: &impl Serialize) -> String {
 }
 
 /// One call, read.
-#[derive(Debug)]
 pub struct Call {
     /// How the caller speaks.
     pub dialect: Dialect,
@@ -102,11 +101,25 @@ pub struct Call {
     pub address: Option<IpAddr>,
 }
 
+/// Nothing of what the caller sent: there may be a password in it.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}
+
 /// The fields of a call's JSON object, with the leniency that the originals had towards types.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Params {
     fields: Map<String, Value>,
     text: Vec<u8>,
+}
+
+/// Nothing of what the caller sent: there may be a password in it.
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Params").finish_non_exhaustive()
+    }
 }
 
 impl Params {
@@ -365,6 +378,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_call_shows_nothing_of_what_was_sent() {
+        let params = Params::read(Dialect::Rest, br#"{"password":"secret-1"}"#.to_vec()).unwrap();
+        let [signature, user_sig, operator_key] = ["secret-2", "secret-3", "secret-4"].map(|key| Some(key.to_owned()));
+        let call = Call { dialect: Dialect::Rest, params, signature, user_sig, operator_key, address: None };
+        assert_eq!(format!("{call:?} {:?}", call.params), "Call { dialect: Rest, .. } Params { .. }");
+    }
 
     #[test]
     fn whole_numbers_are_read_as_the_original_did() {

@@ -56,9 +56,8 @@ fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(plain(name)),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
-        Error::Meaningless(what) | Error::NotFound(what) => Some((*what).to_owned()),
+        Error::Meaningless(what) | Error::NotFound(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
         Error::Banned => Some("banned from going live".to_owned()),
-        Error::SwitchedOff(what) => Some(format!("{what} is switched off")),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
         | Error::BadSignature

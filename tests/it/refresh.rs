@@ -1,0 +1,176 @@
+//! `refresh`: tokens traded for the next, once.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::{
+    harness::{Program, golden, program, program_with, rest},
+    steps::{Phone, fields, logged_in, registered, rest_code, rest_with, signed},
+};
+
+/// Alice's phone, just registered.
+async fn alice(program: &Program) -> Phone {
+    registered(program, "alice").await
+}
+
+/// Alice's phone after a refresh, if that was done.
+fn renewed(answer: &str) -> Option<Phone> {
+    Phone::with("alice", answer)
+}
+
+async fn refresh(program: &Program, token: &str) -> String {
+    rest(program, "refresh", &json!({"userid": "alice", "refresh_token": token}).to_string()).await
+}
+
+async fn works(program: &Program, phone: &Phone) -> bool {
+    rest_code(&signed(program, phone, "get_user_info", fields!()).await) == 200
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_traded_for_new_tokens_and_the_old_ones_are_over() {
+    let program = program().await;
+    let old = alice(&program).await;
+    let answer = refresh(&program, &old.refresh_token).await;
+    let new = renewed(&answer).unwrap();
+    let drawn = answer.replace(&new.token, "..").replace(&new.refresh_token, "..");
+    golden("refresh/ok.rest.json", &drawn);
+    assert!(!works(&program, &old).await);
+    assert!(works(&program, &new).await);
+}
+
+#[tokio::test]
+async fn of_eight_uses_at_the_same_time_one_wins_and_its_session_lives_on() {
+    for _ in 0..4 {
+        let program = Arc::new(program().await);
+        let old = Arc::new(alice(&program).await);
+        let calls = (0..8).map(|_| {
+            let (program, old) = (Arc::clone(&program), Arc::clone(&old));
+            tokio::spawn(async move { renewed(&refresh(&program, &old.refresh_token).await) })
+        });
+        let mut won = Vec::new();
+        for call in calls.collect::<Vec<_>>() {
+            won.extend(call.await.unwrap());
+        }
+        assert_eq!(won.len(), 1, "S15");
+        assert!(works(&program, &won[0]).await);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_comes_again_later_ends_the_session() {
+    let program = program().await;
+    let old = alice(&program).await;
+    let new = renewed(&refresh(&program, &old.refresh_token).await).unwrap();
+    program.pass(3);
+    golden("refresh/used.rest.json", &refresh(&program, &old.refresh_token).await);
+    assert!(works(&program, &new).await, "as if it had come at the same time");
+    program.pass(1);
+    assert_eq!(rest_code(&refresh(&program, &old.refresh_token).await), 498);
+    assert!(!works(&program, &new).await, "two have it, and which of them is the user nobody knows");
+    assert_eq!(rest_code(&refresh(&program, &new.refresh_token).await), 498);
+}
+
+#[tokio::test]
+async fn a_token_of_two_generations_ago_ends_the_session_at_once() {
+    let program = program().await;
+    let first = alice(&program).await;
+    let second = renewed(&refresh(&program, &first.refresh_token).await).unwrap();
+    let third = renewed(&refresh(&program, &second.refresh_token).await).unwrap();
+    assert_eq!(rest_code(&refresh(&program, &first.refresh_token).await), 498);
+    assert!(!works(&program, &third).await);
+}
+
+#[tokio::test]
+async fn reuse_on_one_device_does_not_end_the_session_of_another() {
+    let program = program_with(|name| (name == "SESSIONS_PER_USER").then_some("2")).await;
+    let one = alice(&program).await;
+    let other = logged_in(&program, "alice").await;
+    let renewed = renewed(&refresh(&program, &one.refresh_token).await).unwrap();
+    program.pass(10);
+    refresh(&program, &one.refresh_token).await;
+    assert!(!works(&program, &renewed).await);
+    assert!(works(&program, &other).await);
+}
+
+#[tokio::test]
+async fn tokens_end_on_the_server_and_can_be_refreshed_for_longer() {
+    let program = program().await;
+    let old = alice(&program).await;
+    program.pass(86_399);
+    assert!(works(&program, &old).await);
+    program.pass(1);
+    assert!(!works(&program, &old).await, "S6");
+    program.pass(29 * 86_400 - 1);
+    let new = renewed(&refresh(&program, &old.refresh_token).await).unwrap();
+    assert!(works(&program, &new).await);
+    program.pass(30 * 86_400);
+    assert_eq!(rest_code(&refresh(&program, &new.refresh_token).await), 498, "30 days without a sign of life");
+}
+
+#[tokio::test]
+async fn no_signature_is_needed_but_a_wrong_one_is_refused() {
+    let program = program().await;
+    let old = alice(&program).await;
+    let body = json!({"userid": "alice", "refresh_token": old.refresh_token}).to_string();
+    let wrong = "0".repeat(32);
+    let answer = rest_with(&program, "refresh", &body, "liteav-sig", &wrong).await;
+    assert_eq!(rest_code(&answer), 498);
+    let fields = fields!("refresh_token": old.refresh_token.clone());
+    let new = renewed(&signed(&program, &old, "refresh", fields).await).unwrap();
+    assert!(works(&program, &new).await, "as the app of 2019 signs it");
+    assert_eq!(rest_code(&refresh(&program, &new.refresh_token).await), 200, "B15");
+}
+
+#[tokio::test]
+async fn a_token_of_another_user_or_of_nobody_is_refused() {
+    let program = program().await;
+    let alice = alice(&program).await;
+    registered(&program, "bobby").await;
+    let body = json!({"userid": "bobby", "refresh_token": alice.refresh_token}).to_string();
+    assert_eq!(rest_code(&rest(&program, "refresh", &body).await), 498);
+    let (session, rest_of_it) = alice.refresh_token.split_once('.').unwrap();
+    let (_, mac) = rest_of_it.split_once('.').unwrap();
+    for forged in [
+        format!("{session}.1.{mac}"),
+        format!("{session}.00.{mac}"),
+        format!("{session}.0.{}", "0".repeat(64)),
+        format!("{session}.0."),
+        format!("{session}.18446744073709551615.{mac}"),
+        format!("{}.x", alice.refresh_token),
+        alice.refresh_token.to_uppercase(),
+        alice.token.clone(),
+        ".".to_owned(),
+        "12345".to_owned(),
+    ] {
+        assert_eq!(rest_code(&refresh(&program, &forged).await), 498, "{forged}");
+    }
+    assert!(works(&program, &alice).await, "none of this was hers");
+    assert_eq!(rest_code(&rest(&program, "refresh", r#"{"userid":"alice","refresh_token":["x"]}"#).await), 602);
+    assert_eq!(rest_code(&rest(&program, "refresh", r#"{"userid":"alice"}"#).await), 602);
+}
+
+#[tokio::test]
+async fn keys_can_be_changed_without_logging_anybody_out() {
+    const OLD: &str = "a-session-key-that-is-for-tests-only";
+    const NEW: &str = "another-session-key-for-the-tests-too";
+    let settings = |key: &'static str, next: &'static str| {
+        move |name: &str| match name {
+            "SESSION_KEY" => Some(key),
+            "SESSION_KEY_NEXT" => Some(next).filter(|next| !next.is_empty()),
+            _ => None,
+        }
+    };
+    // One table for programs before, while and after the keys are changed.
+    let engine = cli::engine::Engine::in_memory().unwrap();
+    let world = async |key, next| crate::harness::program_over(engine.http_client(), settings(key, next)).await;
+    let before = world(OLD, "").await;
+    let first = alice(&before).await;
+    let between = world(NEW, OLD).await;
+    assert!(works(&between, &first).await);
+    let second = renewed(&refresh(&between, &first.refresh_token).await).unwrap();
+    let after = world(NEW, "").await;
+    assert!(works(&after, &second).await);
+    assert!(!works(&after, &first).await);
+    assert_eq!(rest_code(&refresh(&after, &first.refresh_token).await), 498);
+}

@@ -1,0 +1,191 @@
+//! What a Gen-2 call must carry to be believed: a signature of its very bytes, in a session that lives, of now.
+
+use lambda_http::http::Request;
+use serde_json::json;
+use shared::sign::session::{body_digest, liteav_sig};
+
+use crate::{
+    harness::{Program, program, program_with, send},
+    steps::{Phone, fields, registered, rest_code, rest_with, signed},
+    watch::Watch,
+};
+
+fn sig(phone: &Phone, body: &str) -> String {
+    liteav_sig(&phone.token, &body_digest(body.as_bytes()))
+}
+
+/// The code of a call with this body, signed over these bytes.
+async fn signed_over(program: &Program, phone: &Phone, body: &str, signed: &str) -> u64 {
+    rest_code(&rest_with(program, "get_user_info", body, "liteav-sig", &sig(phone, signed)).await)
+}
+
+async fn call(program: &Program, phone: &Phone, body: &str) -> u64 {
+    signed_over(program, phone, body, body).await
+}
+
+#[tokio::test]
+async fn the_signature_covers_every_byte_as_it_was_sent() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let now = program.now();
+    let body = format!(r#"{{"userid":"alice","timestamp":{now},"expires":10}}"#);
+    assert_eq!(call(&program, &alice, &body).await, 200);
+    assert_eq!(
+        call(&program, &alice, &format!(r#" {{"expires":10, "timestamp":{now} ,"userid":" alice "}}"#)).await,
+        200
+    );
+    for other in [&body[1..], &body[..body.len() - 1], &body.replace("10", "11"), &format!("{body} "), ""] {
+        assert_eq!(signed_over(&program, &alice, &body, other).await, 498, "{other}");
+    }
+    let right = sig(&alice, &body);
+    for wrong in [
+        right.to_uppercase(),
+        right[1..].to_owned(),
+        format!("{right}0"),
+        format!("{right}, {right}"),
+        "0".repeat(32),
+        body_digest(body.as_bytes()),
+        liteav_sig("", &body_digest(body.as_bytes())),
+    ] {
+        let answer = rest_with(&program, "get_user_info", &body, "liteav-sig", &wrong).await;
+        assert_eq!(rest_code(&answer), 498, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_signature_that_is_there_twice_is_none() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let body = format!(r#"{{"userid":"alice","timestamp":{},"expires":10}}"#, program.now());
+    for headers in [["x".to_owned(), sig(&alice, &body)], [sig(&alice, &body), "x".to_owned()]] {
+        let request = headers.iter().fold(Request::post("/get_user_info"), |r, value| r.header("liteav-sig", value));
+        let answer = send(&program, request.body(body.clone().into_bytes()).unwrap()).await;
+        assert_eq!(rest_code(answer.body()), 498);
+    }
+}
+
+#[tokio::test]
+async fn one_user_s_signature_is_not_another_s() {
+    let program = program().await;
+    let (alice, bobby) = (registered(&program, "alice").await, registered(&program, "bobby").await);
+    let body = format!(r#"{{"userid":"alice","timestamp":{},"expires":10}}"#, program.now());
+    assert_eq!(call(&program, &bobby, &body).await, 498);
+    assert_eq!(call(&program, &alice, &body.replace("alice", "ALICE")).await, 498, "S14");
+    assert_eq!(call(&program, &alice, &body.replace("alice", "nobody")).await, 498);
+}
+
+#[tokio::test]
+async fn a_call_is_good_for_as_long_as_it_says_and_a_phone_s_clock_may_be_off() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let now = program.now();
+    let skew = 300;
+    let at = async |timestamp: u64, expires: u64| {
+        call(&program, &alice, &json!({"userid": "alice", "timestamp": timestamp, "expires": expires}).to_string())
+            .await
+    };
+    assert_eq!(at(now, 10).await, 200);
+    assert_eq!(at(now - 10 - skew, 10).await, 200);
+    assert_eq!(at(now - 10 - skew - 1, 10).await, 498, "S4: stale");
+    assert_eq!(at(now + skew, 10).await, 200);
+    assert_eq!(at(now + skew + 1, 10).await, 498, "S4: from the future");
+    assert_eq!(at(now - skew - 1, 0).await, 498);
+    // As iOS, which sends how long its session is: but no longer than that.
+    assert_eq!(at(now - 80_000, 86_400).await, 200);
+    assert_eq!(at(now - 90_000, 1_000_000).await, 498);
+}
+
+#[tokio::test]
+async fn a_moment_is_seconds_or_milliseconds_a_number_or_a_text() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let now = program.now();
+    for timestamp in [
+        format!("{now}"),
+        format!("\"{now}\""),
+        format!("{now}123.4"),
+        format!("{now}123"),
+        format!("{now}.5"),
+        format!("{}e3", now),
+    ] {
+        let body = format!(r#"{{"userid":"alice","timestamp":{timestamp},"expires":86400}}"#);
+        assert_eq!(call(&program, &alice, &body).await, 200, "{timestamp}");
+    }
+    for timestamp in ["\"x\"", "-1", "null", "[]", "{}", "true", "\"\"", "1e300", "0", "\"NaN\"", "\"inf\""] {
+        let body = format!(r#"{{"userid":"alice","timestamp":{timestamp},"expires":10}}"#);
+        assert_eq!(call(&program, &alice, &body).await, 498, "S4: {timestamp}");
+    }
+    for expires in ["\"x\"", "-1", "[]", "1.5"] {
+        let body = format!(r#"{{"userid":"alice","timestamp":{now},"expires":{expires}}}"#);
+        assert_eq!(call(&program, &alice, &body).await, 498, "S4: {expires}");
+    }
+    assert_eq!(call(&program, &alice, r#"{"userid":"alice","expires":10}"#).await, 498, "S4: missing");
+}
+
+#[tokio::test]
+async fn an_android_app_that_signs_a_second_later_than_it_writes_passes() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let now = program.now();
+    let body = |second| format!(r#"{{"userid":"alice","timestamp":{second},"expires":10}}"#);
+    assert_eq!(signed_over(&program, &alice, &body(now), &body(now + 1)).await, 200);
+    assert_eq!(signed_over(&program, &alice, &body(now), &body(now + 2)).await, 498);
+    assert_eq!(signed_over(&program, &alice, &body(now), &body(now - 1)).await, 498);
+    // Nothing but the moment may differ.
+    let other = body(now + 1).replace("10", "11");
+    assert_eq!(signed_over(&program, &alice, &body(now), &other).await, 498);
+}
+
+#[tokio::test]
+async fn how_far_a_clock_may_be_off_is_a_setting() {
+    let program = program_with(|name| (name == "CLOCK_SKEW_SECONDS").then_some("0")).await;
+    let alice = registered(&program, "alice").await;
+    let at = async |timestamp: u64| {
+        call(&program, &alice, &json!({"userid": "alice", "timestamp": timestamp, "expires": 10}).to_string()).await
+    };
+    assert_eq!(at(program.now() - 10).await, 200);
+    assert_eq!(at(program.now() - 11).await, 498);
+    assert_eq!(at(program.now() + 1).await, 498);
+}
+
+#[tokio::test]
+async fn only_post_is_served() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let body = format!(r#"{{"userid":"alice","timestamp":{},"expires":10}}"#, program.now());
+    for method in ["GET", "PUT", "DELETE", "PATCH"] {
+        let request = Request::builder().method(method).uri("/get_user_info").header("liteav-sig", sig(&alice, &body));
+        let answer = send(&program, request.body(body.clone().into_bytes()).unwrap()).await;
+        assert_eq!(rest_code(answer.body()), 602, "S16: {method}, as without a body");
+    }
+    let request = Request::options("/login").body(Vec::new()).unwrap();
+    let answer = send(&program, request).await;
+    assert_eq!((answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()), (405, "POST"));
+}
+
+#[tokio::test]
+async fn a_signed_call_costs_one_read_before_its_own_work_and_an_unsigned_one_none() {
+    let watch = Watch::default();
+    let engine = cli::engine::Engine::in_memory().unwrap();
+    let program = crate::harness::program_over(watch.over(engine.http_client()), |_| None).await;
+    let alice = registered(&program, "alice").await;
+    watch.take();
+    assert_eq!(rest_code(&signed(&program, &alice, "get_cos_sign", fields!()).await), 200);
+    let asked: Vec<String> = watch.take().into_iter().map(|asked| asked.operation).collect();
+    assert_eq!(asked, ["GetItem"]);
+    let body = format!(r#"{{"userid":"alice","timestamp":{},"expires":10}}"#, program.now());
+    assert_eq!(rest_code(&crate::harness::rest(&program, "get_cos_sign", &body).await), 498);
+    assert!(watch.take().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_table_holds_signs_nothing() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let user = shared::types::UserId::parse("alice").unwrap();
+    let (account, sessions) = program.app.table.account_and_sessions(&user).await.unwrap();
+    let kept = format!("{:?}{}", sessions, account.unwrap().password.unwrap().expose());
+    assert!(!kept.contains(&alice.token));
+    assert!(!kept.contains("e352963bbbd32a45ce27c73b0666aabe"), "S11");
+    assert!(kept.contains("$argon2id$v=19$"), "S11: {kept}");
+}
