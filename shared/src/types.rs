@@ -251,6 +251,13 @@ impl<const MAX: usize> Text<MAX> {
     }
 }
 
+/// A link is a text of one line.
+impl<const MAX: usize> From<Link<MAX>> for Text<MAX> {
+    fn from(Link(link): Link<MAX>) -> Self {
+        Self(link)
+    }
+}
+
 /// A page of a list: pages are numbered from 1, and page 0 is page 1.
 ///
 /// ```

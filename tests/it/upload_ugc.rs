@@ -49,6 +49,9 @@ async fn an_app_of_gen_2_says_what_it_says_beside_the_title_and_need_not_say_whe
         "frontcover": "http://h/c.png", "location": "深圳",
     );
     assert_eq!(rest_code(&signed_as_it_is(&program, &alice, "upload_ugc", fields).await), 200);
+    let fields =
+        fields!("userid": "alice", "file_id": "u2", "play_url": "u", "title": "t", "frontcover": "javascript:x");
+    assert_eq!(rest_code(&signed_as_it_is(&program, &alice, "upload_ugc", fields).await), 602);
     let page = list(&program, 5, 1, 10).await;
     let info = &page["pusherlist"][0]["userinfo"];
     assert_eq!((info["frontcover"].as_str(), info["location"].as_str()), (Some("http://h/c.png"), Some("深圳")));

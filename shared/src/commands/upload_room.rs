@@ -35,28 +35,26 @@ impl Command for UploadRoom {
     }
 
     async fn run(self, Uploader(caller): Uploader, app: &App) -> Result<Nothing, Error> {
+        let Self { title, frontcover, location } = self;
         let account = app.table.account(caller.id()).await?;
-        let show = self.show(account.as_ref());
+        let mut profile = account.map(shown).unwrap_or_default();
+        if !frontcover.as_str().is_empty() {
+            profile.frontcover = frontcover.into();
+        }
+        profile.location = location;
+        let show = Show { group: None, title, profile, description: Text::default() };
         open_room(app, caller.id(), &show).await?;
         Ok(Nothing {})
     }
 }
 
-impl UploadRoom {
-    /// What is shown, and who shows it, so that Gen-1 viewers see that too.
-    fn show(self, account: Option<&Account>) -> Show {
-        let Self { title, frontcover, location } = self;
-        let own = Some(frontcover.as_str()).filter(|cover| !cover.is_empty());
-        let cover = own.or(account.map(|account| account.frontcover.as_str()));
+/// What Gen-1 viewers see of an account beside its user's room.
+fn shown(account: Account) -> Profile {
+    Profile {
         // A nickname may hold what no line of a list can; then the list has none.
-        let nickname = account.and_then(|account| Text::parse(account.nickname.as_str()));
-        let headpic = account.and_then(|account| Text::parse(account.avatar.as_str()));
-        let profile = Profile {
-            nickname: nickname.unwrap_or_default(),
-            headpic: headpic.unwrap_or_default(),
-            frontcover: cover.and_then(Text::parse).unwrap_or_default(),
-            location,
-        };
-        Show { group: None, title, profile, description: Text::default() }
+        nickname: Text::parse(account.nickname.as_str()).unwrap_or_default(),
+        headpic: Text::from(account.avatar).widened(),
+        frontcover: account.frontcover.into(),
+        location: Text::default(),
     }
 }

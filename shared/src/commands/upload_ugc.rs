@@ -6,7 +6,7 @@ use crate::{
     auth::Uploader,
     error::Error,
     table::{Profile, Video},
-    types::{FileId, Text, UserId},
+    types::{FileId, Link, Text, UserId},
     wire::{Filled, Params},
 };
 
@@ -31,8 +31,8 @@ impl Command for UploadUgc {
         let Filled(title) = params.required("title")?;
         let mut profile = profile(params)?;
         // Gen-2 apps have no `userinfo`: what they say of the video stands beside its title.
-        if let Some(cover) = params.optional("frontcover")? {
-            profile.frontcover = cover;
+        if let Some(cover) = params.optional::<Link<255>>("frontcover")? {
+            profile.frontcover = cover.into();
         }
         if let Some(location) = params.optional("location")? {
             profile.location = location;
