@@ -292,7 +292,7 @@ pub struct UnixSeconds(pub u64);
 
 impl UnixSeconds {
     /// Reads a number of seconds, however it is written, and drops its fraction; `None` if it is none, is negative, or is
-    /// a million times as far from 1970 as now.
+    /// 10^15 or more.
     ///
     /// ```
     /// use shared::types::UnixSeconds;
