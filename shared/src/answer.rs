@@ -53,7 +53,10 @@ impl Door {
         if path.is_empty() || HOME.iter().chain([&INTERFACE]).any(|known| known[1..] == *path) {
             return Some(Self::Interface);
         }
-        if CALLBACKS.iter().any(|known| known[1..] == *path) {
+        // Whatever follows, as in PHP, and as it is deployed, where every path takes notices.
+        let follows =
+            |known: &str| path.strip_prefix(&known[1..]).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        if CALLBACKS.iter().any(|known| follows(known).is_some()) {
             return Some(Self::Callback);
         }
         let name = path.strip_prefix("interface.php/").unwrap_or(path);

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use time::{
+    OffsetDateTime,
+    macros::{datetime, format_description, offset},
+};
+
 /// Defines a name that identifies something: one line of 1 to `$max` characters.
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $max:literal) => {
@@ -238,6 +243,19 @@ impl<const MAX: usize> Text<MAX> {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same text, where a longer one may stand.
+    pub fn widened<const WIDER: usize>(self) -> Text<WIDER> {
+        const { assert!(MAX <= WIDER) };
+        Text(self.0)
+    }
+}
+
+/// A link is a text of one line.
+impl<const MAX: usize> From<Link<MAX>> for Text<MAX> {
+    fn from(Link(link): Link<MAX>) -> Self {
+        Self(link)
+    }
 }
 
 /// A page of a list: pages are numbered from 1, and page 0 is page 1.
@@ -273,6 +291,38 @@ impl Page {
 pub struct UnixSeconds(pub u64);
 
 impl UnixSeconds {
+    /// Reads a number of seconds, however it is written, and drops its fraction; `None` if it is none, is negative, or is
+    /// 10^15 or more.
+    ///
+    /// ```
+    /// use shared::types::UnixSeconds;
+    /// assert_eq!(UnixSeconds::parse("1600000000.5"), Some(UnixSeconds(1_600_000_000)));
+    /// assert_eq!(UnixSeconds::parse("1.5e9"), Some(UnixSeconds(1_500_000_000)));
+    /// assert_eq!(UnixSeconds::parse("-1"), None);
+    /// assert_eq!(UnixSeconds::parse("noon"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment: f64 = text.parse().ok().filter(|moment| (0.0..1e15).contains(moment))?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 1e15")]
+        Some(Self(moment as u64))
+    }
+
+    /// The moment by the clocks of China, UTC+8, as Gen-2 apps show it. What is later than the year 9999 is its end.
+    ///
+    /// ```
+    /// use shared::types::UnixSeconds;
+    /// assert_eq!(UnixSeconds(1_600_000_000).in_china(), "2020-09-13 20:26:40");
+    /// assert_eq!(UnixSeconds(0).in_china(), "1970-01-01 08:00:00");
+    /// assert_eq!(UnixSeconds(u64::MAX).in_china(), "9999-12-31 23:59:59");
+    /// ```
+    pub fn in_china(self) -> String {
+        const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59 +8);
+        let seconds = i64::try_from(self.0).unwrap_or(i64::MAX).min(LAST.unix_timestamp());
+        let moment = OffsetDateTime::from_unix_timestamp(seconds).expect("a moment before the last one");
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+        moment.to_offset(offset!(+8)).format(format).expect("every moment has these")
+    }
+
     /// The moment `seconds` later.
     #[must_use]
     pub fn plus(self, seconds: u64) -> Self {
@@ -302,11 +352,9 @@ impl Timestamp {
     /// Reads the moment, or gives `None` if it is none.
     pub fn parse(text: &str) -> Option<Self> {
         /// Seconds up to the year 5138, milliseconds since 1973.
-        const MILLISECONDS_FROM: f64 = 1e11;
-        let moment: f64 = text.parse().ok().filter(|moment| (0.0..1e15).contains(moment))?;
-        let seconds = if moment > MILLISECONDS_FROM { moment / 1000.0 } else { moment };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 1e15")]
-        Some(Self(UnixSeconds(seconds as u64)))
+        const MILLISECONDS_FROM: u64 = 100_000_000_000;
+        let UnixSeconds(moment) = UnixSeconds::parse(text)?;
+        Some(Self(UnixSeconds(if moment > MILLISECONDS_FROM { moment / 1000 } else { moment })))
     }
 }
 

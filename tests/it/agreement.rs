@@ -283,7 +283,7 @@ fn noting(asked: Asked) -> SharedHttpClient {
 /// none.
 ///
 /// Calls by a path are signed by whom they name, where that is alice or carol, and by nobody else.
-const CALLS: [(&str, &[&str]); 24] = [
+const CALLS: [(&str, &[&str]); 28] = [
     ("register", &[r#""userid":"bobby","password":"abc""#]),
     ("login", &[r#""userid":"bobby","password":"abc""#]),
     ("get_user_info", &[r#""userid":"alice""#]),
@@ -328,6 +328,10 @@ const CALLS: [(&str, &[&str]); 24] = [
     ("MergeVideoStream", &[r#""userid":"a","mergeparams":{}"#]),
     ("ReportUser", &[r#""userid":"b","hostuserid":"a""#]),
     ("ForbidLive", &[r#""userid":"a","forbidflag":1"#]),
+    ("upload_room", &[r#""userid":"alice","title":"t""#; 2]),
+    ("get_vod_list", &[r#""userid":"alice","index":0,"count":10"#]),
+    ("get_ugc_list", &[r#""userid":"alice","index":0,"count":10"#]),
+    ("get_roomservice_sign", &[r#""userid":"alice""#]),
     ("refresh", &[r#""userid":"alice","refresh_token":"""#]),
     ("logout", &[r#""userid":"carol""#]),
 ];

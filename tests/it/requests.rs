@@ -48,6 +48,11 @@ pub(crate) fn fields(entry: &Entry) -> Value {
         }
         "MergeVideoStream" => json!({"userid": "alice", "mergeparams": {"interface": {"para": {"app_id": "1"}}}}),
         "ReportUser" => json!({"userid": "vera", "hostuserid": "alice"}),
+        "upload_room" => {
+            json!({"userid": "alice", "title": "hello", "frontcover": "http://h/c.png", "location": "深圳"})
+        }
+        "get_vod_list" | "get_ugc_list" => json!({"userid": "alice", "index": 1, "count": 20}),
+        "get_roomservice_sign" => json!({"userid": "alice"}),
         "ForbidLive" => json!({"userid": "alice", "forbidflag": 0}),
         other => panic!("{other} has no well-formed request"),
     }

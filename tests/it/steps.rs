@@ -124,6 +124,11 @@ pub(crate) fn column<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
     page["pusherlist"].as_array().unwrap().iter().map(|row| row[field].as_str().unwrap()).collect()
 }
 
+/// A field of every row of a page as Gen-2 apps read it.
+pub(crate) fn listed<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
+    page["list"].as_array().unwrap().iter().map(|row| row[field].as_str().unwrap()).collect()
+}
+
 /// A room, as its row in the lists.
 pub(crate) async fn room(program: &Program, user: &str) -> Value {
     done(program, "GetUserInfo", fields!("userid": user, "type": 0)).await
@@ -237,6 +242,11 @@ pub(crate) async fn signed(program: &Program, phone: &Phone, command: &str, mut 
     fields["userid"] = phone.user.as_str().into();
     fields["timestamp"] = program.now().into();
     fields["expires"] = 10.into();
+    signed_as_it_is(program, phone, command, fields).await
+}
+
+/// Calls a command at its own address with just these fields, signed. The body of the answer.
+pub(crate) async fn signed_as_it_is(program: &Program, phone: &Phone, command: &str, fields: Value) -> String {
     let body = fields.to_string();
     let signature = liteav_sig(&phone.token, &body_digest(body.as_bytes()));
     rest_with(program, command, &body, "liteav-sig", &signature).await

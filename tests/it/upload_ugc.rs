@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{action, golden, program, rest},
-    steps::{column, list, publish},
+    steps::{column, fields, list, publish, registered, rest_code, signed_as_it_is},
 };
 
 #[tokio::test]
@@ -38,6 +38,23 @@ async fn a_caller_of_the_rest_dialect_must_sign() {
     let program = program().await;
     let body = r#"{"userid":"alice","file_id":"u1","play_url":"http://vod/u1.mp4","title":"hi"}"#;
     golden("upload_ugc/unsigned.rest.json", &rest(&program, "upload_ugc", body).await);
+}
+
+#[tokio::test]
+async fn an_app_of_gen_2_says_what_it_says_beside_the_title_and_need_not_say_when() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let fields = fields!(
+        "userid": "alice", "file_id": "u1", "play_url": "http://vod/u1.mp4", "title": "hi",
+        "frontcover": "http://h/c.png", "location": "深圳",
+    );
+    assert_eq!(rest_code(&signed_as_it_is(&program, &alice, "upload_ugc", fields).await), 200);
+    let fields =
+        fields!("userid": "alice", "file_id": "u2", "play_url": "u", "title": "t", "frontcover": "javascript:x");
+    assert_eq!(rest_code(&signed_as_it_is(&program, &alice, "upload_ugc", fields).await), 602);
+    let page = list(&program, 5, 1, 10).await;
+    let info = &page["pusherlist"][0]["userinfo"];
+    assert_eq!((info["frontcover"].as_str(), info["location"].as_str()), (Some("http://h/c.png"), Some("深圳")));
 }
 
 #[tokio::test]

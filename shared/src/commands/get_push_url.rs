@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     sign::push_url::fits_url,
     table::{Opened, Show},
-    types::UserId,
+    types::{StreamId, UserId},
     wire::{Filled, Params},
 };
 
@@ -38,9 +38,10 @@ impl Command for GetPushUrl {
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
         let group = params.required("groupid")?;
-        let Filled(title) = params.required("title")?;
+        let Filled::<128>(title) = params.required("title")?;
         let description = params.object("userinfo").optional("desc")?.unwrap_or_default();
-        Ok(Self { show: Show { group, title, profile: profile(params)?, description } })
+        let show = Show { group: Some(group), title: title.widened(), profile: profile(params)?, description };
+        Ok(Self { show })
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
@@ -48,13 +49,19 @@ impl Command for GetPushUrl {
         if !fits_url(id) {
             return Err(Error::Meaningless(UNFIT));
         }
-        let (prefix, key) = (live.domains.prefix(), &live.push_key);
-        let streams = [live.domains.stream(id), live.domains.distinct_stream(id, key)];
-        let Opened::Open(stream) = app.table.open_room(id, &self.show, &prefix, streams, now).await? else {
-            return Err(Error::Banned);
-        };
+        let stream = open_room(app, id, &self.show).await?;
         let expiry = now.plus(live.push_url_seconds);
         let pushurl = live.domains.push_url(&live.push_key, &stream, expiry, live.recording.as_ref());
         Ok(Reply { pushurl, timestamp: now.0 })
+    }
+}
+
+/// Opens the room of `user`, whose name can be part of a URL, for a show; the stream that it is to push.
+pub(super) async fn open_room(app: &App, user: &UserId, show: &Show) -> Result<StreamId, Error> {
+    let (domains, key) = (&app.config.live.domains, &app.config.live.push_key);
+    let streams = [domains.stream(user), domains.distinct_stream(user, key)];
+    match app.table.open_room(user, show, &domains.prefix(), streams, app.now()).await? {
+        Opened::Open(stream) => Ok(stream),
+        Opened::Banned => Err(Error::Banned),
     }
 }

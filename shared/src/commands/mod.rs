@@ -13,7 +13,10 @@ mod get_link_mic_play_url;
 mod get_link_mic_push_url;
 mod get_live_info;
 mod get_push_url;
+mod get_roomservice_sign;
+mod get_ugc_list;
 mod get_user_info;
+mod get_vod_list;
 mod get_vod_sign;
 mod live_callback;
 mod login;
@@ -25,6 +28,7 @@ mod register;
 mod report_user;
 mod rows;
 mod tokens;
+mod upload_room;
 mod upload_ugc;
 mod upload_user_info;
 
@@ -46,7 +50,10 @@ pub use self::{
     get_link_mic_push_url::GetLinkMicPushUrl,
     get_live_info::GetLiveInfo,
     get_push_url::GetPushUrl,
+    get_roomservice_sign::GetRoomserviceSign,
+    get_ugc_list::GetUgcList,
     get_user_info::GetUserInfo,
+    get_vod_list::GetVodList,
     get_vod_sign::{GetVodSign, GetVodSignV1},
     live_callback::LiveCallback,
     login::Login,
@@ -56,6 +63,7 @@ pub use self::{
     refresh::Refresh,
     register::Register,
     report_user::ReportUser,
+    upload_room::UploadRoom,
     upload_ugc::UploadUgc,
     upload_user_info::UploadUserInfo,
 };
@@ -127,7 +135,7 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 26] {
+pub fn all() -> [Entry; 30] {
     [
         Entry::of::<Register>(),
         Entry::of::<Login>(),
@@ -135,6 +143,10 @@ pub fn all() -> [Entry; 26] {
         Entry::of::<Logout>(),
         Entry::of::<GetUserInfo>(),
         Entry::of::<UploadUserInfo>(),
+        Entry::of::<UploadRoom>(),
+        Entry::of::<GetVodList>(),
+        Entry::of::<GetUgcList>(),
+        Entry::of::<GetRoomserviceSign>(),
         Entry::of::<GetPushUrl>(),
         Entry::of::<ChangeStatus>(),
         Entry::of::<StopLive>(),

@@ -1,11 +1,14 @@
-//! The rows of the lists, as Gen-1 apps read them.
+//! The rows of the lists: as Gen-1 apps read them, and who is shown beside those that Gen-2 apps read.
+
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
 use crate::{
+    app::App,
     error::Error,
     sign::push_url::Domains,
-    table::{Profile, Replay, Room, Status, Video},
+    table::{Face, Profile, Replay, Room, Status, Video},
     types::UserId,
     wire::Params,
 };
@@ -16,6 +19,26 @@ pub(super) fn host(params: &Params) -> Result<UserId, Error> {
     match params.optional("liveuserid")? {
         Some(host) => Ok(host),
         None => params.required("userid"),
+    }
+}
+
+/// Who is shown beside the rows of a page.
+pub(super) struct Faces(HashMap<UserId, Face>);
+
+impl Faces {
+    /// Those of the users of a page of rows, as they are now: one request for all.
+    pub(super) async fn of(app: &App, users: impl Iterator<Item = &UserId>) -> Result<Self, Error> {
+        let users: BTreeSet<UserId> = users.cloned().collect();
+        Ok(Self(app.table.faces(&users).await?))
+    }
+
+    /// The nickname and the portrait to show beside a row of `user`. Who has no account, as in Gen 1, is shown as the
+    /// row itself has it.
+    pub(super) fn beside<'a>(&'a self, user: &UserId, row: &'a Profile) -> (&'a str, &'a str) {
+        match self.0.get(user) {
+            Some(face) => (face.nickname.as_str(), face.avatar.as_str()),
+            None => (row.nickname.as_str(), row.headpic.as_str()),
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use super::{Command, Names, Nothing, profile};
 use crate::{
     app::App,
-    auth::User,
+    auth::Uploader,
     error::Error,
     table::{Profile, Video},
-    types::{FileId, Text, UserId},
+    types::{FileId, Link, Text, UserId},
     wire::{Filled, Params},
 };
 
@@ -21,7 +21,7 @@ pub struct UploadUgc {
 
 impl Command for UploadUgc {
     const NAMES: Names = Names::both("upload_ugc", "UploadUGCVideo");
-    type Caller = User;
+    type Caller = Uploader;
     type Reply = Nothing;
 
     fn parse(params: &Params) -> Result<Self, Error> {
@@ -29,10 +29,18 @@ impl Command for UploadUgc {
         let file = params.required("file_id")?;
         let Filled(play_url) = params.required("play_url")?;
         let Filled(title) = params.required("title")?;
-        Ok(Self { file, title, play_url, profile: profile(params)? })
+        let mut profile = profile(params)?;
+        // Gen-2 apps have no `userinfo`: what they say of the video stands beside its title.
+        if let Some(cover) = params.optional::<Link<255>>("frontcover")? {
+            profile.frontcover = cover.into();
+        }
+        if let Some(location) = params.optional("location")? {
+            profile.location = location;
+        }
+        Ok(Self { file, title, play_url, profile })
     }
 
-    async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, Uploader(caller): Uploader, app: &App) -> Result<Nothing, Error> {
         let Self { file, title, play_url, profile } = self;
         let video = Video { user: caller.id().clone(), file, title, play_url, profile, published_at: app.now() };
         app.table.publish_video(&video, app.config.replay_window_seconds).await?;

@@ -5,6 +5,7 @@
 pub mod callback;
 pub mod cos;
 pub mod push_url;
+pub mod roomservice;
 pub mod session;
 pub mod user_sig;
 pub mod vod;

@@ -2,22 +2,23 @@
 //!
 //! | item       | `PK`                                | `SK`                   | read by                                          |
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
-//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, change_status, change_count, get_live_info, enter_group, quit_group, forbid_live, live_callback |
-//! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, get_vod_list |
+//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, forbid_live, live_callback |
+//! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
 //! | sessions   | `USER#<user>`                       | `SESSIONS`             | every signed call of Gen 2                       |
 //! | attempts   | `ATTEMPTS#<what>#<who>`             | `<stretch of time>`    | login, register                                  |
-//! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, live_callback, get_link_mic_play_url |
+//! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url |
 //! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback |
 //! | span       | `USER#<user>`                       | `SPAN#<start>#<file>`  | live_callback: which replays a recording overlaps |
 //! | journal    | `USER#<user>`                       | `JOURNAL`              | live_callback: the last decision about a recording |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
 //! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>` | enter_group, quit_group, fetch_group_member_list |
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
-//! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list                                       |
+//! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
 //!
 //! The index [`LISTS`] has every row that stands in a list, under `list` (`online`, `offline`, `replays` or `videos`)
-//! and `position`; fetch_list reads it. Rows are complete in it: a list costs no read per row.
+//! and `position`; fetch_list, get_vod_list and get_ugc_list read it. Rows are complete in it: a list costs no read per
+//! row.
 
 use std::collections::HashMap;
 

@@ -41,6 +41,7 @@ pub use self::{
     replays::{Recording, Replay},
     rooms::{Opened, Profile, PushNotice, Room, Show, Status},
     sessions::{Renewed, Session, Sessions},
+    streams::Owner,
     videos::Video,
 };
 use crate::types::UnixSeconds;

@@ -44,7 +44,7 @@ pub struct Replay {
     /// Its first file, which names it.
     pub file: FileId,
     /// The title.
-    pub title: Text<128>,
+    pub title: Text<255>,
     /// The broadcaster.
     pub profile: Profile,
     /// Where it plays as one file; empty if it does not.
@@ -150,7 +150,7 @@ impl Table {
                 .set("longest", number(journal.longest.max(length)))
                 .set("file", text(recording.file.as_str()))
                 .set_text("url", recording.url.as_str())
-                .set("format", text(recording.format.as_str()))
+                .set_text("format", recording.format.as_str())
                 .set("started_at", moment(recording.start))
                 .set("ended_at", moment(recording.end))
                 .set_text("joins", decision.joins.as_ref().map_or("", FileId::as_str));

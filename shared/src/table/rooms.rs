@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Listed, Result, Table, contended, counter_in, damaged, keys,
+    Item, Listed, Result, Table,
+    batch::Reads,
+    contended, counter_in, damaged, keys,
     lists::{Change, List, Position, Series},
     moment, moment_in, number, parsed, text, text_in,
     update::{Outcome, Update, Written},
@@ -54,10 +56,10 @@ impl Profile {
 /// What a broadcaster is about to show.
 #[derive(Clone, Debug)]
 pub struct Show {
-    /// The chat room.
-    pub group: GroupId,
+    /// The chat room; without one the room keeps the one that it has.
+    pub group: Option<GroupId>,
     /// Its title.
-    pub title: Text<128>,
+    pub title: Text<255>,
     /// Who shows it.
     pub profile: Profile,
     /// What it is about.
@@ -88,10 +90,10 @@ impl Status {
 pub struct Room {
     /// Whose it is.
     pub user: UserId,
-    /// The chat room.
+    /// The chat room; empty if it never had one.
     pub group: String,
     /// The title.
-    pub title: Text<128>,
+    pub title: Text<255>,
     /// The broadcaster.
     pub profile: Profile,
     /// What it is about.
@@ -242,9 +244,12 @@ impl Table {
         let position = Position::of(now, user.as_str());
         let renew = || {
             let update = Update::of(keys::room(user))
-                .set("group", text(show.group.as_str()))
                 .set("title", text(show.title.as_str()))
                 .set_text("description", show.description.as_str());
+            let update = match &show.group {
+                Some(group) => update.set("group", text(group.as_str())),
+                None => update,
+            };
             show.profile.write(update)
         };
         let start = || {
@@ -303,6 +308,13 @@ impl Table {
     /// The room of `user`.
     pub async fn room(&self, user: &UserId) -> Result<Option<Room>> {
         self.get(keys::room(user), "read a room").await?.as_ref().map(Room::read).transpose()
+    }
+
+    /// The room of the first of these users who has one.
+    pub async fn first_room(&self, users: &[UserId]) -> Result<Option<Room>> {
+        let keys: Vec<_> = users.iter().map(keys::room).collect();
+        let rooms = self.batch(keys.iter().cloned(), Reads::Consistent, "read rooms").await?;
+        keys.iter().find_map(|key| rooms.get(&keys::id(key))).map(Room::read).transpose()
     }
 
     /// Moves a room online or offline because its app says so. Nothing happens if there is no room, or it is banned.

@@ -6,6 +6,17 @@ use super::{
 };
 use crate::types::{StreamId, UnixSeconds, UserId};
 
+/// Whose a stream is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This user's own.
+    User(UserId),
+    /// It was lent to a guest of a joint broadcast.
+    Guest,
+    /// We gave it to nobody.
+    Nobody,
+}
+
 impl Table {
     /// Gives `user` the first of the streams that is not somebody else's, for good.
     pub(super) async fn claim_stream(
@@ -52,11 +63,13 @@ impl Table {
         Err(taken(CONTEXT))
     }
 
-    /// The user whose own stream this is; not the guest to whom it was lent.
-    pub async fn stream_owner(&self, stream: &StreamId) -> Result<Option<UserId>> {
-        let owner = self.get(keys::stream(stream), "say whose stream it is").await?;
-        let owner = owner.filter(|item| !item.contains_key("guest"));
-        owner.map(|item| parsed(&item, "user", UserId::parse)).transpose()
+    /// Whose stream this is.
+    pub async fn stream_owner(&self, stream: &StreamId) -> Result<Owner> {
+        match self.get(keys::stream(stream), "say whose stream it is").await? {
+            Some(item) if item.contains_key("guest") => Ok(Owner::Guest),
+            Some(item) => parsed(&item, "user", UserId::parse).map(Owner::User),
+            None => Ok(Owner::Nobody),
+        }
     }
 
     /// Whether we gave this stream to anybody, as their own or for a joint broadcast that goes on.

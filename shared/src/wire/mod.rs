@@ -13,7 +13,9 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     error::Error,
-    types::{AccountName, FileId, GroupId, Link, Nickname, Password, Sex, StreamId, Text, Timestamp, UserId},
+    types::{
+        AccountName, FileId, GroupId, Link, Nickname, Password, Sex, StreamId, Text, Timestamp, UnixSeconds, UserId,
+    },
 };
 
 /// The longest body that is read: as nginx before the original. The longest that an app sends is some hundred bytes.
@@ -166,6 +168,15 @@ impl Params {
         }
     }
 
+    /// The field, which must be there; `None` if it is null.
+    pub fn nullable<T: FromParam>(&self, name: &'static str) -> Result<Option<T>, Error> {
+        if self.fields.contains_key(name) {
+            self.optional(name)
+        } else {
+            Err(Error::InvalidParam { name, reason: MISSING })
+        }
+    }
+
     /// The field, which must be a text and not something that could be taken for one.
     pub fn text_only(&self, name: &'static str) -> Result<String, Error> {
         match self.fields.get(name) {
@@ -177,7 +188,7 @@ impl Params {
     /// The field as text, which must be there; empty if it is neither a number nor a text.
     pub fn number_or_text(&self, name: &'static str) -> Result<String, Error> {
         match self.fields.get(name) {
-            None | Some(Value::Null) => Err(Error::InvalidParam { name, reason: MISSING }),
+            None => Err(Error::InvalidParam { name, reason: MISSING }),
             Some(value @ (Value::Number(_) | Value::String(_))) => Ok(String::from_param(value).unwrap_or_default()),
             Some(_) => Ok(String::new()),
         }
@@ -316,6 +327,18 @@ impl FromParam for Nickname {
 impl FromParam for Sex {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         Self::from_number(i64::from_param(value)?).ok_or("is none of -1, 0 and 1!")
+    }
+}
+
+/// A moment in seconds: a number, or its text, also with a fraction or an exponent, as PHP's `is_numeric` has it.
+impl FromParam for UnixSeconds {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        let seconds = match value {
+            Value::Number(number) => Self::parse(&number.to_string()),
+            Value::String(text) => Self::parse(text.trim()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        seconds.ok_or("is no time!")
     }
 }
 
