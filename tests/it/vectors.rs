@@ -14,18 +14,18 @@ use sha1::{Digest, Sha1};
 use shared::{
     config::Config,
     sign::{
-        callback, cos, hex,
+        callback, cos, hex, matches,
         push_url::{self, Domains, Recording},
-        user_sig, vod,
+        session, user_sig, vod,
     },
-    types::{Secret, UnixSeconds, UserId},
+    types::{Password, Secret, UnixSeconds, UserId},
     wire::{Filled, FromParam},
 };
 
 use crate::harness::{Program, action, post, program_with, tests_folder, variable};
 
 /// Every file that a test here reads.
-const FORMULAS: [&str; 15] = [
+const FORMULAS: [&str; 18] = [
     "cos_v4_sign",
     "cos_v5_authorization",
     "cos_v5_post_policy",
@@ -35,10 +35,13 @@ const FORMULAS: [&str; 15] = [
     "im_usersig_v2",
     "im_usersig_v2_userbuf",
     "im_usersig_v2_verify",
+    "liteav_sig",
+    "liteav_sig_verify",
     "lvb_gen1_play_url_with_sign",
     "lvb_gen1_request_lvb_addr",
     "lvb_gen1_request_lvb_addr_linkmic",
     "lvb_txsecret",
+    "password_hash",
     "vod_upload_sign",
     "vod_upload_sign_legacy_short",
 ];
@@ -474,4 +477,41 @@ async fn a_notice_is_taken_or_refused_as_the_original_did_or_better() {
     }
     println!("event_callback_verify: {posted} of {} compared", vectors.len());
     assert!(posted > 0 || vectors.is_empty(), "no notice was posted");
+}
+
+#[test]
+fn the_signature_of_a_call_is_that_of_the_apps() {
+    check("liteav_sig", |vector| {
+        let digest = session::body_digest(vector.text("body").as_bytes());
+        vector.compare("sig", session::liteav_sig(&vector.text("token"), &digest));
+        Verdict::Compared
+    });
+}
+
+#[test]
+fn the_signature_of_a_call_is_good_where_the_original_says_so() {
+    check("liteav_sig_verify", |vector| {
+        let inputs = &vector.0["inputs"];
+        if !vector.text("body").contains(&format!("\"userid\":{}", inputs["session_userid"])) {
+            return Verdict::NotOurs("whose session it is the table says");
+        }
+        if inputs["token"].as_str().is_none_or(str::is_empty) {
+            return Verdict::NotOurs("no session is without a token");
+        }
+        let digest = session::body_digest(vector.text("body").as_bytes());
+        vector.compare("valid", matches(&session::liteav_sig(&vector.text("token"), &digest), &vector.text("sig")));
+        Verdict::Compared
+    });
+}
+
+/// The app computes it; that it can be what we take for the password is ours.
+#[test]
+fn what_the_apps_make_of_a_password_is_a_password_here() {
+    check("password_hash", |vector| {
+        let digest = |text: &str| session::body_digest(text.as_bytes());
+        let sent = digest(&format!("{}{}", digest(&vector.text("password")), vector.text("userid")));
+        assert!(Password::parse(&sent).is_some(), "{sent}");
+        vector.compare("password_hash", sent);
+        Verdict::Compared
+    });
 }
