@@ -11,6 +11,12 @@ use shared::{
 /// Settings by their names.
 pub type Settings = BTreeMap<String, String>;
 
+/// What the file of a development configuration begins with.
+const HEAD: &str = "# A development configuration: the keys are invented, so no real cloud takes what they sign.\n\
+                    # Put the values of your accounts here; `mini-lvb settings` says what each one is.\n";
+/// The setting that is nobody's business but ours.
+const SESSION_KEY: &str = "SESSION_KEY";
+
 /// Why there are no settings.
 #[derive(Debug)]
 pub struct Error(String);
@@ -63,11 +69,26 @@ pub fn judge(settings: &Settings, environment: impl Fn(&str) -> Option<String>) 
 }
 
 /// The development configuration of a data folder: made with new secrets at the first start, read at every other.
+///
+/// One of a version that had no sessions gets a key for them: no cloud has to know it.
 pub fn development(file: &Path) -> Result<Settings, Error> {
     if !file.exists() {
-        write_private(file, &as_text(&invented())).map_err(|error| fault(file, error))?;
+        write_private(file, &format!("{HEAD}{}", lines(&invented()))).map_err(|error| fault(file, error))?;
     }
-    read(file)
+    let mut settings = read(file)?;
+    if !settings.contains_key(SESSION_KEY) {
+        let mut added = invented();
+        added.retain(|name, _| name == SESSION_KEY);
+        let append = || {
+            io::Write::write_all(
+                &mut fs::OpenOptions::new().append(true).open(file)?,
+                format!("\n{}", lines(&added)).as_bytes(),
+            )
+        };
+        append().map_err(|error| fault(file, error))?;
+        settings.extend(added);
+    }
+    Ok(settings)
 }
 
 /// Settings with which everything works but the cloud itself.
@@ -86,10 +107,9 @@ pub fn invented() -> Settings {
     wanted.map(|setting| (setting.name.to_owned(), invented(setting.name))).collect()
 }
 
-fn as_text(settings: &Settings) -> String {
-    let mut text = "# A development configuration: the keys are invented, so no real cloud takes what they sign.\n\
-                    # Put the values of your accounts here; `mini-lvb settings` says what each one is.\n"
-        .to_owned();
+/// The settings as a file has them.
+fn lines(settings: &Settings) -> String {
+    let mut text = String::new();
     for (name, value) in settings {
         writeln!(text, "{name} = {value:?}").expect("a text can be written to");
     }
@@ -118,7 +138,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_read() {
         let settings = invented();
-        let table: toml::Table = as_text(&settings).parse().unwrap();
+        let table: toml::Table = lines(&settings).parse().unwrap();
         assert!(settings.iter().all(|(name, value)| table[name].as_str() == Some(value)));
         assert_eq!(table.len(), settings.len());
     }

@@ -194,6 +194,23 @@ fn a_second_run_finds_the_data_and_the_settings_of_the_first() {
 }
 
 #[test]
+fn a_folder_of_a_version_without_sessions_gets_a_key_for_them_once() {
+    let folder = Folder::new();
+    drop(Server::start(&folder.0));
+    let file = folder.0.join("settings.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let older: String =
+        text.lines().filter(|line| !line.starts_with("SESSION_KEY")).map(|l| format!("{l}\n")).collect();
+    assert_ne!(older, text);
+    std::fs::write(&file, &older).unwrap();
+    drop(Server::start(&folder.0));
+    let completed = std::fs::read_to_string(&file).unwrap();
+    assert!(completed.starts_with(&older) && completed.matches("SESSION_KEY = ").count() == 1, "{completed}");
+    drop(Server::start(&folder.0));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), completed);
+}
+
+#[test]
 fn a_killed_server_has_kept_every_write_that_it_acknowledged() {
     const WRITERS: usize = 4;
     const WRITES: usize = 200;
