@@ -178,7 +178,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
         }
     };
-    serve(Arc::new(app), listener, options.proxy, stop).await;
+    serve(Arc::new(app), listener, options.proxy.map(|proxy| proxy.to_canonical()), stop).await;
     folder.map_or(Ok(()), Folder::leave)?;
     Ok(())
 }

@@ -1,6 +1,13 @@
 //! The HTTP server of one's own: every function in one process.
 
-use std::{convert::Infallible, future::Future, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
@@ -53,7 +60,7 @@ async fn serve_at_most(
             let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
             let (stream, client) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            io::Result::Ok((place, stream, client.ip()))
+            io::Result::Ok((place, stream, client.ip().to_canonical()))
         };
         let (place, stream, client) = tokio::select! {
             next = next => match next {
@@ -97,7 +104,9 @@ async fn serve_at_most(
 /// Whom the proxy says that it took the request from: it writes that behind whatever the client made up.
 fn forwarded_for<T>(request: &Request<T>) -> Option<IpAddr> {
     let header = request.headers().get_all("x-forwarded-for").iter().next_back()?;
-    header.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+    let last = header.to_str().ok()?.rsplit(',').next()?.trim();
+    let address = last.parse().or_else(|_| last.parse().map(|with_port: SocketAddr| with_port.ip()));
+    address.ok().map(|address| address.to_canonical())
 }
 
 /// Answers one request.
@@ -160,6 +169,9 @@ mod tests {
         assert_eq!(request(&["203.0.113.7"]).as_deref(), Some("203.0.113.7"));
         assert_eq!(request(&["6.6.6.6, 203.0.113.7"]).as_deref(), Some("203.0.113.7"));
         assert_eq!(request(&["6.6.6.6", "2001:db8::7"]).as_deref(), Some("2001:db8::7"));
+        assert_eq!(request(&["203.0.113.7:41000"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(request(&["[2001:db8::7]:41000"]).as_deref(), Some("2001:db8::7"));
+        assert_eq!(request(&["::ffff:203.0.113.7"]).as_deref(), Some("203.0.113.7"));
         assert_eq!(request(&["203.0.113.7, nonsense"]), None);
         assert_eq!(request(&[]), None);
     }

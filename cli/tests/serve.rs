@@ -63,6 +63,26 @@ impl Server {
         TcpStream::connect(&self.address).unwrap()
     }
 
+    /// Starts behind a proxy at this address, with a limit of one failed login from an address.
+    fn behind(proxy: &str, data: &Path) -> Self {
+        let mut command = command(&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap(), "--proxy", proxy]);
+        Self::run(command.env("ADDRESS_LOGIN_LIMIT", "1"))
+    }
+
+    /// Guesses a password, as somebody whom a proxy, or nobody but the caller, says to be at this address; the answer.
+    fn guess(&self, address: &str) -> String {
+        let body = r#"{"userid":"nobody","password":"wrong"}"#;
+        let head = format!(
+            "POST /login HTTP/1.1\r\nconnection: close\r\nx-forwarded-for: {address}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut connection = self.connect();
+        connection.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     fn call(&self, body: &str) -> String {
         exchange(&mut self.connect(), "POST", "/interface.php", body.as_bytes()).unwrap()
     }
@@ -180,6 +200,18 @@ fn a_body_over_the_limit_is_no_call() {
 }
 
 #[test]
+fn the_proxy_says_who_is_calling_and_nobody_else_does() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    let behind_it = Server::behind("127.0.0.1", &folder.0);
+    assert!(behind_it.guess("203.0.113.7").contains(r#""code":620"#));
+    assert!(behind_it.guess("203.0.113.7").contains(r#""code":4003"#));
+    assert!(behind_it.guess("203.0.113.8").contains(r#""code":620"#));
+    let beside_it = Server::behind("127.0.0.9", &other.0);
+    assert!(beside_it.guess("203.0.113.7").contains(r#""code":620"#));
+    assert!(beside_it.guess("203.0.113.8").contains(r#""code":4003"#), "a caller's own word");
+}
+
+#[test]
 fn a_second_run_finds_the_data_and_the_settings_of_the_first() {
     let folder = Folder::new();
     let url = |answer: String| answer.split("txSecret").next().unwrap().to_owned();
@@ -276,7 +308,9 @@ fn every_fault_of_the_settings_is_said_at_once() {
     let file = folder.0.join("own.toml");
     std::fs::write(&file, "BIZID = \"88 88\"\nPUSH_KEY = \"short\"\n").unwrap();
     let said = complaint(&["--memory", "--config", file.to_str().unwrap()]);
-    for part in ["ACTION_AUTH is not set", "BIZID may hold", "PUSH_KEY is too short", "IM_SECRET_KEY is not set"] {
+    for part in
+        ["ACTION_AUTH is not set", "BIZID may hold", "PUSH_KEY has fewer than 8 characters", "IM_SECRET_KEY is not set"]
+    {
         assert!(said.contains(part), "{part} in {said}");
     }
     assert!(!said.contains("short\""), "no value is shown: {said}");

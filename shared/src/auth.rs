@@ -13,7 +13,7 @@ use crate::{
         user_sig,
     },
     table::{Account, Session, Sessions},
-    types::{Secret, Timestamp, UnixSeconds, UserId},
+    types::{Timestamp, UnixSeconds, UserId},
     wire::{Call, Dialect},
 };
 
@@ -21,6 +21,9 @@ use crate::{
 const LATE_SECONDS: u64 = 3600;
 /// How far ahead of now a notice may expire: its 10 minutes, and clocks that differ.
 const AHEAD_SECONDS: u64 = 3600;
+
+/// The length of a Liteav-Sig, an MD5 in hexadecimal digits.
+const SIGNATURE_CHARS: usize = 32;
 
 /// A caller that a command can ask for.
 pub trait Caller: Sized + Send {
@@ -64,7 +67,14 @@ impl Caller for User {
 
 /// A user whose app may leave out when it made the call, as iOS does with what it uploads.
 #[derive(Debug)]
-pub struct Uploader(pub User);
+pub struct Uploader(User);
+
+impl Uploader {
+    /// Who it is.
+    pub fn user(&self) -> &User {
+        &self.0
+    }
+}
 
 impl Caller for Uploader {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
@@ -108,8 +118,20 @@ impl Caller for SomeUser {
 /// A user of Gen 2 with their account, read along with their sessions.
 #[derive(Debug)]
 pub struct AccountHolder {
+    user: UserId,
+    account: Option<Account>,
+}
+
+impl AccountHolder {
+    /// Who it is.
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
     /// The account, if there still is one.
-    pub account: Option<Account>,
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
 }
 
 impl Caller for AccountHolder {
@@ -117,17 +139,27 @@ impl Caller for AccountHolder {
         let user = claimed(app, call, Stamp::Required)?;
         let (account, sessions) = app.table.account_and_sessions(&user).await?;
         signing_session(app, call, &user, &sessions)?;
-        Ok(Self { account })
+        Ok(Self { user, account })
     }
 }
 
 /// The session that a call of Gen 2 is signed in.
 #[derive(Debug)]
 pub struct SessionHolder {
+    user: UserId,
+    session: String,
+}
+
+impl SessionHolder {
     /// Whose it is.
-    pub user: UserId,
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
     /// Its name.
-    pub session: String,
+    pub fn session(&self) -> &str {
+        &self.session
+    }
 }
 
 impl Caller for SessionHolder {
@@ -142,10 +174,20 @@ impl Caller for SessionHolder {
 /// Somebody who has a refresh token. Whether it is still in force, only the table knows.
 #[derive(Debug)]
 pub struct Refresher {
+    user: UserId,
+    generation: Generation,
+}
+
+impl Refresher {
     /// Whose it is.
-    pub user: UserId,
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
     /// The tokens that it is one of.
-    pub generation: Generation,
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
 }
 
 impl Caller for Refresher {
@@ -155,9 +197,9 @@ impl Caller for Refresher {
         let keys = &app.config.sessions.keys;
         let generation = Generation::of_refresh_token(&token, &user, keys).ok_or(Error::BadSignature)?;
         // The document asks for no signature here, and the original for one. Who signs is held to it.
-        if call.signature.is_some() {
+        if let Some(signed) = Signed::of(call) {
             check_stamp(app, call, Stamp::Optional)?;
-            if !is_signed_with(app, call, |key| generation.token(&user, key)) {
+            if !signed.with(app, &generation, &user) {
                 return Err(Error::BadSignature);
             }
         }
@@ -168,8 +210,14 @@ impl Caller for Refresher {
 /// Anybody at all.
 #[derive(Debug)]
 pub struct Anyone {
+    address: String,
+}
+
+impl Anyone {
     /// Where the call comes from, as attempts are counted by it.
-    pub address: String,
+    pub fn address(&self) -> &str {
+        &self.address
+    }
 }
 
 impl Caller for Anyone {
@@ -196,7 +244,7 @@ enum Stamp {
 
 /// Whom a call of Gen 2 claims to come from, if it is of now and has a signature that could prove it.
 fn claimed(app: &App, call: &Call, stamp: Stamp) -> Result<UserId, Error> {
-    if call.signature.is_none() {
+    if call.signature.as_ref().is_none_or(|signature| signature.len() != SIGNATURE_CHARS) {
         return Err(Error::BadSignature);
     }
     check_stamp(app, call, stamp)?;
@@ -224,21 +272,32 @@ fn check_stamp(app: &App, call: &Call, stamp: Stamp) -> Result<(), Error> {
 
 /// The session among these that a call is signed in.
 fn signing_session<'a>(app: &App, call: &Call, user: &UserId, sessions: &'a Sessions) -> Result<&'a Session, Error> {
+    let signed = Signed::of(call);
     let mut live = sessions.live(app.now());
-    let signed = |session: &&Session| is_signed_with(app, call, |key| session.generation.token(user, key));
-    live.find(signed).ok_or(Error::BadSignature)
+    let session = live.find(|session| signed.as_ref().is_some_and(|s| s.with(app, &session.generation, user)));
+    session.ok_or(Error::BadSignature)
 }
 
-/// Whether a call is signed with the token that one of our keys gives.
-fn is_signed_with(app: &App, call: &Call, token: impl Fn(&Secret) -> String) -> bool {
-    let Some(signature) = &call.signature else { return false };
-    let body = call.params.text();
-    let tokens: Vec<String> = app.config.sessions.keys.iter().map(token).collect();
-    let covers = |body: &[u8]| {
-        let digest = body_digest(body);
-        tokens.iter().any(|token| matches(&liteav_sig(token, &digest), signature))
-    };
-    covers(body) || stamped_a_second_later(body).is_some_and(|body| covers(&body))
+/// The signature of a call, and the digests that it can be of.
+struct Signed<'a> {
+    signature: &'a str,
+    digests: Vec<String>,
+}
+
+impl<'a> Signed<'a> {
+    fn of(call: &'a Call) -> Option<Self> {
+        let body = call.params.text();
+        let bodies = [Some(body_digest(body)), stamped_a_second_later(body).as_deref().map(body_digest)];
+        Some(Self { signature: call.signature.as_ref()?, digests: bodies.into_iter().flatten().collect() })
+    }
+
+    /// Whether it was made with a token of this generation.
+    fn with(&self, app: &App, generation: &Generation, user: &UserId) -> bool {
+        app.config.sessions.keys.iter().any(|key| {
+            let token = generation.token(user, key);
+            self.digests.iter().any(|digest| matches(&liteav_sig(&token, digest), self.signature))
+        })
+    }
 }
 
 /// The user whom the call's UserSig proves: the header `X-User-Sig`, or the field `usersig`.

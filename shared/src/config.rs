@@ -35,6 +35,8 @@ pub struct Config {
     pub vod: Vod,
     /// The instant-messaging service.
     pub im: Im,
+    /// Whether there are accounts with passwords.
+    pub accounts: Accounts,
     /// Who is logged in.
     pub sessions: Sessions,
     /// How often may be tried what an attacker would try often.
@@ -126,12 +128,21 @@ pub struct Im {
     pub sdk_app_id: u64,
     /// The app's key.
     pub secret_key: Secret,
-    /// The user with the rights of an administrator.
-    pub administrator: String,
+    /// The users with the rights of an administrator.
+    pub administrators: Vec<String>,
     /// What very old apps want to know beside; empty since 2019.
     pub account_type: String,
     /// How long a UserSig is good for.
     pub user_sig_seconds: u64,
+}
+
+/// Whether there are accounts with passwords.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accounts {
+    /// Anybody can make one.
+    Open,
+    /// There are none: others say who the users are.
+    Closed,
 }
 
 /// Who is logged in.
@@ -158,8 +169,8 @@ pub struct Limits {
     pub user_logins: Limit,
     /// Failed logins from one address.
     pub address_logins: Limit,
-    /// New accounts from one address.
-    pub address_accounts: Limit,
+    /// Registrations from one address, whatever comes of them.
+    pub address_registrations: Limit,
 }
 
 /// So often something may be tried; 0 is as often as one likes.
@@ -204,7 +215,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 47] = [
+pub const SETTINGS: [Setting; 48] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -234,14 +245,11 @@ pub const SETTINGS: [Setting; 47] = [
     may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
     must("IM_SDK_APP_ID", "The SdkAppId of the instant-messaging app."),
     must("IM_SECRET_KEY", "Its key."),
-    may(
-        "IM_ADMINISTRATOR",
-        "administrator",
-        "The IM user with the rights of an administrator; nobody may log in as them.",
-    ),
+    may("IM_ADMINISTRATORS", "administrator", "IM users with every right, joined by a comma: nobody logs in as them."),
     may("IM_ACCOUNT_TYPE", "", "The account type of an IM app from before 2019."),
     may("USER_SIG_SECONDS", "15552000", "How long an IM login is good for."),
-    must("SESSION_KEY", "The key that session tokens are derived from, 32 characters or more."),
+    may("ACCOUNTS", "open", "Whether people can register and log in with a password: open or closed."),
+    must("SESSION_KEY", "The key of session tokens, 32 characters or more: openssl rand -hex 32 makes one."),
     may("SESSION_KEY_NEXT", "", "A second key that tokens may be derived from, while keys are changed."),
     may("SESSION_SECONDS", "86400", "How long a session token is good for."),
     may("REFRESH_SECONDS", "2592000", "How long a session can be refreshed."),
@@ -250,7 +258,7 @@ pub const SETTINGS: [Setting; 47] = [
     may("LIMIT_SECONDS", "900", "The stretch of time that attempts are counted in."),
     may("USER_LOGIN_LIMIT", "20", "Failed logins of one user in it; 0: no limit."),
     may("ADDRESS_LOGIN_LIMIT", "200", "Failed logins from one address in it; 0: no limit."),
-    may("ADDRESS_ACCOUNT_LIMIT", "100", "New accounts from one address in it; 0: no limit."),
+    may("ADDRESS_REGISTER_LIMIT", "100", "Registrations tried from one address in it; 0: no limit."),
     may("OIDC_ISSUER", "", "The OpenID Connect provider whose ID tokens login accepts; empty: accounts of our own."),
     may("OIDC_AUDIENCE", "", "The client id that the ID tokens are meant for; must be set if OIDC_ISSUER is."),
     may("OIDC_USER_CLAIM", "sub", "The claim of the ID token that says who the user is."),
@@ -286,6 +294,11 @@ impl Config {
         let api_key = reader.secret("API_KEY");
         let callback_key = reader.optional_secret("CALLBACK_KEY").unwrap_or_else(|| api_key.clone());
         let callback_keys = std::iter::once(callback_key).chain(reader.optional_secret("CALLBACK_KEY_NEXT")).collect();
+        let (token_seconds, refresh_seconds) =
+            (reader.some_seconds("SESSION_SECONDS"), reader.some_seconds("REFRESH_SECONDS"));
+        if refresh_seconds < token_seconds && refresh_seconds > 0 {
+            reader.fault::<()>("REFRESH_SECONDS", "is less than SESSION_SECONDS");
+        }
         let config = Self {
             table: reader.text("TABLE_NAME"),
             action_auth: reader.action_auth("ACTION_AUTH"),
@@ -319,22 +332,27 @@ impl Config {
             im: Im {
                 sdk_app_id: reader.number("IM_SDK_APP_ID"),
                 secret_key: reader.secret("IM_SECRET_KEY"),
-                administrator: reader.text("IM_ADMINISTRATOR"),
+                administrators: reader
+                    .text("IM_ADMINISTRATORS")
+                    .split(',')
+                    .map(|name| name.trim().to_owned())
+                    .collect(),
                 account_type: reader.text("IM_ACCOUNT_TYPE"),
                 user_sig_seconds: reader.seconds("USER_SIG_SECONDS"),
             },
+            accounts: reader.accounts("ACCOUNTS"),
             sessions: Sessions {
                 keys: reader.session_keys(),
-                token_seconds: reader.seconds("SESSION_SECONDS"),
-                refresh_seconds: reader.seconds("REFRESH_SECONDS"),
+                token_seconds,
+                refresh_seconds,
                 per_user: reader.devices("SESSIONS_PER_USER"),
                 clock_skew_seconds: reader.seconds("CLOCK_SKEW_SECONDS"),
             },
             limits: Limits {
-                seconds: reader.seconds("LIMIT_SECONDS").max(1),
+                seconds: reader.some_seconds("LIMIT_SECONDS").max(1),
                 user_logins: Limit(reader.number("USER_LOGIN_LIMIT")),
                 address_logins: Limit(reader.number("ADDRESS_LOGIN_LIMIT")),
-                address_accounts: Limit(reader.number("ADDRESS_ACCOUNT_LIMIT")),
+                address_registrations: Limit(reader.number("ADDRESS_REGISTER_LIMIT")),
             },
             oidc: reader.oidc(),
             replay_min_seconds: reader.seconds("REPLAY_MIN_SECONDS"),
@@ -392,7 +410,7 @@ impl Reader<'_> {
         text.parse().unwrap_or_else(|_| self.fault(name, "is not a whole number"))
     }
 
-    /// A number of devices: as many sessions as there is room for in an item, and then some.
+    /// A number of devices: all sessions of a user are one item, which every signed call reads.
     fn devices(&mut self, name: &'static str) -> usize {
         match usize::try_from(self.number(name)) {
             Ok(number @ 1..=16) => number,
@@ -412,7 +430,7 @@ impl Reader<'_> {
     fn long_secret(&mut self, name: &'static str, chars: usize) -> Secret {
         let text = self.text(name);
         if !text.is_empty() && text.chars().count() < chars {
-            return Secret::new(self.fault::<String>(name, "is too short for a key"));
+            return Secret::new(self.fault::<String>(name, &format!("has fewer than {chars} characters")));
         }
         if ["changeme", "password", "secretkey", "12345678"].contains(&text.to_ascii_lowercase().as_str()) {
             return Secret::new(self.fault::<String>(name, "is a placeholder, not a key"));
@@ -439,6 +457,26 @@ impl Reader<'_> {
                 self.fault::<()>(name, "is open or user-sig");
                 ActionAuth::UserSig
             }
+        }
+    }
+
+    fn accounts(&mut self, name: &'static str) -> Accounts {
+        match self.text(name).as_str() {
+            "open" => Accounts::Open,
+            "closed" => Accounts::Closed,
+            _ => {
+                self.fault::<()>(name, "is open or closed");
+                Accounts::Closed
+            }
+        }
+    }
+
+    /// A stretch of time that is one.
+    fn some_seconds(&mut self, name: &'static str) -> u64 {
+        let faults = self.faults.len();
+        match self.seconds(name) {
+            0 if self.faults.len() == faults => self.fault(name, "is 0"),
+            seconds => seconds,
         }
     }
 
@@ -533,6 +571,21 @@ mod tests {
     }
 
     #[test]
+    fn times_that_make_no_sense_are_faults() {
+        for (name, value, what) in [
+            ("LIMIT_SECONDS", "0", "is 0"),
+            ("SESSION_SECONDS", "0", "is 0"),
+            ("REFRESH_SECONDS", "86399", "is less than SESSION_SECONDS"),
+            ("SESSIONS_PER_USER", "17", "is not 1 to 16"),
+            ("SESSIONS_PER_USER", "0", "is not 1 to 16"),
+            ("SESSION_KEY", "thirty-one-characters-are-short", "has fewer than 32 characters"),
+            ("ACCOUNTS", "maybe", "is open or closed"),
+        ] {
+            assert_eq!(read(&[(name, value)]).unwrap_err().to_string(), format!("settings: {name} {what}"));
+        }
+    }
+
+    #[test]
     fn recording_can_be_switched_off() {
         assert_eq!(read(&[]).unwrap().live.recording.unwrap().formats, "flv|hls");
         assert_eq!(read(&[("RECORD_FORMATS", "none")]).unwrap().live.recording, None);
@@ -572,7 +625,12 @@ mod tests {
     fn every_fault_is_reported_with_the_name_of_its_setting() {
         let faults = read(&[("BIZID", ""), ("PUSH_KEY", "short"), ("LIVE_APPID", "x"), ("ACTION_AUTH", "closed")]);
         let text = faults.unwrap_err().to_string();
-        for name in ["BIZID is not set", "PUSH_KEY is too short", "LIVE_APPID may hold", "ACTION_AUTH is open or"] {
+        for name in [
+            "BIZID is not set",
+            "PUSH_KEY has fewer than 8 characters",
+            "LIVE_APPID may hold",
+            "ACTION_AUTH is open or",
+        ] {
             assert!(text.contains(name), "{name} in {text}");
         }
         assert!(!text.contains("short;"), "no value is shown: {text}");

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::byte_stream::ByteStream;
 use lambda_http::http::Uri;
 
-/// How long a call may take: an app waits 5 seconds for our answer.
+/// How long a call may take: the most impatient app, that mixes streams, waits 5 seconds for our answer.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 /// The largest answer that is read: many times what a server that means well sends.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;

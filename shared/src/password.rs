@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::types::{Password, Secret};
@@ -30,6 +30,11 @@ pub async fn hash(password: Password, salt: [u8; 16]) -> Secret {
         Secret::new(hash.expect("the costs are good, and the salt long enough").to_string())
     })
     .await
+}
+
+/// Whether a text is a hash that passwords can be compared with.
+pub fn is_hash(text: &str) -> bool {
+    PasswordHash::new(text).is_ok()
 }
 
 /// Whether a password is the one that `kept` was made of. Without a `kept` it is not, which takes as long to say.
@@ -76,7 +81,7 @@ mod tests {
         assert_eq!(costs(kept.expose()), costs(NOBODYS));
         assert_eq!(kept.expose().len(), NOBODYS.len());
         // And it is one that can be computed at all, not refused at sight.
-        argon2::PasswordHash::new(NOBODYS).unwrap();
+        assert!(is_hash(NOBODYS));
     }
 
     /// RFC 9106, 5.3: argon2id itself, with its secret and associated data.

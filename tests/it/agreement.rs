@@ -463,6 +463,31 @@ fn commands_name_neither_http_nor_a_dialect_nor_the_sdk() {
 }
 
 #[test]
+fn only_one_file_makes_callers() {
+    let code = read("shared/src/auth.rs");
+    let code = code.split("#[cfg(test)]").next().unwrap();
+    for line in code.lines().map(str::trim_start) {
+        let field = line.strip_prefix("pub ").and_then(|rest| rest.split_once(": "));
+        let is_field = field.is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+        let is_tuple = line.contains("struct ") && line.contains("(pub");
+        assert!(!is_field && !is_tuple, "{line}");
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason_written_down() {
+    let (manifest, decision) = (read("Cargo.toml"), read("docs/decisions/0007-dependencies.md"));
+    let section = manifest.split("[workspace.dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let reasons: String = decision.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    // The names of the rows, those of the second in a row cut short: "aws-smithy-runtime-api, -types".
+    for name in section.lines().filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty()) {
+        let ours = ["shared", "cli"].contains(&name);
+        let known = reasons.contains(name) || name == "aws-smithy-types" || name == "http";
+        assert!(ours || known, "{name} has no row in decision 7");
+    }
+}
+
+#[test]
 fn signatures_have_no_clock_no_environment_and_no_input() {
     for (name, code) in sources("shared/src/sign") {
         for word in ["async", "SystemTime", "Instant", "std::env", "std::fs", "std::net", "tokio", "random()"] {

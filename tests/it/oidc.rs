@@ -539,6 +539,22 @@ async fn a_bad_token_is_refused_and_counted_and_the_provider_s_absence_is_not_th
 }
 
 #[tokio::test]
+async fn what_the_provider_s_absence_refuses_is_not_counted() {
+    let world = world().await;
+    let program = program_of(&world.stand_in.issuer, AUDIENCE).await;
+    world.stand_in.be_away(true);
+    for _ in 0..7 {
+        assert_eq!(rest_code(&login(&program, &world.token(json!({}))).await), 502);
+    }
+    for _ in 0..7 {
+        assert_eq!(rest_code(&rest(&program, "login", r#"{"userid":"alice","password":"secret123"}"#).await), 403);
+    }
+    world.stand_in.be_away(false);
+    program.pass(MINUTE);
+    assert_eq!(rest_code(&login(&program, &world.token(json!({}))).await), 200);
+}
+
+#[tokio::test]
 async fn with_a_provider_there_are_no_passwords_and_without_one_no_tokens() {
     let world = world().await;
     let with = program_of(&world.stand_in.issuer, AUDIENCE).await;

@@ -189,6 +189,19 @@ async fn a_day(world: &mut World, system: System) {
 }
 
 #[tokio::test]
+async fn attempts_are_counted_by_where_the_gateway_says_that_they_come_from() {
+    let [_, functions] = Worlds::new().await.each();
+    let mut functions = functions.with("ADDRESS_LOGIN_LIMIT", "1");
+    let guess = Sent::signed("/login", r#"{"userid":"nobody","password":"wrong"}"#, None);
+    let mut codes = Vec::new();
+    for address in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
+        let answer: Value = serde_json::from_str(&functions.ask("login", &guess.clone().from(address)).await).unwrap();
+        codes.push(answer["code"].as_u64().unwrap());
+    }
+    assert_eq!(codes, [620, 4003, 620]);
+}
+
+#[tokio::test]
 async fn a_day_with_an_app_of_gen_2_is_the_same_on_the_local_server_and_with_the_functions() {
     for mut world in Worlds::new().await.each() {
         for system in [System::Android, System::Ios] {

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use shared::{
+    table::{Created, Face},
+    types::{Secret, UnixSeconds, UserId},
+};
 
 use crate::{
     harness::{golden, program, program_with, rest},
@@ -70,6 +74,27 @@ async fn nobody_becomes_the_administrator_of_the_messages() {
 }
 
 #[tokio::test]
+async fn where_accounts_are_closed_nobody_registers_or_logs_in_with_a_password() {
+    let program = program_with(|name| (name == "ACCOUNTS").then_some("closed")).await;
+    let body = r#"{"userid":"alice","password":"abc"}"#;
+    golden("register/closed.rest.json", &rest(&program, "register", body).await);
+    golden("login/closed.rest.json", &rest(&program, "login", body).await);
+}
+
+#[tokio::test]
+async fn who_made_the_account_whose_answer_was_lost_hears_that_it_is_there() {
+    let program = program().await;
+    let (user, now) = (UserId::parse("alice").unwrap(), UnixSeconds(program.now()));
+    let create = async |hash: &str| {
+        let hash = Secret::new(hash);
+        program.app.table.create_account(&user, Some(&hash), &Face::default(), now).await.unwrap()
+    };
+    assert_eq!(create("$argon2id$one").await, Created::Yes);
+    assert_eq!(create("$argon2id$one").await, Created::Yes, "the same, tried again");
+    assert_eq!(create("$argon2id$another").await, Created::AlreadyThere);
+}
+
+#[tokio::test]
 async fn numbers_blanks_and_fields_that_nobody_asked_for_do_no_harm() {
     let program = program().await;
     for body in [
@@ -106,7 +131,7 @@ async fn of_sixteen_who_want_a_name_at_once_one_gets_it_and_the_others_hear_that
 
 #[tokio::test]
 async fn an_address_makes_so_many_accounts_and_no_more_for_a_while() {
-    let program = program_with(|name| (name == "ADDRESS_ACCOUNT_LIMIT").then_some("3")).await;
+    let program = program_with(|name| (name == "ADDRESS_REGISTER_LIMIT").then_some("3")).await;
     let register = async |address: &str, name: &str| {
         let body = json!({"userid": name, "password": "abc"}).to_string();
         post_from(&program, address, "/register", &body).await
@@ -122,7 +147,7 @@ async fn an_address_makes_so_many_accounts_and_no_more_for_a_while() {
 
 #[tokio::test]
 async fn all_addresses_that_one_line_has_count_as_one() {
-    let program = program_with(|name| (name == "ADDRESS_ACCOUNT_LIMIT").then_some("1")).await;
+    let program = program_with(|name| (name == "ADDRESS_REGISTER_LIMIT").then_some("1")).await;
     let register = async |address: &str, name: &str| {
         let body = json!({"userid": name, "password": "abc"}).to_string();
         rest_code(&post_from(&program, address, "/register", &body).await)

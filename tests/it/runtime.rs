@@ -78,18 +78,31 @@ pub(crate) struct Sent {
     path: String,
     content_type: Option<&'static str>,
     signature: Option<String>,
+    address: &'static str,
     body: Vec<u8>,
 }
 
 impl Sent {
     fn post(path: &str, body: impl Into<Vec<u8>>) -> Self {
         let content_type = Some("application/json");
-        Self { method: "POST", path: path.to_owned(), content_type, signature: None, body: body.into() }
+        Self {
+            method: "POST",
+            path: path.to_owned(),
+            content_type,
+            signature: None,
+            address: "192.0.2.1",
+            body: body.into(),
+        }
     }
 
     /// With the header `Liteav-Sig`.
     pub(crate) fn signed(path: &str, body: &str, signature: Option<String>) -> Self {
         Self { signature, ..Self::post(path, body) }
+    }
+
+    /// From another address.
+    pub(crate) fn from(self, address: &'static str) -> Self {
+        Self { address, ..self }
     }
 
     fn headers(&self) -> BTreeMap<&'static str, String> {
@@ -186,7 +199,7 @@ fn event(front: Front, body: Body, sent: &Sent) -> Value {
             "domainName": domain,
             "domainPrefix": "a1b2c3",
             "http": {
-                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1",
+                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": sent.address,
                 "userAgent": "okhttp/3.4.1",
             },
             "requestId": "JKJaXmPLvHcESHA=",
@@ -263,6 +276,14 @@ impl Worlds {
 }
 
 impl World {
+    /// With another setting of its functions, none of which has been started yet.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        if let Self::Functions(settings, _) = &mut self {
+            settings.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
     /// Asks the function that is there for it, or the server; the body of the answer.
     pub(crate) async fn ask(&mut self, function: &str, sent: &Sent) -> String {
         match self {

@@ -45,7 +45,7 @@ impl FromParam for Kind {
 }
 
 /// The request that the phone may send, as often as it likes until it expires.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     method: &'static str,
     url: String,
@@ -54,7 +54,7 @@ pub struct Reply {
 }
 
 /// The headers of the request.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Headers {
     #[serde(rename = "Authorization")]
     authorization: String,

@@ -10,7 +10,7 @@ use crate::{app::App, auth::SomeUser, config::Cos, error::Error, sign::cos, wire
 pub struct GetCosSign;
 
 /// The key.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 pub struct Reply {
     signKey: String,

@@ -7,9 +7,7 @@ use crate::{app::App, auth::AccountHolder, error::Error, types::AccountName, wir
 
 /// See the module.
 #[derive(Debug)]
-pub struct GetUserInfo {
-    name: AccountName,
-}
+pub struct GetUserInfo;
 
 /// The account.
 #[derive(Debug, Serialize)]
@@ -27,13 +25,14 @@ impl Command for GetUserInfo {
     type Reply = Reply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
-        Ok(Self { name: params.required("userid")? })
+        params.required::<AccountName>("userid")?;
+        Ok(Self)
     }
 
     async fn run(self, caller: AccountHolder, _: &App) -> Result<Reply, Error> {
-        let account = caller.account.ok_or(Error::NotFound("user"))?;
+        let account = caller.account().ok_or(Error::NotFound("user"))?;
         Ok(Reply {
-            userid: self.name.user().to_string(),
+            userid: caller.user().to_string(),
             nickname: account.nickname.as_str().to_owned(),
             avatar: account.avatar.as_str().to_owned(),
             sex: account.sex.number(),

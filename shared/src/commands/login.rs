@@ -9,6 +9,7 @@ use super::{
 use crate::{
     app::App,
     auth::Anyone,
+    config::{Accounts, Limit},
     error::Error,
     oidc::Provider,
     password,
@@ -34,7 +35,7 @@ enum Shown {
 }
 
 /// The session, and what the app wants to know besides.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     #[serde(flatten)]
     tokens: Tokens,
@@ -43,7 +44,7 @@ pub struct Reply {
 }
 
 /// A login to the instant-messaging service.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 struct Im {
     sdkAppID: u64,
@@ -75,51 +76,88 @@ impl Command for Login {
         Ok(Self { shown })
     }
 
-    async fn run(self, Anyone { address }: Anyone, app: &App) -> Result<Reply, Error> {
-        // Counted before anything is looked at, or many calls at once would all come in under the limit.
-        let attempt = Attempt::AddressLogin(&address);
-        let limits = &app.config.limits;
-        let before = app.table.count_attempt(attempt, limits.seconds, app.now()).await?;
-        if !limits.address_logins.admits(before) {
-            return Err(Error::TooMany);
+    async fn run(self, caller: Anyone, app: &App) -> Result<Reply, Error> {
+        let way = self.shown.way(app)?;
+        let attempt = Attempt::AddressLogin(caller.address());
+        let (user, sessions) = limited(app, attempt, app.config.limits.address_logins, way.prove(app)).await?;
+        // With a login of this name would come the right to do anything to anybody's messages.
+        if app.config.im.administrators.iter().any(|administrator| *administrator == user.as_str()) {
+            return Err(Error::NotFound("user"));
         }
-        let (user, sessions) = match (self.shown, &app.oidc) {
-            (Shown::Password(name, password), None) => by_password(app, name, password).await?,
-            (Shown::IdToken(token), Some(provider)) => by_id_token(app, provider, &token).await?,
-            (Shown::Password(..), Some(_)) => {
-                return Err(Error::SwitchedOff("accounts are those of the identity provider: log in with id_token"));
-            }
-            (Shown::IdToken(_), None) => return Err(Error::SwitchedOff("there is no identity provider")),
-        };
-        app.table.forget_attempt(attempt, limits.seconds, app.now()).await?;
         start(app, &user, sessions).await
     }
 }
 
-/// The user of an account of ours, and their sessions.
-async fn by_password(app: &App, name: AccountName, password: Password) -> Result<(UserId, Sessions), Error> {
-    let (user, limits) = (name.user(), &app.config.limits);
-    let attempt = Attempt::UserLogin(user.as_str());
-    let before = app.table.count_attempt(attempt, limits.seconds, app.now()).await?;
-    if !limits.user_logins.admits(before) {
+/// Does what could be tried to guess something, unless that was tried too often of late. What succeeds, or fails for a
+/// reason of ours, does not count.
+async fn limited<T>(
+    app: &App,
+    attempt: Attempt<'_>,
+    limit: Limit,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let (seconds, now) = (app.config.limits.seconds, app.now());
+    // Counted before the work is done, or many calls at once would all come in under the limit.
+    if !limit.admits(app.table.count_attempt(attempt, seconds, now).await?) {
         return Err(Error::TooMany);
     }
+    let outcome = work.await;
+    if outcome.as_ref().map_or_else(Error::is_internal, |_| true) {
+        app.table.forget_attempt(attempt, seconds, now).await?;
+    }
+    outcome
+}
+
+/// A way to log in that the settings allow.
+enum Way<'a> {
+    Password(AccountName, Password),
+    IdToken(&'a Provider, Secret),
+}
+
+impl Shown {
+    fn way(self, app: &App) -> Result<Way<'_>, Error> {
+        match (self, &app.oidc, app.config.accounts) {
+            (Self::Password(name, password), None, Accounts::Open) => Ok(Way::Password(name, password)),
+            (Self::IdToken(token), Some(provider), _) => Ok(Way::IdToken(provider, token)),
+            (Self::Password(..), Some(_), _) => {
+                Err(Error::SwitchedOff("accounts are those of the identity provider: log in with id_token"))
+            }
+            (Self::Password(..), None, Accounts::Closed) => {
+                Err(Error::SwitchedOff("there are no accounts with passwords"))
+            }
+            (Self::IdToken(_), None, _) => Err(Error::SwitchedOff("there is no identity provider")),
+        }
+    }
+}
+
+impl Way<'_> {
+    /// Whom it proves, and their sessions.
+    async fn prove(self, app: &App) -> Result<(UserId, Sessions), Error> {
+        match self {
+            Self::Password(name, password) => {
+                let attempt = Attempt::UserLogin(name.user().as_str());
+                limited(app, attempt, app.config.limits.user_logins, by_password(app, name.user(), password)).await
+            }
+            Self::IdToken(provider, token) => by_id_token(app, provider, &token).await,
+        }
+    }
+}
+
+/// The user of an account of ours, and their sessions.
+async fn by_password(app: &App, user: &UserId, password: Password) -> Result<(UserId, Sessions), Error> {
     let (account, sessions) = app.table.account_and_sessions(user).await?;
     let is_known = account.is_some();
-    if !password::is_right(password, account.and_then(|account| account.password)).await {
-        return Err(if is_known { Error::WrongPassword } else { Error::NotFound("user") });
+    match password::is_right(password, account.and_then(|account| account.password)).await {
+        true => Ok((user.clone(), sessions)),
+        false if is_known => Err(Error::WrongPassword),
+        false => Err(Error::NotFound("user")),
     }
-    app.table.forget_attempt(attempt, limits.seconds, app.now()).await?;
-    Ok((user.clone(), sessions))
 }
 
 /// The user whom the identity provider vouches for, and their sessions. Who comes for the first time gets an account.
 async fn by_id_token(app: &App, provider: &Provider, token: &Secret) -> Result<(UserId, Sessions), Error> {
     let identity = provider.identify(token.expose(), app.now()).await?;
     let user = identity.user;
-    if user.as_str() == app.config.im.administrator {
-        return Err(Error::NotFound("user"));
-    }
     let (account, sessions) = app.table.account_and_sessions(&user).await?;
     if account.is_none() {
         let face = Face {

@@ -18,7 +18,7 @@ impl Command for Logout {
     }
 
     async fn run(self, caller: SessionHolder, app: &App) -> Result<Nothing, Error> {
-        app.table.end_session(&caller.user, &caller.session).await?;
+        app.table.end_session(caller.user(), caller.session(), app.now()).await?;
         Ok(Nothing {})
     }
 }

@@ -30,10 +30,10 @@ impl Command for Refresh {
     }
 
     async fn run(self, caller: Refresher, app: &App) -> Result<Tokens, Error> {
-        let Refresher { user, generation: used } = caller;
+        let (user, used) = (caller.user(), caller.generation());
         let next = Generation { session: used.session.clone(), number: used.number.saturating_add(1) };
-        let (tokens, session) = issue(app, &user, next);
-        match app.table.renew_session(&user, &used, &session, app.now()).await? {
+        let (tokens, session) = issue(app, user, next);
+        match app.table.renew_session(user, used, &session, app.now()).await? {
             Renewed::Yes => Ok(tokens),
             Renewed::No => Err(Error::BadSignature),
         }

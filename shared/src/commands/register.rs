@@ -4,6 +4,7 @@ use super::{Command, Names, Nothing};
 use crate::{
     app::App,
     auth::Anyone,
+    config::Accounts,
     error::Error,
     password,
     table::{Attempt, Created, Face},
@@ -27,17 +28,21 @@ impl Command for Register {
         Ok(Self { name: params.required("userid")?, password: params.required("password")? })
     }
 
-    async fn run(self, Anyone { address }: Anyone, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, caller: Anyone, app: &App) -> Result<Nothing, Error> {
         if app.oidc.is_some() {
             return Err(Error::SwitchedOff("accounts are those of the identity provider"));
         }
+        if app.config.accounts == Accounts::Closed {
+            return Err(Error::SwitchedOff("nobody can register here"));
+        }
         let (limits, now) = (&app.config.limits, app.now());
-        let attempts = app.table.count_attempt(Attempt::AddressAccount(&address), limits.seconds, now).await?;
-        if !limits.address_accounts.admits(attempts) {
+        let attempts =
+            app.table.count_attempt(Attempt::AddressRegistration(caller.address()), limits.seconds, now).await?;
+        if !limits.address_registrations.admits(attempts) {
             return Err(Error::TooMany);
         }
-        // With a login of this name comes the right to do anything to anybody's messages.
-        if self.name.user().as_str() == app.config.im.administrator {
+        // Nobody could log in with them.
+        if app.config.im.administrators.iter().any(|administrator| *administrator == self.name.user().as_str()) {
             return Err(Error::UserExists);
         }
         let kept = password::hash(self.password, app.nonce()).await;

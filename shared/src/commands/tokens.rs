@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{app::App, sign::session::Generation, table::Session, types::UserId};
 
 /// The tokens.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Tokens {
     token: String,
     refresh_token: String,

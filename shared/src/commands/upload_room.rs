@@ -34,7 +34,8 @@ impl Command for UploadRoom {
         })
     }
 
-    async fn run(self, Uploader(caller): Uploader, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, uploader: Uploader, app: &App) -> Result<Nothing, Error> {
+        let caller = uploader.user();
         let Self { title, frontcover, location } = self;
         let account = app.table.account(caller.id()).await?;
         let mut profile = account.map(shown).unwrap_or_default();

@@ -40,7 +40,8 @@ impl Command for UploadUgc {
         Ok(Self { file, title, play_url, profile })
     }
 
-    async fn run(self, Uploader(caller): Uploader, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, uploader: Uploader, app: &App) -> Result<Nothing, Error> {
+        let caller = uploader.user();
         let Self { file, title, play_url, profile } = self;
         let video = Video { user: caller.id().clone(), file, title, play_url, profile, published_at: app.now() };
         app.table.publish_video(&video, app.config.replay_window_seconds).await?;

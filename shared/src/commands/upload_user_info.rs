@@ -24,7 +24,7 @@ impl Command for UploadUserInfo {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
-        app.table.change_account(caller.id(), &self.changes).await?;
-        Ok(Nothing {})
+        let changed = app.table.change_account(caller.id(), &self.changes).await?;
+        if changed { Ok(Nothing {}) } else { Err(Error::NotFound("user")) }
     }
 }

@@ -41,7 +41,7 @@ pub fn sign_v4(what: V4<'_>, key: &Secret, now: UnixSeconds, expiry: UnixSeconds
 }
 
 /// A key that signs COS requests for a stretch of time.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignKey {
     /// The stretch, `<start>;<end>`.
     pub key_time: String,

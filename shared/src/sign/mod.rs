@@ -1,6 +1,6 @@
 //! The signatures of the protocol, as pure functions: no clock, no settings, no I/O.
 //!
-//! MD5 and SHA-1 are here because the protocols of the apps and of the cloud say so; nothing of ours is built on them.
+//! MD5 and SHA-1 are here because the protocols of the apps and of the cloud say so; no secret of ours rests on them.
 
 pub mod callback;
 pub mod cos;

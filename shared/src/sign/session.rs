@@ -62,7 +62,7 @@ impl Generation {
         keys.iter().any(|key| matches(&generation.refresh_token(user, key), token)).then_some(generation)
     }
 
-    // No part can hold a line end: a user id has no control characters.
+    // A user id has no control characters, and the sessions that we name hexadecimal digits, so no two of ours meet.
     fn derive(&self, purpose: &str, user: &UserId, key: &Secret) -> String {
         let Self { session, number } = self;
         hex(&hmac_sha256(key, &format!("{purpose}\n{user}\n{session}\n{number}\n")))

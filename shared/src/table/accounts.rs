@@ -8,8 +8,9 @@ use super::{
     damaged, keys, moment, number, number_in, parsed,
     sessions::Sessions,
     text_in,
-    update::{Update, Written},
+    update::{Outcome, Update, Written},
 };
+use crate::password;
 use crate::types::{Link, Nickname, Secret, Sex, UnixSeconds, UserId};
 
 /// An account.
@@ -60,9 +61,13 @@ pub enum Created {
 
 impl Account {
     fn read(item: &Item) -> Result<Self> {
-        let password = text_in(item, "password")?;
+        let password = match text_in(item, "password")? {
+            "" => None,
+            hash if password::is_hash(hash) => Some(Secret::new(hash)),
+            _ => return Err(damaged("password")),
+        };
         Ok(Self {
-            password: (!password.is_empty()).then(|| Secret::new(password)),
+            password,
             nickname: parsed(item, "nickname", Nickname::parse)?,
             avatar: parsed(item, "avatar", Link::parse)?,
             sex: Sex::from_number(number_in(item, "sex")?).ok_or_else(|| damaged("sex"))?,
@@ -87,9 +92,15 @@ impl Table {
             .set_text("nickname", face.nickname.as_str())
             .set_text("avatar", face.avatar.as_str())
             .when("attribute_not_exists(PK)");
-        Ok(match update.send(self, "make an account").await? {
-            Written::Done => Created::Yes,
-            Written::Unmet => Created::AlreadyThere,
+        Ok(match update.send_for_old(self, "make an account").await? {
+            Outcome::Done(_) => Created::Yes,
+            // No two hashes are alike, so this is the account that we made, the answer to which was lost.
+            Outcome::Unmet(item)
+                if password.is_some_and(|p| text_in(&item, "password").is_ok_and(|kept| kept == p.expose())) =>
+            {
+                Created::Yes
+            }
+            Outcome::Unmet(_) => Created::AlreadyThere,
         })
     }
 
@@ -122,8 +133,8 @@ impl Table {
         users.iter().filter_map(face).collect()
     }
 
-    /// Changes an account; nothing happens if there is none.
-    pub async fn change_account(&self, user: &UserId, changes: &Changes) -> Result<()> {
+    /// Changes an account; whether there was one.
+    pub async fn change_account(&self, user: &UserId, changes: &Changes) -> Result<bool> {
         let Changes { nickname, avatar, sex, frontcover } = changes;
         let texts = [
             ("nickname", nickname.as_ref().map(Nickname::as_str)),
@@ -135,6 +146,6 @@ impl Table {
             Some(value) => update.set_text(attribute, value),
             None => update,
         });
-        update.send(self, "change an account").await.map(|_| ())
+        Ok(update.send(self, "change an account").await? == Written::Done)
     }
 }

@@ -4,7 +4,7 @@
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
 //! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, forbid_live, live_callback |
 //! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
-//! | sessions   | `USER#<user>`                       | `SESSIONS`             | every signed call of Gen 2                       |
+//! | sessions   | `USER#<user>`                       | `SESSIONS`             | login, refresh, every signed call of Gen 2       |
 //! | attempts   | `ATTEMPTS#<what>#<who>`             | `<stretch of time>`    | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url |
 //! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback |
@@ -85,7 +85,7 @@ pub(super) fn attempts(attempt: Attempt<'_>, stretch: u64) -> Key {
     let (what, who) = match attempt {
         Attempt::UserLogin(user) => ("USER_LOGIN", user),
         Attempt::AddressLogin(address) => ("ADDRESS_LOGIN", address),
-        Attempt::AddressAccount(address) => ("ADDRESS_ACCOUNT", address),
+        Attempt::AddressRegistration(address) => ("ADDRESS_REGISTRATION", address),
     };
     key(format!("ATTEMPTS#{what}#{who}"), stretch.to_string())
 }

@@ -13,8 +13,8 @@ pub enum Attempt<'a> {
     UserLogin(&'a str),
     /// Logins from one address.
     AddressLogin(&'a str),
-    /// New accounts from one address.
-    AddressAccount(&'a str),
+    /// Registrations from one address, whatever came of them.
+    AddressRegistration(&'a str),
 }
 
 impl Table {

@@ -119,10 +119,11 @@ impl Table {
         let mut sessions = seen;
         for _ in 0..ATTEMPTS {
             let mut list = sessions.list.clone();
+            // It is there already if it was written and the answer to that was lost.
+            list.retain(|other| other.generation.session != session.generation.session && now < other.over_at());
             list.push(session.clone());
-            list.retain(|session| now < session.over_at());
             list.drain(..list.len().saturating_sub(most));
-            if self.replace(user, &sessions, &list, CONTEXT).await? == Written::Done {
+            if self.replace(user, &sessions, &list, now, CONTEXT).await? == Written::Done {
                 return Ok(());
             }
             sessions = self.sessions(user).await?;
@@ -158,7 +159,7 @@ impl Table {
                 list.remove(place);
                 Renewed::No
             };
-            if self.replace(user, &sessions, &list, CONTEXT).await? == Written::Done {
+            if self.replace(user, &sessions, &list, now, CONTEXT).await? == Written::Done {
                 return Ok(outcome);
             }
         }
@@ -166,13 +167,14 @@ impl Table {
     }
 
     /// Ends a session.
-    pub async fn end_session(&self, user: &UserId, session: &str) -> Result<()> {
+    pub async fn end_session(&self, user: &UserId, session: &str, now: UnixSeconds) -> Result<()> {
         const CONTEXT: &str = "end a session";
         for _ in 0..ATTEMPTS {
             let sessions = self.sessions(user).await?;
             let list: Vec<Session> =
                 sessions.list.iter().filter(|other| other.generation.session != session).cloned().collect();
-            if self.replace(user, &sessions, &list, CONTEXT).await? == Written::Done {
+            let is_over = list.len() == sessions.list.len();
+            if is_over || self.replace(user, &sessions, &list, now, CONTEXT).await? == Written::Done {
                 return Ok(());
             }
         }
@@ -185,9 +187,11 @@ impl Table {
         user: &UserId,
         seen: &Sessions,
         list: &[Session],
+        now: UnixSeconds,
         context: &'static str,
     ) -> Result<Written> {
-        let over_at = list.iter().map(Session::over_at).max().unwrap_or(UnixSeconds(0));
+        // DynamoDB keeps for ever what should have gone years ago, so without sessions it is now.
+        let over_at = list.iter().map(Session::over_at).max().unwrap_or(now);
         let update = Update::of(keys::sessions(user))
             .set("sessions", AttributeValue::L(list.iter().map(Session::write).collect()))
             .set("version", number(seen.version + 1))

@@ -5,11 +5,12 @@
 pub mod action;
 pub mod callback;
 pub mod rest;
+mod shallow;
 
 use std::{fmt, net::IpAddr};
 
 use serde::Serialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use crate::{
     error::Error,
@@ -41,7 +42,7 @@ pub enum Dialect {
 }
 
 /// An answer: the status of HTTP and the body, always JSON.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
@@ -130,7 +131,7 @@ impl Params {
     pub(crate) fn read(dialect: Dialect, body: Vec<u8>) -> Result<Self, Error> {
         let whole = if body.len() <= MAX_BODY_BYTES { body.as_slice() } else { &[] };
         // As the originals: interface.php and Live_callback.php look at the decoded value with `!$data`.
-        let value = serde_json::from_slice::<Value>(whole).ok().filter(|value| !is_false_in_php(value));
+        let value = std::str::from_utf8(whole).ok().and_then(shallow::read).filter(|value| !is_false_in_php(value));
         let mut fields = match (value, dialect) {
             (Some(Value::Object(fields)), _) => fields,
             (None, Dialect::Action | Dialect::Callback) => return Err(Error::MalformedRequest),
@@ -203,9 +204,8 @@ impl Params {
     /// The JSON text of an object inside, just as it was sent.
     pub fn verbatim(&self, name: &'static str) -> Result<String, Error> {
         const NO_OBJECT: &str = "is not an object!";
-        let fields: std::collections::HashMap<String, &RawValue> =
-            serde_json::from_slice(&self.text).map_err(|_| Error::MalformedRequest)?;
-        let text = fields.get(name).ok_or(Error::InvalidParam { name, reason: MISSING })?.get();
+        let whole = std::str::from_utf8(&self.text).map_err(|_| Error::MalformedRequest)?;
+        let text = shallow::verbatim(whole, name).ok_or(Error::InvalidParam { name, reason: MISSING })?;
         if text.starts_with('{') { Ok(text.to_owned()) } else { Err(Error::InvalidParam { name, reason: NO_OBJECT }) }
     }
 }
