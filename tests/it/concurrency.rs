@@ -1,34 +1,17 @@
 //! Calls that come at the same time.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use cli::engine::Engine;
 
 use crate::{
     harness::{Program, START, action, notice, program, program_over},
     steps::{
-        File, OPERATOR_KEY, action_with, column, enter, go_offline, go_online, is_recorded, like, list, members,
-        open_room, push_starts, quit, replay, room, stream_of,
+        AT_ONCE, File, OPERATOR_KEY, action_with, at_once, column, enter, go_offline, go_online, is_recorded, like,
+        list, members, open_room, push_starts, quit, replay, room, stream_of,
     },
     watch::Watch,
 };
-
-/// How many calls come at the same time.
-const AT_ONCE: usize = 16;
-
-/// Does something as often at the same time as [`AT_ONCE`] says, and gives what came of each.
-async fn at_once<F, T>(program: &Arc<Program>, act: impl Fn(Arc<Program>, usize) -> F) -> Vec<T>
-where
-    F: Future<Output = T> + Send + 'static,
-    T: Send + 'static,
-{
-    let tasks: Vec<_> = (0..AT_ONCE).map(|n| tokio::spawn(act(Arc::clone(program), n))).collect();
-    let mut outcomes = Vec::new();
-    for task in tasks {
-        outcomes.push(task.await.unwrap());
-    }
-    outcomes
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_user_who_opens_a_room_many_times_at_once_has_one_room() {

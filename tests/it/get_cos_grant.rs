@@ -24,21 +24,6 @@ async fn granted(program: &Program, phone: &Phone, size: u64, kind: &str) -> Val
     done_by(program, phone, "get_cos_grant", fields!("size": size, "type": kind)).await
 }
 
-/// What a phone sends that does just as a grant says.
-fn as_told(grant: &Value, body: &[u8]) -> Sent {
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let (_, address) = grant["url"].as_str().unwrap().split_once("https://").unwrap();
-    let (host, target) = address.split_at(address.find('/').unwrap());
-    let headers = grant["headers"].as_object().unwrap();
-    Sent {
-        method: text(&grant["method"]),
-        host: host.to_owned(),
-        target: target.to_owned(),
-        headers: headers.iter().map(|(name, value)| (name.to_lowercase(), text(value))).collect(),
-        body: body.to_owned(),
-    }
-}
-
 /// That the storage takes the request, and none that differs from it in anything that a grant is about.
 async fn is_good_for_itself_only(store: &ObjectStore, sent: &Sent) {
     let with = |change: fn(&mut Sent)| {
@@ -76,7 +61,7 @@ async fn what_is_signed_for_one_upload_is_good_for_that_only() {
     let authorization = key.authorization("AKIDtest", request);
     let headers = fields!("Authorization": authorization, "Content-Length": "7", "Content-Type": "image/png");
     let grant = fields!("method": "PUT", "url": cos::url(HOST, request.path), "headers": headers);
-    is_good_for_itself_only(&store, &as_told(&grant, b"picture")).await;
+    is_good_for_itself_only(&store, &Sent::as_told(&grant, b"picture")).await;
 }
 
 #[tokio::test]
@@ -94,7 +79,7 @@ async fn a_grant_is_good_for_one_object_size_type_and_method() {
     let alice = registered(&program, "alice").await;
     let store = ObjectStore::of(&program).await;
     let grant = granted(&program, &alice, 7, "image/png").await;
-    is_good_for_itself_only(&store, &as_told(&grant, b"picture")).await;
+    is_good_for_itself_only(&store, &Sent::as_told(&grant, b"picture")).await;
 }
 
 #[tokio::test]
@@ -104,7 +89,7 @@ async fn a_grant_ends_when_it_says() {
     let store = ObjectStore::of(&program).await;
     let grant = granted(&program, &alice, 7, "image/gif").await;
     assert_eq!(grant["expires"], program.now() + 45);
-    let sent = as_told(&grant, b"picture");
+    let sent = Sent::as_told(&grant, b"picture");
     program.pass(45);
     assert_eq!(store.send(&sent).await.0, 200);
     program.pass(1);
@@ -121,7 +106,7 @@ async fn every_object_has_a_name_of_its_own_in_the_folder_of_its_user() {
         let (_, path) = grant["url"].as_str().unwrap().split_once(HOST).unwrap();
         let name = path.strip_prefix("/alice/").unwrap().strip_suffix(&kind.replace("jpeg", "jpg")).unwrap();
         assert!(name.len() == 33 && name.trim_end_matches(|c: char| c.is_ascii_hexdigit() || c == '.').is_empty());
-        assert_eq!(store.send(&as_told(&grant, b"picture")).await.0, 200);
+        assert_eq!(store.send(&Sent::as_told(&grant, b"picture")).await.0, 200);
         assert_eq!(store.count(), at + 1);
     }
 }

@@ -58,7 +58,7 @@ async fn a_token_is_long_and_no_two_are_alike() {
         let answer: Value = serde_json::from_str(&login(&program, "alice", PASSWORD).await).unwrap();
         for name in ["token", "refresh_token"] {
             let token = answer["data"][name].as_str().unwrap().to_owned();
-            assert!(token.len() >= 64, "S7: 256 bits of a keyed digest");
+            assert!(token.len() >= 64, "256 bits of a keyed digest");
             assert!(!tokens.contains(&token));
             tokens.push(token);
         }
@@ -71,7 +71,7 @@ async fn a_wrong_password_and_a_name_that_nobody_has_are_refused_without_a_word_
     registered(&program, "alice").await;
     golden("login/wrong_password.rest.json", &login(&program, "alice", "wrong").await);
     golden("login/unknown.rest.json", &login(&program, "nobody", PASSWORD).await);
-    // S11: what is kept is not what opens the account.
+    // What is kept is not what opens the account.
     assert_eq!(rest_code(&login(&program, "alice", &PASSWORD.to_uppercase()).await), 621);
 }
 
@@ -88,7 +88,7 @@ async fn a_name_or_password_that_breaks_its_rule_is_refused_before_anything_is_r
         "",
         "nonsense",
     ] {
-        assert_eq!(rest_code(&rest(&program, "login", body).await), 602, "B10, B22: {body}");
+        assert_eq!(rest_code(&rest(&program, "login", body).await), 602, "{body}");
     }
 }
 
@@ -197,7 +197,7 @@ async fn an_address_guesses_so_often_and_no_more_for_a_while_whoever_it_guesses_
         rest_code(&post_from(&program, address, "/login", &body).await)
     };
     for name in ["nobody1", "nobody2", "nobody3"] {
-        assert_eq!(guess("203.0.113.7", name).await, 620, "S12");
+        assert_eq!(guess("203.0.113.7", name).await, 620);
     }
     assert_eq!(guess("203.0.113.7", "alice").await, 4003);
     assert_eq!(guess("203.0.113.8", "alice").await, 621);

@@ -14,6 +14,7 @@
 //! - [`oidc`]: which ID tokens of an identity provider are believed
 //! - [`lists`]: which rows the pages of the lists have, and what a page costs
 //! - [`concurrency`]: calls that come at the same time
+//! - [`defects`]: what was wrong with the Gen-2 original, and is not so here
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
 //! - [`phone`]: a day in the life of a Gen-2 app, against the local server and against the functions
@@ -26,6 +27,7 @@ mod agreement;
 mod change_count;
 mod change_status;
 mod concurrency;
+mod defects;
 mod engine;
 mod enter_group;
 mod fetch_group_member_list;

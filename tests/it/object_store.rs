@@ -25,6 +25,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use sha1::{Digest, Sha1};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -42,6 +43,23 @@ pub(crate) struct Sent {
     pub(crate) target: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
+}
+
+impl Sent {
+    /// What a phone sends that does just as a grant says.
+    pub(crate) fn as_told(grant: &Value, body: &[u8]) -> Self {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (_, address) = grant["url"].as_str().unwrap().split_once("https://").unwrap();
+        let (host, target) = address.split_at(address.find('/').unwrap());
+        let headers = grant["headers"].as_object().unwrap();
+        Self {
+            method: text(&grant["method"]),
+            host: host.to_owned(),
+            target: target.to_owned(),
+            headers: headers.iter().map(|(name, value)| (name.to_lowercase(), text(value))).collect(),
+            body: body.to_owned(),
+        }
+    }
 }
 
 /// The stand-in.

@@ -1,5 +1,7 @@
 //! What users, operators and the cloud do, as verbs: each hides the bytes that it takes.
 
+use std::{future::Future, sync::Arc};
+
 use lambda_http::http::{Request, Response};
 use serde_json::Value;
 use shared::{
@@ -49,7 +51,8 @@ pub(crate) fn code(answer: &str) -> u64 {
     parse(answer)["returnValue"].as_u64().unwrap()
 }
 
-fn parse(answer: &str) -> Value {
+/// An answer, as JSON.
+pub(crate) fn parse(answer: &str) -> Value {
     serde_json::from_str(answer).unwrap()
 }
 
@@ -268,4 +271,21 @@ pub(crate) fn rest_code(answer: &str) -> u64 {
 pub(crate) async fn post_from(program: &Program, address: &str, path: &str, body: &str) -> String {
     let request = Request::post(path).extension(Origin(address.parse().unwrap()));
     send(program, request.body(body.into()).unwrap()).await.into_body()
+}
+
+/// How many calls come at the same time.
+pub(crate) const AT_ONCE: usize = 16;
+
+/// Does something as often at the same time as [`AT_ONCE`] says, and gives what came of each.
+pub(crate) async fn at_once<F, T>(program: &Arc<Program>, act: impl Fn(Arc<Program>, usize) -> F) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let tasks: Vec<_> = (0..AT_ONCE).map(|n| tokio::spawn(act(Arc::clone(program), n))).collect();
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(task.await.unwrap());
+    }
+    outcomes
 }
