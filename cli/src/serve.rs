@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response,
     body::{Bytes, Incoming},
@@ -27,12 +27,19 @@ use shared::{
     app::App,
     wire::MAX_BODY_BYTES,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, SemaphorePermit},
+};
 
 /// How many connections are served at a time; the others wait to be accepted.
 const CONNECTIONS: usize = 1024;
 /// How long a client may take to send the head of a request, or its body.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How much of a body is read without further ado; the longest that an app sends has some hundred bytes.
+const SHORT_BODY_BYTES: usize = 64 * 1024;
+/// So many longer ones are in memory at a time: all connections together could fill a gigabyte with them.
+static LONG_BODIES: Semaphore = Semaphore::const_new(32);
 /// How long calls that are under way may take to end when the server is told to stop.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the server pauses when the operating system gives it no connection, for want of file handles mostly.
@@ -109,20 +116,33 @@ fn forwarded_for<T>(request: &Request<T>) -> Option<IpAddr> {
     address.ok().map(|address| address.to_canonical())
 }
 
+/// Reads a body. A long one, as no app sends it, takes up `room` for as long as the caller keeps that.
+async fn read(mut body: Incoming, room: &mut Option<SemaphorePermit<'_>>) -> Result<Vec<u8>, &'static str> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame.map_err(|_| "broken off")?.into_data().unwrap_or_default();
+        let length = bytes.len() + data.len();
+        if length > MAX_BODY_BYTES {
+            return Err("too long");
+        }
+        if length > SHORT_BODY_BYTES && room.is_none() {
+            *room = LONG_BODIES.acquire().await.ok();
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
 /// Answers one request.
 async fn respond(app: &App, caller: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let read = tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY_BYTES).collect()).await;
-    let (body, whole) = match read {
-        Ok(Ok(body)) => (body.to_bytes().to_vec(), true),
-        // Read as no body at all; the rest of it is still on the way, so the connection cannot go on.
-        Ok(Err(error)) => {
-            let reason = if error.is::<LengthLimitError>() { "too long" } else { "broken off" };
+    let mut room = None;
+    let read = tokio::time::timeout(PATIENCE, read(body, &mut room)).await;
+    let (body, whole) = match read.unwrap_or(Err("too slow")) {
+        Ok(body) => (body, true),
+        // Taken for no body at all; the rest of it is still on the way, so the connection cannot go on.
+        Err(reason) => {
             tracing::info!(reason, "a body was not read");
-            (Vec::new(), false)
-        }
-        Err(_) => {
-            tracing::info!(reason = "too slow", "a body was not read");
             (Vec::new(), false)
         }
     };

@@ -97,7 +97,9 @@ impl Target {
     async fn request(&self, what: &str, method: Method, path: &str, body: Vec<u8>) -> Response<String> {
         let mut request = Request::builder().method(method).uri(path).header("X-Operator-Key", OPERATOR_KEY);
         let digest = body_digest(&body);
-        let named = |phone: &&Phone| body.windows(phone.user.len()).any(|part| part == phone.user.as_bytes());
+        // The user stands near the beginning, if anywhere.
+        let start = String::from_utf8_lossy(&body[..body.len().min(200)]);
+        let named = |phone: &&Phone| start.contains(&phone.user);
         if let Some(phone) = self.phones.iter().find(named) {
             request = request.header("Liteav-Sig", liteav_sig(&phone.token, &digest));
         }
@@ -314,10 +316,11 @@ fn doors(entry: &Entry, fields: &Value) -> Vec<(String, Value)> {
 
 #[tokio::test]
 async fn any_value_in_any_field_of_any_command_is_answered() {
-    let (target, values) = (Target::new().await, nasty());
+    let (target, values, mut dice) = (Target::new().await, nasty(), Dice::new());
     for entry in commands::all() {
-        for (path, body) in doors(&entry, &fields(&entry)) {
-            for body in spoiled(&body, &values) {
+        for (at, (path, body)) in doors(&entry, &fields(&entry)).into_iter().enumerate() {
+            // The second address of a command leads to the same rules: there a fourth of the values will do.
+            for body in spoiled(&body, &values).into_iter().filter(|_| at == 0 || dice.below(4) == 0) {
                 target.post("a spoiled field", &path, body).await;
             }
         }
