@@ -1,11 +1,12 @@
 //! The HTTP server of one's own: every function in one process.
 
 use std::{
+    collections::{HashMap, hash_map::Entry},
     convert::Infallible,
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -34,6 +35,8 @@ use tokio::{
 
 /// How many connections are served at a time; the others wait to be accepted.
 const CONNECTIONS: usize = 1024;
+/// How many of them one line may have, so that nobody alone takes the places of all.
+const CONNECTIONS_OF_ONE: usize = CONNECTIONS / 4;
 /// How long a client may take to send the head of a request, or its body.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much of a body is read without further ado; the longest that an app sends has some hundred bytes.
@@ -61,6 +64,7 @@ async fn serve_at_most(
 ) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(connections));
+    let lines = Lines::default();
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
@@ -80,6 +84,11 @@ async fn serve_at_most(
             },
             () = &mut stop => break,
         };
+        let line = match lines.take(Origin(client).line()) {
+            Some(line) => line,
+            None if proxy == Some(client) => Line::default(),
+            None => continue,
+        };
         let app = Arc::clone(&app);
         let service = service_fn(move |request| {
             let app = Arc::clone(&app);
@@ -98,13 +107,49 @@ async fn serve_at_most(
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(place);
+            drop((place, line));
         });
     }
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(FAREWELL) => tracing::warn!("some calls were not answered in time"),
+    }
+}
+
+/// The lines that connections come from, and how many of each there are.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<HashMap<String, usize>>>);
+
+impl Lines {
+    /// A connection of this line; `None` if it has as many as it may.
+    fn take(&self, name: String) -> Option<Line> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = lines.entry(name.clone()).or_default();
+        if *connections >= CONNECTIONS_OF_ONE {
+            return None;
+        }
+        *connections += 1;
+        Some(Line { name, lines: self.clone() })
+    }
+}
+
+/// A connection of a line, counted for as long as it is there.
+#[derive(Default)]
+struct Line {
+    name: String,
+    lines: Lines,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let mut lines = self.lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut connections) = lines.entry(std::mem::take(&mut self.name)) {
+            *connections.get_mut() -= 1;
+            if *connections.get() == 0 {
+                connections.remove();
+            }
+        }
     }
 }
 
@@ -178,6 +223,17 @@ mod tests {
         engine::Engine,
         settings::{invented, judge},
     };
+
+    #[test]
+    fn one_line_has_a_quarter_of_the_places_and_gives_them_back() {
+        let lines = Lines::default();
+        let taken: Vec<_> = (0..CONNECTIONS_OF_ONE).map(|_| lines.take("203.0.113.7".to_owned()).unwrap()).collect();
+        assert!(lines.take("203.0.113.7".to_owned()).is_none());
+        assert!(lines.take("203.0.113.8".to_owned()).is_some());
+        drop(taken);
+        assert!(lines.take("203.0.113.7".to_owned()).is_some());
+        assert!(lines.0.lock().unwrap().is_empty(), "nothing is kept of who is gone");
+    }
 
     #[test]
     fn only_the_last_address_is_the_proxys_word() {

@@ -1,6 +1,6 @@
 //! The whole journey of a call, from bytes to bytes: AWS, the local server and the tests all enter at [`answer`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use lambda_http::{
     http::{
@@ -28,6 +28,16 @@ const HOME: [&str; 2] = ["/", "/index.php"];
 /// Where a call comes from, put into its [`Extensions`](lambda_http::http::Extensions) by who took the call in.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin(pub IpAddr);
+
+impl Origin {
+    /// What one customer of a provider has: an address, or of version 6 all the 2^64 of a line.
+    pub fn line(self) -> String {
+        match self.0.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        }
+    }
+}
 
 /// Where a call comes in: what it speaks, and how its command is found.
 #[derive(Clone, Copy, Debug)]
@@ -135,11 +145,11 @@ fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
         let only = values.next().filter(|_| values.next().is_none());
         only.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty()).map(str::to_owned)
     };
-    let address = request.extensions().get::<Origin>().map(|Origin(address)| *address);
+    let origin = request.extensions().get::<Origin>().copied();
     let (signature, user_sig, operator_key) = (header("liteav-sig"), header("x-user-sig"), header("x-operator-key"));
     // The originals took any method. A call changes things, so here only POST carries one.
     let body = if request.method() == Method::POST { request.into_body() } else { Vec::new() };
-    Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key, address })
+    Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key, origin })
 }
 
 fn respond(reply: Reply) -> Response<String> {

@@ -1,9 +1,8 @@
 //! Who is calling. A command names the caller it needs as its [`Command::Caller`](crate::commands::Command::Caller);
 //! only this file can make one.
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use crate::{
+    answer::Origin,
     app::App,
     config::ActionAuth,
     error::Error,
@@ -222,15 +221,7 @@ impl Anyone {
 
 impl Caller for Anyone {
     async fn identify(_: &App, call: &Call) -> Result<Self, Error> {
-        let address = match call.address {
-            Some(IpAddr::V4(address)) => address.to_string(),
-            // A provider gives every customer 2^64 addresses of version 6, so these count as one.
-            Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-                Some(address) => address.to_string(),
-                None => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            },
-            None => "unknown".to_owned(),
-        };
+        let address = call.origin.map_or_else(|| "unknown".to_owned(), Origin::line);
         Ok(Self { address })
     }
 }

@@ -178,9 +178,9 @@ pub struct Limits {
 pub struct Limit(u64);
 
 impl Limit {
-    /// Whether one more may be tried after so many.
-    pub fn admits(self, before: u64) -> bool {
-        self.0 == 0 || before < self.0
+    /// How often, or `None` for as often as one likes.
+    pub fn most(self) -> Option<u64> {
+        Some(self.0).filter(|most| *most > 0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{cloud, oidc, table};
+use crate::{cloud, oidc, password::Busy, table};
 
 /// How much of a name that a caller made up is shown: in the log, and in the answer.
 pub(crate) const NAME_CHARS: usize = 64;
@@ -117,6 +117,12 @@ impl From<table::Error> for Error {
 impl From<cloud::Error> for Error {
     fn from(error: cloud::Error) -> Self {
         Self::Cloud(error)
+    }
+}
+
+impl From<Busy> for Error {
+    fn from(Busy: Busy) -> Self {
+        Self::TooMany
     }
 }
 

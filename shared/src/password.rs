@@ -23,8 +23,15 @@ const NOBODYS: &str =
 static PLACES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
 
+/// As many wait for that at a time: some seconds' work, and an app waits ten.
+static QUEUE: Semaphore = Semaphore::const_new(256);
+
+/// More passwords wait to be hashed than an app would wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
 /// What is kept of a password: a hash with its salt and costs, as a PHC string.
-pub async fn hash(password: Password, salt: [u8; 16]) -> Secret {
+pub async fn hash(password: Password, salt: [u8; 16]) -> Result<Secret, Busy> {
     slowly(move || {
         let hash = argon2().hash_password_with_salt(password.expose().as_bytes(), &salt);
         Secret::new(hash.expect("the costs are good, and the salt long enough").to_string())
@@ -38,7 +45,7 @@ pub fn is_hash(text: &str) -> bool {
 }
 
 /// Whether a password is the one that `kept` was made of. Without a `kept` it is not, which takes as long to say.
-pub async fn is_right(password: Password, kept: Option<Secret>) -> bool {
+pub async fn is_right(password: Password, kept: Option<Secret>) -> Result<bool, Busy> {
     slowly(move || {
         let hash = kept.as_ref().map_or(NOBODYS, Secret::expose);
         argon2().verify_password(password.expose().as_bytes(), hash).is_ok() && kept.is_some()
@@ -52,9 +59,10 @@ fn argon2() -> Argon2<'static> {
 }
 
 /// Does work on a thread where it keeps nobody else waiting.
-async fn slowly<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+async fn slowly<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    let _waiting = QUEUE.try_acquire().map_err(|_| Busy)?;
     let _place = PLACES.acquire().await.expect("it is never closed");
-    spawn_blocking(work).await.expect("it does not panic")
+    Ok(spawn_blocking(work).await.expect("it does not panic"))
 }
 
 #[cfg(test)]
@@ -67,16 +75,16 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_same_password_is_right() {
-        let kept = hash(password("secret123"), [7; 16]).await;
-        assert!(is_right(password("secret123"), Some(kept.clone())).await);
-        assert!(!is_right(password("secret124"), Some(kept)).await);
-        assert!(!is_right(password("secret123"), None).await);
-        assert!(!is_right(password("secret123"), Some(Secret::new(NOBODYS))).await);
+        let kept = hash(password("secret123"), [7; 16]).await.unwrap();
+        assert!(is_right(password("secret123"), Some(kept.clone())).await.unwrap());
+        assert!(!is_right(password("secret124"), Some(kept)).await.unwrap());
+        assert!(!is_right(password("secret123"), None).await.unwrap());
+        assert!(!is_right(password("secret123"), Some(Secret::new(NOBODYS))).await.unwrap());
     }
 
     #[tokio::test]
     async fn nobodys_password_costs_what_everybodys_does() {
-        let kept = hash(password("secret123"), [7; 16]).await;
+        let kept = hash(password("secret123"), [7; 16]).await.unwrap();
         let costs = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
         assert_eq!(costs(kept.expose()), costs(NOBODYS));
         assert_eq!(kept.expose().len(), NOBODYS.len());

@@ -1,4 +1,4 @@
-//! `get_cos_grant`.
+//! `get_cos_grant`: what one grant uploads, and what it does not.
 
 use serde_json::Value;
 use shared::{

@@ -1,8 +1,8 @@
-//! `get_roomservice_sign`.
+//! `get_roomservice_sign`: a login to the room service, and who gets none.
 
 use crate::{
     harness::{golden, program, rest},
-    steps::{fields, registered, signed},
+    steps::{OPERATOR_KEY, done_by, fields, operated, registered, rest_with, signed},
 };
 
 #[tokio::test]
@@ -11,6 +11,17 @@ async fn a_signature_is_given_for_ten_minutes() {
     let alice = registered(&program, "alice").await;
     let answer = signed(&program, &alice, "get_roomservice_sign", fields!()).await;
     golden("get_roomservice_sign/ok.rest.json", &answer);
+}
+
+#[tokio::test]
+async fn a_banned_user_gets_none() {
+    let program = operated().await;
+    let alice = registered(&program, "alice").await;
+    done_by(&program, &alice, "upload_room", fields!("title": "t")).await;
+    let ban = r#"{"userid":"alice","forbidflag":1}"#;
+    // No cloud can be told here; the ban holds all the same.
+    rest_with(&program, "forbid_live", ban, "x-operator-key", OPERATOR_KEY).await;
+    golden("get_roomservice_sign/banned.rest.json", &signed(&program, &alice, "get_roomservice_sign", fields!()).await);
 }
 
 #[tokio::test]

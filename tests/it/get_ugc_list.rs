@@ -1,4 +1,4 @@
-//! `get_ugc_list`.
+//! `get_ugc_list`: a page of short videos, as Gen-2 apps read it.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `get_vod_list`.
+//! `get_vod_list`: a page of replays, as Gen-2 apps read it, and what it costs.
 
 use std::collections::BTreeSet;
 

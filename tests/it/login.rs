@@ -176,6 +176,21 @@ async fn guesses_that_come_at_once_do_not_slip_through() {
 }
 
 #[tokio::test]
+async fn good_logins_that_come_at_once_lock_nobody_out() {
+    let program = Arc::new(program_with(|name| (name.ends_with("LOGIN_LIMIT")).then_some("2")).await);
+    registered(&program, "alice").await;
+    let calls = (0..12).map(|_| {
+        let program = Arc::clone(&program);
+        tokio::spawn(async move { rest_code(&login(&program, "alice", PASSWORD).await) })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let code = call.await.unwrap();
+        assert!(code == 200 || code == 4003, "{code}: some come while others are looked at");
+    }
+    assert_eq!(rest_code(&login(&program, "alice", PASSWORD).await), 200);
+}
+
+#[tokio::test]
 async fn logins_that_succeed_do_not_use_up_the_limit() {
     let program = program_with(|name| (name.ends_with("LOGIN_LIMIT")).then_some("3")).await;
     registered(&program, "alice").await;

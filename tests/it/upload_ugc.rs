@@ -1,8 +1,10 @@
 //! `upload_ugc`, `UploadUGCVideo`.
 
+use serde_json::json;
+
 use crate::{
     harness::{action, golden, program, rest},
-    steps::{column, fields, list, publish, registered, rest_code, signed_as_it_is},
+    steps::{column, fields, list, publish, registered, rest_code, signed, signed_as_it_is},
 };
 
 #[tokio::test]
@@ -76,4 +78,22 @@ async fn a_title_is_needed() {
     let program = program().await;
     let body = r#"{"Action":"UploadUGCVideo","userid":"alice","file_id":"u1","play_url":"http://vod/u1.mp4"}"#;
     golden("upload_ugc/no_title.action.json", &action(&program, body).await);
+}
+
+#[tokio::test]
+async fn nothing_that_a_page_would_run_is_published() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let video = fields!("file_id": "f1", "title": "t", "play_url": "http://vod/v.mp4");
+    for (name, value) in [
+        ("play_url", json!("javascript:alert(1)")),
+        ("frontcover", json!("javascript:alert(1)")),
+        ("userinfo", json!({"frontcover": "javascript:alert(1)"})),
+        ("userinfo", json!({"headpic": "vbscript:x"})),
+    ] {
+        let mut spoiled = video.clone();
+        spoiled[name] = value;
+        assert_eq!(rest_code(&signed(&program, &alice, "upload_ugc", spoiled.clone()).await), 602, "{spoiled}");
+    }
+    assert_eq!(rest_code(&signed(&program, &alice, "upload_ugc", video).await), 200);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{Program, golden, program},
-    steps::{Phone, done_by, fields, registered, rest_code, signed},
+    steps::{Phone, done_by, fields, list, registered, rest_code, signed},
 };
 
 async fn upload(program: &Program, phone: &Phone, fields: Value) -> u64 {
@@ -102,4 +102,13 @@ async fn nobody_changes_another_s_account() {
         &signed(&program, &forged, "upload_user_info", fields!("nickname": "owned", "sex": 1)).await,
     );
     assert_eq!(done_by(&program, &alice, "get_user_info", fields!()).await["nickname"], "");
+}
+
+#[tokio::test]
+async fn a_profile_opens_no_room() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let fields = fields!("nickname": "Al", "avatar": "", "sex": 0, "frontcover": "", "title": "t", "location": "l");
+    done_by(&program, &alice, "upload_user_info", fields).await;
+    assert_eq!(list(&program, 4, 1, 10).await["totalcount"], 0);
 }

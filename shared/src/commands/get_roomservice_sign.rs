@@ -32,6 +32,9 @@ impl Command for GetRoomserviceSign {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
+        if app.table.room(caller.id()).await?.is_some_and(|room| room.banned) {
+            return Err(Error::Banned);
+        }
         let expiry = app.now().plus(SIGN_SECONDS);
         Ok(Reply { txTime: expiry.0, sign: roomservice::sign(&app.config.live.api_key, caller.id(), expiry) })
     }

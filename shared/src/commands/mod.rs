@@ -72,6 +72,7 @@ use crate::{
     auth::Caller,
     error::Error,
     table::Profile,
+    types::Link,
     wire::{Call, Params, Reply},
 };
 
@@ -198,8 +199,8 @@ fn profile(params: &Params) -> Result<Profile, Error> {
     let info = params.object("userinfo");
     Ok(Profile {
         nickname: info.optional("nickname")?.unwrap_or_default(),
-        headpic: info.optional("headpic")?.unwrap_or_default(),
-        frontcover: info.optional("frontcover")?.unwrap_or_default(),
+        headpic: info.optional::<Link<255>>("headpic")?.unwrap_or_default().into(),
+        frontcover: info.optional::<Link<255>>("frontcover")?.unwrap_or_default().into(),
         location: info.optional("location")?.unwrap_or_default(),
     })
 }

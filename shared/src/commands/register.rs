@@ -36,16 +36,15 @@ impl Command for Register {
             return Err(Error::SwitchedOff("nobody can register here"));
         }
         let (limits, now) = (&app.config.limits, app.now());
-        let attempts =
-            app.table.count_attempt(Attempt::AddressRegistration(caller.address()), limits.seconds, now).await?;
-        if !limits.address_registrations.admits(attempts) {
+        let attempt = Attempt::AddressRegistration(caller.address());
+        if !app.table.admit(attempt, limits.address_registrations, limits.seconds, now).await? {
             return Err(Error::TooMany);
         }
         // Nobody could log in with them.
         if app.config.im.administrators.iter().any(|administrator| *administrator == self.name.user().as_str()) {
             return Err(Error::UserExists);
         }
-        let kept = password::hash(self.password, app.nonce()).await;
+        let kept = password::hash(self.password, app.nonce()).await?;
         match app.table.create_account(self.name.user(), Some(&kept), &Face::default(), now).await? {
             Created::Yes => Ok(Nothing {}),
             Created::AlreadyThere => Err(Error::UserExists),

@@ -27,7 +27,9 @@ impl Command for UploadUgc {
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
         let file = params.required("file_id")?;
+        // What is no text, or empty, is refused as any other; then, what a player must not be sent to.
         let Filled(play_url) = params.required("play_url")?;
+        params.required::<Link<255>>("play_url")?;
         let Filled(title) = params.required("title")?;
         let mut profile = profile(params)?;
         // Gen-2 apps have no `userinfo`: what they say of the video stands beside its title.

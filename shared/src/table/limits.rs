@@ -1,10 +1,10 @@
 //! Counts of what an attacker would try often.
 
 use super::{
-    Result, Table, counter_in, keys, moment,
-    update::{Outcome, Update},
+    Result, Table, keys, moment, number,
+    update::{Update, Written},
 };
-use crate::types::UnixSeconds;
+use crate::{config::Limit, types::UnixSeconds};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
@@ -18,19 +18,25 @@ pub enum Attempt<'a> {
 }
 
 impl Table {
-    /// Counts an attempt in the current stretch of `seconds`; how many there were in it before.
-    pub async fn count_attempt(&self, attempt: Attempt<'_>, seconds: u64, now: UnixSeconds) -> Result<u64> {
+    /// Counts an attempt in the current stretch of `seconds`, unless there were as many already as the limit admits;
+    /// whether it is admitted. What is not is not counted either: who goes on too often only waits for the next stretch.
+    pub async fn admit(&self, attempt: Attempt<'_>, limit: Limit, seconds: u64, now: UnixSeconds) -> Result<bool> {
+        let Some(most) = limit.most() else { return Ok(true) };
         let stretch = now.0 / seconds;
         let update = Update::of(keys::attempts(attempt, stretch))
             .add("attempts", 1)
-            .set(keys::EXPIRES_AT, moment(UnixSeconds((stretch + 1).saturating_mul(seconds))));
-        let (Outcome::Done(before) | Outcome::Unmet(before)) = update.send_for_old(self, "count an attempt").await?;
-        counter_in(&before, "attempts")
+            .set(keys::EXPIRES_AT, moment(UnixSeconds((stretch + 1).saturating_mul(seconds))))
+            .when("(attribute_not_exists(#attempts) OR #attempts < :most)")
+            .value(":most", number(most));
+        Ok(update.send(self, "count an attempt").await? == Written::Done)
     }
 
-    /// Takes an attempt back: it was none of an attacker.
-    pub async fn forget_attempt(&self, attempt: Attempt<'_>, seconds: u64, now: UnixSeconds) -> Result<()> {
-        let update = Update::of(keys::attempts(attempt, now.0 / seconds)).add("attempts", -1);
-        update.when("attribute_exists(PK)").send(self, "count an attempt").await.map(|_| ())
+    /// Takes back an attempt that was counted at `then`: it was none of an attacker.
+    pub async fn forget(&self, attempt: Attempt<'_>, limit: Limit, seconds: u64, then: UnixSeconds) -> Result<()> {
+        if limit.most().is_none() {
+            return Ok(());
+        }
+        let update = Update::of(keys::attempts(attempt, then.0 / seconds)).add("attempts", -1);
+        update.when("#attempts > :none").value(":none", number(0)).send(self, "count an attempt").await.map(|_| ())
     }
 }

@@ -7,12 +7,13 @@ pub mod callback;
 pub mod rest;
 mod shallow;
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
+    answer::Origin,
     error::Error,
     types::{
         AccountName, FileId, GroupId, Link, Nickname, Password, Sex, StreamId, Text, Timestamp, UnixSeconds, UserId,
@@ -99,7 +100,7 @@ pub struct Call {
     /// The header `X-Operator-Key`.
     pub operator_key: Option<String>,
     /// Where the call comes from: by the connection or the gateway, never by what the caller says.
-    pub address: Option<IpAddr>,
+    pub origin: Option<Origin>,
 }
 
 /// Nothing of what the caller sent: there may be a password in it.
@@ -234,10 +235,12 @@ impl FromParam for String {
         match value {
             Value::Null | Value::Bool(false) => Ok(Self::new()),
             Value::Bool(true) => Ok("1".to_owned()),
-            Value::Number(number) => Ok(match (number.as_i64(), number.as_f64()) {
-                (None, Some(float)) => float.to_string(),
-                (Some(_) | None, _) => number.to_string(),
-            }),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                // Such a number has lost digits already, and two users would become one.
+                (None, Some(float)) if float.abs() >= EXACT => Err("is too large a number!"),
+                (None, Some(float)) => Ok(float.to_string()),
+                (Some(_) | None, _) => Ok(number.to_string()),
+            },
             // As PHP, which takes a zero byte for a blank.
             Value::String(text) => Ok(text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_owned()),
             Value::Array(_) | Value::Object(_) => Err("is not a text!"),
@@ -258,9 +261,11 @@ impl FromParam for i64 {
     }
 }
 
+/// Below this a float holds whole numbers exactly: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// The number, if it is a whole one that a float holds exactly.
 fn whole(float: f64) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
     (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i64)
 }
@@ -383,7 +388,7 @@ mod tests {
     fn a_call_shows_nothing_of_what_was_sent() {
         let params = Params::read(Dialect::Rest, br#"{"password":"secret-1"}"#.to_vec()).unwrap();
         let [signature, user_sig, operator_key] = ["secret-2", "secret-3", "secret-4"].map(|key| Some(key.to_owned()));
-        let call = Call { dialect: Dialect::Rest, params, signature, user_sig, operator_key, address: None };
+        let call = Call { dialect: Dialect::Rest, params, signature, user_sig, operator_key, origin: None };
         assert_eq!(format!("{call:?} {:?}", call.params), "Call { dialect: Rest, .. } Params { .. }");
     }
 
@@ -435,6 +440,8 @@ mod tests {
         ] {
             assert_eq!(String::from_param(&value).as_deref(), Ok(text), "{value}");
         }
+        // Two such users would be one.
+        assert!(String::from_param(&json!(99_999_999_999_999_999_999_001_f64)).is_err());
         assert!(String::from_param(&json!(["x"])).is_err());
         assert!(String::from_param(&json!({})).is_err());
     }
