@@ -3,10 +3,19 @@
 //! The password that arrives is a fast digest that the app made of what the user typed, with nothing secret in it. So
 //! it is treated as the password itself, and only a slow, salted hash of it is kept.
 
-use std::sync::LazyLock;
+use std::{
+    num::NonZero,
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        mpsc::{self, SyncSender},
+    },
+};
 
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use argon2::{
+    Algorithm, Argon2, Block, Params, PasswordHash, Version,
+    password_hash::phc::{Output, Salt},
+};
+use tokio::sync::oneshot;
 
 use crate::types::{Password, Secret};
 
@@ -19,12 +28,29 @@ const LANES: u32 = 1;
 const NOBODYS: &str =
     "$argon2id$v=19$m=12288,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// As many at a time as there are processors: more would be no faster, and each takes its memory.
-static PLACES: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
+/// How many passwords wait at a time: some seconds' work, and an app waits ten.
+const QUEUE: usize = 256;
 
-/// As many wait for that at a time: some seconds' work, and an app waits ten.
-static QUEUE: Semaphore = Semaphore::const_new(256);
+/// Some work with the memory that a hash takes.
+type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
+
+/// Threads that do nothing else, as many as there are processors: more would be no faster, and each keeps its memory.
+/// They begin with the first password.
+static THREADS: LazyLock<SyncSender<Job>> = LazyLock::new(|| {
+    let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE);
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
+        let queue = Arc::clone(&queue);
+        std::thread::spawn(move || {
+            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let mut memory = Vec::new();
+            while let Ok(job) = next() {
+                job(&mut memory);
+            }
+        });
+    }
+    jobs
+});
 
 /// More passwords wait to be hashed than an app would wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,37 +58,54 @@ pub struct Busy;
 
 /// What is kept of a password: a hash with its salt and costs, as a PHC string.
 pub async fn hash(password: Password, salt: [u8; 16]) -> Result<Secret, Busy> {
-    slowly(move || {
-        let hash = argon2().hash_password_with_salt(password.expose().as_bytes(), &salt);
-        Secret::new(hash.expect("the costs are good, and the salt long enough").to_string())
+    slowly(move |memory| {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("costs within argon2's bounds");
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: (&params).try_into().expect("costs that can be written"),
+            salt: Some(Salt::new(&salt).expect("a salt of the recommended length")),
+            hash: digest(&password, &salt, params, memory),
+        };
+        Secret::new(hash.to_string())
     })
     .await
 }
 
 /// Whether a text is a hash that passwords can be compared with.
 pub fn is_hash(text: &str) -> bool {
-    PasswordHash::new(text).is_ok()
+    PasswordHash::new(text).is_ok_and(|hash| hash.salt.is_some() && Params::try_from(&hash).is_ok())
 }
 
 /// Whether a password is the one that `kept` was made of. Without a `kept` it is not, which takes as long to say.
 pub async fn is_right(password: Password, kept: Option<Secret>) -> Result<bool, Busy> {
-    slowly(move || {
-        let hash = kept.as_ref().map_or(NOBODYS, Secret::expose);
-        argon2().verify_password(password.expose().as_bytes(), hash).is_ok() && kept.is_some()
+    slowly(move |memory| {
+        let hash = PasswordHash::new(kept.as_ref().map_or(NOBODYS, Secret::expose)).ok();
+        let Some(hash) = hash else { return false };
+        let (Some(salt), Ok(params)) = (hash.salt, Params::try_from(&hash)) else { return false };
+        let digest = digest(&password, salt.as_ref(), params, memory);
+        // Compared in constant time.
+        digest.is_some() && digest == hash.hash && kept.is_some()
     })
     .await
 }
 
-fn argon2() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("costs within argon2's bounds");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+/// Argon2id of a password; `None` for a salt that it does not take.
+fn digest(password: &Password, salt: &[u8], params: Params, memory: &mut Vec<Block>) -> Option<Output> {
+    memory.resize(params.block_count(), Block::default());
+    let mut digest = [0; Params::DEFAULT_OUTPUT_LEN];
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, &mut digest, memory).ok()?;
+    Output::new(&digest).ok()
 }
 
 /// Does work on a thread where it keeps nobody else waiting.
-async fn slowly<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-    let _waiting = QUEUE.try_acquire().map_err(|_| Busy)?;
-    let _place = PLACES.acquire().await.expect("it is never closed");
-    Ok(spawn_blocking(work).await.expect("it does not panic"))
+async fn slowly<T: Send + 'static>(work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static) -> Result<T, Busy> {
+    let (answer, answered) = oneshot::channel();
+    // Who asked may have given up meanwhile.
+    let job: Job = Box::new(move |memory| drop(answer.send(work(memory))));
+    THREADS.try_send(job).map_err(|_| Busy)?;
+    Ok(answered.await.expect("a thread does what it was given"))
 }
 
 #[cfg(test)]
