@@ -3,5 +3,6 @@
 //! Only this package depends on an HTTP server and on the embedded engine. The tests use it as a library.
 
 pub mod engine;
+pub mod folder;
 pub mod serve;
 pub mod settings;

@@ -2,12 +2,10 @@
 
 use std::{
     error::Error,
-    fmt::Display,
-    fs::{self, TryLockError},
+    fs,
     io::{self, IsTerminal, Write},
     net::{IpAddr, SocketAddr},
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -16,6 +14,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use cli::{
     engine::{self, Engine},
+    folder::{self, Folder},
     serve::serve,
     settings,
 };
@@ -27,7 +26,7 @@ use shared::{
     answer::{CALLBACKS, INTERFACE},
     app::App,
     cloud::Cloud,
-    config::{ActionAuth, SETTINGS, Setting},
+    config::{ActionAuth, Config, SETTINGS, Setting},
     error::Chain,
     lambda::{getrandom_u32, now},
     oidc::Provider,
@@ -105,14 +104,8 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     let endpoint = options.endpoint.clone().or_else(from_environment);
     let on_disk = !options.memory && endpoint.is_none();
     let settings_file = options.data.join("settings.toml");
-    let needs_folder = on_disk || (options.config.is_none() && !options.memory);
-    if needs_folder {
-        // What users wrote is in it: its owner's business only.
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&options.data)
-            .map_err(|error| format!("{}: {error}; choose another folder with --data", options.data.display()))?;
+    if on_disk || (options.config.is_none() && !options.memory) {
+        folder::make(&options.data)?;
     }
     let settings = match &options.config {
         Some(file) => settings::read(file)?,
@@ -130,19 +123,8 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
             Some(Engine::on_disk(&file).map_err(|error| format!("{}: {error}", file.display()))?)
         }
     };
-    let client = match &engine {
-        Some(engine) => engine.client(),
-        None => engine::client_of(endpoint.clone().unwrap_or_default()),
-    };
-    let table = Table::new(client, config.table.clone());
-    table.create_if_missing().await.map_err(|error| match &endpoint {
-        Some(url) => format!("{url}: {}; choose another server with --endpoint or {ENDPOINT}", Chain(&error)),
-        None => Chain(&error).to_string(),
-    })?;
-    if folder.as_ref().is_some_and(|folder| folder.was_killed) {
-        tracing::warn!("the last run was killed: the lists are counted again");
-        table.recount_lists(config.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
-    }
+    let was_killed = folder.as_ref().is_some_and(Folder::was_killed);
+    let table = table(engine.as_ref(), endpoint.as_deref(), was_killed, &config).await?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
@@ -183,6 +165,29 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The table, made if it is not there, and its lists counted again if the last run could not finish them.
+async fn table(
+    engine: Option<&Engine>,
+    endpoint: Option<&str>,
+    was_killed: bool,
+    config: &Config,
+) -> Result<Table, Box<dyn Error>> {
+    let client = match engine {
+        Some(engine) => engine.client(),
+        None => engine::client_of(endpoint.unwrap_or_default()),
+    };
+    let table = Table::new(client, config.table.clone());
+    table.create_if_missing().await.map_err(|error| match endpoint {
+        Some(url) => format!("{url}: {}; choose another server with --endpoint or {ENDPOINT}", Chain(&error)),
+        None => Chain(&error).to_string(),
+    })?;
+    if was_killed {
+        tracing::warn!("the last run was killed: the lists are counted again");
+        table.recount_lists(config.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
+    }
+    Ok(table)
+}
+
 /// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it.
 /// Nothing secret is in it down to `debug`; at `trace` the AWS SDK prints the requests to the table, with what they write.
 fn log() {
@@ -201,43 +206,6 @@ async fn sweep(engine: Engine) {
             Ok(Err(error)) => tracing::error!(%error, "expired items could not be deleted"),
             Err(error) => tracing::error!(%error, "expired items could not be deleted"),
         }
-    }
-}
-
-/// A data folder that this process has for itself: what two would do to one row at the same time is not ordered.
-///
-/// The file that says so is held until the end of the process, however it comes, and has something in it for as long as
-/// the process has not ended well.
-struct Folder {
-    lock: fs::File,
-    /// Whether the process that had the folder before was killed.
-    was_killed: bool,
-}
-
-impl Folder {
-    fn occupy(folder: &Path) -> Result<Self, String> {
-        let file = folder.join("lock");
-        let fault = |what: &dyn Display| format!("{}: {what}; choose another folder with --data", file.display());
-        let mut options = fs::OpenOptions::new();
-        let lock =
-            options.read(true).write(true).create(true).truncate(false).open(&file).map_err(|error| fault(&error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(fault(&"another mini-lvb works on this folder")),
-            Err(TryLockError::Error(error)) => return Err(fault(&error)),
-        }
-        let was_killed = lock.metadata().map_err(|error| fault(&error))?.len() > 0;
-        Ok(Self { lock, was_killed })
-    }
-
-    /// Says that writes begin.
-    fn begin(&mut self) -> io::Result<()> {
-        self.lock.write_all(b"in use")
-    }
-
-    /// Gives the folder up, all its writes being done.
-    fn leave(self) -> io::Result<()> {
-        self.lock.set_len(0)
     }
 }
 
