@@ -26,7 +26,7 @@ use shared::{
     answer::{CALLBACKS, INTERFACE},
     app::App,
     cloud::Cloud,
-    config::{ActionAuth, Config, SETTINGS, Setting},
+    config::{Accounts, ActionAuth, Config, SETTINGS, Setting},
     error::Chain,
     lambda::{getrandom_u32, now},
     oidc::Provider,
@@ -219,6 +219,11 @@ fn announcement(address: SocketAddr, app: &App, data: &str, settings: &str) -> S
         ActionAuth::Open => "open: it believes the user id of every call (ACTION_AUTH=open)",
         ActionAuth::UserSig => "asks for a UserSig (ACTION_AUTH=user-sig)",
     };
+    let accounts = match (&app.config.oidc, app.config.accounts) {
+        (Some(provider), _) => format!("those of {} (OIDC_ISSUER)", provider.issuer),
+        (None, Accounts::Open) => "open: anybody can register (ACCOUNTS=open)".to_owned(),
+        (None, Accounts::Closed) => "closed: nobody can register or log in (ACCOUNTS=closed)".to_owned(),
+    };
     format!(
         "mini-lvb serves at {base}
   in the app     ServerAddr (Gen 1)  {base}{INTERFACE}
@@ -227,6 +232,7 @@ fn announcement(address: SocketAddr, app: &App, data: &str, settings: &str) -> S
   data           {data}
   settings       {settings}
   open to        {reach}
+  accounts       {accounts}
   Gen-1 door     {door}
 "
     )
