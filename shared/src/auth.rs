@@ -135,11 +135,32 @@ impl AccountHolder {
 
 impl Caller for AccountHolder {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        let user = claimed(app, call, Stamp::Required)?;
-        let (account, sessions) = app.table.account_and_sessions(&user).await?;
-        signing_session(app, call, &user, &sessions)?;
-        Ok(Self { user, account })
+        identify_account(app, call, Stamp::Required).await
     }
+}
+
+/// The same, also if the app leaves out when it made the call, as iOS does when a live begins.
+#[derive(Debug)]
+pub struct Broadcaster(AccountHolder);
+
+impl Broadcaster {
+    /// Who it is, and their account.
+    pub fn holder(&self) -> &AccountHolder {
+        &self.0
+    }
+}
+
+impl Caller for Broadcaster {
+    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+        identify_account(app, call, Stamp::Optional).await.map(Self)
+    }
+}
+
+async fn identify_account(app: &App, call: &Call, stamp: Stamp) -> Result<AccountHolder, Error> {
+    let user = claimed(app, call, stamp)?;
+    let (account, sessions) = app.table.account_and_sessions(&user).await?;
+    signing_session(app, call, &user, &sessions)?;
+    Ok(AccountHolder { user, account })
 }
 
 /// The session that a call of Gen 2 is signed in.

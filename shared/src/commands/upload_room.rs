@@ -3,7 +3,7 @@
 use super::{Command, Names, Nothing, get_push_url::open_room};
 use crate::{
     app::App,
-    auth::Uploader,
+    auth::Broadcaster,
     error::Error,
     table::{Account, Profile, Show},
     types::{AccountName, Link, Text},
@@ -21,7 +21,7 @@ pub struct UploadRoom {
 
 impl Command for UploadRoom {
     const NAMES: Names = Names::rest("upload_room");
-    type Caller = Uploader;
+    type Caller = Broadcaster;
     type Reply = Nothing;
 
     fn parse(params: &Params) -> Result<Self, Error> {
@@ -34,28 +34,27 @@ impl Command for UploadRoom {
         })
     }
 
-    async fn run(self, uploader: Uploader, app: &App) -> Result<Nothing, Error> {
-        let caller = uploader.user();
+    async fn run(self, broadcaster: Broadcaster, app: &App) -> Result<Nothing, Error> {
+        let caller = broadcaster.holder();
         let Self { title, frontcover, location } = self;
-        let account = app.table.account(caller.id()).await?;
-        let mut profile = account.map(shown).unwrap_or_default();
+        let mut profile = caller.account().map(shown).unwrap_or_default();
         if !frontcover.as_str().is_empty() {
             profile.frontcover = frontcover.into();
         }
         profile.location = location;
         let show = Show { group: None, title, profile, description: Text::default() };
-        open_room(app, caller.id(), &show).await?;
+        open_room(app, caller.user(), &show).await?;
         Ok(Nothing {})
     }
 }
 
 /// What Gen-1 viewers see of an account beside its user's room.
-fn shown(account: Account) -> Profile {
+fn shown(account: &Account) -> Profile {
     Profile {
         // A nickname may hold what no line of a list can; then the list has none.
         nickname: Text::parse(account.nickname.as_str()).unwrap_or_default(),
-        headpic: Text::from(account.avatar).widened(),
-        frontcover: account.frontcover.into(),
+        headpic: Text::from(account.avatar.clone()).widened(),
+        frontcover: account.frontcover.clone().into(),
         location: Text::default(),
     }
 }

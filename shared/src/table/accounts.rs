@@ -113,11 +113,6 @@ impl Table {
         Ok((account, items.get(&keys::id(&sessions)).map(Sessions::read).transpose()?.unwrap_or_default()))
     }
 
-    /// The account of `user`.
-    pub async fn account(&self, user: &UserId) -> Result<Option<Account>> {
-        self.get(keys::account(user), "read an account").await?.as_ref().map(Account::read).transpose()
-    }
-
     /// What is shown of the accounts of up to a hundred users; of who has none, nothing.
     pub async fn faces(&self, users: &BTreeSet<UserId>) -> Result<HashMap<UserId, Face>> {
         let keys: Vec<_> = users.iter().map(keys::account).collect();
