@@ -4,28 +4,13 @@ use serde_json::Value;
 
 use crate::{
     harness::{Program, action, golden, program, program_with, rest},
-    object_store::{ObjectStore, Sent, hmac_sha1_hex, sha1_hex},
+    object_store::{ObjectStore, Sent},
     steps::{done, fields, registered, signed as signed_by},
 };
 
-/// A request that a phone signs by itself with the key of an answer, as the apps' SDK does.
+/// A request that a phone signs by itself with the key of an answer.
 fn signed(answer: &Value, method: &str, path: &str, body: &[u8]) -> Sent {
-    let [sign_key, time] = ["signKey", "keyTime"].map(|name| answer[name].as_str().unwrap());
-    let host = "covers-1250000000.cos.ap-guangzhou.myqcloud.com";
-    let text = format!("{}\n{path}\n\nhost={host}\n", method.to_lowercase());
-    let signature = hmac_sha1_hex(sign_key, &format!("sha1\n{time}\n{}\n", sha1_hex(&text)));
-    let authorization = format!(
-        "q-sign-algorithm=sha1&q-ak=AKIDtest&q-sign-time={time}&q-key-time={time}&q-header-list=host\
-         &q-url-param-list=&q-signature={signature}"
-    );
-    let headers = [("authorization", authorization), ("content-length", body.len().to_string())];
-    Sent {
-        method: method.to_owned(),
-        host: host.to_owned(),
-        target: path.to_owned(),
-        headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
-        body: body.to_owned(),
-    }
+    Sent::signed_by_phone(answer, "AKIDtest", method, ("covers-1250000000.cos.ap-guangzhou.myqcloud.com", path), body)
 }
 
 /// A program that gives no keys.

@@ -10,7 +10,7 @@ use shared::{
 
 use crate::{
     harness::KEY,
-    object_store::{ObjectStore, Sent as Stored, hmac_sha1_hex, sha1_hex},
+    object_store::{ObjectStore, Sent as Stored},
     requests,
     runtime::{Sent, World, Worlds},
 };
@@ -72,30 +72,14 @@ impl App<'_> {
     }
 }
 
-/// The upload of a picture, signed as the storage's own library for phones does it with the key that it is handed.
+/// The upload of a picture, signed with the key that the phone is handed.
 fn upload(login: &Value, key: &Value, path: &str, picture: &[u8]) -> Stored {
-    let [sign_key, time] = ["signKey", "keyTime"].map(|name| key[name].as_str().unwrap());
     let info = &login["cos_info"];
     let text = |name: &str| info[name].as_str().unwrap().to_owned();
     // An iOS app stops at a text here, too.
     let appid = info["Appid"].as_u64().unwrap();
     let host = format!("{}-{appid}.cos.{}.myqcloud.com", text("Bucket"), text("Region"));
-    let length = picture.len().to_string();
-    let request = format!("put\n{path}\n\ncontent-length={length}&host={host}\n");
-    let signature = hmac_sha1_hex(sign_key, &format!("sha1\n{time}\n{}\n", sha1_hex(&request)));
-    let authorization = format!(
-        "q-sign-algorithm=sha1&q-ak={}&q-sign-time={time}&q-key-time={time}&q-header-list=content-length;host\
-         &q-url-param-list=&q-signature={signature}",
-        text("SecretId")
-    );
-    let headers = [("authorization", authorization), ("content-length", length)];
-    Stored {
-        method: "PUT".to_owned(),
-        host,
-        target: path.to_owned(),
-        headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
-        body: picture.to_owned(),
-    }
+    Stored::signed_by_phone(key, &text("SecretId"), "PUT", (&host, path), picture)
 }
 
 async fn a_day(world: &mut World, system: System) {
