@@ -84,10 +84,10 @@ async fn serve_at_most(
             },
             () = &mut stop => break,
         };
-        let line = match lines.take(Origin(client).line()) {
-            Some(line) => line,
-            None if proxy == Some(client) => Line::default(),
-            None => continue,
+        let line = match Origin(client).line().filter(|_| proxy != Some(client)).map(|line| lines.take(line)) {
+            Some(Some(line)) => line,
+            Some(None) => continue,
+            None => Line::default(),
         };
         let app = Arc::clone(&app);
         let service = service_fn(move |request| {

@@ -30,11 +30,13 @@ const HOME: [&str; 2] = ["/", "/index.php"];
 pub struct Origin(pub IpAddr);
 
 impl Origin {
-    /// What one customer of a provider has: an address, or of version 6 all the 2^64 of a line.
-    pub fn line(self) -> String {
+    /// What one customer of a provider has: an address, or of version 6 all the 2^64 of a line. None for this machine
+    /// itself, on which a developer works, or a proxy that speaks for everybody.
+    pub fn line(self) -> Option<String> {
         match self.0.to_canonical() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            address if address.is_loopback() => None,
+            IpAddr::V4(address) => Some(address.to_string()),
+            IpAddr::V6(address) => Some(format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))),
         }
     }
 }

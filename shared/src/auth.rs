@@ -230,19 +230,19 @@ impl Caller for Refresher {
 /// Anybody at all.
 #[derive(Debug)]
 pub struct Anyone {
-    address: String,
+    address: Option<String>,
 }
 
 impl Anyone {
-    /// Where the call comes from, as attempts are counted by it.
-    pub fn address(&self) -> &str {
-        &self.address
+    /// Where the call comes from, as attempts are counted by it; `None` if they are not.
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
     }
 }
 
 impl Caller for Anyone {
     async fn identify(_: &App, call: &Call) -> Result<Self, Error> {
-        let address = call.origin.map_or_else(|| "unknown".to_owned(), Origin::line);
+        let address = call.origin.map_or_else(|| Some("unknown".to_owned()), Origin::line);
         Ok(Self { address })
     }
 }

@@ -36,8 +36,9 @@ impl Command for Register {
             return Err(Error::SwitchedOff("nobody can register here"));
         }
         let (limits, now) = (&app.config.limits, app.now());
-        let attempt = Attempt::AddressRegistration(caller.address());
-        if !app.table.admit(attempt, limits.address_registrations, limits.seconds, now).await? {
+        if let Some(attempt) = caller.address().map(Attempt::AddressRegistration)
+            && !app.table.admit(attempt, limits.address_registrations, limits.seconds, now).await?
+        {
             return Err(Error::TooMany);
         }
         // Nobody could log in with them.
