@@ -549,3 +549,16 @@ async fn a_recording_of_a_user_with_a_dash_is_theirs() {
         "this"
     );
 }
+
+#[tokio::test]
+async fn a_notice_is_late_from_the_second_after_its_expiry_on() {
+    let program = program().await;
+    let start = r#""event_type":1,"stream_id":"8888_alice","sequence":"1""#;
+    for (passed, status) in [(601, "0"), (600, "1")] {
+        open_room(&program, "alice", "t").await;
+        let t = program.now() + 600;
+        program.pass(passed);
+        assert_eq!(forged(&program, &t.to_string(), &sign_of(t), start).await, (200, r#"{"code":0}"#.to_owned()));
+        assert_eq!(room(&program, "alice").await["status"], status, "{passed}");
+    }
+}

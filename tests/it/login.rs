@@ -93,6 +93,14 @@ async fn a_name_or_password_that_breaks_its_rule_is_refused_before_anything_is_r
 }
 
 #[tokio::test]
+async fn an_id_token_that_is_empty_is_none() {
+    let program = program().await;
+    registered(&program, "alice").await;
+    let body = json!({"userid": "alice", "password": PASSWORD, "id_token": ""}).to_string();
+    assert_eq!(rest_code(&rest(&program, "login", &body).await), 200);
+}
+
+#[tokio::test]
 async fn a_second_login_ends_the_first_session() {
     let program = program().await;
     let first = registered(&program, "alice").await;
