@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use cli::engine::Engine;
 use serde_json::{Value, json};
 use shared::{
     sign::{session::Generation, user_sig},
-    table::Session,
+    table::{Session, keys::EXPIRES_AT},
     types::{Secret, UnixSeconds, UserId},
 };
 
@@ -285,4 +286,16 @@ async fn a_session_whose_start_was_written_twice_is_there_once() {
     }
     assert_eq!(program.app.table.sessions(&user).await.unwrap().live(now).count(), 2);
     assert!(is_logged_in(&program, &first).await, "the other device");
+}
+
+#[tokio::test]
+async fn the_counts_of_attempts_go_when_their_quarter_of_an_hour_is_over() {
+    let engine = Engine::in_memory().unwrap();
+    let program = program_over(engine.http_client(), |_| None).await;
+    login(&program, "nobody", "wrong").await;
+    let counts = engine.client().query().table_name("mini-lvb").key_condition_expression("PK = :count");
+    let counts =
+        counts.expression_attribute_values(":count", AttributeValue::S("ATTEMPTS#USER_LOGIN#nobody".to_owned()));
+    let expiry = counts.send().await.unwrap().items()[0][EXPIRES_AT].as_n().unwrap().parse::<u64>().unwrap();
+    assert!(expiry.is_multiple_of(900) && (program.now()..=program.now() + 900).contains(&expiry), "{expiry}");
 }
