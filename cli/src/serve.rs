@@ -24,8 +24,9 @@ use hyper_util::{
 };
 use lambda_http::tracing;
 use shared::{
-    answer::{Door, Origin, answer, answer_nowhere},
+    answer::{Door, answer, answer_nowhere},
     app::App,
+    types::Origin,
     wire::MAX_BODY_BYTES,
 };
 use tokio::{

@@ -1,7 +1,5 @@
 //! The whole journey of a call, from bytes to bytes: AWS, the local server and the tests all enter at [`answer`].
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use lambda_http::{
     http::{
         HeaderValue, Method, Request, Response, StatusCode,
@@ -14,6 +12,7 @@ use crate::{
     app::App,
     commands::{self, Command, Entry, LiveCallback},
     error::{Chain, Error},
+    types::Origin,
     wire::{Call, Dialect, Params, Reply},
 };
 
@@ -24,22 +23,6 @@ pub const CALLBACKS: [&str; 4] =
     ["/callback/Live_callback.php", "/callback/tape_callback.php", "/tape_callback", "/live_callback"];
 /// Addresses that lead to the interface, as the original's `index.php` did.
 const HOME: [&str; 2] = ["/", "/index.php"];
-
-/// Where a call comes from, put into its [`Extensions`](lambda_http::http::Extensions) by who took the call in.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin(pub IpAddr);
-
-impl Origin {
-    /// What one customer of a provider has: an address, or of version 6 all the 2^64 of a line. None for this machine
-    /// itself, on which a developer works, or a proxy that speaks for everybody.
-    pub fn line(self) -> Option<String> {
-        match self.0.to_canonical() {
-            address if address.is_loopback() => None,
-            IpAddr::V4(address) => Some(address.to_string()),
-            IpAddr::V6(address) => Some(format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))),
-        }
-    }
-}
 
 /// Where a call comes in: what it speaks, and how its command is found.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,6 @@
 //! only this file can make one.
 
 use crate::{
-    answer::Origin,
     app::App,
     config::ActionAuth,
     error::Error,
@@ -12,7 +11,7 @@ use crate::{
         user_sig,
     },
     table::{Account, Session, Sessions},
-    types::{Timestamp, UnixSeconds, UserId},
+    types::{Origin, Timestamp, UnixSeconds, UserId},
     wire::{Call, Dialect},
 };
 

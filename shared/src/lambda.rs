@@ -13,14 +13,14 @@ pub use lambda_http::Error;
 use lambda_http::{Request, RequestExt, request::RequestContext, service_fn, tracing};
 
 use crate::{
-    answer::{Door, Origin, answer},
+    answer::{Door, answer},
     app::App,
     cloud::Cloud,
     config::Config,
     error::Chain,
     oidc,
     table::Table,
-    types::UnixSeconds,
+    types::{Origin, UnixSeconds},
 };
 
 /// Serves one door until the process is stopped: log, settings and table once, then a call at a time.

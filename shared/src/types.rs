@@ -1,6 +1,9 @@
 //! Values that cannot be wrong: each has one way in, and its rule is in its documentation.
 
-use std::fmt;
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use time::{
     OffsetDateTime,
@@ -361,6 +364,22 @@ impl Timestamp {
 impl fmt::Display for UnixSeconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// Where a call comes from, put into its [`Extensions`](lambda_http::http::Extensions) by who took the call in.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin(pub IpAddr);
+
+impl Origin {
+    /// What one customer of a provider has: an address, or of version 6 all the 2^64 of a line. None for this machine
+    /// itself, on which a developer works, or a proxy that speaks for everybody.
+    pub fn line(self) -> Option<String> {
+        match self.0.to_canonical() {
+            address if address.is_loopback() => None,
+            IpAddr::V4(address) => Some(address.to_string()),
+            IpAddr::V6(address) => Some(format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))),
+        }
     }
 }
 

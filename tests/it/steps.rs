@@ -5,13 +5,12 @@ use std::{future::Future, sync::Arc};
 use lambda_http::http::{Request, Response};
 use serde_json::Value;
 use shared::{
-    answer::Origin,
     sign::{
         callback,
         session::{body_digest, liteav_sig},
         user_sig,
     },
-    types::{Secret, UnixSeconds},
+    types::{Origin, Secret, UnixSeconds},
 };
 
 use crate::harness::{KEY, Program, action, notice, post, program_with, rest, send};

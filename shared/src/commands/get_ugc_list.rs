@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Command, Names, rows::Faces};
+use super::{
+    Command, Names,
+    rows::{Faces, page},
+};
 use crate::{app::App, auth::User, error::Error, table::Video, types::Page, wire::Params};
 
 /// See the module.
@@ -37,7 +40,7 @@ impl Command for GetUgcList {
     type Reply = Reply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
-        Ok(Self { page: Page::new(params.required("index")?, params.required("count")?) })
+        Ok(Self { page: page(params)? })
     }
 
     async fn run(self, _: User, app: &App) -> Result<Reply, Error> {

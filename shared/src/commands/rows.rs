@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     sign::push_url::Domains,
     table::{Face, Profile, Replay, Room, Status, Video},
-    types::UserId,
+    types::{Page, UserId},
     wire::Params,
 };
 
@@ -20,6 +20,11 @@ pub(super) fn host(params: &Params) -> Result<UserId, Error> {
         Some(host) => Ok(host),
         None => params.required("userid"),
     }
+}
+
+/// The page that a Gen-2 app asks for.
+pub(super) fn page(params: &Params) -> Result<Page, Error> {
+    Ok(Page::new(params.required("index")?, params.required("count")?))
 }
 
 /// Who is shown beside the rows of a page.

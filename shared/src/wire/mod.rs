@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    answer::Origin,
     error::Error,
     types::{
-        AccountName, FileId, GroupId, Link, Nickname, Password, Sex, StreamId, Text, Timestamp, UnixSeconds, UserId,
+        AccountName, FileId, GroupId, Link, Nickname, Origin, Password, Sex, StreamId, Text, Timestamp, UnixSeconds,
+        UserId,
     },
 };
 
