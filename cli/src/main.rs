@@ -183,7 +183,7 @@ async fn table(
     })?;
     if was_killed {
         tracing::warn!("the last run was killed: the lists are counted again");
-        table.recount_lists(config.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
+        table.recount_lists(config.rules.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
     }
     Ok(table)
 }

@@ -43,10 +43,38 @@ pub struct Config {
     pub limits: Limits,
     /// The identity provider that knows the users, or `None` for accounts of our own.
     pub oidc: Option<Oidc>,
-    /// Recordings of this many seconds or fewer are not kept as replays.
+    /// When a live is over, and what is kept of it.
+    pub rules: Rules,
+}
+
+/// When a live is over, and what is kept of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// A push that starts no later than this after the last one goes on with its live.
+    pub grace_seconds: u64,
+    /// A live of which nothing was heard for this long is over.
+    pub silence_seconds: u64,
+    /// A viewer of whom nothing was heard for this long has left.
+    pub member_seconds: u64,
+    /// Replays of this many seconds or fewer are not listed.
     pub replay_min_seconds: u64,
     /// How long a replay or a short video stays in the lists.
     pub replay_window_seconds: u64,
+    /// How long the cloud's notices are kept.
+    pub ledger_seconds: u64,
+    /// What is done when the cloud finds something forbidden in the pictures of a live.
+    pub moderation: Moderation,
+}
+
+/// What is done when the cloud finds something forbidden in the pictures of a live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moderation {
+    /// It is written down.
+    Record,
+    /// The live is taken out of the lists, too.
+    Hide,
+    /// The live is ended, too.
+    End,
 }
 
 /// How the Gen-1 door knows who is calling.
@@ -215,7 +243,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 48] = [
+pub const SETTINGS: [Setting; 53] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -262,8 +290,17 @@ pub const SETTINGS: [Setting; 48] = [
     may("OIDC_ISSUER", "", "The OpenID Connect provider whose ID tokens login accepts; empty: accounts of our own."),
     may("OIDC_AUDIENCE", "", "The client id that the ID tokens are meant for; must be set if OIDC_ISSUER is."),
     may("OIDC_USER_CLAIM", "sub", "The claim of the ID token that says who the user is."),
-    may("REPLAY_MIN_SECONDS", "60", "Recordings no longer than this are not kept."),
+    may("GRACE_SECONDS", "60", "How long a live may be interrupted and still be the same."),
+    may(
+        "SILENCE_SECONDS",
+        "43200",
+        "After how long a live is over that nothing was heard of and the cloud cannot be asked about.",
+    ),
+    may("MEMBER_SECONDS", "21600", "After how long a viewer has left of whom nothing was heard."),
+    may("REPLAY_MIN_SECONDS", "60", "Replays no longer than this are not listed."),
     may("REPLAY_WINDOW_SECONDS", "604800", "How long replays and short videos stay in the lists."),
+    may("LEDGER_SECONDS", "2592000", "How long the cloud's notices are kept."),
+    may("MODERATION", "record", "What a forbidden picture does to a live: record (it is noted), hide or end."),
 ];
 
 /// What is wrong with the settings, all of it.
@@ -355,8 +392,15 @@ impl Config {
                 address_registrations: Limit(reader.number("ADDRESS_REGISTER_LIMIT")),
             },
             oidc: reader.oidc(),
-            replay_min_seconds: reader.seconds("REPLAY_MIN_SECONDS"),
-            replay_window_seconds: reader.seconds("REPLAY_WINDOW_SECONDS"),
+            rules: Rules {
+                grace_seconds: reader.seconds("GRACE_SECONDS"),
+                silence_seconds: reader.some_seconds("SILENCE_SECONDS"),
+                member_seconds: reader.some_seconds("MEMBER_SECONDS"),
+                replay_min_seconds: reader.seconds("REPLAY_MIN_SECONDS"),
+                replay_window_seconds: reader.seconds("REPLAY_WINDOW_SECONDS"),
+                ledger_seconds: reader.some_seconds("LEDGER_SECONDS"),
+                moderation: reader.moderation("MODERATION"),
+            },
         };
         if reader.faults.is_empty() { Ok(config) } else { Err(Faults(reader.faults)) }
     }
@@ -408,6 +452,18 @@ impl Reader<'_> {
             return 0; // already a fault
         }
         text.parse().unwrap_or_else(|_| self.fault(name, "is not a whole number"))
+    }
+
+    fn moderation(&mut self, name: &'static str) -> Moderation {
+        match self.text(name).as_str() {
+            "record" => Moderation::Record,
+            "hide" => Moderation::Hide,
+            "end" => Moderation::End,
+            _ => {
+                self.fault::<()>(name, "is not record, hide or end");
+                Moderation::Record
+            }
+        }
     }
 
     /// A number of devices: all sessions of a user are one item, which every signed call reads.
@@ -556,7 +612,7 @@ mod tests {
     #[test]
     fn a_time_that_the_lists_could_not_span_is_a_fault() {
         let window = |seconds| read(&[("REPLAY_WINDOW_SECONDS", seconds)]);
-        assert_eq!(window("157680000").unwrap().replay_window_seconds, MAX_SECONDS);
+        assert_eq!(window("157680000").unwrap().rules.replay_window_seconds, MAX_SECONDS);
         for seconds in ["157680001", "18446744073709551615"] {
             let fault = window(seconds).unwrap_err().to_string();
             assert_eq!(fault, "settings: REPLAY_WINDOW_SECONDS is more than five years");

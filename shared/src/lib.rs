@@ -16,6 +16,7 @@
 //! - [`cloud`]: the calls that we make to the live cloud
 //! - [`oidc`]: who a user of the customer's own identity provider is
 //! - [`http`]: the HTTP client that both use
+//! - [`timeline`]: what happened to a user's streams, and what it means
 //! - [`table`]: one method per question, over one DynamoDB table
 
 pub mod answer;
@@ -31,5 +32,6 @@ pub mod oidc;
 pub mod password;
 pub mod sign;
 pub mod table;
+pub mod timeline;
 pub mod types;
 pub mod wire;

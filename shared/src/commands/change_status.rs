@@ -26,7 +26,7 @@ impl Command for ChangeStatus {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        app.table.set_status(caller.id(), self.status).await?;
+        app.table.set_status(caller.id(), self.status, &app.config.rules, app.now()).await?;
         Ok(Done::YES)
     }
 }
@@ -45,7 +45,7 @@ impl Command for StopLive {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        app.table.set_status(caller.id(), Status::Offline).await?;
+        app.table.set_status(caller.id(), Status::Offline, &app.config.rules, app.now()).await?;
         Ok(Done::YES)
     }
 }

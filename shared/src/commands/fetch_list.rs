@@ -42,7 +42,7 @@ impl Command for FetchList {
                 Ok(Reply { totalcount: rooms.total, pusherlist: rooms.rows.into_iter().map(row).collect() })
             }
             5 => {
-                let window = app.config.replay_window_seconds;
+                let window = app.config.rules.replay_window_seconds;
                 let videos = app.table.recent_videos(app.now(), window, page).await?;
                 Ok(Reply { totalcount: videos.total, pusherlist: videos.rows.iter().map(Row::of_video).collect() })
             }
@@ -59,7 +59,7 @@ async fn lives(app: &App, page: Page) -> Result<Reply, Error> {
 }
 
 async fn replays(app: &App, page: Page) -> Result<Reply, Error> {
-    let replays = app.table.recent_replays(app.now(), app.config.replay_window_seconds, page).await?;
+    let replays = app.table.recent_replays(app.now(), app.config.rules.replay_window_seconds, page).await?;
     Ok(Reply { totalcount: replays.total, pusherlist: replays.rows.into_iter().map(Row::of_replay).collect() })
 }
 

@@ -1,7 +1,7 @@
 //! `forbid_live`: an operator bans a broadcaster, or lifts the ban.
 
 use super::{Command, Done, Names};
-use crate::{app::App, auth::Operator, cloud::Channel, error::Error, types::UserId, wire::Params};
+use crate::{app::App, auth::Operator, cloud::Channel, error::Error, table::Ban, types::UserId, wire::Params};
 
 /// See the module.
 #[derive(Debug)]
@@ -28,7 +28,9 @@ impl Command for ForbidLive {
     async fn run(self, _: Operator, app: &App) -> Result<Done, Error> {
         // The ban holds here even if the cloud cannot be told; the operator hears of that and can repeat it.
         let banned = self.channel == Channel::Disabled;
-        let room = app.table.ban(&self.user, banned).await?.ok_or(Error::NotFound("room"))?;
+        let ban = banned.then(|| Ban { at: app.now().0, ..Ban::default() });
+        let room =
+            app.table.ban(&self.user, ban, &app.config.rules, app.now()).await?.ok_or(Error::NotFound("room"))?;
         app.cloud.set_channel(&room.stream, self.channel, app.now()).await?;
         Ok(Done::YES)
     }

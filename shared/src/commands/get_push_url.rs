@@ -60,7 +60,8 @@ impl Command for GetPushUrl {
 pub(super) async fn open_room(app: &App, user: &UserId, show: &Show) -> Result<StreamId, Error> {
     let (domains, key) = (&app.config.live.domains, &app.config.live.push_key);
     let streams = [domains.stream(user), domains.distinct_stream(user, key)];
-    match app.table.open_room(user, show, &domains.prefix(), streams, app.now()).await? {
+    let (rules, now) = (&app.config.rules, app.now());
+    match app.table.open_room(user, show, &domains.prefix(), streams, rules, now).await? {
         Opened::Open(stream) => Ok(stream),
         Opened::Banned => Err(Error::Banned),
     }

@@ -44,7 +44,7 @@ impl Command for GetUgcList {
     }
 
     async fn run(self, _: User, app: &App) -> Result<Reply, Error> {
-        let window = app.config.replay_window_seconds;
+        let window = app.config.rules.replay_window_seconds;
         let videos = app.table.recent_videos(app.now(), window, self.page).await?.rows;
         let faces = Faces::of(app, videos.iter().map(|video| &video.user)).await?;
         Ok(Reply { list: videos.iter().map(|video| Row::of(video, &faces)).collect() })

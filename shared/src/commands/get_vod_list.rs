@@ -52,7 +52,7 @@ impl Command for GetVodList {
     }
 
     async fn run(self, _: User, app: &App) -> Result<Reply, Error> {
-        let window = app.config.replay_window_seconds;
+        let window = app.config.rules.replay_window_seconds;
         let replays = app.table.recent_replays(app.now(), window, self.page).await?.rows;
         let faces = Faces::of(app, replays.iter().map(|replay| &replay.user)).await?;
         Ok(Reply { list: replays.into_iter().map(|replay| Row::of(replay, &faces)).collect() })

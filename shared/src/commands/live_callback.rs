@@ -1,15 +1,22 @@
 //! `live_callback`: the live cloud says what happened to a stream.
+//!
+//! A notice goes into the ledger first, then what follows from it is written, then the ledger says so. Whatever fails in
+//! between is answered with HTTP 500, so that the cloud calls again; and the sweep finishes what nobody calls for.
 
 use lambda_http::tracing;
+use serde_json::Value;
 
 use super::{Command, Names, Nothing};
 use crate::{
     app::App,
-    auth::Notice,
+    auth::Notice as Signed,
+    config::Moderation,
     error::Error,
-    table::{Owner, PushNotice, Recording, Status},
-    types::{AccountName, StreamId, Text, UnixSeconds, UserId},
-    wire::Params,
+    sign::md5_hex,
+    table::{Entry, Fate, Notice, Owner, Standing, Step},
+    timeline::{End, Evidence, Lane, Recording},
+    types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
+    wire::{Dialect, Params},
 };
 
 /// The longest recording that is believed: a file ends with its push, and no push lasts longer.
@@ -18,38 +25,56 @@ const LONGEST_RECORDING_SECONDS: u64 = 7 * 24 * 3600;
 const AHEAD_SECONDS: u64 = 3600;
 /// How many users are looked for in the name of a stream that we gave to nobody.
 const MOST_NAMES: usize = 10;
+/// The longest notice that is kept: many times what the cloud sends, and what an item of the table has room for.
+const MOST_BYTES: usize = 128 * 1024;
+/// How often it is written down that a stream is alive.
+const SEEN_EVERY_SECONDS: u64 = 20;
 
 /// See the module.
 #[derive(Debug)]
 pub struct LiveCallback {
     stream: String,
-    event: Event,
+    id: String,
+    body: String,
+    /// What happened, or the rule that the notice breaks.
+    event: Result<Event, Error>,
 }
 
 #[derive(Debug)]
 enum Event {
-    /// Event 1: a push started. Event 0: it ended.
-    Push { status: Status, sequence: String, at: Option<UnixSeconds> },
+    /// Event 1: a push started.
+    Started { push: String, at: Option<UnixSeconds> },
+    /// Event 0: it ended. Very old notices do not name it.
+    Ended { push: Option<String>, at: Option<UnixSeconds>, seconds: u64 },
     /// Event 100: a file was recorded.
-    Recorded(Box<Recording>),
-    /// Anything else is acknowledged.
+    Recorded(Box<File>),
+    /// Event 200: a picture of the stream was taken.
+    Screenshot { picture: Option<Link<255>>, at: Option<UnixSeconds> },
+    /// Event 317: a picture was judged.
+    Judged { is_forbidden: bool },
+    /// Anything else is kept, and that is all.
     Other,
+}
+
+#[derive(Debug)]
+struct File {
+    file: crate::types::FileId,
+    vod_file: Text<200>,
+    url: Text<1024>,
+    format: Text<16>,
+    start: UnixSeconds,
+    end: UnixSeconds,
 }
 
 impl Command for LiveCallback {
     const NAMES: Names = Names { name: "live_callback", path: None, action: None };
-    type Caller = Notice;
+    type Caller = Signed;
     type Reply = Nothing;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<String>("t")?;
         params.required::<String>("sign")?;
-        let event = match params.number_or_text("event_type")?.as_str() {
-            "0" => push(params, Status::Offline)?,
-            "1" => push(params, Status::Online)?,
-            "100" => Event::Recorded(Box::new(recorded(params)?)),
-            _ => Event::Other,
-        };
+        let kind = params.number_or_text("event_type")?;
         // Moderation results (317) write streamId; every other event stream_id.
         let stream = match params.optional("stream_id")? {
             Some(stream) => stream,
@@ -57,45 +82,184 @@ impl Command for LiveCallback {
                 params.optional("streamId")?.ok_or(Error::InvalidParam { name: "stream_id", reason: "is missing" })?
             }
         };
-        Ok(Self { stream, event })
+        let body = params.text();
+        if body.len() > MOST_BYTES {
+            return Err(Error::InvalidParam { name: "the notice", reason: "is too long" });
+        }
+        Ok(Self {
+            stream,
+            id: id(params, &kind),
+            body: String::from_utf8_lossy(body).into_owned(),
+            event: event(params, &kind),
+        })
     }
 
-    async fn run(self, notice: Notice, app: &App) -> Result<Nothing, Error> {
-        // Screenshots come every few seconds: what changes nothing asks nothing of the table.
-        let starts = matches!(self.event, Event::Push { status: Status::Online, .. });
-        if matches!(self.event, Event::Other) || (starts && notice.is_late()) {
-            return Ok(Nothing {});
-        }
-        // A stream that is not ours is acknowledged too: to be told of it again would not make it ours.
+    async fn run(self, signed: Signed, app: &App) -> Result<Nothing, Error> {
+        // A name that no stream can have: to be told of it again would not make it one.
         let Some(stream) = StreamId::parse(&self.stream) else { return Ok(Nothing {}) };
-        match (self.event, app.table.stream_owner(&stream).await?) {
-            (Event::Push { status, sequence, at }, Owner::User(user)) => {
-                // A time that cannot be would make every later notice an old one.
-                let at = at.filter(|at| *at <= app.now().plus(AHEAD_SECONDS)).unwrap_or_else(|| app.now());
-                app.table.push_changed(&user, &PushNotice { status, sequence, at }).await?;
-            }
-            (Event::Recorded(recording), Owner::User(user)) => keep(app, &[user], *recording).await?,
-            (Event::Recorded(recording), Owner::Nobody) => keep(app, &named_in(&stream), *recording).await?,
-            (Event::Push { .. } | Event::Recorded(_), Owner::Guest | Owner::Nobody) => {
-                tracing::info!("a notice about a stream that nobody owns");
-            }
-            (Event::Other, _) => {}
+        let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late() };
+        let entry = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
+        match entry.fate {
+            Fate::Applied(_) => Ok(Nothing {}),
+            Fate::Open | Fate::Parked | Fate::Dropped(_) => settle(app, &entry, self.event).await.map(|_| Nothing {}),
         }
-        Ok(Nothing {})
     }
 }
 
-fn push(params: &Params, status: Status) -> Result<Event, Error> {
-    let sequence = params.optional::<Text<128>>("sequence")?.unwrap_or_default();
-    Ok(Event::Push { status, sequence: sequence.as_str().to_owned(), at: params.optional("event_time")? })
+/// Does again what follows from a notice of the ledger, and says what became of it.
+pub async fn apply(app: &App, entry: &Entry) -> Result<Fate, Error> {
+    let params = Params::read(Dialect::Callback, entry.notice.body.clone().into_bytes())?;
+    let kind = params.number_or_text("event_type")?;
+    match settle(app, entry, event(&params, &kind)).await {
+        Err(error) if !error.is_internal() => Ok(Fate::Dropped(error.to_string())),
+        outcome => outcome,
+    }
 }
 
-fn recorded(params: &Params) -> Result<Recording, Error> {
-    let file = params.required("video_id")?;
-    let url = params.required("video_url")?;
+/// Does what follows from a notice, and writes what became of it.
+async fn settle(app: &App, entry: &Entry, event: Result<Event, Error>) -> Result<Fate, Error> {
+    let outcome = match event {
+        Ok(event) => follow(app, entry, event).await,
+        Err(error) => Err(error),
+    };
+    let fate = match &outcome {
+        Ok(fate) => fate.clone(),
+        // It stays open: the cloud calls again, or the sweep comes by.
+        Err(error) if error.is_internal() => return outcome,
+        Err(error) => Fate::Dropped(error.to_string()),
+    };
+    app.table.settle_notice(entry, &fate, app.now()).await?;
+    outcome
+}
+
+/// What tells a notice from others about its stream.
+fn id(params: &Params, kind: &str) -> String {
+    let field = |name| params.number_or_text(name).ok().filter(|text| !text.is_empty());
+    let name = match kind {
+        "0" | "1" => field("sequence").or_else(|| field("event_time").map(|at| format!("@{at}"))),
+        "100" => field("video_id"),
+        "200" => field("pic_url").or_else(|| field("pic_full_url")),
+        _ => None,
+    };
+    // Whatever else it is, it is the same if all of it is but for the signature, which is made anew for each try.
+    let name = name.filter(|name| name.len() <= 512).unwrap_or_else(|| {
+        let mut body: Value = serde_json::from_slice(params.text()).unwrap_or_default();
+        if let Some(fields) = body.as_object_mut() {
+            fields.remove("t");
+            fields.remove("sign");
+        }
+        md5_hex(&[&body.to_string()])
+    });
+    format!("{} {name}", kind.chars().filter(|c| !c.is_control()).take(16).collect::<String>())
+}
+
+fn event(params: &Params, kind: &str) -> Result<Event, Error> {
+    match kind {
+        "0" => {
+            let seconds = params.optional::<UnixSeconds>("push_duration").ok().flatten();
+            Ok(Event::Ended {
+                push: push(params)?,
+                at: params.optional("event_time")?,
+                seconds: seconds.map_or(0, |ms| ms.0 / 1000),
+            })
+        }
+        "1" => {
+            let at: Option<UnixSeconds> = params.optional("event_time")?;
+            let by_time = || format!("@{}", at.unwrap_or(UnixSeconds(0)));
+            Ok(Event::Started { push: push(params)?.unwrap_or_else(by_time), at })
+        }
+        "100" => Ok(Event::Recorded(Box::new(recorded(params)?))),
+        "200" => {
+            let picture = params.optional::<Link<255>>("pic_full_url").ok().flatten();
+            let at = params.optional("create_time").ok().flatten();
+            Ok(Event::Screenshot { picture: picture.filter(|link| !link.as_str().is_empty()), at })
+        }
+        "317" => {
+            let suggestion = params.optional::<String>("suggestion").ok().flatten();
+            Ok(Event::Judged { is_forbidden: suggestion.is_some_and(|word| word.eq_ignore_ascii_case("block")) })
+        }
+        _ => Ok(Event::Other),
+    }
+}
+
+/// The name of the push, if the notice tells it.
+fn push(params: &Params) -> Result<Option<String>, Error> {
+    let sequence = params.optional::<Text<128>>("sequence")?.unwrap_or_default();
+    Ok(Some(sequence.as_str().to_owned()).filter(|sequence| !sequence.is_empty()))
+}
+
+fn recorded(params: &Params) -> Result<File, Error> {
     let format: Text<16> = params.nullable("file_format")?.unwrap_or_default();
-    let format = Text::parse(&format.as_str().to_ascii_lowercase()).unwrap_or_default();
-    Ok(Recording { file, url, format, start: params.required("start_time")?, end: params.required("end_time")? })
+    Ok(File {
+        file: params.required("video_id")?,
+        vod_file: params.optional("file_id").ok().flatten().unwrap_or_default(),
+        url: params.required("video_url")?,
+        format: Text::parse(&format.as_str().to_ascii_lowercase()).unwrap_or_default(),
+        start: params.required("start_time")?,
+        end: params.required("end_time")?,
+    })
+}
+
+/// Whom a stream is about.
+enum Subject {
+    /// A user who has a room, and which of their streams it is.
+    User(UserId, Lane),
+    /// A guest of a joint broadcast, whose pushes are nobody's lives.
+    Guest,
+    /// Nobody, yet.
+    Nobody,
+}
+
+async fn subject(app: &App, stream: &StreamId) -> Result<Subject, Error> {
+    match app.table.stream_owner(stream).await? {
+        Owner::User(user) => Ok(Subject::User(user, Lane::Own)),
+        Owner::Guest => Ok(Subject::Guest),
+        Owner::Nobody => {
+            let room = app.table.first_room(&named_in(stream)).await?;
+            Ok(room.map_or(Subject::Nobody, |room| Subject::User(room.user, Lane::of(stream))))
+        }
+    }
+}
+
+/// Writes what follows from an event.
+async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
+    let dropped = |reason: &str| Ok(Fate::Dropped(reason.to_owned()));
+    let (rules, received) = (&app.config.rules, entry.received_at);
+    if matches!(event, Event::Other) {
+        return dropped("nothing follows from such an event");
+    }
+    if entry.notice.is_late && matches!(event, Event::Started { .. } | Event::Screenshot { .. }) {
+        return dropped("it came too late to start anything");
+    }
+    let (user, lane) = match subject(app, &entry.notice.stream).await? {
+        Subject::User(user, lane) => (user, lane),
+        Subject::Guest => return dropped("it is about a guest of a joint broadcast"),
+        Subject::Nobody => {
+            tracing::info!("a notice about a stream that nobody owns");
+            return Ok(Fate::Parked);
+        }
+    };
+    // A time that cannot be would make every later notice an old one.
+    let believed = |at: Option<UnixSeconds>| at.filter(|at| *at <= received.plus(AHEAD_SECONDS)).unwrap_or(received);
+    let evidence = match event {
+        Event::Started { push, at } => Evidence::Started { lane, push, at: believed(at) },
+        Event::Ended { push: Some(push), at, seconds } => Evidence::Ended { lane, push, at: believed(at), seconds },
+        Event::Ended { push: None, at, .. } if lane == Lane::Own => Evidence::Off(believed(at), End::Stopped),
+        Event::Recorded(file) => return keep(app, user, lane, *file, received).await,
+        Event::Screenshot { picture, at } if lane == Lane::Own => {
+            saw(app, &user, picture.as_ref(), believed(at)).await?;
+            return Ok(Fate::Applied(user));
+        }
+        Event::Judged { is_forbidden: true } if lane == Lane::Own => {
+            judge(app, &user, received).await?;
+            return Ok(Fate::Applied(user));
+        }
+        Event::Ended { .. } | Event::Screenshot { .. } | Event::Judged { .. } | Event::Other => {
+            return dropped("nothing follows from it for such a stream");
+        }
+    };
+    app.table.tell(&user, evidence, rules, app.now()).await?;
+    Ok(Fate::Applied(user))
 }
 
 /// The users who may be meant by a stream that the cloud's room service named: `<prefix>_<user>`, or with a suffix
@@ -110,21 +274,71 @@ fn named_in(stream: &StreamId) -> Vec<UserId> {
     names.filter_map(AccountName::parse).map(|name| name.user().clone()).take(MOST_NAMES).collect()
 }
 
-/// Keeps a recording as a replay of the first of these users who has a room, if it is one that can be played, is long
-/// enough, and is of a time that can be.
-async fn keep(app: &App, users: &[UserId], recording: Recording) -> Result<(), Error> {
-    let length = recording.end.0.saturating_sub(recording.start.0);
-    let is_possible = recording.end <= app.now().plus(AHEAD_SECONDS) && length <= LONGEST_RECORDING_SECONDS;
-    if !is_possible {
-        tracing::info!("a recording of a time that cannot be");
+/// Takes in a recording, if it is one that can be played and is of a time that can be.
+async fn keep(app: &App, user: UserId, lane: Lane, file: File, received: UnixSeconds) -> Result<Fate, Error> {
+    let File { file, vod_file, url, format, start, end } = file;
+    let length = end.0.saturating_sub(start.0);
+    let fault = if end > received.plus(AHEAD_SECONDS) || length > LONGEST_RECORDING_SECONDS {
+        Some("it is a recording of a time that cannot be")
+    } else if length == 0 {
+        Some("it is a recording of nothing")
+    } else if url.as_str().is_empty() {
+        Some("it is a recording that plays nowhere")
+    } else {
+        None
+    };
+    if let Some(reason) = fault {
+        return Ok(Fate::Dropped(reason.to_owned()));
     }
-    if !is_possible || recording.url.as_str().is_empty() || length <= app.config.replay_min_seconds {
-        return Ok(());
-    }
-    match app.table.first_room(users).await? {
-        Some(room) => Ok(app.table.record(&room, recording, app.config.replay_window_seconds).await?),
+    let recording = Recording { lane, file, vod_file, url, format, start, end };
+    app.table.record(&user, recording, &app.config.rules, app.now()).await?;
+    Ok(Fate::Applied(user))
+}
+
+/// A picture of the stream: a sign of life, and the cover of a live that has none.
+async fn saw(app: &App, user: &UserId, picture: Option<&Link<255>>, at: UnixSeconds) -> Result<(), Error> {
+    let note = |standing: &mut Standing| {
+        if standing.timeline.is_on() {
+            let is_news = standing.misses > 0 || at >= standing.seen_at.plus(SEEN_EVERY_SECONDS);
+            (standing.misses, standing.seen_at) = (0, standing.seen_at.max(at));
+            return is_news;
+        }
+        // We thought that it was over because we heard nothing; here is something.
+        let lives = standing.timeline.lives(app.config.rules.grace_seconds);
+        let last = lives.iter().rev().find(|live| live.lane == Lane::Own).and_then(|live| live.end);
+        let was_guessed = last.is_some_and(|(end, why)| end < at && matches!(why, End::Vanished | End::Silent));
+        was_guessed && standing.timeline.add(Evidence::On(at))
+    };
+    app.table.change(user, &app.config.rules, app.now(), note).await?;
+    match picture {
+        Some(picture) => Ok(app.table.show_picture(user, picture, app.now()).await?),
         None => Ok(()),
     }
+}
+
+/// A picture showed what is forbidden: as the settings say, the live is hidden or ended.
+async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
+    let policy = app.config.rules.moderation;
+    if policy == Moderation::Record {
+        return Ok(());
+    }
+    let apply = |standing: &mut Standing| {
+        let lives = standing.timeline.lives(app.config.rules.grace_seconds);
+        let is_of_this = lives.iter().any(|live| live.lane == Lane::Own && live.end.is_none() && live.start <= at);
+        if !is_of_this {
+            return false;
+        }
+        let shown = standing.timeline.show();
+        let is_news = standing.hidden != shown;
+        standing.hidden = shown;
+        if policy == Moderation::End {
+            standing.steps.insert(Step::CutStream);
+            return standing.timeline.add(Evidence::Off(at, End::Moderated));
+        }
+        is_news
+    };
+    app.table.change(user, &app.config.rules, app.now(), apply).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Command for UploadUgc {
         let caller = uploader.user();
         let Self { file, title, play_url, profile } = self;
         let video = Video { user: caller.id().clone(), file, title, play_url, profile, published_at: app.now() };
-        app.table.publish_video(&video, app.config.replay_window_seconds).await?;
+        app.table.publish_video(&video, app.config.rules.replay_window_seconds).await?;
         Ok(Nothing {})
     }
 }

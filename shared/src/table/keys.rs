@@ -8,17 +8,19 @@
 //! | attempts   | `ATTEMPTS#<what>#<who>`             | `<stretch of time>`    | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url |
 //! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback |
-//! | span       | `USER#<user>`                       | `SPAN#<start>#<file>`  | live_callback: which replays a recording overlaps |
-//! | journal    | `USER#<user>`                       | `JOURNAL`              | live_callback: the last decision about a recording |
+//! | timeline   | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep |
+//! | show       | `USER#<user>`                       | `SHOW#<opened at>`     | live_callback, sweep: what a live or a replay is called |
+//! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                     |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
 //! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>` | enter_group, quit_group, fetch_group_member_list |
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
 //! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
+//! | notice     | `NOTICE#<stream>`                   | `<event> <what tells it from others>` | live_callback, sweep, callbacks, rebuild_user |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
 //!
 //! The index [`LISTS`] has every row that stands in a list, under `list` (`online`, `offline`, `replays` or `videos`)
 //! and `position`; fetch_list, get_vod_list and get_ugc_list read it. Rows are complete in it: a list costs no read per
-//! row.
+//! row. The index [`WORKS`] has the keys of what somebody has to look after, under `work` and `due`; sweep reads it.
 
 use std::collections::HashMap;
 
@@ -27,6 +29,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{additions::ItemId, limits::Attempt, lists::Position, text};
 use crate::{
     sign::md5_hex,
+    timeline::Lane,
     types::{FileId, GroupId, StreamId, UnixSeconds, UserId},
 };
 
@@ -42,6 +45,13 @@ pub const LISTS: &str = "lists";
 pub const LIST: &str = "list";
 /// The sort key of [`LISTS`].
 pub const POSITION: &str = "position";
+
+/// The index of what somebody has to look after.
+pub const WORKS: &str = "work";
+/// The partition key of [`WORKS`].
+pub const WORK: &str = "work";
+/// The sort key of [`WORKS`]: seconds since 1970, a number.
+pub const DUE: &str = "due";
 
 /// The key of one item.
 pub(super) type Key = HashMap<String, AttributeValue>;
@@ -95,25 +105,46 @@ pub(super) fn stream(stream: &StreamId) -> Key {
     key(format!("STREAM#{stream}"), "OWNER")
 }
 
+/// The partition of what the cloud told of a stream.
+pub(super) fn notices_partition(stream: &StreamId) -> String {
+    format!("NOTICE#{stream}")
+}
+
+/// A notice of the cloud.
+pub(super) fn notice(stream: &StreamId, id: &str) -> Key {
+    key(notices_partition(stream), id)
+}
+
 /// The replay that a file belongs to.
 pub(super) fn replay(user: &UserId, file: &FileId) -> Key {
     of_user(user, format!("REPLAY#{file}"))
 }
 
-/// The stretch of time of a replay, named by its first file.
-pub(super) fn span(user: &UserId, start: UnixSeconds, file: &FileId) -> Key {
-    of_user(user, format!("{}{file}", span_prefix(start)))
+/// What is known of a user.
+pub(super) fn timeline(user: &UserId) -> Key {
+    of_user(user, "TIMELINE")
 }
 
-/// What the sort keys of spans begin with that start at this second; sorts as the seconds do.
-pub(super) fn span_prefix(UnixSeconds(start): UnixSeconds) -> String {
-    format!("SPAN#{start:010}#")
+/// The show that was opened at this second.
+pub(super) fn show(user: &UserId, UnixSeconds(opened): UnixSeconds) -> Key {
+    of_user(user, format!("SHOW#{opened:010}"))
 }
 
-/// The last decision about a user's recordings.
-pub(super) fn journal(user: &UserId) -> Key {
-    of_user(user, "JOURNAL")
+/// What tells the lives of a user apart: the second at which they started, and the stream unless it is the user's own.
+pub(super) fn live_place(UnixSeconds(start): UnixSeconds, lane: &Lane) -> String {
+    match lane {
+        Lane::Own => format!("{start:010}"),
+        Lane::RoomService(stream) => format!("{start:010}#{stream}"),
+    }
 }
+
+/// A live.
+pub(super) fn live(user: &UserId, place: &str) -> Key {
+    of_user(user, format!("{}{place}", LIVE_PREFIX))
+}
+
+/// What the sort keys of lives begin with.
+pub(super) const LIVE_PREFIX: &str = "LIVE#";
 
 /// A short video.
 pub(super) fn video(user: &UserId, file: &FileId) -> Key {
@@ -196,7 +227,7 @@ mod tests {
         let (user, group) = (UserId::parse(&"用".repeat(128)).unwrap(), GroupId::parse(&"群".repeat(128)).unwrap());
         let file = FileId::parse(&"文".repeat(200)).unwrap();
         assert!(group_partition(&user, &group).len() <= 2048);
-        for key in [member(&user, &group, &user), span(&user, UnixSeconds(0), &file), video(&user, &file)] {
+        for key in [member(&user, &group, &user), video(&user, &file)] {
             assert!(key[SK].as_s().unwrap().len() <= 1024);
         }
         assert!(place(Position(0), file.as_str()).len() <= 1024);

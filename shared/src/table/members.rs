@@ -4,7 +4,9 @@
 //! that a page deep in a large group is found without reading the pages before it.
 
 use super::{
-    AttributeValue, Item, Listed, Result, Table, counter_in, failed, keys, moment, moment_in, parsed, text,
+    AttributeValue, Item, Listed, Result, Table, counter_in, failed, keys, moment, moment_in, parsed,
+    rooms::Visit,
+    text,
     update::{Outcome, Update},
 };
 use crate::types::{FileId, GroupId, Page, Text, UnixSeconds, UserId};
@@ -31,18 +33,18 @@ impl Table {
     /// finds them counted. The member remembers what they were counted in: when the room has been opened for another
     /// show since, its viewers began at zero without them.
     pub async fn enter_live(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<()> {
-        let counted = match self.count_viewer_in(host, group).await? {
-            Some(show) => Counted::Show(show),
-            None => Counted::Nowhere,
+        let Some((show, viewers)) = self.count_viewer_in(host, group).await? else {
+            return self.enter(host, group, member, Counted::Nowhere, now).await.map(|_| ());
         };
-        self.enter(host, group, member, counted, now).await
+        let before = self.enter(host, group, member, Counted::Show(show), now).await?;
+        if before == Counted::Show(show) { Ok(()) } else { self.raise_peak(host, show, viewers).await }
     }
 
     /// Puts a viewer into the group of a replay, named by its file; the replay's viewers count up likewise.
     pub async fn enter_replay(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<()> {
         let Some(file) = FileId::parse(group.as_str()) else { return Ok(()) };
         self.count_replay_viewers(host, &file, 1).await?;
-        self.enter(host, group, member, Counted::Replay, now).await
+        self.enter(host, group, member, Counted::Replay, now).await.map(|_| ())
     }
 
     /// Takes a viewer out of a group; what they were counted in counts down, if they were in it.
@@ -55,20 +57,20 @@ impl Table {
             return Ok(());
         }
         self.count_head(host, group, user, -1, now).await?;
-        self.count_out(host, group, Counted::read(&before)?).await
+        self.count_out(host, group, Counted::read(&before)?, Visit::Over).await
     }
 
     /// Takes away a viewer where they were counted.
-    async fn count_out(&self, host: &UserId, group: &GroupId, counted: Counted) -> Result<()> {
+    async fn count_out(&self, host: &UserId, group: &GroupId, counted: Counted, visit: Visit) -> Result<()> {
         match (counted, FileId::parse(group.as_str())) {
-            (Counted::Show(show), _) => self.count_viewer_out(host, show).await,
+            (Counted::Show(show), _) => self.count_viewer_out(host, show, visit).await,
             (Counted::Replay, Some(file)) => self.count_replay_viewers(host, &file, -1).await,
             (Counted::Replay, None) | (Counted::Nowhere, _) => Ok(()),
         }
     }
 
-    /// Writes a member who has just been counted. If they had been before, one of the two is taken back: of the same
-    /// show or replay the new one; of what has ended nothing is left.
+    /// Writes a member who has just been counted; what they were counted in before. If they had been, one of the two is
+    /// taken back: of the same show or replay the new one; of what has ended nothing is left.
     async fn enter(
         &self,
         host: &UserId,
@@ -76,7 +78,7 @@ impl Table {
         member: &Member,
         counted: Counted,
         now: UnixSeconds,
-    ) -> Result<()> {
+    ) -> Result<Counted> {
         let update = Update::of(keys::member(host, group, &member.user))
             .set("user", text(member.user.as_str()))
             .set("seen_at", moment(now))
@@ -92,7 +94,9 @@ impl Table {
         // Also of who was there: then it is nothing, but the counts are kept for as long as the member is.
         let by = i64::from(before.is_empty());
         self.count_head(host, group, &member.user, by, now).await?;
-        self.count_out(host, group, Counted::read(&before)?).await
+        let before = Counted::read(&before)?;
+        self.count_out(host, group, before, Visit::CountedTwice).await?;
+        Ok(before)
     }
 
     async fn count_head(&self, host: &UserId, group: &GroupId, user: &UserId, by: i64, now: UnixSeconds) -> Result<()> {
@@ -139,7 +143,7 @@ impl Table {
 }
 
 /// What a member was counted in.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Counted {
     /// The show for which the room was opened at this second.
     Show(UnixSeconds),

@@ -8,8 +8,10 @@ mod accounts;
 mod additions;
 mod batch;
 pub mod keys;
+mod ledger;
 mod limits;
 mod lists;
+mod lives;
 mod members;
 mod recount;
 mod replays;
@@ -17,6 +19,7 @@ mod reports;
 mod rooms;
 mod sessions;
 mod streams;
+mod timelines;
 mod update;
 mod videos;
 
@@ -35,13 +38,16 @@ use aws_sdk_dynamodb::{
 use self::additions::Additions;
 pub use self::{
     accounts::{Account, Changes, Created, Face},
+    ledger::{Entry, Fate, Notice},
     limits::Attempt,
     lists::Listed,
+    lives::{LiveRow, Totals},
     members::Member,
-    replays::{Recording, Replay},
-    rooms::{Opened, Profile, PushNotice, Room, Show, Status},
+    replays::Replay,
+    rooms::{Opened, Profile, Room, Show, Status},
     sessions::{Renewed, Session, Sessions},
     streams::Owner,
+    timelines::{Ban, Standing, Step},
     videos::Video,
 };
 use crate::types::UnixSeconds;
@@ -190,24 +196,25 @@ impl Table {
     /// Makes the table, unless it is there: for the local server and the tests. In the cloud `template.yaml` makes it.
     pub async fn create_if_missing(&self) -> Result<()> {
         const MAKE: &str = "be made";
-        let attribute =
-            |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+        let attribute = |name, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
         let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(keys::LISTS)
-            .key_schema(key(keys::LIST, KeyType::Hash).map_err(failed(MAKE))?)
-            .key_schema(key(keys::POSITION, KeyType::Range).map_err(failed(MAKE))?)
-            .projection(Projection::builder().projection_type(ProjectionType::All).build())
-            .build()
-            .map_err(failed(MAKE))?;
+        let index = |name, hash, range, projected| {
+            let keys =
+                [key(hash, KeyType::Hash).map_err(failed(MAKE))?, key(range, KeyType::Range).map_err(failed(MAKE))?];
+            let projection = Projection::builder().projection_type(projected).build();
+            let index = GlobalSecondaryIndex::builder().index_name(name).set_key_schema(Some(keys.to_vec()));
+            index.projection(projection).build().map_err(failed(MAKE))
+        };
         let mut request = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
-        for name in [keys::PK, keys::SK, keys::LIST, keys::POSITION] {
-            request = request.attribute_definitions(attribute(name).map_err(failed(MAKE))?);
+        for name in [keys::PK, keys::SK, keys::LIST, keys::POSITION, keys::WORK] {
+            request = request.attribute_definitions(attribute(name, ScalarAttributeType::S).map_err(failed(MAKE))?);
         }
+        request = request.attribute_definitions(attribute(keys::DUE, ScalarAttributeType::N).map_err(failed(MAKE))?);
         let request = request
             .key_schema(key(keys::PK, KeyType::Hash).map_err(failed(MAKE))?)
             .key_schema(key(keys::SK, KeyType::Range).map_err(failed(MAKE))?)
-            .global_secondary_indexes(index);
+            .global_secondary_indexes(index(keys::LISTS, keys::LIST, keys::POSITION, ProjectionType::All)?)
+            .global_secondary_indexes(index(keys::WORKS, keys::WORK, keys::DUE, ProjectionType::KeysOnly)?);
         match request.send().await {
             Ok(_) => {
                 let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name(keys::EXPIRES_AT).build();

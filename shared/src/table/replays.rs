@@ -1,40 +1,30 @@
-//! Replays: what remains of a live. The files of all its formats are one entry.
+//! Replays: what remains of a live. The files of all its formats and parts are one entry, named by the first to come.
 //!
-//! A recording that overlaps exactly one replay of its user, which has no file of its format yet, belongs to it;
-//! any other one is a replay of its own. Two formats are announced in the same second, so the decision must not be made
-//! twice at once: it is written to the user's journal under a condition, one at a time, before the entry is written. Who
-//! finds a decision in the journal whose entry is missing writes that entry first; so a process may die anywhere, and the
-//! cloud's next try, or the next recording, finishes its work.
+//! Which files belong together the [`timeline`](crate::timeline) says; here the rows are written that follow from it. A
+//! file that is a part of another's replay leads to that one, so that it is known, and found.
 
 use super::{
     Item, Listed, Result, Table, contended, counter_in, damaged, keys,
-    lists::{List, Position, Series, counts_kept_until},
-    moment, moment_in, number, number_in, parsed,
-    rooms::{Profile, Room},
+    lists::{Change, List, Position, Series, counts_kept_until},
+    lives::Totals,
+    moment, moment_in, number, parsed,
+    rooms::Profile,
     text, text_in,
+    timelines::Work,
     update::{Update, Written},
 };
-use crate::types::{FileId, Page, Text, UnixSeconds, UserId};
+use crate::{
+    config::Rules,
+    timeline::{Evidence, Lane, Live, Part, Recording, Replay as Entry},
+    types::{FileId, Page, Text, UnixSeconds, UserId},
+};
 
-const TREE: &str = "replays";
+pub(super) const TREE: &str = "replays";
 pub(super) const REPLAYS: List = List { tree: TREE, series: Series::All, partitions: &["replays"] };
-/// How often a decision is tried again that another one came before.
-const ATTEMPTS: u32 = 16;
-
-/// A file that the cloud recorded.
-#[derive(Clone, Debug)]
-pub struct Recording {
-    /// The file.
-    pub file: FileId,
-    /// Where it plays.
-    pub url: Text<1024>,
-    /// Its format, in small letters.
-    pub format: Text<16>,
-    /// The second of its first picture.
-    pub start: UnixSeconds,
-    /// The second of its last picture.
-    pub end: UnixSeconds,
-}
+/// How often a write is tried again that another one came before.
+const ATTEMPTS: u32 = 8;
+/// The most parts that a replay is kept with.
+const MOST_PARTS: usize = 200;
 
 /// What remains of a live.
 #[derive(Clone, Debug)]
@@ -57,194 +47,202 @@ pub struct Replay {
     pub ended_at: UnixSeconds,
     /// How many are watching.
     pub viewers: u64,
-    /// How many likes it got.
+    /// How many likes it got, those of the live included.
     pub likes: u64,
-}
-
-/// What a recording is.
-struct Decision {
-    recording: Recording,
-    /// The replay that it is another format of; `None` if it is one of its own.
-    joins: Option<FileId>,
-}
-
-/// What the journal of a user says.
-struct Journal {
-    revision: i64,
-    /// The longest replay so far: how far back one must look for an overlap.
-    longest: u64,
-    last: Option<Decision>,
+    /// Its files, the first picture first.
+    pub parts: Vec<Part>,
+    /// Whether its owner, or an operator, has taken it out of the lists.
+    pub hidden: bool,
+    /// What the live came to.
+    pub totals: Totals,
 }
 
 impl Replay {
     fn read(item: &Item) -> Result<Self> {
+        let totals = Totals {
+            peak: counter_in(item, "peak")?,
+            visits: counter_in(item, "visits")?,
+            likes: counter_in(item, "live_likes")?,
+            screenshot: text_in(item, "screenshot")?.to_owned(),
+        };
+        let mut profile = Profile::read(item)?;
+        if profile.frontcover.as_str().is_empty() {
+            profile.frontcover = Text::parse(&totals.screenshot).unwrap_or_default();
+        }
+        let title = match text_in(item, "renamed")? {
+            "" => parsed(item, "title", Text::parse)?,
+            renamed => Text::parse(renamed).ok_or_else(|| damaged("renamed"))?,
+        };
         Ok(Self {
             user: parsed(item, "user", UserId::parse)?,
             file: parsed(item, "file", FileId::parse)?,
-            title: parsed(item, "title", Text::parse)?,
-            profile: Profile::read(item)?,
+            title,
+            profile,
             play_url: text_in(item, "play_url")?.to_owned(),
             hls_url: text_in(item, "hls_url")?.to_owned(),
             started_at: moment_in(item, "started_at")?,
             ended_at: moment_in(item, "ended_at")?,
             viewers: counter_in(item, "viewers")?,
-            likes: counter_in(item, "likes")?,
+            likes: counter_in(item, "likes")? + totals.likes,
+            parts: parts_of(item)?,
+            hidden: item.contains_key("hidden"),
+            totals,
         })
     }
 }
 
-impl Journal {
-    fn read(item: Option<&Item>) -> Result<Self> {
-        let Some(item) = item else { return Ok(Self { revision: 0, longest: 0, last: None }) };
-        let recording = Recording {
-            file: parsed(item, "file", FileId::parse)?,
-            url: parsed(item, "url", Text::parse)?,
-            format: parsed(item, "format", Text::parse)?,
-            start: moment_in(item, "started_at")?,
-            end: moment_in(item, "ended_at")?,
-        };
-        let joins = match text_in(item, "joins")? {
-            "" => None,
-            joins => Some(FileId::parse(joins).ok_or_else(|| damaged("joins"))?),
-        };
-        Ok(Self {
-            revision: number_in(item, "revision")?,
-            longest: counter_in(item, "longest")?,
-            last: Some(Decision { recording, joins }),
-        })
+fn parts_of(item: &Item) -> Result<Vec<Part>> {
+    match text_in(item, "parts")? {
+        "" => Ok(Vec::new()),
+        parts => serde_json::from_str(parts).map_err(|_| damaged("parts")),
     }
+}
+
+/// Where a row stands in the list of replays; `None` if it does not.
+fn place_of(row: &Item) -> Result<Option<Position>> {
+    if !row.contains_key(keys::LIST) {
+        return Ok(None);
+    }
+    Position::read(text_in(row, keys::POSITION)?).map(Some).ok_or_else(|| damaged(keys::POSITION))
 }
 
 impl Table {
-    /// Keeps a recording of `room`: as a replay of its own, or as another format of one. Once and for all, however
-    /// often and in whatever order it comes.
-    pub async fn record(&self, room: &Room, recording: Recording, window: u64) -> Result<()> {
-        const CONTEXT: &str = "keep a recording";
-        let user = &room.user;
+    /// Takes in a recording of a user who has a room. Once and for all, however often and in whatever order it comes.
+    pub async fn record(&self, user: &UserId, recording: Recording, rules: &Rules, now: UnixSeconds) -> Result<()> {
+        // Of what is too old for a timeline, the row tells that it is known.
+        let is_old = recording.end < now.minus(super::timelines::KEPT_SECONDS);
+        if is_old && self.get(keys::replay(user, &recording.file), "read a replay").await?.is_some() {
+            return Ok(());
+        }
+        self.tell(user, Evidence::Recorded(recording), rules, now).await
+    }
+
+    /// Writes the row of a replay.
+    pub(super) async fn write_replay(&self, work: &Work<'_>, replay: &Entry, live: Option<&Live>) -> Result<()> {
+        const CONTEXT: &str = "write a replay";
+        let key = keys::replay(work.user, &replay.file);
         for _ in 0..ATTEMPTS {
-            let (known, journal) = tokio::try_join!(
-                self.get(keys::replay(user, &recording.file), CONTEXT),
-                self.get(keys::journal(user), CONTEXT)
-            )?;
-            if known.is_some() {
+            let row = self.get(key.clone(), CONTEXT).await?.unwrap_or_default();
+            if work.is_written(&row)? {
                 return Ok(());
             }
-            let journal = Journal::read(journal.as_ref())?;
-            if let Some(last) = &journal.last
-                && (last.recording.file == recording.file || !self.is_written(user, &last.recording.file).await?)
-            {
-                self.write_decision(room, last, window).await?;
-                if last.recording.file == recording.file {
-                    return Ok(());
-                }
+            let mut update = work
+                .row(key.clone())
+                .set("user", text(work.user.as_str()))
+                .set("file", text(replay.file.as_str()))
+                .set("started_at", moment(replay.start))
+                .set("ended_at", moment(replay.end))
+                .set_text("play_url", replay.play_url().unwrap_or_default())
+                .set_text("hls_url", replay.hls_url().unwrap_or_default())
+                .set("parts", text(with_known(replay, parts_of(&row)?)?))
+                .remove("part_of");
+            if !row.contains_key("title") {
+                update = self.describe(work, replay, update).await?;
             }
-            let mut overlapped = self.overlapped(user, &recording, journal.longest).await?;
-            let joins = match overlapped.pop().filter(|_| overlapped.is_empty()) {
-                Some(replay) if self.lacks(user, &replay, recording.format.as_str()).await? => Some(replay),
-                Some(_) | None => None,
-            };
-            let decision = Decision { recording: recording.clone(), joins };
-            let length = recording.end.0.saturating_sub(recording.start.0);
-            let update = Update::of(keys::journal(user))
-                .set("revision", number(journal.revision + 1))
-                .set("longest", number(journal.longest.max(length)))
-                .set("file", text(recording.file.as_str()))
-                .set_text("url", recording.url.as_str())
-                .set_text("format", recording.format.as_str())
-                .set("started_at", moment(recording.start))
-                .set("ended_at", moment(recording.end))
-                .set_text("joins", decision.joins.as_ref().map_or("", FileId::as_str));
-            let update = if journal.revision == 0 {
-                update.when("attribute_not_exists(PK)")
-            } else {
-                update.when("#revision = :seen").value(":seen", number(journal.revision))
-            };
-            if update.send(self, CONTEXT).await? == Written::Done {
-                return self.write_decision(room, &decision, window).await;
+            if let Some(live) = live.filter(|live| live.end.is_some() && live.lane == Lane::Own) {
+                let totals = self.totals(work.user, live).await?;
+                update = update
+                    .set("peak", number(totals.peak))
+                    .set("visits", number(totals.visits))
+                    .set("live_likes", number(totals.likes))
+                    .set_text("screenshot", &totals.screenshot);
+            }
+            let is_kept_out = ["hidden", "deleted"].iter().any(|reason| row.contains_key(*reason));
+            let is_listed = !is_kept_out && replay.seconds() > work.rules.replay_min_seconds;
+            let place = is_listed.then_some((replay.end, &replay.file));
+            if self.place_replay(update, &row, place, work.rules).await? == Written::Done {
+                return Ok(());
             }
         }
         Err(contended(CONTEXT))
     }
 
-    /// Whether a replay has no file of this format yet. A second one is no other format of it, but another part.
-    async fn lacks(&self, user: &UserId, replay: &FileId, format: &str) -> Result<bool> {
-        let replay = self.get(keys::replay(user, replay), "read a replay").await?;
-        let formats = replay.as_ref().and_then(|item| item.get("formats")?.as_ss().ok());
-        Ok(!formats.is_some_and(|formats| formats.iter().any(|known| known == format)))
-    }
-
-    /// Whether a decision about this file has been carried out.
-    async fn is_written(&self, user: &UserId, file: &FileId) -> Result<bool> {
-        Ok(self.get(keys::replay(user, file), "read a replay").await?.is_some())
-    }
-
-    /// The replays that the recording overlaps; touching is not overlapping.
-    async fn overlapped(&self, user: &UserId, recording: &Recording, longest: u64) -> Result<Vec<FileId>> {
-        let request = self
-            .client
-            .query()
-            .consistent_read(true)
-            .key_condition_expression("PK = :user AND SK BETWEEN :first AND :end")
-            .expression_attribute_values(":user", text(keys::user_partition(user)))
-            .expression_attribute_values(":first", text(keys::span_prefix(recording.start.minus(longest))))
-            .expression_attribute_values(":end", text(keys::span_prefix(recording.end)));
-        let mut overlapped = Vec::new();
-        for span in self.query(request, usize::MAX, "look for overlapping replays").await? {
-            if moment_in(&span, "ended_at")? > recording.start {
-                overlapped.push(parsed(&span, "file", FileId::parse)?);
+    /// Writes that a file is a part of a replay that another file names.
+    pub(super) async fn write_part(&self, work: &Work<'_>, replay: &Entry, file: &FileId) -> Result<()> {
+        const CONTEXT: &str = "write a replay";
+        let key = keys::replay(work.user, file);
+        for _ in 0..ATTEMPTS {
+            let row = self.get(key.clone(), CONTEXT).await?.unwrap_or_default();
+            if work.is_written(&row)? {
+                return Ok(());
+            }
+            let update = work.row(key.clone()).set("part_of", text(replay.file.as_str()));
+            if self.place_replay(update, &row, None, work.rules).await? == Written::Done {
+                return Ok(());
             }
         }
-        Ok(overlapped)
+        Err(contended(CONTEXT))
     }
 
-    /// Carries out a decision; what has been carried out already is left as it is.
-    async fn write_decision(&self, room: &Room, decision: &Decision, window: u64) -> Result<()> {
-        const CONTEXT: &str = "write a replay";
-        let Decision { recording, joins } = decision;
-        let user = &room.user;
-        let url = if recording.format.as_str() == "hls" { "hls_url" } else { "play_url" };
-        let Some(replay) = joins else {
-            let span = Update::of(keys::span(user, recording.start, &recording.file))
-                .set("file", text(recording.file.as_str()))
-                .set("ended_at", moment(recording.end));
-            span.send(self, CONTEXT).await?;
-            let position = Position::of(recording.end, recording.file.as_str());
-            let update = Update::of(keys::replay(user, &recording.file))
-                .set("user", text(user.as_str()))
-                .set("file", text(recording.file.as_str()))
-                .set_text("title", room.title.as_str())
-                .set(url, text(recording.url.as_str()))
-                .add_text("formats", recording.format.as_str())
-                .set("started_at", moment(recording.start))
-                .set("ended_at", moment(recording.end))
-                .set(keys::LIST, text(TREE))
-                .set(keys::POSITION, text(keys::place(position, recording.file.as_str())))
-                .when("attribute_not_exists(PK)");
-            if room.profile.write(update).send(self, CONTEXT).await? == Written::Done {
-                let expires_at = counts_kept_until(recording.end, window);
-                self.count(TREE, &[(Series::All, position, 1)], Some(expires_at)).await?;
-            }
-            return Ok(());
+    /// Says what a replay is called that has no name yet: as its show was, or if that is long ago, as the room is now.
+    async fn describe(&self, work: &Work<'_>, replay: &Entry, update: Update) -> Result<Update> {
+        let show = match replay.show {
+            Some(opened_at) => self.show(work.user, opened_at).await?,
+            None => None,
         };
-        let entry = Update::of(keys::replay(user, replay))
-            .set(url, text(recording.url.as_str()))
-            .add_text("formats", recording.format.as_str());
-        entry.when("attribute_exists(PK)").send(self, CONTEXT).await?;
-        let alias = Update::of(keys::replay(user, &recording.file)).set("part_of", text(replay.as_str()));
-        alias.when("attribute_not_exists(PK)").send(self, CONTEXT).await.map(|_| ())
+        if let Some(show) = show {
+            return Ok(show.profile.write(update).set_text("title", show.title.as_str()));
+        }
+        Ok(match self.room(work.user).await? {
+            Some(room) => room.profile.write(update).set_text("title", room.title.as_str()),
+            None => update,
+        })
+    }
+
+    /// Writes a row that has been read, and puts it in its place of the list, or takes it out. Unmet if somebody else put
+    /// it elsewhere since.
+    pub(super) async fn place_replay(
+        &self,
+        update: Update,
+        row: &Item,
+        place: Option<(UnixSeconds, &FileId)>,
+        rules: &Rules,
+    ) -> Result<Written> {
+        let before = place_of(row)?;
+        let position = place.map(|(end, file)| Position::of(end, file.as_str()));
+        let update = match (position, place) {
+            (Some(position), Some((_, file))) => {
+                let place = keys::place(position, file.as_str());
+                update.set(keys::LIST, text(TREE)).set(keys::POSITION, text(place))
+            }
+            (None, _) | (_, None) => update.remove(keys::LIST).remove(keys::POSITION),
+        };
+        let as_seen = ["hidden", "deleted", keys::POSITION].into_iter().fold(update, |update, attribute| {
+            match row.get(attribute) {
+                Some(seen) => {
+                    let update = update.when(&format!("#{attribute} = :seen_{attribute}"));
+                    update.value(&format!(":seen_{attribute}"), seen.clone())
+                }
+                None => update.when(&format!("attribute_not_exists(#{attribute})")),
+            }
+        });
+        if as_seen.send(self, "write a replay").await? == Written::Unmet {
+            return Ok(Written::Unmet);
+        }
+        if before != position {
+            let moves = [(before, -1), (position, 1)];
+            let moves = moves.into_iter().filter_map(|(place, by)| Some((Series::All, place?, by)));
+            let end = place.map_or(UnixSeconds(0), |(end, _)| end);
+            let expires_at = place.map(|_| counts_kept_until(end, rules.replay_window_seconds));
+            self.count(TREE, &moves.collect::<Vec<Change>>(), expires_at).await?;
+        }
+        Ok(Written::Done)
     }
 
     /// The replay that a file belongs to.
     pub async fn replay(&self, user: &UserId, file: &FileId) -> Result<Option<Replay>> {
-        const CONTEXT: &str = "read a replay";
-        let Some(item) = self.get(keys::replay(user, file), CONTEXT).await? else { return Ok(None) };
-        match text_in(&item, "part_of")? {
-            "" => Replay::read(&item).map(Some),
-            replay => {
-                let replay = FileId::parse(replay).ok_or_else(|| damaged("part_of"))?;
-                self.get(keys::replay(user, &replay), CONTEXT).await?.as_ref().map(Replay::read).transpose()
+        /// A replay can have become part of another one, and that of a third, and not every row tells so yet.
+        const MOST_STEPS: usize = 4;
+        let mut file = file.clone();
+        for _ in 0..MOST_STEPS {
+            let Some(row) = self.get(keys::replay(user, &file), "read a replay").await? else { return Ok(None) };
+            match text_in(&row, "part_of")? {
+                "" if row.contains_key("deleted") => return Ok(None),
+                "" => return Replay::read(&row).map(Some),
+                replay => file = FileId::parse(replay).ok_or_else(|| damaged("part_of"))?,
             }
         }
+        Ok(None)
     }
 
     /// Counts a like of a replay, or takes one back. Nothing happens if there is no such replay.
@@ -268,4 +266,13 @@ impl Table {
     pub async fn recent_replays(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Replay>> {
         self.recent_page(&REPLAYS, now, window, page).await?.parse(Replay::read)
     }
+}
+
+/// The parts of a replay, and those that its row knows and the timeline has forgotten.
+fn with_known(replay: &Entry, known: Vec<Part>) -> Result<String> {
+    let is_forgotten = |part: &Part| !replay.parts.iter().any(|other| other.file == part.file);
+    let mut parts: Vec<Part> = known.into_iter().filter(is_forgotten).chain(replay.parts.iter().cloned()).collect();
+    parts.sort_by_key(|part| part.start);
+    parts.truncate(MOST_PARTS);
+    serde_json::to_string(&parts).map_err(super::failed("write a replay"))
 }

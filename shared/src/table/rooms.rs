@@ -5,21 +5,25 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
-    contended, counter_in, damaged, keys,
+    counter_in, damaged, keys,
     lists::{Change, List, Position, Series},
+    lives::{ShowRow, Totals},
     moment, moment_in, number, parsed, text, text_in,
-    update::{Outcome, Update, Written},
+    timelines::{Ban, Standing, Work},
+    update::{Outcome, Update},
 };
-use crate::types::{GroupId, Page, StreamId, Text, UnixSeconds, UserId};
+use crate::{
+    config::Rules,
+    timeline::{End, Evidence},
+    types::{GroupId, Link, Page, StreamId, Text, UnixSeconds, UserId},
+};
 
 /// The tree that counts rooms.
-const TREE: &str = "rooms";
+pub(super) const TREE: &str = "rooms";
 pub(super) const ONLINE: List = List { tree: TREE, series: Series::Online, partitions: &["online"] };
 pub(super) const ALL: List = List { tree: TREE, series: Series::All, partitions: &["online", "offline"] };
-/// How often a write is tried again that another one came before.
-const ATTEMPTS: u32 = 8;
-/// How many pushes before the current one are remembered, to know their late ends by.
-const PAST_PUSHES: usize = 8;
+/// How often a live gets another picture for a cover.
+const PICTURE_EVERY_SECONDS: u64 = 60;
 
 /// What an app says of its user along with what they do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,16 +79,6 @@ pub enum Status {
     Offline,
 }
 
-impl Status {
-    /// The partition of the list that such rooms stand in.
-    fn partition(self) -> &'static str {
-        match self {
-            Self::Online => "online",
-            Self::Offline => "offline",
-        }
-    }
-}
-
 /// A room.
 #[derive(Clone, Debug)]
 pub struct Room {
@@ -104,33 +98,25 @@ pub struct Room {
     pub opened_at: UnixSeconds,
     /// Whether it is live.
     pub status: Status,
+    /// Whether it is live and yet in no list, because of what its pictures showed.
+    pub hidden: bool,
     /// Whether it is banned.
     pub banned: bool,
     /// How many are watching.
     pub viewers: u64,
     /// How many likes it got.
     pub likes: u64,
-    push: Push,
+    /// What its show came to so far.
+    pub(super) totals: Totals,
 }
 
-/// What is known of a room's pushes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Push {
-    /// The one that started last, and when.
-    current: Option<(String, UnixSeconds)>,
-    /// Those before it and those that ended, the newest last.
-    past: Vec<String>,
-}
-
-/// The cloud says that a push started or ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushNotice {
-    /// Started: online. Ended: offline.
-    pub status: Status,
-    /// The name of the push, the same at its start and its end; empty in very old notices.
-    pub sequence: String,
-    /// When it happened.
-    pub at: UnixSeconds,
+/// Why a viewer is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// They left.
+    Over,
+    /// They were there already.
+    CountedTwice,
 }
 
 /// What became of a wish to go live.
@@ -142,89 +128,53 @@ pub enum Opened {
     Banned,
 }
 
+/// That a room opens for a show, and pushes a stream.
+pub(super) struct Opening<'a>(pub(super) &'a ShowRow);
+
 impl Room {
     pub(super) fn read(item: &Item) -> Result<Self> {
-        let status = match text_in(item, keys::LIST)? {
-            "online" => Status::Online,
-            "offline" => Status::Offline,
+        let (status, hidden) = match text_in(item, keys::LIST)? {
+            "online" => (Status::Online, false),
+            "hidden" => (Status::Online, true),
+            "offline" => (Status::Offline, false),
             _ => return Err(damaged(keys::LIST)),
         };
-        let current = match text_in(item, "sequence")? {
-            "" => None,
-            sequence => Some((sequence.to_owned(), moment_in(item, "pushed_at")?)),
-        };
-        let past = match item.get("past") {
-            None => Vec::new(),
-            Some(AttributeValue::S(past)) => past.split('\n').map(str::to_owned).collect(),
-            Some(_) => return Err(damaged("past")),
-        };
+        let totals = Totals::read(item)?;
+        let mut profile = Profile::read(item)?;
+        if profile.frontcover.as_str().is_empty() {
+            profile.frontcover = Text::parse(&totals.screenshot).unwrap_or_default();
+        }
         Ok(Self {
             user: parsed(item, "user", UserId::parse)?,
             group: text_in(item, "group")?.to_owned(),
             title: parsed(item, "title", Text::parse)?,
-            profile: Profile::read(item)?,
+            profile,
             description: text_in(item, "description")?.to_owned(),
             stream: parsed(item, "stream", StreamId::parse)?,
             opened_at: moment_in(item, "opened_at")?,
             status,
+            hidden,
             banned: item.contains_key("banned"),
             viewers: counter_in(item, "viewers")?,
-            likes: counter_in(item, "likes")?,
-            push: Push { current, past },
+            likes: totals.likes,
+            totals,
         })
     }
 
-    fn position(&self) -> Position {
-        Position::of(self.opened_at, self.user.as_str())
+    /// Whether it is live.
+    pub(super) fn is_on(&self) -> bool {
+        self.status == Status::Online
     }
 
-    /// What the room is after a notice, or `None` if that changes nothing.
-    fn after(&self, notice: &PushNotice) -> Option<(Status, Push)> {
-        let (status, push) = self.push.after(self.status, notice.status, &notice.sequence, notice.at);
-        let status = if self.banned { Status::Offline } else { status };
-        ((status, &push) != (self.status, &self.push)).then_some((status, push))
-    }
-}
-
-impl Push {
-    /// Whether a room is live and what is known of its pushes, after the cloud said something.
-    ///
-    /// Notices come late, twice and in any order, so they only move forward: a start that is older than the current
-    /// push or is known to have ended changes nothing, and neither does the end of a push that another one followed.
-    fn after(&self, room: Status, status: Status, sequence: &str, at: UnixSeconds) -> (Status, Self) {
-        let is_current = self.current.as_ref().is_some_and(|(current, _)| current == sequence);
-        let is_past = self.past.iter().any(|past| past == sequence);
-        let is_older = self.current.as_ref().is_some_and(|(_, pushed_at)| at < *pushed_at);
-        match status {
-            // A notice without a name is taken by its time: a start is a push of that second, and an end ends whatever
-            // was before it, so that neither counts again when it is repeated, or comes after what is later.
-            Status::Online if sequence.is_empty() => self.after(room, status, &format!("@{at}"), at),
-            Status::Offline if sequence.is_empty() && !is_older => {
-                let ended = self.current.as_ref().map_or_else(|| format!("@{at}"), |(current, _)| current.clone());
-                let past = self.past.iter().filter(|past| **past != ended).cloned().chain([ended.clone()]);
-                (status, Self { past: newest(past.collect()), current: Some((ended, at)) })
-            }
-            Status::Offline if sequence.is_empty() => (room, self.clone()),
-            Status::Online if !is_current && !is_past && !is_older => {
-                let before = self.current.iter().map(|(current, _)| current);
-                let before = before.filter(|current| !self.past.contains(current));
-                let past = self.past.iter().chain(before).cloned().collect();
-                (status, Self { current: Some((sequence.to_owned(), at)), past: newest(past) })
-            }
-            // The end of a push whose start never came, later than what is known: whatever ran before it is over too.
-            Status::Offline if !is_past && (is_current || !is_older) => {
-                let past = self.past.iter().cloned().chain([sequence.to_owned()]);
-                (status, Self { current: self.current.clone(), past: newest(past.collect()) })
-            }
-            Status::Online | Status::Offline => (room, self.clone()),
+    /// Where it is counted.
+    fn places(&self) -> Vec<(Series, Position)> {
+        let position = Position::of(self.opened_at, self.user.as_str());
+        match (self.status, self.hidden) {
+            (Status::Online, false) => vec![(Series::All, position), (Series::Online, position)],
+            (Status::Offline, _) => vec![(Series::All, position)],
+            (Status::Online, true) => vec![],
         }
     }
-}
-
-/// The last of the pushes, as many as are remembered.
-fn newest(mut past: Vec<String>) -> Vec<String> {
-    past.drain(..past.len().saturating_sub(PAST_PUSHES));
-    past
 }
 
 impl Table {
@@ -238,71 +188,102 @@ impl Table {
         show: &Show,
         prefix: &str,
         streams: [StreamId; 2],
+        rules: &Rules,
         now: UnixSeconds,
     ) -> Result<Opened> {
-        const CONTEXT: &str = "open a room";
-        let position = Position::of(now, user.as_str());
-        let renew = || {
-            let update = Update::of(keys::room(user))
-                .set("title", text(show.title.as_str()))
-                .set_text("description", show.description.as_str());
-            let update = match &show.group {
-                Some(group) => update.set("group", text(group.as_str())),
-                None => update,
-            };
-            show.profile.write(update)
-        };
-        let start = || {
-            renew()
-                .set("user", text(user.as_str()))
-                .set("opened_at", moment(now))
-                .set(keys::LIST, text(Status::Offline.partition()))
-                .set(keys::POSITION, text(keys::place(position, user.as_str())))
-                .remove("viewers")
-                .remove("likes")
-        };
-        let mut claimed: Option<StreamId> = None;
-        for _ in 0..ATTEMPTS {
-            let reopen = start()
-                .when("#list = :list AND attribute_not_exists(#banned) AND begins_with(#stream, :prefix)")
-                .value(":prefix", text(prefix));
-            let room = match reopen.send_for_old(self, CONTEXT).await? {
-                Outcome::Done(before) => {
-                    let before = Room::read(&before)?;
-                    let moved = [(Series::All, before.position(), -1), (Series::All, position, 1)];
-                    self.count(TREE, &moved, None).await?;
-                    return Ok(Opened::Open(before.stream));
-                }
-                Outcome::Unmet(item) if item.is_empty() => None,
-                Outcome::Unmet(item) => Some(Room::read(&item)?),
-            };
-            let stream =
-                match room.as_ref().map(|room| &room.stream).filter(|stream| stream.as_str().starts_with(prefix)) {
-                    Some(stream) => stream.clone(),
-                    None => match claimed.take() {
-                        Some(stream) => stream,
-                        None => self.claim_stream(&streams, user, now).await?,
-                    },
-                };
-            let (update, moved): (Update, Vec<Change>) = match &room {
-                Some(room) if room.banned => return Ok(Opened::Banned),
-                Some(room) if room.status == Status::Online => {
-                    (renew().value(":seen", text("online")).when("#list = :seen"), vec![])
-                }
-                Some(room) => (
-                    start().when("#list = :list AND attribute_not_exists(#banned)"),
-                    vec![(Series::All, room.position(), -1), (Series::All, position, 1)],
-                ),
-                None => (start().when("attribute_not_exists(PK)"), vec![(Series::All, position, 1)]),
-            };
-            let update = update.set("stream", text(stream.as_str()));
-            if update.send(self, CONTEXT).await? == Written::Done {
-                self.count(TREE, &moved, None).await?;
-                return Ok(Opened::Open(stream));
-            }
-            claimed = Some(stream);
+        let seen = self.standing_and_room(user).await?;
+        let is_banned = |standing: &Standing| standing.ban.as_ref().is_some_and(|ban| ban.holds(now));
+        if is_banned(&seen.0) {
+            return Ok(Opened::Banned);
         }
-        Err(contended(CONTEXT))
+        let own = seen.1.as_ref().map(|room| &room.stream).filter(|stream| stream.as_str().starts_with(prefix));
+        let stream = match own {
+            Some(stream) => stream.clone(),
+            None => self.claim_stream(&streams, user, now).await?,
+        };
+        let Show { group, title, profile, description } = show.clone();
+        let row = ShowRow { title, profile, description, group, stream };
+        if !seen.0.is_live() {
+            // Before the room says that it is open for it: whoever finishes what is left half-done finds it.
+            self.write_show(user, now, &row, now).await?;
+        }
+        let opening = Opening(&row);
+        let open = |standing: &mut Standing| {
+            let can_open = !standing.is_live() && !is_banned(standing);
+            if can_open {
+                standing.ban = None;
+                standing.timeline.add(Evidence::Opened(now));
+            }
+            can_open
+        };
+        let standing = self.change_seen(user, rules, now, seen, Some(&opening), open).await?;
+        if is_banned(&standing) {
+            return Ok(Opened::Banned);
+        }
+        if let Some(opened_at) = standing.timeline.show().filter(|_| standing.is_live()) {
+            self.write_show(user, opened_at, &row, now).await?;
+            let update = row.write(Update::of(keys::room(user)));
+            let update = update.when("#opened_at = :show").value(":show", moment(opened_at));
+            update.send(self, "bring a room up to date").await?;
+        }
+        Ok(Opened::Open(row.stream))
+    }
+
+    /// Writes the room as the timeline has it; the room as it was in the very moment before, or as it is if it follows
+    /// from a later timeline.
+    pub(super) async fn write_room(
+        &self,
+        work: &Work<'_>,
+        room: Option<Room>,
+        opening: Option<&Opening<'_>>,
+    ) -> Result<Option<Room>> {
+        const CONTEXT: &str = "write a room";
+        let Work { user, standing, .. } = work;
+        let Some(opened_at) = standing.timeline.show() else { return Ok(room) };
+        let is_new = room.as_ref().is_none_or(|room| room.opened_at != opened_at);
+        let found = if is_new && opening.is_none() { self.show(user, opened_at).await? } else { None };
+        let show = opening.map(|Opening(show)| *show).or(found.as_ref());
+        if room.is_none() && show.is_none() {
+            return Ok(room);
+        }
+        let position = Position::of(opened_at, user.as_str());
+        let list = match (standing.is_live(), standing.is_hidden()) {
+            (true, true) => "hidden",
+            (true, false) => "online",
+            (false, _) => "offline",
+        };
+        let update = work
+            .row(keys::room(user))
+            .set("user", text(user.as_str()))
+            .set("opened_at", moment(opened_at))
+            .set(keys::LIST, text(list))
+            .set(keys::POSITION, text(keys::place(position, user.as_str())));
+        let update = match &standing.ban {
+            Some(_) => update.set("banned", AttributeValue::Bool(true)),
+            None => update.remove("banned"),
+        };
+        let update = match show {
+            Some(show) => {
+                let counters = ["viewers", "likes", "peak", "visits", "screenshot", "screenshot_at"];
+                counters.into_iter().fold(show.write(update), Update::remove)
+            }
+            None => update,
+        };
+        match update.send_for_old(self, CONTEXT).await? {
+            Outcome::Unmet(newer) => Room::read(&newer).map(Some),
+            Outcome::Done(before) => {
+                let before = if before.is_empty() { None } else { Some(Room::read(&before)?) };
+                let were = before.iter().flat_map(Room::places).map(|(series, position)| (series, position, -1));
+                let are = match list {
+                    "online" => vec![(Series::All, position, 1), (Series::Online, position, 1)],
+                    "offline" => vec![(Series::All, position, 1)],
+                    _ => vec![],
+                };
+                let moves: Vec<Change> = were.chain(are).collect();
+                self.count(TREE, &moves, None).await?;
+                Ok(before)
+            }
+        }
     }
 
     /// The room of `user`.
@@ -317,89 +298,48 @@ impl Table {
         keys.iter().find_map(|key| rooms.get(&keys::id(key))).map(Room::read).transpose()
     }
 
-    /// Moves a room online or offline because its app says so. Nothing happens if there is no room, or it is banned.
-    pub async fn set_status(&self, user: &UserId, status: Status) -> Result<()> {
-        let before = match status {
-            Status::Online => Status::Offline,
-            Status::Offline => Status::Online,
-        };
-        let update = Update::of(keys::room(user))
-            .set(keys::LIST, text(status.partition()))
-            .when("#list = :before AND attribute_not_exists(#banned)")
-            .value(":before", text(before.partition()));
-        match update.send_for_old(self, "move a room online or offline").await? {
-            Outcome::Done(room) => self.count_move(&Room::read(&room)?, status).await,
-            Outcome::Unmet(_) => Ok(()),
+    /// Moves a room online or offline because its app says so. Nothing happens if there is no room.
+    pub async fn set_status(&self, user: &UserId, status: Status, rules: &Rules, now: UnixSeconds) -> Result<()> {
+        let seen = self.standing_and_room(user).await?;
+        if seen.1.is_none() {
+            return Ok(());
         }
-    }
-
-    /// Moves a room online or offline as far as a notice of the cloud goes. Nothing happens if there is no room.
-    pub async fn push_changed(&self, user: &UserId, notice: &PushNotice) -> Result<()> {
-        const CONTEXT: &str = "move a room online or offline";
-        for _ in 0..ATTEMPTS {
-            let Some(room) = self.room(user).await? else { return Ok(()) };
-            let Some((status, push)) = room.after(notice) else { return Ok(()) };
-            let mut update = Update::of(keys::room(user))
-                .set(keys::LIST, text(status.partition()))
-                .set_text("past", &push.past.join("\n"))
-                .when("#list = :seen_list AND #opened_at = :seen_opened")
-                .value(":seen_list", text(room.status.partition()))
-                .value(":seen_opened", moment(room.opened_at));
-            if let Some((sequence, pushed_at)) = &push.current {
-                update = update.set("sequence", text(sequence)).set("pushed_at", moment(*pushed_at));
-            }
-            // Each of these tells that no other notice has been heard since.
-            let seen_sequence = room.push.current.as_ref().map(|(sequence, _)| sequence.clone()).unwrap_or_default();
-            for (attribute, seen) in [("sequence", seen_sequence), ("past", room.push.past.join("\n"))] {
-                update = if seen.is_empty() {
-                    update.when(&format!("attribute_not_exists(#{attribute})"))
-                } else {
-                    update
-                        .when(&format!("#{attribute} = :seen_{attribute}"))
-                        .value(&format!(":seen_{attribute}"), text(seen))
-                };
-            }
-            update = update.when(match room.banned {
-                true => "attribute_exists(#banned)",
-                false => "attribute_not_exists(#banned)",
-            });
-            if update.send(self, CONTEXT).await? == Written::Done {
-                return self.count_move(&room, status).await;
-            }
-        }
-        Err(contended(CONTEXT))
-    }
-
-    /// Bans a user from going live, or lifts the ban; says whether there is such a room.
-    pub async fn ban(&self, user: &UserId, banned: bool) -> Result<Option<Room>> {
-        const CONTEXT: &str = "ban a user";
-        for _ in 0..ATTEMPTS {
-            let Some(room) = self.room(user).await? else { return Ok(None) };
-            let update =
-                Update::of(keys::room(user)).when("#list = :seen").value(":seen", text(room.status.partition()));
-            let (update, status) = if banned {
-                let update = update.set("banned", AttributeValue::Bool(true));
-                (update.set(keys::LIST, text(Status::Offline.partition())), Status::Offline)
-            } else {
-                (update.remove("banned"), room.status)
+        let say = |standing: &mut Standing| {
+            let evidence = match status {
+                // What runs already runs on.
+                Status::Online if standing.timeline.is_on() || standing.ban.is_some() => return false,
+                Status::Online => Evidence::On(now),
+                Status::Offline => Evidence::Off(now, End::Left),
             };
-            if let Outcome::Done(before) = update.send_for_old(self, CONTEXT).await? {
-                // As it stood in the very moment of the ban: between the read and that it may have been opened anew.
-                let room = Room::read(&before)?;
-                self.count_move(&room, status).await?;
-                return Ok(Some(room));
-            }
-        }
-        Err(contended(CONTEXT))
+            standing.timeline.add(evidence)
+        };
+        self.change_seen(user, rules, now, seen, None, say).await.map(|_| ())
     }
 
-    async fn count_move(&self, room: &Room, status: Status) -> Result<()> {
-        let by = match (room.status, status) {
-            (Status::Offline, Status::Online) => 1,
-            (Status::Online, Status::Offline) => -1,
-            (Status::Online, Status::Online) | (Status::Offline, Status::Offline) => return Ok(()),
+    /// Bans a user from going live, or lifts the ban; gives the room, or `None` if there is none.
+    pub async fn ban(&self, user: &UserId, ban: Option<Ban>, rules: &Rules, now: UnixSeconds) -> Result<Option<Room>> {
+        let seen = self.standing_and_room(user).await?;
+        let Some(room) = seen.1.clone() else { return Ok(None) };
+        let judge = |standing: &mut Standing| {
+            if ban.is_some() && standing.timeline.is_on() {
+                standing.timeline.add(Evidence::Off(now, End::Banned));
+            }
+            standing.ban = ban.clone();
+            true
         };
-        self.count(TREE, &[(Series::Online, room.position(), by)], None).await
+        self.change_seen(user, rules, now, seen, None, judge).await?;
+        Ok(Some(room))
+    }
+
+    /// Makes a picture of a live its cover, if it has none of its own.
+    pub async fn show_picture(&self, user: &UserId, picture: &Link<255>, now: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::room(user))
+            .set("screenshot", text(picture.as_str()))
+            .set("screenshot_at", moment(now))
+            .when("attribute_exists(PK) AND attribute_not_exists(#frontcover)")
+            .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at < :before)")
+            .value(":before", moment(now.minus(PICTURE_EVERY_SECONDS)));
+        update.send(self, "show a picture").await.map(|_| ())
     }
 
     /// A page of the rooms that are live.
@@ -422,20 +362,32 @@ impl Table {
         self.count_on(keys::room(user), "viewers", by).await
     }
 
-    /// Counts a viewer of the show that the room is open for, and says which one that is: when it was opened. `None` if
-    /// there is no room, or its group is another one.
-    pub(super) async fn count_viewer_in(&self, user: &UserId, group: &GroupId) -> Result<Option<UnixSeconds>> {
-        let update = Update::of(keys::room(user)).add("viewers", 1);
+    /// Counts a viewer of the show that the room is open for, and says which one that is, by when it was opened, and how
+    /// many are watching now. `None` if there is no room, or its group is another one.
+    pub(super) async fn count_viewer_in(&self, user: &UserId, group: &GroupId) -> Result<Option<(UnixSeconds, u64)>> {
+        let update = Update::of(keys::room(user)).add("viewers", 1).add("visits", 1);
         let update = update.when("#group = :group").value(":group", text(group.as_str()));
         match update.send_for_old(self, "count a viewer").await? {
-            Outcome::Done(before) => moment_in(&before, "opened_at").map(Some),
+            Outcome::Done(before) => Ok(Some((moment_in(&before, "opened_at")?, counter_in(&before, "viewers")? + 1))),
             Outcome::Unmet(_) => Ok(None),
         }
     }
 
-    /// Takes a viewer of this show away. Nothing happens if the room has been opened for another one since.
-    pub(super) async fn count_viewer_out(&self, user: &UserId, show: UnixSeconds) -> Result<()> {
+    /// Writes that so many were watching this show at a time.
+    pub(super) async fn raise_peak(&self, user: &UserId, show: UnixSeconds, viewers: u64) -> Result<()> {
+        let update = Update::of(keys::room(user)).set("peak", number(viewers));
+        let update = update.when("#opened_at = :show AND (attribute_not_exists(#peak) OR #peak < :peak)");
+        update.value(":show", moment(show)).send(self, "count a viewer").await.map(|_| ())
+    }
+
+    /// Takes a viewer of this show away, and the visit too if it was none. Nothing happens if the room has been opened
+    /// for another show since.
+    pub(super) async fn count_viewer_out(&self, user: &UserId, show: UnixSeconds, visit: Visit) -> Result<()> {
         let update = Update::of(keys::room(user)).add("viewers", -1);
+        let update = match visit {
+            Visit::Over => update,
+            Visit::CountedTwice => update.add("visits", -1),
+        };
         let update = update.when("#viewers >= :enough AND #opened_at = :show");
         let update = update.value(":enough", number(1)).value(":show", moment(show));
         update.send(self, "count a viewer").await.map(|_| ())
@@ -456,87 +408,5 @@ impl Table {
 impl Listed<Item> {
     pub(super) fn parse<T>(self, read: fn(&Item) -> Result<T>) -> Result<Listed<T>> {
         Ok(Listed { total: self.total, rows: self.rows.iter().map(read).collect::<Result<_>>()? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ON: Status = Status::Online;
-    const OFF: Status = Status::Offline;
-
-    /// Plays notices of the cloud (status, push, second) to a room that is offline.
-    fn play(notices: &[(Status, &str, u64)]) -> Status {
-        let mut room = (OFF, Push::default());
-        for (status, sequence, at) in notices {
-            room = room.1.after(room.0, *status, sequence, UnixSeconds(*at));
-        }
-        room.0
-    }
-
-    #[test]
-    fn a_push_starts_and_ends() {
-        assert_eq!(play(&[(ON, "1", 10)]), ON);
-        assert_eq!(play(&[(ON, "1", 10), (OFF, "1", 20)]), OFF);
-        assert_eq!(play(&[(ON, "1", 10), (OFF, "1", 20), (ON, "2", 30)]), ON);
-    }
-
-    #[test]
-    fn a_notice_that_comes_twice_changes_nothing() {
-        assert_eq!(play(&[(ON, "1", 10), (OFF, "1", 20), (ON, "1", 10)]), OFF);
-        assert_eq!(play(&[(ON, "1", 10), (OFF, "1", 20), (ON, "2", 30), (OFF, "1", 20)]), ON);
-    }
-
-    #[test]
-    fn an_end_that_comes_before_its_start_holds() {
-        assert_eq!(play(&[(OFF, "1", 20), (ON, "1", 10)]), OFF);
-    }
-
-    #[test]
-    fn after_a_reconnect_the_end_of_the_old_push_changes_nothing() {
-        assert_eq!(play(&[(ON, "1", 10), (ON, "2", 30), (OFF, "1", 31)]), ON);
-    }
-
-    #[test]
-    fn a_start_that_is_older_than_the_current_push_changes_nothing() {
-        assert_eq!(play(&[(ON, "2", 30), (OFF, "2", 40), (ON, "1", 10)]), OFF);
-    }
-
-    #[test]
-    fn the_end_of_a_push_whose_start_was_lost_ends_what_was_before_it() {
-        assert_eq!(play(&[(ON, "1", 10), (OFF, "2", 40)]), OFF);
-        assert_eq!(play(&[(ON, "2", 30), (OFF, "1", 20)]), ON, "unless it is older");
-    }
-
-    #[test]
-    fn notices_without_a_sequence_are_taken_by_their_time() {
-        assert_eq!(play(&[(ON, "", 10)]), ON);
-        assert_eq!(play(&[(ON, "", 10), (OFF, "", 20)]), OFF);
-        assert_eq!(play(&[(ON, "1", 30), (OFF, "", 20)]), ON);
-        assert_eq!(play(&[(ON, "", 0), (OFF, "", 10), (ON, "", 0)]), OFF, "a start that is repeated");
-        assert_eq!(play(&[(OFF, "", 10), (ON, "", 5)]), OFF, "a start that comes late");
-        assert_eq!(play(&[(ON, "", 0), (OFF, "", 10), (ON, "", 20), (OFF, "", 10)]), ON, "an end that is repeated");
-    }
-
-    #[test]
-    fn a_push_that_ended_and_was_followed_is_remembered_once() {
-        let mut push = Push::default();
-        for n in 0..=PAST_PUSHES as u64 {
-            push = push.after(OFF, ON, &n.to_string(), UnixSeconds(n)).1;
-            if n < PAST_PUSHES as u64 {
-                push = push.after(ON, OFF, &n.to_string(), UnixSeconds(n)).1;
-            }
-        }
-        assert_eq!(push.past, ["0", "1", "2", "3", "4", "5", "6", "7"]);
-    }
-
-    #[test]
-    fn the_pushes_remembered_are_bounded() {
-        let mut push = Push::default();
-        for n in 0..100_u64 {
-            push = push.after(OFF, ON, &n.to_string(), UnixSeconds(n)).1;
-        }
-        assert_eq!(push.past.len(), PAST_PUSHES);
     }
 }

@@ -64,13 +64,6 @@ impl Update {
         self
     }
 
-    /// Adds a text to a set of texts.
-    pub(super) fn add_text(mut self, attribute: &str, text: &str) -> Self {
-        self.add.push(format!("#{attribute} :{attribute}"));
-        self.values.insert(format!(":{attribute}"), AttributeValue::Ss(vec![text.to_owned()]));
-        self
-    }
-
     /// Removes an attribute.
     pub(super) fn remove(mut self, attribute: &str) -> Self {
         self.remove.push(format!("#{attribute}"));

@@ -1,0 +1,162 @@
+//! The ledger: every notice of the cloud as it came, before anything is done about it.
+//!
+//! A notice is kept under what tells it from others, so one that comes again is known. Until it has been dealt with it is
+//! in the index of work, where the sweep finds what a process that died left behind.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{
+    Item, Result, Table, counter_in, damaged, keys, moment, moment_in, number, parsed, text, text_in,
+    timelines::OPEN,
+    update::{Outcome, Update},
+};
+use crate::types::{StreamId, UnixSeconds, UserId};
+
+/// How soon a notice that nobody finished is dealt with by the sweep: later than the cloud's own next try.
+const UNFINISHED_SECONDS: u64 = 90;
+/// When a notice is tried again that was about a stream of nobody: the stream may have become somebody's.
+const PARKED_SECONDS: [u64; 3] = [60, 600, 3600];
+
+/// What the cloud told.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// The stream that it is about.
+    pub stream: StreamId,
+    /// The event, and what tells it from others of its kind.
+    pub id: String,
+    /// The body as it came.
+    pub body: String,
+    /// Whether it came after its expiry.
+    pub is_late: bool,
+}
+
+/// What became of a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is not dealt with yet.
+    Open,
+    /// What follows from it is written.
+    Applied(UserId),
+    /// It is about a stream of nobody; perhaps not for long.
+    Parked,
+    /// Nothing follows from it, for this reason.
+    Dropped(String),
+}
+
+impl Fate {
+    /// What it is called in the table and in answers to operators.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Applied(_) => "applied",
+            Self::Parked => "parked",
+            Self::Dropped(_) => "dropped",
+        }
+    }
+}
+
+/// A notice in the ledger.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What the cloud told.
+    pub notice: Notice,
+    /// When it came first.
+    pub received_at: UnixSeconds,
+    /// How often it came.
+    pub times: u64,
+    /// What became of it.
+    pub fate: Fate,
+    /// How often it was tried since it was parked.
+    tries: u64,
+}
+
+impl Entry {
+    fn read(item: &Item) -> Result<Self> {
+        let fate = match text_in(item, "fate")? {
+            "" => Fate::Open,
+            "applied" => Fate::Applied(parsed(item, "user", UserId::parse)?),
+            "parked" => Fate::Parked,
+            "dropped" => Fate::Dropped(text_in(item, "reason")?.to_owned()),
+            _ => return Err(damaged("fate")),
+        };
+        let notice = Notice {
+            stream: parsed(item, "stream", StreamId::parse)?,
+            id: text_in(item, keys::SK)?.to_owned(),
+            body: text_in(item, "body")?.to_owned(),
+            is_late: item.contains_key("late"),
+        };
+        let (times, tries) = (counter_in(item, "times")?, counter_in(item, "tries")?);
+        Ok(Self { notice, received_at: moment_in(item, "received_at")?, times, fate, tries })
+    }
+}
+
+impl Table {
+    /// Keeps a notice for so many seconds, and says what is known of it: a new one is open.
+    pub async fn keep_notice(&self, notice: &Notice, now: UnixSeconds, seconds: u64) -> Result<Entry> {
+        const CONTEXT: &str = "keep a notice";
+        let update = Update::of(keys::notice(&notice.stream, &notice.id))
+            .set("stream", text(notice.stream.as_str()))
+            .set("body", text(&notice.body))
+            .set("received_at", moment(now))
+            .set("times", number(1))
+            .set(keys::EXPIRES_AT, moment(now.plus(seconds)))
+            .set(keys::WORK, text(OPEN))
+            .set(keys::DUE, moment(now.plus(UNFINISHED_SECONDS)))
+            .when("attribute_not_exists(PK)");
+        let update = if notice.is_late { update.set("late", AttributeValue::Bool(true)) } else { update };
+        match update.send_for_old(self, CONTEXT).await? {
+            Outcome::Done(_) => {
+                let (notice, fate) = (notice.clone(), Fate::Open);
+                Ok(Entry { notice, received_at: now, times: 1, fate, tries: 0 })
+            }
+            Outcome::Unmet(known) => {
+                let again = Update::of(keys::notice(&notice.stream, &notice.id)).add("times", 1);
+                again.when("attribute_exists(PK)").send(self, CONTEXT).await?;
+                Entry::read(&known)
+            }
+        }
+    }
+
+    /// Writes what became of a notice.
+    pub async fn settle_notice(&self, entry: &Entry, fate: &Fate, now: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::notice(&entry.notice.stream, &entry.notice.id)).when("attribute_exists(PK)");
+        let update = if *fate == Fate::Open { update.remove("fate") } else { update.set("fate", text(fate.name())) };
+        let update = match fate {
+            Fate::Applied(user) => update.set("user", text(user.as_str())),
+            Fate::Dropped(reason) => update.set("reason", text(reason)),
+            Fate::Open | Fate::Parked => update,
+        };
+        let again = match fate {
+            Fate::Open => Some(UNFINISHED_SECONDS),
+            Fate::Parked => usize::try_from(entry.tries).ok().and_then(|tries| PARKED_SECONDS.get(tries)).copied(),
+            Fate::Applied(_) | Fate::Dropped(_) => None,
+        };
+        let update = match again {
+            Some(seconds) => update.set(keys::DUE, moment(now.plus(seconds))).set(keys::WORK, text(OPEN)),
+            None => update.remove(keys::DUE).remove(keys::WORK),
+        };
+        let update = if *fate == Fate::Parked { update.add("tries", 1) } else { update };
+        update.send(self, "settle a notice").await.map(|_| ())
+    }
+
+    /// A notice.
+    pub async fn notice(&self, stream: &StreamId, id: &str) -> Result<Option<Entry>> {
+        self.get(keys::notice(stream, id), "read a notice").await?.as_ref().map(Entry::read).transpose()
+    }
+
+    /// Everything that the cloud told of a stream and that is still kept, the first to come first.
+    pub async fn notices(&self, stream: &StreamId) -> Result<Vec<Entry>> {
+        let request = self
+            .client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :stream")
+            .expression_attribute_values(":stream", text(keys::notices_partition(stream)));
+        let mut entries = Vec::new();
+        for item in self.query(request, usize::MAX, "read notices").await? {
+            entries.push(Entry::read(&item)?);
+        }
+        entries.sort_by_key(|entry| entry.received_at);
+        Ok(entries)
+    }
+}

@@ -1,0 +1,195 @@
+//! Lives: what a user has broadcast; and shows: what it was called.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{
+    Item, Result, Table, counter_in, failed, keys,
+    lists::counts_kept_until,
+    moment, moment_in, number, parsed,
+    rooms::{Profile, Room},
+    text, text_in,
+    timelines::Work,
+    update::Update,
+};
+use crate::{
+    timeline::{Lane, Live},
+    types::{GroupId, StreamId, Text, UnixSeconds, UserId},
+};
+
+/// How long a show is kept: for longer than there is evidence of it.
+const SHOW_KEPT_SECONDS: u64 = 60 * 24 * 3600;
+
+/// What a room was opened for.
+#[derive(Clone, Debug)]
+pub(super) struct ShowRow {
+    pub(super) title: Text<255>,
+    pub(super) profile: Profile,
+    pub(super) description: Text<255>,
+    pub(super) group: Option<GroupId>,
+    pub(super) stream: StreamId,
+}
+
+impl ShowRow {
+    fn read(item: &Item) -> Result<Self> {
+        Ok(Self {
+            title: parsed(item, "title", Text::parse)?,
+            profile: Profile::read(item)?,
+            description: parsed(item, "description", Text::parse)?,
+            group: GroupId::parse(text_in(item, "group")?),
+            stream: parsed(item, "stream", StreamId::parse)?,
+        })
+    }
+
+    /// Adds what is shown to a row.
+    pub(super) fn write(&self, update: Update) -> Update {
+        let update = self.profile.write(update).set("title", text(self.title.as_str()));
+        let update =
+            update.set_text("description", self.description.as_str()).set("stream", text(self.stream.as_str()));
+        match &self.group {
+            Some(group) => update.set("group", text(group.as_str())),
+            None => update,
+        }
+    }
+}
+
+/// A live, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRow {
+    /// The stream of the room service that it was; empty: the user's own.
+    pub stream: String,
+    /// When it started.
+    pub started_at: UnixSeconds,
+    /// When it ended; `None` if it goes on.
+    pub ended_at: Option<UnixSeconds>,
+    /// Why it ended, as [`End::name`](crate::timeline::End::name) calls it; empty if it goes on.
+    pub reason: String,
+    /// The show that it was, by the second at which that was opened.
+    pub show: UnixSeconds,
+    /// What it came to by its end.
+    pub totals: Totals,
+}
+
+/// What a live came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// The most viewers at a time.
+    pub peak: u64,
+    /// How often a viewer came.
+    pub visits: u64,
+    /// How many likes it got.
+    pub likes: u64,
+    /// The URL of a picture of it; empty if there is none.
+    pub screenshot: String,
+}
+
+impl Totals {
+    pub(super) fn read(item: &Item) -> Result<Self> {
+        Ok(Self {
+            peak: counter_in(item, "peak")?,
+            visits: counter_in(item, "visits")?,
+            likes: counter_in(item, "likes")?,
+            screenshot: text_in(item, "screenshot")?.to_owned(),
+        })
+    }
+}
+
+impl LiveRow {
+    fn read(item: &Item) -> Result<Self> {
+        let ended_at = item.contains_key("ended_at").then(|| moment_in(item, "ended_at")).transpose()?;
+        Ok(Self {
+            stream: text_in(item, "stream")?.to_owned(),
+            started_at: moment_in(item, "started_at")?,
+            ended_at,
+            reason: text_in(item, "reason")?.to_owned(),
+            show: moment_in(item, "show")?,
+            totals: Totals::read(item)?,
+        })
+    }
+}
+
+impl Table {
+    /// Keeps what a room is opened for.
+    pub(super) async fn write_show(
+        &self,
+        user: &UserId,
+        opened_at: UnixSeconds,
+        show: &ShowRow,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let update = Update::of(keys::show(user, opened_at)).set(keys::EXPIRES_AT, moment(now.plus(SHOW_KEPT_SECONDS)));
+        show.write(update).send(self, "write a show").await.map(|_| ())
+    }
+
+    /// What the room was opened for at this second; `None` if that is long ago.
+    pub(super) async fn show(&self, user: &UserId, opened_at: UnixSeconds) -> Result<Option<ShowRow>> {
+        self.get(keys::show(user, opened_at), "read a show").await?.as_ref().map(ShowRow::read).transpose()
+    }
+
+    /// Writes a live. One that ended takes along what the room came to, if the room is still open for its show.
+    pub(super) async fn write_live(&self, work: &Work<'_>, live: &Live, room: Option<&Room>) -> Result<()> {
+        let stream = match &live.lane {
+            Lane::Own => "",
+            Lane::RoomService(stream) => stream,
+        };
+        let until = counts_kept_until(live.end.map_or(work.now, |(end, _)| end), work.rules.replay_window_seconds);
+        let update = work
+            .row(keys::live(work.user, &keys::live_place(live.start, &live.lane)))
+            .set_text("stream", stream)
+            .set("started_at", moment(live.start))
+            .set("show", moment(live.show.unwrap_or(UnixSeconds(0))))
+            .set(keys::EXPIRES_AT, moment(until));
+        let update = match live.end {
+            Some((end, why)) => update.set("ended_at", moment(end)).set("reason", text(why.name())),
+            None => update.remove("ended_at").remove("reason"),
+        };
+        let of_this =
+            room.filter(|room| live.end.is_some() && live.lane == Lane::Own && live.show == Some(room.opened_at));
+        let update = match of_this {
+            Some(Room { totals, .. }) => update
+                .set("peak", number(totals.peak))
+                .set("visits", number(totals.visits))
+                .set("likes", number(totals.likes))
+                .set_text("screenshot", &totals.screenshot),
+            None => update,
+        };
+        update.send(self, "write a live").await.map(|_| ())
+    }
+
+    /// Deletes a live that is a part of another one, as it turned out.
+    pub(super) async fn delete_live(&self, work: &Work<'_>, place: &str) -> Result<()> {
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::live(work.user, place)))
+            .condition_expression("attribute_not_exists(revision) OR revision < :revision")
+            .expression_attribute_values(":revision", work.revision());
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failed("delete a live")(error)),
+        }
+    }
+
+    /// What a live came to; nothing if it has not ended.
+    pub(super) async fn totals(&self, user: &UserId, live: &Live) -> Result<Totals> {
+        let key = keys::live(user, &keys::live_place(live.start, &live.lane));
+        self.get(key, "read a live").await?.as_ref().map_or(Ok(Totals::default()), Totals::read)
+    }
+
+    /// The lives of a user that are still kept, the oldest first.
+    pub async fn lives(&self, user: &UserId) -> Result<Vec<LiveRow>> {
+        let request = self
+            .client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :user AND begins_with(SK, :live)")
+            .expression_attribute_values(":user", text(keys::user_partition(user)))
+            .expression_attribute_values(":live", AttributeValue::S(keys::LIVE_PREFIX.to_owned()));
+        self.query(request, usize::MAX, "read lives").await?.iter().map(LiveRow::read).collect()
+    }
+}

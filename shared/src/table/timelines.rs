@@ -1,0 +1,449 @@
+//! The timeline of a user: what was told, kept in one item, and written out into the room, the lives and the replays.
+//!
+//! Whoever has something to tell reads the item, adds to it, and writes it under the condition that nobody wrote it
+//! since; the item names then what is not [written out](Standing::unwritten) yet. Each row is written with the revision
+//! of the timeline that it follows from, and only over an older one. When all of it is written the names are taken away.
+//! Who finds names that others left, in flight or dead, writes those rows out along with their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Item, Result, Table,
+    batch::Reads,
+    contended, damaged, keys,
+    lists::Position,
+    moment, number, number_in, replays,
+    rooms::{self, Opening, Room},
+    text, text_in,
+    update::{Update, Written},
+};
+use crate::{
+    config::Rules,
+    timeline::{Evidence, Live, Replay, Timeline},
+    types::{FileId, UnixSeconds, UserId},
+};
+
+/// How often a write is tried again that another one came before.
+const ATTEMPTS: u32 = 16;
+/// How long evidence is kept: a day more than the longest recording.
+pub(super) const KEPT_SECONDS: u64 = 8 * 24 * 3600;
+/// How soon a live is looked after.
+pub(super) const CHECK_SECONDS: u64 = 30;
+/// How soon unfinished work is finished by others: no process works on one event for so long.
+const UNFINISHED_SECONDS: u64 = 90;
+/// The partition of the index of work.
+pub(super) const OPEN: &str = "open";
+
+/// What is known of a user.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// What was told.
+    pub timeline: Timeline,
+    /// Whether they may broadcast.
+    pub ban: Option<Ban>,
+    /// The show that is kept out of the lists, by the second at which it was opened.
+    pub hidden: Option<UnixSeconds>,
+    /// What is left to do about a ban.
+    pub steps: BTreeSet<Step>,
+    /// How often the cloud, asked, knew nothing of the live, one time after the other.
+    pub misses: u64,
+    /// When the stream was last seen to run.
+    pub seen_at: UnixSeconds,
+    revision: i64,
+    unwritten: BTreeSet<Unwritten>,
+}
+
+/// That a user may not broadcast.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// When it was said.
+    pub at: u64,
+    /// Until when; without it for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Who said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub actor: String,
+}
+
+impl Ban {
+    /// Whether it still holds.
+    pub fn holds(&self, now: UnixSeconds) -> bool {
+        self.until.is_none_or(|until| now.0 < until)
+    }
+}
+
+/// A part of a ban, or of its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The cloud is told to take no push of the stream, and to cut the one that runs.
+    ForbidStream,
+    /// The cloud is told to take pushes of the stream again.
+    AllowStream,
+    /// The cloud is told to cut the push that runs, whatever comes after it.
+    CutStream,
+    /// The user is logged out everywhere.
+    EndSessions,
+    /// The user's replays are taken out of the lists.
+    HideReplays,
+}
+
+/// Something that follows from the timeline and may not be written yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Unwritten {
+    Room,
+    /// The sort key of a live.
+    Live(String),
+    /// A file, and the replay that it is of.
+    File(FileId),
+    /// Rows of a tree came to or went from this position, and may not have been counted.
+    Count(&'static str, Position),
+}
+
+impl Unwritten {
+    fn name(&self) -> String {
+        match self {
+            Self::Room => "room".to_owned(),
+            Self::Live(key) => format!("live {key}"),
+            Self::File(file) => format!("file {file}"),
+            Self::Count(tree, Position(position)) => format!("count {tree} {position}"),
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (kind, rest) = name.split_once(' ').unwrap_or((name, ""));
+        match kind {
+            "room" => Some(Self::Room),
+            "live" => Some(Self::Live(rest.to_owned())),
+            "file" => FileId::parse(rest).map(Self::File),
+            "count" => {
+                let (tree, position) = rest.split_once(' ')?;
+                let tree = [rooms::TREE, replays::TREE].into_iter().find(|known| *known == tree)?;
+                Some(Self::Count(tree, Position(position.parse().ok()?)))
+            }
+            _ => None,
+        }
+    }
+
+    fn is_count(&self) -> bool {
+        matches!(self, Self::Count(..))
+    }
+}
+
+/// What of a [`Standing`] is one text.
+#[derive(Default, Serialize, Deserialize)]
+struct Record {
+    #[serde(flatten)]
+    timeline: Timeline,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ban: Option<Ban>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hidden: Option<u64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    steps: BTreeSet<Step>,
+    #[serde(default)]
+    misses: u64,
+    #[serde(default)]
+    seen_at: u64,
+}
+
+/// What follows from a timeline.
+pub(super) struct Meaning {
+    pub(super) lives: Vec<Live>,
+    pub(super) replays: Vec<Replay>,
+}
+
+impl Meaning {
+    pub(super) fn of(timeline: &Timeline, rules: &Rules) -> Self {
+        let lives = timeline.lives(rules.grace_seconds);
+        let replays = timeline.replays(&lives);
+        Self { lives, replays }
+    }
+
+    fn live_of(&self, replay: &Replay) -> Option<&Live> {
+        self.lives.get(replay.live?)
+    }
+}
+
+impl Standing {
+    /// Reads the item. A room that was opened before there were timelines is evidence of itself.
+    fn read(item: Option<&Item>, room: Option<&Room>) -> Result<Self> {
+        let Some(item) = item else {
+            let mut timeline = Timeline::default();
+            if let Some(room) = room {
+                timeline.add(Evidence::Opened(room.opened_at));
+                if room.is_on() {
+                    timeline.add(Evidence::On(room.opened_at));
+                }
+            }
+            return Ok(Self { timeline, ..Self::default() });
+        };
+        let record: Record = serde_json::from_str(text_in(item, "timeline")?).map_err(|_| damaged("timeline"))?;
+        let unwritten = match item.get("unwritten") {
+            None => BTreeSet::new(),
+            Some(AttributeValue::Ss(names)) => names.iter().filter_map(|name| Unwritten::parse(name)).collect(),
+            Some(_) => return Err(damaged("unwritten")),
+        };
+        Ok(Self {
+            timeline: record.timeline,
+            ban: record.ban,
+            hidden: record.hidden.map(UnixSeconds),
+            steps: record.steps,
+            misses: record.misses,
+            seen_at: UnixSeconds(record.seen_at),
+            revision: number_in(item, "revision")?,
+            unwritten,
+        })
+    }
+
+    fn record(&self) -> Result<String> {
+        let record = Record {
+            timeline: self.timeline.clone(),
+            ban: self.ban.clone(),
+            hidden: self.hidden.map(|at| at.0),
+            steps: self.steps.clone(),
+            misses: self.misses,
+            seen_at: self.seen_at.0,
+        };
+        serde_json::to_string(&record).map_err(super::failed("write a timeline"))
+    }
+
+    /// Whether the room is to be seen live.
+    pub(super) fn is_live(&self) -> bool {
+        self.ban.is_none() && self.timeline.is_on()
+    }
+
+    /// Whether the room is kept out of the lists.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.hidden.is_some() && self.hidden == self.timeline.show() && self.is_live()
+    }
+
+    /// When somebody should look at this again; `None` if nothing is left to do.
+    fn due(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        let unfinished = (!self.unwritten.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
+        let live = self.is_live().then(|| now.plus(CHECK_SECONDS));
+        let steps = (!self.steps.is_empty()).then(|| now.plus(CHECK_SECONDS));
+        let lifted = self.ban.as_ref().and_then(|ban| ban.until).map(UnixSeconds);
+        [unfinished, live, steps, lifted].into_iter().flatten().min()
+    }
+}
+
+impl Table {
+    /// What is known of a user.
+    pub async fn standing(&self, user: &UserId) -> Result<Standing> {
+        self.standing_and_room(user).await.map(|(standing, _)| standing)
+    }
+
+    pub(super) async fn standing_and_room(&self, user: &UserId) -> Result<(Standing, Option<Room>)> {
+        let (timeline, room) = (keys::timeline(user), keys::room(user));
+        let items = self.batch([timeline.clone(), room.clone()], Reads::Consistent, "read a timeline").await?;
+        let room = items.get(&keys::id(&room)).map(Room::read).transpose()?;
+        Ok((Standing::read(items.get(&keys::id(&timeline)), room.as_ref())?, room))
+    }
+
+    /// Takes in what was told of a user who has a room, and writes out what follows.
+    pub async fn tell(&self, user: &UserId, evidence: Evidence, rules: &Rules, now: UnixSeconds) -> Result<()> {
+        self.change(user, rules, now, |standing| standing.timeline.add(evidence.clone())).await.map(|_| ())
+    }
+
+    /// Changes what is known of a user, and writes out what follows from that. `change` says whether it did anything.
+    /// Gives what is known then.
+    pub async fn change(
+        &self,
+        user: &UserId,
+        rules: &Rules,
+        now: UnixSeconds,
+        change: impl Fn(&mut Standing) -> bool,
+    ) -> Result<Standing> {
+        let seen = self.standing_and_room(user).await?;
+        self.change_seen(user, rules, now, seen, None, change).await
+    }
+
+    /// As [`Self::change`], of what has just been read; with an opening the change is that the room opens for a show.
+    pub(super) async fn change_seen(
+        &self,
+        user: &UserId,
+        rules: &Rules,
+        now: UnixSeconds,
+        mut seen: (Standing, Option<Room>),
+        opening: Option<&Opening<'_>>,
+        change: impl Fn(&mut Standing) -> bool,
+    ) -> Result<Standing> {
+        for _ in 0..ATTEMPTS {
+            let (mut before, room) = seen;
+            before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
+            let mut after = before.clone();
+            let is_changed = change(&mut after);
+            if !is_changed && before.unwritten.iter().all(Unwritten::is_count) {
+                return Ok(after);
+            }
+            let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
+            after.unwritten.extend(differences(user, (&before, &was), (&after, &is)));
+            if is_changed && opening.is_some() {
+                after.unwritten.insert(Unwritten::Room);
+            }
+            after.revision += 1;
+            if self.write_standing(user, &before, &after, now).await? == Written::Done {
+                let work = Work { user, standing: &after, meaning: &is, rules, now };
+                self.write_out(&work, room, opening).await?;
+                return self.settle(user, &before, after, now).await;
+            }
+            seen = self.standing_and_room(user).await?;
+        }
+        Err(contended("write a timeline"))
+    }
+
+    async fn write_standing(
+        &self,
+        user: &UserId,
+        before: &Standing,
+        after: &Standing,
+        now: UnixSeconds,
+    ) -> Result<Written> {
+        let update = Update::of(keys::timeline(user))
+            .set("user", text(user.as_str()))
+            .set("timeline", text(after.record()?))
+            .set("revision", number(after.revision));
+        let update = write_work(update, after, now);
+        let update = if before.revision == 0 {
+            update.when("attribute_not_exists(PK)")
+        } else {
+            update.when("#revision = :seen").value(":seen", number(before.revision))
+        };
+        update.send(self, "write a timeline").await
+    }
+
+    /// Writes that all of it is written out. What others left may have been counted or not: that stays to be looked at.
+    async fn settle(
+        &self,
+        user: &UserId,
+        before: &Standing,
+        mut after: Standing,
+        now: UnixSeconds,
+    ) -> Result<Standing> {
+        if after.unwritten.is_empty() {
+            return Ok(after);
+        }
+        let is_alone = before.unwritten.is_empty();
+        after.unwritten.retain(|unwritten| !is_alone && unwritten.is_count());
+        let update = write_work(Update::of(keys::timeline(user)), &after, now);
+        let update = update.when("#revision = :seen").value(":seen", number(after.revision));
+        // If others wrote since, they saw what was unwritten then, and settle it.
+        update.send(self, "write a timeline").await?;
+        Ok(after)
+    }
+
+    /// Writes the rows that the timeline says are unwritten.
+    async fn write_out(&self, work: &Work<'_>, mut room: Option<Room>, opening: Option<&Opening<'_>>) -> Result<()> {
+        let Work { standing, meaning, .. } = work;
+        if standing.unwritten.contains(&Unwritten::Room) {
+            // As it stood in the very moment before, with the counters that a live which ends takes along.
+            room = self.write_room(work, room, opening).await?;
+        }
+        let place = |live: &Live| keys::live_place(live.start, &live.lane);
+        let lives: BTreeMap<String, &Live> = meaning.lives.iter().map(|live| (place(live), live)).collect();
+        for unwritten in &standing.unwritten {
+            if let Unwritten::Live(place) = unwritten {
+                match lives.get(place) {
+                    Some(live) => self.write_live(work, live, room.as_ref()).await?,
+                    None => self.delete_live(work, place).await?,
+                }
+            }
+        }
+        for replay in &meaning.replays {
+            let is_unwritten = |file: &FileId| standing.unwritten.contains(&Unwritten::File(file.clone()));
+            if replay.parts.iter().any(|part| is_unwritten(&part.file)) {
+                self.write_replay(work, replay, meaning.live_of(replay)).await?;
+                for part in replay.parts.iter().filter(|part| part.file != replay.file && is_unwritten(&part.file)) {
+                    self.write_part(work, replay, &part.file).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is to be written out.
+pub(super) struct Work<'a> {
+    pub(super) user: &'a UserId,
+    pub(super) standing: &'a Standing,
+    pub(super) meaning: &'a Meaning,
+    pub(super) rules: &'a Rules,
+    pub(super) now: UnixSeconds,
+}
+
+impl Work<'_> {
+    /// The update of a row that follows from the timeline: it is not written over one that follows from a later one.
+    pub(super) fn row(&self, key: keys::Key) -> Update {
+        let update = Update::of(key).set("revision", self.revision());
+        update.when("(attribute_not_exists(#revision) OR #revision < :revision)")
+    }
+
+    /// The revision of the timeline.
+    pub(super) fn revision(&self) -> AttributeValue {
+        number(self.standing.revision)
+    }
+
+    /// Whether a row follows from this timeline already, or a later one.
+    pub(super) fn is_written(&self, row: &Item) -> Result<bool> {
+        Ok(number_in(row, "revision")? >= self.standing.revision)
+    }
+}
+
+/// Writes what is left to do, and when.
+fn write_work(update: Update, standing: &Standing, now: UnixSeconds) -> Update {
+    let names: Vec<String> = standing.unwritten.iter().map(Unwritten::name).collect();
+    let update =
+        if names.is_empty() { update.remove("unwritten") } else { update.set("unwritten", AttributeValue::Ss(names)) };
+    match standing.due(now) {
+        Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
+        None => update.remove(keys::WORK).remove(keys::DUE),
+    }
+}
+
+/// What has to be written because what is known of a user changed, and with that what it means.
+fn differences(
+    user: &UserId,
+    (before, was): (&Standing, &Meaning),
+    (after, is): (&Standing, &Meaning),
+) -> BTreeSet<Unwritten> {
+    let mut unwritten = BTreeSet::new();
+    let room = |standing: &Standing| {
+        (standing.is_live(), standing.is_hidden(), standing.timeline.show(), standing.ban.is_some())
+    };
+    if room(before) != room(after) {
+        unwritten.insert(Unwritten::Room);
+        let shows = [before, after].into_iter().filter_map(|standing| standing.timeline.show());
+        unwritten.extend(shows.map(|show| Unwritten::Count(rooms::TREE, Position::of(show, user.as_str()))));
+    }
+    let changed = was.lives.iter().filter(|live| !is.lives.contains(live));
+    let changed = changed.chain(is.lives.iter().filter(|live| !was.lives.contains(live)));
+    unwritten.extend(changed.map(|live| Unwritten::Live(keys::live_place(live.start, &live.lane))));
+    let known = |replay: &Replay| was.replays.iter().find(|known| known.file == replay.file);
+    for replay in &is.replays {
+        let known = known(replay);
+        let is_same = known.is_some_and(|known| {
+            (&known.parts, known.show, was.live_of(known)) == (&replay.parts, replay.show, is.live_of(replay))
+        });
+        if is_same {
+            continue;
+        }
+        // Parts that lead to the replay already need not be told so again.
+        let leads_to_it = |file: &FileId| known.is_some_and(|known| known.parts.iter().any(|part| part.file == *file));
+        let files = replay.parts.iter().map(|part| &part.file);
+        let files = files.filter(|file| **file == replay.file || !leads_to_it(file));
+        unwritten.extend(files.cloned().map(Unwritten::File));
+    }
+    let position = |replay: &Replay| Position::of(replay.end, replay.file.as_str());
+    let all = |meaning: &Meaning| meaning.replays.iter().map(position).collect::<BTreeSet<_>>();
+    let moved = &all(was) ^ &all(is);
+    unwritten.extend(moved.into_iter().map(|position| Unwritten::Count(replays::TREE, position)));
+    unwritten
+}

@@ -1,0 +1,156 @@
+//! From pushes and marks to lives.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Lane, Push, Timeline, Told};
+use crate::types::UnixSeconds;
+
+/// One broadcast, from the first start of a push to the last end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// The stream.
+    pub lane: Lane,
+    /// When it started.
+    pub start: UnixSeconds,
+    /// When it ended and why; `None` if it goes on.
+    pub end: Option<(UnixSeconds, End)>,
+    /// The show that it is, by the second at which that was opened; `None` if no show ever was.
+    pub show: Option<UnixSeconds>,
+}
+
+/// Why a live ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The cloud said that the push ended.
+    Stopped,
+    /// The broadcaster's app said so.
+    Left,
+    /// The cloud, asked, knew nothing of it any more.
+    Vanished,
+    /// Nothing was heard of it for too long.
+    Silent,
+    /// The broadcaster was banned.
+    Banned,
+    /// The cloud found something in its pictures that is forbidden here.
+    Moderated,
+}
+
+impl End {
+    /// What it is called in the table and in answers to operators.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Left => "left",
+            Self::Vanished => "vanished",
+            Self::Silent => "silent",
+            Self::Banned => "banned",
+            Self::Moderated => "moderated",
+        }
+    }
+}
+
+impl Live {
+    /// Whether this second is one of its.
+    pub(super) fn holds(&self, at: UnixSeconds) -> bool {
+        self.start <= at && self.end.is_none_or(|(end, _)| at <= end)
+    }
+
+    /// How many seconds it and this stretch have in common; a live that goes on has all that are to come.
+    pub(super) fn common(&self, start: u64, end: u64) -> u64 {
+        let until = self.end.map_or(u64::MAX, |(UnixSeconds(end), _)| end);
+        until.min(end).saturating_sub(self.start.0.max(start))
+    }
+}
+
+/// A stretch during which a stream ran.
+struct Stretch {
+    start: u64,
+    end: Option<(u64, End)>,
+}
+
+/// What is told of a stream at some second.
+enum Word<'a> {
+    Start(&'a Push),
+    End(&'a Push),
+    On,
+    Off(End),
+}
+
+impl Timeline {
+    /// The lives, stream by stream and the oldest first. Stretches no further apart than `grace` are one.
+    pub fn lives(&self, grace: u64) -> Vec<Live> {
+        let mut lanes: Vec<&Lane> = self.pushes.iter().map(|push| &push.lane).chain([&Lane::Own]).collect();
+        lanes.sort();
+        lanes.dedup();
+        lanes.into_iter().flat_map(|lane| self.lives_of(lane, grace)).collect()
+    }
+
+    /// Whether the user's own stream runs.
+    pub fn is_on(&self) -> bool {
+        self.stretches(&Lane::Own).last().is_some_and(|stretch| stretch.end.is_none())
+    }
+
+    fn lives_of(&self, lane: &Lane, grace: u64) -> Vec<Live> {
+        let mut lives: Vec<(u64, Stretch)> = Vec::new();
+        for stretch in self.stretches(lane) {
+            match lives.last_mut() {
+                Some((last_start, live))
+                    if live.end.is_none_or(|(end, _)| stretch.start <= end.saturating_add(grace))
+                        && !self.opened_between(*last_start, stretch.start) =>
+                {
+                    live.end = stretch.end;
+                    *last_start = stretch.start;
+                }
+                _ => lives.push((stretch.start, stretch)),
+            }
+        }
+        let live = |(_, stretch): (u64, Stretch)| Live {
+            lane: lane.clone(),
+            start: UnixSeconds(stretch.start),
+            end: stretch.end.map(|(end, why)| (UnixSeconds(end), why)),
+            show: self.show_at(UnixSeconds(stretch.start)),
+        };
+        lives.into_iter().map(live).collect()
+    }
+
+    /// Whether another show is on at the second of the two.
+    fn opened_between(&self, first: u64, second: u64) -> bool {
+        self.show_at(UnixSeconds(first)) != self.show_at(UnixSeconds(second))
+    }
+
+    /// The stretches during which a stream ran, the oldest first.
+    fn stretches(&self, lane: &Lane) -> Vec<Stretch> {
+        let mut words: Vec<(Told, Word<'_>)> = Vec::new();
+        for push in self.pushes.iter().filter(|push| push.lane == *lane) {
+            words.extend(push.started().map(|start| (start, Word::Start(push))));
+            words.extend(push.end.map(|end| (end, Word::End(push))));
+        }
+        if *lane == Lane::Own {
+            let marks = self.marks.iter();
+            words.extend(marks.map(|mark| (mark.at, mark.end.map_or(Word::On, Word::Off))));
+        }
+        words.sort_by_key(|(told, _)| *told);
+        let mut stretches: Vec<Stretch> = Vec::new();
+        // The push that runs: `None` if only a mark says that something does.
+        let mut running: Option<Option<&Push>> = None;
+        for (Told(at, _), word) in words {
+            let (next, end) = match (word, running) {
+                (Word::Start(push), _) => (Some(Some(push)), End::Stopped),
+                (Word::On, None) => (Some(None), End::Stopped),
+                (Word::End(push), Some(Some(other))) if other.name != push.name && push.started().is_some() => continue,
+                (Word::End(_), Some(_)) => (None, End::Stopped),
+                (Word::Off(end), Some(_)) => (None, end),
+                (Word::On, Some(_)) | (Word::End(_) | Word::Off(_), None) => continue,
+            };
+            if let Some(stretch) = stretches.last_mut().filter(|stretch| stretch.end.is_none()) {
+                stretch.end = Some((at, end));
+            }
+            if next.is_some() {
+                stretches.push(Stretch { start: at, end: None });
+            }
+            running = next;
+        }
+        stretches
+    }
+}

@@ -1,0 +1,305 @@
+//! What happened to a user's streams, and what it means: whether the room is live, the lives, and the replays.
+//!
+//! A timeline is evidence, in any order; [`lives`](Timeline::lives) and [`replays`](Timeline::replays) compute from all
+//! of it what it means. Here is no table and no clock: [decision 13] has the rules.
+//!
+//! [decision 13]: https://github.com/mini-lvb/mini-lvb/blob/main/docs/decisions/0013-lives-from-evidence.md
+
+mod lives;
+mod replays;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    lives::{End, Live},
+    replays::{Part, Replay},
+};
+use crate::types::{FileId, StreamId, Text, UnixSeconds};
+
+/// The most pushes, marks and files that are kept; what is older is drawn together, or dropped.
+const MOST_PUSHES: usize = 256;
+const MOST_MARKS: usize = 64;
+const MOST_FILES: usize = 400;
+
+/// One thing that was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The app asked to push while its room was not live: a new show.
+    Opened(UnixSeconds),
+    /// The cloud: a push of a stream started.
+    Started {
+        /// The stream; the user's own is [`Lane::Own`].
+        lane: Lane,
+        /// The name of the push.
+        push: String,
+        /// When.
+        at: UnixSeconds,
+    },
+    /// The cloud: a push ended.
+    Ended {
+        /// The stream.
+        lane: Lane,
+        /// The name of the push.
+        push: String,
+        /// When.
+        at: UnixSeconds,
+        /// How long it lasted, as far as that was told.
+        seconds: u64,
+    },
+    /// Somebody says that the user's own stream is live.
+    On(UnixSeconds),
+    /// Somebody says that it is not.
+    Off(UnixSeconds, End),
+    /// The cloud recorded a file.
+    Recorded(Recording),
+}
+
+/// Which of a user's streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Lane {
+    /// The one that we gave them.
+    #[default]
+    #[serde(rename = "own")]
+    Own,
+    /// One that the cloud's room service made for them.
+    #[serde(rename = "by")]
+    RoomService(String),
+}
+
+impl Lane {
+    /// The lane of a stream of the room service.
+    pub fn of(stream: &StreamId) -> Self {
+        Self::RoomService(stream.to_string())
+    }
+}
+
+/// A file that the cloud recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The stream.
+    pub lane: Lane,
+    /// The file, as notices name it.
+    pub file: FileId,
+    /// The file, as the video-on-demand service names it.
+    pub vod_file: Text<200>,
+    /// Where it plays.
+    pub url: Text<1024>,
+    /// Its format, in small letters.
+    pub format: Text<16>,
+    /// The second of its first picture.
+    pub start: UnixSeconds,
+    /// The second of its last picture.
+    pub end: UnixSeconds,
+}
+
+/// The evidence about one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// How many pieces of evidence have come.
+    #[serde(rename = "n", default)]
+    arrived: u64,
+    #[serde(rename = "o", default)]
+    openings: Vec<u64>,
+    #[serde(rename = "p", default)]
+    pushes: Vec<Push>,
+    #[serde(rename = "m", default)]
+    marks: Vec<Mark>,
+    #[serde(rename = "f", default)]
+    files: Vec<File>,
+}
+
+/// A second that was told, and as the how manieth piece of evidence: within one second, they count as they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Told(u64, u64);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Push {
+    #[serde(rename = "l", default)]
+    lane: Lane,
+    #[serde(rename = "n")]
+    name: String,
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    start: Option<Told>,
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    end: Option<Told>,
+    /// How long it lasted, as far as its end told.
+    #[serde(rename = "d", default)]
+    seconds: u64,
+}
+
+/// A word on the user's own stream that names no push.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    #[serde(rename = "t")]
+    at: Told,
+    /// `None`: it is live. Else it is not, and why.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    end: Option<End>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct File {
+    #[serde(rename = "l", default)]
+    lane: Lane,
+    #[serde(flatten)]
+    part: Part,
+}
+
+impl Push {
+    /// The last second that is known of it.
+    fn last_word(&self) -> u64 {
+        [self.start, self.end].into_iter().flatten().map(|Told(at, _)| at).max().unwrap_or(0)
+    }
+
+    /// The second at which it started: as told, or its end less its length; `None` if it leaves only its end.
+    fn started(&self) -> Option<Told> {
+        let start = match (self.start, self.end) {
+            (Some(start), _) => start,
+            (None, Some(Told(end, n))) => Told(end.saturating_sub(self.seconds), n),
+            (None, None) => return None,
+        };
+        Some(start).filter(|start| self.end.is_none_or(|end| start.0 < end.0))
+    }
+}
+
+impl Timeline {
+    /// Takes in a piece of evidence; says whether it was new.
+    pub fn add(&mut self, evidence: Evidence) -> bool {
+        let n = self.arrived;
+        let new = match evidence {
+            Evidence::Opened(UnixSeconds(at)) => {
+                let place = self.openings.partition_point(|opening| *opening < at);
+                let new = self.openings.get(place) != Some(&at);
+                if new {
+                    self.openings.insert(place, at);
+                }
+                new
+            }
+            Evidence::Started { lane, push, at } => {
+                let push = self.push(lane, push);
+                let new = push.start.is_none();
+                push.start.get_or_insert(Told(at.0, n));
+                new
+            }
+            Evidence::Ended { lane, push, at, seconds } => {
+                let push = self.push(lane, push);
+                let new = push.end.is_none();
+                if new {
+                    (push.end, push.seconds) = (Some(Told(at.0, n)), seconds);
+                }
+                new
+            }
+            Evidence::On(at) => self.mark(Told(at.0, n), None),
+            Evidence::Off(at, end) => self.mark(Told(at.0, n), Some(end)),
+            Evidence::Recorded(recording) => self.record(recording),
+        };
+        self.arrived += u64::from(new);
+        new
+    }
+
+    /// The push of this name, known from now on.
+    fn push(&mut self, lane: Lane, name: String) -> &mut Push {
+        let known = self.pushes.iter().position(|push| push.lane == lane && push.name == name);
+        let place = known.unwrap_or_else(|| {
+            self.pushes.push(Push { lane, name, start: None, end: None, seconds: 0 });
+            self.pushes.len() - 1
+        });
+        &mut self.pushes[place]
+    }
+
+    /// Takes in a word on the stream. Of one that is said again and again the first and the last time are kept.
+    fn mark(&mut self, at: Told, end: Option<End>) -> bool {
+        let mut starts = self.pushes.iter().filter_map(Push::started);
+        match self.marks.as_mut_slice() {
+            [.., first, last]
+                if [&*first, &*last].iter().all(|mark| mark.end.is_none() == end.is_none() && mark.at < at)
+                    && !starts.any(|start| first.at < start && start <= at) =>
+            {
+                last.at = at;
+            }
+            _ => self.marks.push(Mark { at, end }),
+        }
+        true
+    }
+
+    fn record(&mut self, recording: Recording) -> bool {
+        let Recording { lane, file, vod_file, url, format, start, end } = recording;
+        if self.has_file(&file) {
+            return false;
+        }
+        let (vod_file, url, format) = (vod_file.as_str().into(), url.as_str().into(), format.as_str().into());
+        let part = Part { file, vod_file, url, format, start: start.0, end: end.0 };
+        self.files.push(File { lane, part });
+        true
+    }
+
+    /// Whether this file has been told of.
+    pub fn has_file(&self, file: &FileId) -> bool {
+        self.files.iter().any(|known| known.part.file == *file)
+    }
+
+    /// The second at which the last show was opened.
+    pub fn show(&self) -> Option<UnixSeconds> {
+        self.openings.last().copied().map(UnixSeconds)
+    }
+
+    /// The show that was on at this second: the last one opened before it, or the first of all.
+    pub fn show_at(&self, UnixSeconds(at): UnixSeconds) -> Option<UnixSeconds> {
+        /// The clocks of the cloud and of ours differ a little.
+        const SKEW_SECONDS: u64 = 2;
+        let opened = self.openings.partition_point(|opening| *opening <= at.saturating_add(SKEW_SECONDS));
+        self.openings.get(opened.saturating_sub(1)).copied().map(UnixSeconds)
+    }
+
+    /// Drops what ended before this second, lives and replays as a whole, and of what there is too much the oldest.
+    pub fn prune(&mut self, before: UnixSeconds, grace: u64) {
+        let lives = self.lives(grace);
+        let old: Vec<FileId> = {
+            let replays = self.replays(&lives).into_iter().filter(|replay| replay.end < before);
+            replays.flat_map(|replay| replay.parts).map(|part| part.file).collect()
+        };
+        self.files.retain(|file| !old.contains(&file.part.file));
+        self.files.drain(..self.files.len().saturating_sub(MOST_FILES));
+        let kept_from = |lane: &Lane| {
+            let mut kept =
+                lives.iter().filter(|live| live.lane == *lane && live.end.is_none_or(|(end, _)| end >= before));
+            kept.next().map_or(before, |live| live.start.min(before)).0
+        };
+        self.pushes.retain(|push| push.last_word() >= kept_from(&push.lane));
+        let own = kept_from(&Lane::Own);
+        self.marks.retain(|mark| mark.at.0 >= own);
+        self.draw_together(&lives, grace);
+        let oldest = self.files.iter().map(|file| file.part.start);
+        let oldest = oldest.chain(self.pushes.iter().filter_map(|push| push.started().map(|Told(at, _)| at)));
+        let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).min().unwrap_or(before.0);
+        let needless = self.openings.partition_point(|opening| *opening <= oldest).saturating_sub(1);
+        self.openings.drain(..needless);
+    }
+
+    /// Makes one of the oldest two of what there is too much of, so that their live still starts when it did.
+    fn draw_together(&mut self, lives: &[Live], grace: u64) {
+        self.pushes.sort_by_key(|push| (push.lane.clone(), push.started()));
+        while self.pushes.len() > MOST_PUSHES {
+            let first = self.pushes.remove(0);
+            let Some(next) = self.pushes.first_mut().filter(|next| next.lane == first.lane) else { continue };
+            let live_of = |push: &Push| {
+                let start = UnixSeconds(push.started()?.0);
+                lives.iter().position(|live| live.lane == push.lane && live.holds(start))
+            };
+            if live_of(&first).is_some() && live_of(&first) == live_of(next) {
+                next.start = first.started();
+            }
+        }
+        self.marks.sort_by_key(|mark| mark.at);
+        while self.marks.len() > MOST_MARKS {
+            match self.marks.as_slice() {
+                [_, off, on, ..] if off.end.is_some() && on.end.is_none() && on.at.0 - off.at.0 <= grace => {
+                    self.marks.drain(1..3);
+                }
+                _ => {
+                    self.marks.remove(0);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! From files to replays.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use super::{Live, Timeline};
+use crate::types::{FileId, UnixSeconds};
+
+/// What remains of a live: its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The file that came first, which names it.
+    pub file: FileId,
+    /// The files, the first picture first.
+    pub parts: Vec<Part>,
+    /// The first second.
+    pub start: UnixSeconds,
+    /// The last.
+    pub end: UnixSeconds,
+    /// Which of the lives it remains of; `None` if none of them is known to.
+    pub live: Option<usize>,
+    /// The show that it is of, by the second at which that was opened; `None` if no show ever was.
+    pub show: Option<UnixSeconds>,
+}
+
+/// A file of a replay.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Part {
+    /// The file, as notices name it.
+    #[serde(rename = "i", with = "name")]
+    pub file: FileId,
+    /// The file, as the video-on-demand service names it.
+    #[serde(rename = "v", default)]
+    pub vod_file: String,
+    /// Where it plays.
+    #[serde(rename = "u")]
+    pub url: String,
+    /// Its format, in small letters.
+    #[serde(rename = "f")]
+    pub format: String,
+    /// The second of its first picture.
+    #[serde(rename = "s")]
+    pub start: u64,
+    /// The second of its last picture.
+    #[serde(rename = "e")]
+    pub end: u64,
+}
+
+/// A [`FileId`] as text.
+mod name {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::types::FileId;
+
+    pub(super) fn serialize<S: Serializer>(file: &FileId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(file.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        FileId::parse(&text).ok_or_else(|| D::Error::custom("no file id"))
+    }
+}
+
+impl Part {
+    fn is_hls(&self) -> bool {
+        self.format == "hls"
+    }
+
+    fn seconds(&self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+impl Replay {
+    /// How long it lasts, with whatever lies between its files.
+    pub fn seconds(&self) -> u64 {
+        self.end.0.saturating_sub(self.start.0)
+    }
+
+    /// Where it plays as one file; `None` if it does not.
+    pub fn play_url(&self) -> Option<&str> {
+        self.shown(|part| !part.is_hls())
+    }
+
+    /// Where it plays as HLS; `None` if it does not.
+    pub fn hls_url(&self) -> Option<&str> {
+        self.shown(Part::is_hls)
+    }
+
+    /// Of the files of a kind, the address of one that is nearly the whole replay, or else of the first.
+    fn shown(&self, kind: fn(&Part) -> bool) -> Option<&str> {
+        let parts = || self.parts.iter().filter(|part| kind(part));
+        // Phones play MP4 everywhere.
+        let plays_worse = |part: &Part| part.format != "mp4";
+        let whole = parts().filter(|part| part.seconds() * 10 >= self.seconds() * 9);
+        let whole = whole.min_by_key(|part| (plays_worse(part), Reverse(part.seconds()), &part.file));
+        let first = || parts().min_by_key(|part| (part.start, plays_worse(part), &part.file));
+        whole.or_else(first).map(|part| part.url.as_str())
+    }
+}
+
+impl Timeline {
+    /// The replays that the files are, given the [`lives`](Self::lives).
+    pub fn replays(&self, lives: &[Live]) -> Vec<Replay> {
+        // By the number of the live; files of no live are sorted into replays of their own after that.
+        let mut of_lives: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut others: Vec<usize> = Vec::new();
+        for (n, file) in self.files.iter().enumerate() {
+            let in_common = lives
+                .iter()
+                .enumerate()
+                .filter(|(_, live)| live.lane == file.lane)
+                .map(|(number, live)| (live.common(file.part.start, file.part.end), Reverse(number)));
+            match in_common.max().filter(|(seconds, _)| *seconds > 0) {
+                Some((_, Reverse(number))) => of_lives.entry(number).or_default().push(n),
+                None => others.push(n),
+            }
+        }
+        let of_lives = of_lives.into_iter().map(|(number, files)| self.replay(files, Some((number, &lives[number]))));
+        let others = self.overlapping(others).into_iter().map(|files| self.replay(files, None));
+        of_lives.chain(others).collect()
+    }
+
+    /// Files sorted into groups of those that overlap, directly or through others.
+    fn overlapping(&self, mut files: Vec<usize>) -> Vec<Vec<usize>> {
+        files.sort_by_key(|n| self.files[*n].part.start);
+        let mut groups: Vec<(u64, Vec<usize>)> = Vec::new();
+        for n in files {
+            let part = &self.files[n].part;
+            match groups.last_mut() {
+                Some((end, group)) if part.start < *end => {
+                    *end = part.end.max(*end);
+                    group.push(n);
+                }
+                _ => groups.push((part.end, vec![n])),
+            }
+        }
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
+    /// The replay of some files, which are numbered as they came.
+    fn replay(&self, files: Vec<usize>, live: Option<(usize, &Live)>) -> Replay {
+        let name = files.iter().min().map_or(0, |first| *first);
+        let mut parts: Vec<Part> = files.into_iter().map(|n| self.files[n].part.clone()).collect();
+        parts.sort_by(|a, b| {
+            (a.start, Reverse(a.end), &a.format, &a.file).cmp(&(b.start, Reverse(b.end), &b.format, &b.file))
+        });
+        let start = UnixSeconds(parts.iter().map(|part| part.start).min().unwrap_or(0));
+        Replay {
+            file: self.files[name].part.file.clone(),
+            start,
+            end: UnixSeconds(parts.iter().map(|part| part.end).max().unwrap_or(0)),
+            parts,
+            live: live.map(|(number, _)| number),
+            show: live.map_or_else(|| self.show_at(start), |(_, live)| live.show),
+        }
+    }
+}
