@@ -106,6 +106,7 @@ pub(crate) fn setting(name: &str) -> Option<&'static str> {
         "BIZID" => Some("8888"),
         "LIVE_APPID" | "COS_APPID" => Some("1250000000"),
         "API_URL" => Some("http://127.0.0.1:9/common_access"),
+        "CLOUD_API_URL" => Some("none"),
         "COS_BUCKET" => Some("covers"),
         "COS_SECRET_ID" | "CLOUD_API_SECRET_ID" => Some("AKIDtest"),
         "IM_SDK_APP_ID" => Some("1400000000"),
