@@ -96,7 +96,7 @@ async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str
     let drawn = AtomicU32::new(0);
     let random = Box::new(move || drawn.fetch_add(2, Ordering::SeqCst) + 2);
     let oidc = config.oidc.as_ref().map(Provider::new);
-    Program { app: App { cloud: Cloud::new(&config.live), oidc, table, clock, random, config }, now }
+    Program { app: App { cloud: Cloud::new(&config), oidc, table, clock, random, config }, now }
 }
 
 /// The settings of the tests. The cloud is an address where nobody listens.

@@ -1,11 +1,16 @@
 //! The calls that we make to the live cloud.
 
+mod api;
 mod common_access;
 
 use std::fmt;
 
-pub use self::common_access::Channel;
-use crate::{config::Live, http, types::Secret};
+pub use self::{api::StreamState, common_access::Channel};
+use crate::{
+    config::{CloudApi, Config},
+    http,
+    types::Secret,
+};
 
 /// A call that failed.
 #[derive(Debug)]
@@ -14,8 +19,12 @@ pub enum Error {
     Call(http::Error),
     /// An answer that is not what the documents say.
     Answer,
-    /// The cloud's own code for why it did not do it.
+    /// The old interface's own code for why it did not do it.
     Refused(i64),
+    /// The API 3.0's.
+    Denied(String),
+    /// The settings say that the API 3.0 is not called.
+    SwitchedOff,
 }
 
 impl fmt::Display for Error {
@@ -24,6 +33,8 @@ impl fmt::Display for Error {
             Self::Call(error) => error.fmt(f),
             Self::Answer => f.write_str("an answer that cannot be understood"),
             Self::Refused(code) => write!(f, "refused with code {code}"),
+            Self::Denied(code) => write!(f, "refused with code {code}"),
+            Self::SwitchedOff => f.write_str("CLOUD_API_URL is none"),
         }
     }
 }
@@ -32,7 +43,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Call(error) => error.source(),
-            Self::Answer | Self::Refused(_) => None,
+            Self::Answer | Self::Refused(_) | Self::Denied(_) | Self::SwitchedOff => None,
         }
     }
 }
@@ -50,16 +61,21 @@ pub struct Cloud {
     appid: String,
     key: Secret,
     url: String,
+    push_domain: String,
+    api: Option<CloudApi>,
 }
 
 impl Cloud {
     /// The cloud of these settings. Nothing is connected yet.
-    pub fn new(live: &Live) -> Self {
+    pub fn new(config: &Config) -> Self {
+        let live = &config.live;
         Self {
             http: http::Client::unconnected(),
             appid: live.appid.clone(),
             key: live.api_key.clone(),
             url: live.api_url.clone(),
+            push_domain: live.domains.push.clone(),
+            api: config.cloud_api.clone(),
         }
     }
 }
