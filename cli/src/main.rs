@@ -129,7 +129,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
     let app = App {
-        cloud: Cloud::new(&config.live),
+        cloud: Cloud::new(&config),
         oidc: config.oidc.as_ref().map(Provider::new),
         table,
         clock: Box::new(now),

@@ -258,7 +258,7 @@ mod tests {
         let config = judge(&invented(), |_| None).unwrap();
         let table = Table::new(Engine::in_memory().unwrap().client(), "t");
         let (clock, random) = (Box::new(now), Box::new(getrandom_u32));
-        let app = Arc::new(App { cloud: Cloud::new(&config.live), oidc: None, table, clock, random, config });
+        let app = Arc::new(App { cloud: Cloud::new(&config), oidc: None, table, clock, random, config });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut only = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

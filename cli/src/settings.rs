@@ -13,9 +13,11 @@ pub type Settings = BTreeMap<String, String>;
 
 /// What the file of a development configuration begins with.
 const HEAD: &str = "# A development configuration: the keys are invented, so no real cloud takes what they sign.\n\
-                    # Put the values of your accounts here; `mini-lvb settings` says what each one is.\n";
-/// The setting that is nobody's business but ours.
-const SESSION_KEY: &str = "SESSION_KEY";
+                    # Put the values of your accounts here, CLOUD_API_URL last.\n\
+                    # `mini-lvb settings` says what each one is.\n";
+/// What a development configuration of an older version may lack and must have: the key that is nobody's business but
+/// ours, and where calls must not go that are signed with an invented key.
+const ADDED: [&str; 2] = ["CLOUD_API_URL", "SESSION_KEY"];
 
 /// Why there are no settings.
 #[derive(Debug)]
@@ -70,15 +72,15 @@ pub fn judge(settings: &Settings, environment: impl Fn(&str) -> Option<String>) 
 
 /// The development configuration of a data folder: made with new secrets at the first start, read at every other.
 ///
-/// One of a version that had no sessions gets a key for them: no cloud has to know it.
+/// One of an older version gets what every one must have.
 pub fn development(file: &Path) -> Result<Settings, Error> {
     if !file.exists() {
         write_private(file, &format!("{HEAD}{}", lines(&invented()))).map_err(|error| fault(file, error))?;
     }
     let mut settings = read(file)?;
-    if !settings.contains_key(SESSION_KEY) {
-        let mut added = invented();
-        added.retain(|name, _| name == SESSION_KEY);
+    let mut added = invented();
+    added.retain(|name, _| ADDED.contains(&name.as_str()) && !settings.contains_key(name));
+    if !added.is_empty() {
         let append = || {
             io::Write::write_all(
                 &mut fs::OpenOptions::new().append(true).open(file)?,
@@ -91,7 +93,7 @@ pub fn development(file: &Path) -> Result<Settings, Error> {
     Ok(settings)
 }
 
-/// Settings with which everything works but the cloud itself.
+/// Settings with which everything works but the cloud itself, and nothing is sent to it that an invented key signed.
 pub fn invented() -> Settings {
     let secret = || (0..4).map(|_| hex(&getrandom_u32().to_be_bytes())).collect::<String>();
     let invented = |name: &str| match name {
@@ -101,9 +103,11 @@ pub fn invented() -> Settings {
         "COS_BUCKET" => "mini-lvb".to_owned(),
         "COS_SECRET_ID" | "CLOUD_API_SECRET_ID" => "AKIDdevelopment".to_owned(),
         "IM_SDK_APP_ID" => "1400000000".to_owned(),
+        "CLOUD_API_URL" => "none".to_owned(),
         _ => secret(),
     };
-    let wanted = SETTINGS.iter().filter(|setting| setting.default.is_none() || setting.name == "OPERATOR_KEY");
+    let beside = ["OPERATOR_KEY", "CLOUD_API_URL"];
+    let wanted = SETTINGS.iter().filter(|setting| setting.default.is_none() || beside.contains(&setting.name));
     wanted.map(|setting| (setting.name.to_owned(), invented(setting.name))).collect()
 }
 
@@ -133,6 +137,33 @@ mod tests {
     fn the_development_configuration_is_complete() {
         let settings = invented();
         assert!(judge(&settings, |_| None).is_ok());
+    }
+
+    #[test]
+    fn what_is_invented_is_not_sent_to_the_cloud() {
+        assert!(judge(&invented(), |_| None).unwrap().cloud_api.is_none());
+    }
+
+    #[test]
+    fn a_development_configuration_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_has() {
+        let folder = std::env::temp_dir().join(format!("mini-lvb-settings-{:08x}", getrandom_u32()));
+        fs::create_dir(&folder).unwrap();
+        let file = folder.join("settings.toml");
+        let read_twice = |older: &Settings| {
+            fs::write(&file, lines(older).trim_end()).unwrap();
+            let settings = development(&file).unwrap();
+            assert_eq!(development(&file).unwrap(), settings, "it is written down");
+            settings
+        };
+        let mut older = invented();
+        older.retain(|name, _| !ADDED.contains(&name.as_str()));
+        let settings = read_twice(&older);
+        assert!(older.iter().all(|(name, value)| settings[name] == *value));
+        assert_eq!(settings["CLOUD_API_URL"], "none");
+        assert_eq!(settings["SESSION_KEY"].len(), 32);
+        older.insert("CLOUD_API_URL".to_owned(), "https://{service}.example.com".to_owned());
+        assert_eq!(read_twice(&older)["CLOUD_API_URL"], "https://{service}.example.com");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

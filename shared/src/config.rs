@@ -29,6 +29,8 @@ pub struct Config {
     pub operator_key: Option<Secret>,
     /// The live cloud.
     pub live: Live,
+    /// The interface of the cloud that streams are looked after and files are deleted with, or `None` for none.
+    pub cloud_api: Option<CloudApi>,
     /// The object storage.
     pub cos: Cos,
     /// The video-on-demand service.
@@ -107,6 +109,60 @@ pub struct Live {
     pub api_url: String,
     /// The keys that a notice may be signed with: the one in force and, while keys are changed, the next.
     pub callback_keys: Vec<Secret>,
+}
+
+/// The cloud's API 3.0.
+#[derive(Clone, Debug)]
+pub struct CloudApi {
+    /// Where calls go.
+    pub url: ApiUrl,
+    /// The name of the cloud API key.
+    pub secret_id: String,
+    /// The cloud API key.
+    pub secret_key: Secret,
+}
+
+/// An address for each service of the cloud: over TLS but for loopback, `{service}` standing for the service's name.
+///
+/// ```
+/// use shared::config::ApiUrl;
+/// let url = ApiUrl::parse("https://{service}.example.com").unwrap();
+/// assert_eq!((url.of("vod").as_str(), url.host("vod").as_str()), ("https://vod.example.com/", "vod.example.com"));
+/// let url = ApiUrl::parse("http://127.0.0.1:3000/").unwrap();
+/// assert_eq!((url.of("vod").as_str(), url.host("vod").as_str()), ("http://127.0.0.1:3000/", "127.0.0.1:3000"));
+/// assert!(ApiUrl::parse("http://{service}.example.com").is_none(), "everybody on the way could change the answers");
+/// assert!(ApiUrl::parse("https://example.com/{service}").is_none(), "only a host is signed, no path");
+/// ```
+#[derive(Clone, Debug)]
+pub struct ApiUrl {
+    scheme: &'static str,
+    host: String,
+}
+
+impl ApiUrl {
+    /// What stands for the name of the service.
+    const SERVICE: &str = "{service}";
+
+    /// Reads the address, or gives `None` if it breaks the rule.
+    pub fn parse(text: &str) -> Option<Self> {
+        // Who connects to a scheme's own port does not write it into the header Host, which is signed.
+        let (scheme, own_port) = if text.starts_with("https:") { ("https", ":443") } else { ("http", ":80") };
+        let host = text.strip_prefix(scheme)?.strip_prefix("://")?;
+        let host = host.strip_suffix('/').unwrap_or(host);
+        let host = host.strip_suffix(own_port).unwrap_or(host);
+        let url = Self { scheme, host: host.to_owned() };
+        (!host.contains(['/', '?', '#', '@']) && http::is_secure(&url.of("live"))).then_some(url)
+    }
+
+    /// The address of a service.
+    pub fn of(&self, service: &str) -> String {
+        format!("{}://{}/", self.scheme, self.host(service))
+    }
+
+    /// What the header `Host` of a call to that address is.
+    pub fn host(&self, service: &str) -> String {
+        self.host.replace(Self::SERVICE, service)
+    }
 }
 
 /// The object storage.
@@ -243,7 +299,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 53] = [
+pub const SETTINGS: [Setting; 54] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -268,8 +324,16 @@ pub const SETTINGS: [Setting; 53] = [
     may("COS_SIGN_SECONDS", "30", "How long an upload signature is good for."),
     may("COS_SIGN_KEYS", "given", "Whether apps get keys for any upload, as old ones need: given or refused."),
     may("COS_MAX_BYTES", "10485760", "The largest picture that an app may be granted to upload."),
-    must("CLOUD_API_SECRET_ID", "The SecretId of the key that uploads short videos."),
+    must(
+        "CLOUD_API_SECRET_ID",
+        "The SecretId of the key that uploads and deletes videos, and looks after, cuts and bans streams.",
+    ),
     must("CLOUD_API_SECRET_KEY", "Its SecretKey."),
+    may(
+        "CLOUD_API_URL",
+        "https://{service}.tencentcloudapi.com",
+        "Where calls of the cloud's API 3.0 go, {service} standing for live or vod; none: they are not made.",
+    ),
     may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
     must("IM_SDK_APP_ID", "The SdkAppId of the instant-messaging app."),
     must("IM_SECRET_KEY", "Its key."),
@@ -336,6 +400,11 @@ impl Config {
         if refresh_seconds < token_seconds && refresh_seconds > 0 {
             reader.fault::<()>("REFRESH_SECONDS", "is less than SESSION_SECONDS");
         }
+        let vod = Vod {
+            secret_id: reader.text("CLOUD_API_SECRET_ID"),
+            secret_key: reader.secret("CLOUD_API_SECRET_KEY"),
+            procedure: reader.text("VOD_PROCEDURE"),
+        };
         let config = Self {
             table: reader.text("TABLE_NAME"),
             action_auth: reader.action_auth("ACTION_AUTH"),
@@ -351,6 +420,7 @@ impl Config {
                 api_url: reader.text("API_URL"),
                 callback_keys,
             },
+            cloud_api: reader.cloud_api(&vod),
             cos: Cos {
                 appid: reader.number("COS_APPID"),
                 bucket: reader.word("COS_BUCKET"),
@@ -361,11 +431,7 @@ impl Config {
                 gives_keys: reader.given("COS_SIGN_KEYS"),
                 max_bytes: reader.number("COS_MAX_BYTES"),
             },
-            vod: Vod {
-                secret_id: reader.text("CLOUD_API_SECRET_ID"),
-                secret_key: reader.secret("CLOUD_API_SECRET_KEY"),
-                procedure: reader.text("VOD_PROCEDURE"),
-            },
+            vod,
             im: Im {
                 sdk_app_id: reader.number("IM_SDK_APP_ID"),
                 secret_key: reader.secret("IM_SECRET_KEY"),
@@ -544,6 +610,17 @@ impl Reader<'_> {
         }
     }
 
+    fn cloud_api(&mut self, Vod { secret_id, secret_key, .. }: &Vod) -> Option<CloudApi> {
+        let url = self.text("CLOUD_API_URL");
+        if url == "none" {
+            return None;
+        }
+        match ApiUrl::parse(&url) {
+            Some(url) => Some(CloudApi { url, secret_id: secret_id.clone(), secret_key: secret_key.clone() }),
+            None => self.fault("CLOUD_API_URL", "is none, or an https address without path (http for loopback only)"),
+        }
+    }
+
     fn oidc(&mut self) -> Option<Oidc> {
         let [issuer, audience, user_claim] =
             ["OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_USER_CLAIM"].map(|name| self.text(name));
@@ -646,6 +723,39 @@ mod tests {
         assert_eq!(read(&[]).unwrap().live.recording.unwrap().formats, "flv|hls");
         assert_eq!(read(&[("RECORD_FORMATS", "none")]).unwrap().live.recording, None);
         assert!(read(&[("RECORD_FORMATS", "avi")]).is_err());
+    }
+
+    #[test]
+    fn the_newer_interface_of_the_cloud_has_a_secure_address_and_can_be_switched_off() {
+        let api = |url| read(&[("CLOUD_API_URL", url)]).map(|config| config.cloud_api);
+        let addresses = |url| ["live", "vod"].map(|service| api(url).unwrap().unwrap().url.of(service));
+        assert_eq!(addresses(""), ["https://live.tencentcloudapi.com/", "https://vod.tencentcloudapi.com/"]);
+        assert_eq!(addresses("http://[::1]:81"), ["http://[::1]:81/"; 2]);
+        assert_eq!(addresses("https://{service}.example.com:443/")[1], "https://vod.example.com/", "https's own port");
+        assert_eq!(addresses("http://localhost:80")[0], "http://localhost/", "http's own port");
+        assert_eq!(addresses("https://localhost:80")[0], "https://localhost:80/", "not https's");
+        assert!(api("none").unwrap().is_none());
+        for url in [
+            "http://{service}.example.com",
+            "http://localhost.{service}",
+            "{service}.example.com",
+            "https://",
+            "https:///",
+            "https://{region}.example.com",
+            "https://example.com/{service}",
+            "https://example.com//",
+            "https://example.com?a",
+            "https://example.com#a",
+            "https://a@example.com",
+            "ftp://localhost",
+            "None",
+        ] {
+            let fault = api(url).map(|api| format!("{api:?}")).unwrap_err().to_string();
+            assert_eq!(
+                fault, "settings: CLOUD_API_URL is none, or an https address without path (http for loopback only)",
+                "{url}"
+            );
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ fn app() -> Result<App, Error> {
     let client = Client::from_conf(sdk.build());
     Ok(App {
         table: Table::new(client, config.table.clone()),
-        cloud: Cloud::new(&config.live),
+        cloud: Cloud::new(&config),
         oidc: config.oidc.as_ref().map(oidc::Provider::new),
         clock: Box::new(now),
         random: Box::new(getrandom_u32),

@@ -319,11 +319,38 @@ impl UnixSeconds {
     /// assert_eq!(UnixSeconds(u64::MAX).in_china(), "9999-12-31 23:59:59");
     /// ```
     pub fn in_china(self) -> String {
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+        self.moment().to_offset(offset!(+8)).format(format).expect("every moment has these")
+    }
+
+    /// The moment as ISO 8601 has it, UTC.
+    ///
+    /// ```
+    /// use shared::types::UnixSeconds;
+    /// assert_eq!(UnixSeconds(1_600_000_000).in_utc(), "2020-09-13T12:26:40Z");
+    /// assert_eq!(UnixSeconds(u64::MAX).in_utc(), "9999-12-31T15:59:59Z", "the end of the year 9999 in China");
+    /// ```
+    pub fn in_utc(self) -> String {
+        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+        self.moment().format(format).expect("every moment has these")
+    }
+
+    /// The day, UTC.
+    ///
+    /// ```
+    /// use shared::types::UnixSeconds;
+    /// assert_eq!(UnixSeconds(1_600_041_599).date(), "2020-09-13", "its last second");
+    /// assert_eq!(UnixSeconds(1_600_041_600).date(), "2020-09-14");
+    /// ```
+    pub fn date(self) -> String {
+        self.moment().format(format_description!("[year]-[month]-[day]")).expect("every moment has these")
+    }
+
+    /// The moment in UTC, or the end of the year 9999 in China if it is later: years have four digits.
+    fn moment(self) -> OffsetDateTime {
         const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59 +8);
         let seconds = i64::try_from(self.0).unwrap_or(i64::MAX).min(LAST.unix_timestamp());
-        let moment = OffsetDateTime::from_unix_timestamp(seconds).expect("a moment before the last one");
-        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-        moment.to_offset(offset!(+8)).format(format).expect("every moment has these")
+        OffsetDateTime::from_unix_timestamp(seconds).expect("a moment before the last one")
     }
 
     /// The moment `seconds` later.

@@ -96,7 +96,7 @@ async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str
     let drawn = AtomicU32::new(0);
     let random = Box::new(move || drawn.fetch_add(2, Ordering::SeqCst) + 2);
     let oidc = config.oidc.as_ref().map(Provider::new);
-    Program { app: App { cloud: Cloud::new(&config.live), oidc, table, clock, random, config }, now }
+    Program { app: App { cloud: Cloud::new(&config), oidc, table, clock, random, config }, now }
 }
 
 /// The settings of the tests. The cloud is an address where nobody listens.
@@ -106,6 +106,7 @@ pub(crate) fn setting(name: &str) -> Option<&'static str> {
         "BIZID" => Some("8888"),
         "LIVE_APPID" | "COS_APPID" => Some("1250000000"),
         "API_URL" => Some("http://127.0.0.1:9/common_access"),
+        "CLOUD_API_URL" => Some("none"),
         "COS_BUCKET" => Some("covers"),
         "COS_SECRET_ID" | "CLOUD_API_SECRET_ID" => Some("AKIDtest"),
         "IM_SDK_APP_ID" => Some("1400000000"),

@@ -11,6 +11,7 @@
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
 //! - [`sessions`]: what a Gen-2 call must carry to be believed
 //! - [`user_sig`]: what the Gen-1 door asks for with `ACTION_AUTH=user-sig`
+//! - [`cloud`]: what the cloud is asked by its newer interface, and what becomes of its answers
 //! - [`oidc`]: which ID tokens of an identity provider are believed
 //! - [`lists`]: which rows the pages of the lists have, and what a page costs
 //! - [`concurrency`]: calls that come at the same time
@@ -26,6 +27,7 @@
 mod agreement;
 mod change_count;
 mod change_status;
+mod cloud;
 mod concurrency;
 mod defects;
 mod engine;

@@ -1,6 +1,9 @@
 //! A stand-in for the live cloud at a loopback port: it answers as it is told and keeps what arrived.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufReader},
@@ -32,41 +35,63 @@ pub(crate) struct Arrived {
     pub(crate) body: String,
 }
 
+/// The headers of a call that arrived, their names in lower case.
+pub(crate) type Headers = BTreeMap<String, String>;
+
 /// The stand-in; it lives as long as its program.
 pub(crate) struct StandIn {
-    arrived: Arc<Mutex<Vec<Arrived>>>,
+    arrived: Arc<Mutex<Vec<(Arrived, Headers)>>>,
 }
 
 impl StandIn {
+    /// Begins to answer, at the address that is given with it, which has no path.
+    async fn listen(manner: Manner) -> (Self, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let arrived = Arc::new(Mutex::new(Vec::new()));
+        tokio::spawn({
+            let arrived = Arc::clone(&arrived);
+            async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    tokio::spawn(take(stream, manner, Arc::clone(&arrived)));
+                }
+            }
+        });
+        (Self { arrived }, address)
+    }
+
     /// The calls so far.
     pub(crate) fn arrived(&self) -> Vec<Arrived> {
-        self.arrived.lock().unwrap().clone()
+        self.arrived.lock().unwrap().iter().map(|(arrived, _)| arrived.clone()).collect()
+    }
+
+    /// The headers of the calls so far.
+    pub(crate) fn headers(&self) -> Vec<Headers> {
+        self.arrived.lock().unwrap().iter().map(|(_, headers)| headers.clone()).collect()
     }
 }
 
-/// A program whose cloud is a stand-in.
+/// A program whose cloud is a stand-in for the newer interface.
+pub(crate) async fn program_with_cloud_api(manner: Manner) -> (Program, StandIn) {
+    let (cloud, address) = StandIn::listen(manner).await;
+    let url: &'static str = address.leak();
+    (program_with(|name| (name == "CLOUD_API_URL").then_some(url)).await, cloud)
+}
+
+/// A program whose cloud is a stand-in for the old interface.
 pub(crate) async fn program_with_cloud(manner: Manner) -> (Program, StandIn) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url: &'static str = format!("http://{}/common_access", listener.local_addr().unwrap()).leak();
+    let (cloud, address) = StandIn::listen(manner).await;
+    let url: &'static str = format!("{address}/common_access").leak();
     let program = program_with(|name| match name {
         "API_URL" => Some(url),
         "OPERATOR_KEY" => Some(OPERATOR_KEY),
         _ => None,
     });
-    let arrived = Arc::new(Mutex::new(Vec::new()));
-    tokio::spawn({
-        let arrived = Arc::clone(&arrived);
-        async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(take(stream, manner, Arc::clone(&arrived)));
-            }
-        }
-    });
-    (program.await, StandIn { arrived })
+    (program.await, cloud)
 }
 
-async fn take(stream: TcpStream, manner: Manner, arrived: Arc<Mutex<Vec<Arrived>>>) {
+async fn take(stream: TcpStream, manner: Manner, arrived: Arc<Mutex<Vec<(Arrived, Headers)>>>) {
     let mut stream = BufReader::new(stream);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -76,19 +101,18 @@ async fn take(stream: TcpStream, manner: Manner, arrived: Arc<Mutex<Vec<Arrived>
         }
     }
     let head = String::from_utf8(head).unwrap();
-    let header = |name: &str| {
-        let lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).next()
-    };
-    let mut body = vec![0; header("content-length").map_or(0, |length| length.parse().unwrap())];
+    let lines = head.lines().filter_map(|line| line.split_once(": "));
+    let headers: Headers = lines.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    let mut body = vec![0; headers.get("content-length").map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).await.unwrap();
     let mut words = head.split(' ').map(str::to_owned);
-    arrived.lock().unwrap().push(Arrived {
+    let call = Arrived {
         method: words.next().unwrap(),
         target: words.next().unwrap(),
-        content_type: header("content-type").unwrap_or_default(),
+        content_type: headers.get("content-type").cloned().unwrap_or_default(),
         body: String::from_utf8(body).unwrap(),
-    });
+    };
+    arrived.lock().unwrap().push((call, headers));
     match manner {
         Manner::Answers(status, body) => {
             let head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());

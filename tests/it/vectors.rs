@@ -9,6 +9,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
 use flate2::read::ZlibDecoder;
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 use shared::{
@@ -16,7 +17,7 @@ use shared::{
     sign::{
         callback, cos, hex, matches,
         push_url::{self, Domains, Recording},
-        session, user_sig, vod,
+        session, tc3, user_sig, vod,
     },
     types::{Password, Secret, UnixSeconds, UserId},
     wire::{Filled, FromParam},
@@ -25,7 +26,8 @@ use shared::{
 use crate::harness::{Program, action, post, program_with, tests_folder, variable};
 
 /// Every file that a test here reads.
-const FORMULAS: [&str; 18] = [
+const FORMULAS: [&str; 19] = [
+    "cam_tc3",
     "cos_v4_sign",
     "cos_v5_authorization",
     "cos_v5_post_policy",
@@ -316,6 +318,25 @@ fn a_v5_signature_of_a_form_is_that_of_the_documents() {
         vector.compare("string_to_sign", hex(&Sha1::digest(&policy)));
         vector.compare("signature", key.sign_policy(&policy));
         vector.compare("sign_key", key.sign_key);
+        Verdict::Compared
+    });
+}
+
+#[test]
+fn the_signature_of_a_call_of_the_api_3_is_that_of_the_documents_and_the_vendors_sdks() {
+    check("cam_tc3", |vector| {
+        let [method, query, content_type, host, body] =
+            ["method", "query", "content_type", "host", "payload"].map(|name| vector.text(name));
+        let request =
+            tc3::Request { method: &method, query: &query, content_type: &content_type, host: &host, body: &body };
+        for (what, text) in [("payload_sha256", &body), ("canonical_request_sha256", &request.text())] {
+            if !vector.expected(what).is_null() {
+                vector.compare(what, hex(digest(&SHA256, text.as_bytes()).as_ref()));
+            }
+        }
+        let (service, secret_id, key) = (vector.text("service"), vector.text("secret_id"), vector.secret("secret_key"));
+        let now = vector.moment("timestamp");
+        vector.compare("authorization", tc3::authorization(request, &service, &secret_id, &key, now));
         Verdict::Compared
     });
 }

@@ -7,6 +7,7 @@ pub mod cos;
 pub mod push_url;
 pub mod roomservice;
 pub mod session;
+pub mod tc3;
 pub mod user_sig;
 pub mod vod;
 
@@ -44,6 +45,11 @@ fn sha1_hex(text: &str) -> String {
     hex(&Sha1::digest(text))
 }
 
+/// The SHA-256 of `text`, as 64 hexadecimal digits.
+fn sha256_hex(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
 /// HMAC-SHA1 of `text`.
 fn hmac_sha1(key: &Secret, text: &str) -> [u8; 20] {
     let mut mac = Hmac::<Sha1>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes a key of any length");
@@ -53,7 +59,12 @@ fn hmac_sha1(key: &Secret, text: &str) -> [u8; 20] {
 
 /// HMAC-SHA256 of `text`.
 fn hmac_sha256(key: &Secret, text: &str) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes a key of any length");
+    hmac_sha256_by(key.expose().as_bytes(), text)
+}
+
+/// HMAC-SHA256 of `text` by a key that is no text.
+fn hmac_sha256_by(key: &[u8], text: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().into()
 }
@@ -98,6 +109,12 @@ mod tests {
     #[test]
     fn sha1_known_answer() {
         assert_eq!(sha1_hex("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+    }
+
+    /// FIPS 180, the first example of SHA-256.
+    #[test]
+    fn sha256_known_answer() {
+        assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

@@ -1,62 +1,24 @@
-//! The calls that we make to the live cloud: its old interface, "common access".
+//! The cloud's old interface, "common access".
 //!
 //! ```text
 //! <API_URL>?cmd=<appid>&interface=<name>&t=<expiry>&sign=md5(API_KEY + t)
 //! ```
 
-use std::fmt;
-
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use serde::{Deserialize, de::IgnoredAny};
 
+use super::{Cloud, Error};
 use crate::{
-    config::Live,
     http,
     sign::callback::sign,
-    types::{Secret, StreamId, UnixSeconds},
+    types::{StreamId, UnixSeconds},
 };
 
 /// How long the signature of a call is good for, as the documents advise.
 const SIGNED_SECONDS: u64 = 60;
 /// The cloud's code for a stream that was never pushed.
 const NEVER_PUSHED: i64 = 20601;
-
-/// A call that failed.
-#[derive(Debug)]
-pub enum Error {
-    /// It got no answer.
-    Call(http::Error),
-    /// An answer that is not what the documents say.
-    Answer,
-    /// The cloud's own code for why it did not do it.
-    Refused(i64),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Call(error) => error.fmt(f),
-            Self::Answer => f.write_str("an answer that cannot be understood"),
-            Self::Refused(code) => write!(f, "refused with code {code}"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Call(error) => error.source(),
-            Self::Answer | Self::Refused(_) => None,
-        }
-    }
-}
-
-impl From<http::Error> for Error {
-    fn from(error: http::Error) -> Self {
-        Self::Call(error)
-    }
-}
 
 /// Whether a stream may be pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,26 +29,7 @@ pub enum Channel {
     Disabled,
 }
 
-/// The live cloud.
-#[derive(Clone, Debug)]
-pub struct Cloud {
-    http: http::Client,
-    appid: String,
-    key: Secret,
-    url: String,
-}
-
 impl Cloud {
-    /// The cloud of these settings. Nothing is connected yet.
-    pub fn new(live: &Live) -> Self {
-        Self {
-            http: http::Client::unconnected(),
-            appid: live.appid.clone(),
-            key: live.api_key.clone(),
-            url: live.api_url.clone(),
-        }
-    }
-
     /// Asks the cloud to mix streams as `params` says, and gives its answer, both JSON texts as they are.
     pub async fn mix_streams(&self, params: String, now: UnixSeconds) -> Result<String, Error> {
         let uri = self.uri("Mix_StreamV2", "", now);
