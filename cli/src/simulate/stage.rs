@@ -45,6 +45,20 @@ pub trait Stage: Sync {
     fn post(&self, path: &str, body: Vec<u8>) -> impl Future<Output = Result<Answer, String>> + Send;
 }
 
+impl<S: Stage> Stage for &S {
+    fn now(&self) -> UnixSeconds {
+        (**self).now()
+    }
+
+    fn wait(&self, seconds: u64) -> impl Future<Output = ()> + Send {
+        (**self).wait(seconds)
+    }
+
+    fn post(&self, path: &str, body: Vec<u8>) -> impl Future<Output = Result<Answer, String>> + Send {
+        (**self).post(path, body)
+    }
+}
+
 /// Posts a notice until it gets status 200, or until the cloud gives up; the last answer.
 pub async fn deliver(stage: &impl Stage, path: &str, body: Vec<u8>, retries: Retries) -> Result<Answer, String> {
     let mut left = retries.times;
