@@ -210,11 +210,13 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     let settings = match &options.config {
         Some(file) => settings::read(file)?,
         None if options.memory => settings::invented(),
-        None => settings::read(&options.data.join("settings.toml"))?,
+        None => settings::read(&options.data.join("settings.toml")).map_err(|error| {
+            format!("{error}; start the server first, or say with --config what it was started with")
+        })?,
     };
     let config = settings::judge(&settings, environment)?;
     let retries = Retries { times: options.retries, seconds: options.retry_seconds };
-    let run = format!("{:x}", now().0);
+    let run = format!("{:08x}", getrandom_u32());
     let cloud = Arc::new(Mutex::new(FakeCloud::new(&config, &format!("{run}-"))));
     let server = Remote::new(&options.server);
     if let Some(address) = options.api {

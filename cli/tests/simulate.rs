@@ -33,9 +33,9 @@ use shared::{
     config::Config,
     lambda::{getrandom_u32, now},
     table::Table,
-    types::UnixSeconds,
+    types::{StreamId, UnixSeconds},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Barrier};
 
 const START: UnixSeconds = UnixSeconds(1_600_000_000);
 
@@ -159,7 +159,7 @@ async fn every_other_notice_is_taken() {
 async fn apps_speak_too() {
     play(
         "open alice t group=g\nsay alice online\nexpect live alice\nenter bob alice\nenter carol alice again\n\
-         quit bob alice\nlike carol alice\nexpect viewers alice 1\nexpect likes alice 1\nsay alice offline\n\
+         quit bob alice\nlike carol alice again\nexpect viewers alice 1\nexpect likes alice 2\nsay alice offline\n\
          expect offline alice",
     )
     .await
@@ -211,6 +211,35 @@ async fn a_notice_that_is_not_taken_comes_again_byte_for_byte() {
         assert_eq!((answer.status, posted.len()), (status, times));
         assert!(posted.iter().all(|body| body == b"a notice"));
     }
+}
+
+#[tokio::test]
+async fn what_is_sent_together_is_under_way_together() {
+    /// A server that answers when three have called.
+    struct Meeting(Barrier);
+    impl Stage for Meeting {
+        fn now(&self) -> UnixSeconds {
+            START
+        }
+        async fn wait(&self, _: u64) {}
+        async fn post(&self, _: &str, _: Vec<u8>) -> Result<Answer, String> {
+            self.0.wait().await;
+            Ok(Answer { status: 200, body: r#"{"code":0}"#.to_owned() })
+        }
+    }
+    let config = config();
+    let url = push_url(&config);
+    let cloud = Arc::new(Mutex::new(Cloud::new(&config, "")));
+    let mut player = Player::new(Meeting(Barrier::new(3)), cloud, &config, Retries::NONE);
+    let script = format!("together\npush alice as p1 url=\"{url}\" again\nstop p1\nend");
+    let play = async { player.play(&parse(&script).unwrap(), |_| {}).await };
+    tokio::time::timeout(Duration::from_secs(10), play).await.expect("nobody waits for another").unwrap();
+}
+
+/// The push URL of alice.
+fn push_url(config: &Config) -> String {
+    let (live, stream) = (&config.live, StreamId::parse("8888_alice").unwrap());
+    live.domains.push_url(&live.push_key, &stream, START.plus(60), live.recording.as_ref())
 }
 
 #[test]
@@ -401,11 +430,8 @@ fn the_command_says_what_it_does_and_how_it_ended() {
 #[test]
 fn a_notice_has_what_the_documents_say() {
     let config = config();
-    let live = &config.live;
-    let stream = shared::types::StreamId::parse("8888_alice").unwrap();
-    let url = live.domains.push_url(&live.push_key, &stream, START.plus(60), live.recording.as_ref());
     let mut cloud = Cloud::new(&config, "");
-    let start = cloud.push(&url, "p1", START).unwrap();
+    let start = cloud.push(&push_url(&config), "p1", START).unwrap();
     let body: Value = serde_json::from_slice(&start.body(START, &cloud.key())).unwrap();
     for field in ["t", "sign", "event_type", "stream_id", "channel_id", "app", "appname", "event_time", "sequence"] {
         assert!(!body[field].is_null(), "{field}");

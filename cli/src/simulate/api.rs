@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use lambda_http::http::Request;
 use serde_json::{Value, json};
 use shared::{
+    config::Vod,
     sign::{callback::sign, matches},
     types::UnixSeconds,
 };
@@ -25,6 +26,9 @@ const MEANINGLESS: i64 = 2;
 /// What a mix is refused with whose streams are not there.
 const NO_SUCH_INPUT: i64 = -505;
 
+/// How far the clock of a caller of API 3.0 may be off.
+const CLOCKS_DIFFER_SECONDS: u64 = 300;
+
 /// Why API 3.0 does not do what it is asked: its code, and a text.
 type Refusal = (&'static str, String);
 
@@ -37,7 +41,7 @@ impl Cloud {
         let answer = match (params.get("interface"), header(request, "x-tc-action")) {
             (Some(interface), _) => self.answer_old(interface, &params, request.body(), now, &mut notices),
             (None, Some(action)) => {
-                let mut outcome = if is_signed(request, &self.secret_id) {
+                let mut outcome = if is_signed(request, &self.vod, now) {
                     self.act(action, request.body(), now, &mut notices)
                 } else {
                     Err((
@@ -165,18 +169,19 @@ impl Cloud {
     }
 }
 
-/// Whether a call of API 3.0 is signed by the account: it has the form of a signature, and names our key.
+/// Whether a call of API 3.0 is signed by the account, and now: it has the form of a signature, and names the key.
 ///
-/// The digest itself is not computed again here yet.
-fn is_signed(request: &Request<Vec<u8>>, secret_id: &str) -> bool {
+/// The digest itself is not computed again here yet; the key for that is `account.secret_key`.
+fn is_signed(request: &Request<Vec<u8>>, account: &Vod, now: UnixSeconds) -> bool {
     let mut parts = header(request, "authorization").unwrap_or_default().split(", ");
     let mut part = |name: &str| parts.next().and_then(|part| part.strip_prefix(name)).unwrap_or_default();
     let scope: Vec<_> = part("TC3-HMAC-SHA256 Credential=").split('/').collect();
     let headers: Vec<_> = part("SignedHeaders=").split(';').collect();
     let signature = part("Signature=");
-    let is_ours = matches!(scope[..], [id, _, _, "tc3_request"] if matches(secret_id, id));
+    let is_ours = matches!(scope[..], [id, _, _, "tc3_request"] if matches(&account.secret_id, id));
     let is_digest = signature.len() == 64 && signature.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_dated = header(request, "x-tc-timestamp").is_some_and(|text| text.parse::<u64>().is_ok());
+    let made = header(request, "x-tc-timestamp").and_then(|text| text.parse::<u64>().ok());
+    let is_dated = made.is_some_and(|made| made.abs_diff(now.0) <= CLOCKS_DIFFER_SECONDS);
     is_ours && is_digest && is_dated && ["content-type", "host"].iter().all(|name| headers.contains(name))
 }
 
@@ -337,21 +342,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_signed_by_the_account_is_refused() {
+    fn what_is_not_signed_by_the_account_and_now_is_refused() {
         let good = signed("DeleteMedia", json!({}));
-        assert!(is_signed(&good, "AKIDdevelopment"));
-        assert!(!is_signed(&good, "AKIDother"));
+        let mut account = cloud().vod;
+        let is_good = |request: &Request<Vec<u8>>| is_signed(request, &account, NOW);
+        assert!(is_good(&good));
         for (part, other) in
             [("TC3-", "TC2-"), (";host", ""), ("tc3_request", "tc3"), ("=000", "=zzz"), ("=000", "=00")]
         {
             let mut bad = good.clone();
             let text = header(&good, "authorization").unwrap().replacen(part, other, 1);
             bad.headers_mut().insert("authorization", text.parse().unwrap());
-            assert!(!is_signed(&bad, "AKIDdevelopment"), "{text}");
+            assert!(!is_good(&bad), "{text}");
         }
         let mut undated = good.clone();
         undated.headers_mut().remove("x-tc-timestamp");
-        assert!(!is_signed(&undated, "AKIDdevelopment"));
+        assert!(!is_good(&undated));
+        assert!(is_signed(&good, &account, NOW.plus(300)) && is_signed(&good, &account, NOW.minus(300)));
+        assert!(!is_signed(&good, &account, NOW.plus(301)));
+        account.secret_id = "AKIDother".to_owned();
+        assert!(!is_signed(&good, &account, NOW));
+        let mut cloud = cloud();
+        let (answer, _) = cloud.answer(&undated, NOW);
+        assert!(answer.contains("AuthFailure.SignatureFailure") && cloud.has_file("f1"), "{answer}");
     }
 
     #[test]

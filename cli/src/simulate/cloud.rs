@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Value, json};
 use shared::{
-    config::Config,
+    config::{Config, Live, Vod},
     sign::push_url::{self, PushUrl},
     types::{Secret, UnixSeconds},
 };
@@ -25,8 +25,8 @@ const BYTES_PER_SECOND: u64 = 100_000;
 /// The live cloud of one account.
 #[derive(Clone, Debug)]
 pub struct Cloud {
-    pub(super) live: shared::config::Live,
-    pub(super) secret_id: String,
+    pub(super) live: Live,
+    pub(super) vod: Vod,
     run: String,
     pushes: BTreeMap<String, Push>,
     /// Until when each is.
@@ -94,7 +94,7 @@ impl Cloud {
     pub fn new(config: &Config, run: &str) -> Self {
         Self {
             live: config.live.clone(),
-            secret_id: config.vod.secret_id.clone(),
+            vod: config.vod.clone(),
             run: run.to_owned(),
             pushes: BTreeMap::new(),
             forbidden: BTreeMap::new(),

@@ -192,7 +192,7 @@ pub fn parse(text: &str) -> Result<Vec<Step>, Fault> {
     }
 }
 
-/// Acts as the steps of the script that [`print`] makes of them.
+/// Acts as the steps of the script that [`print()`] makes of them.
 pub fn steps(acts: impl IntoIterator<Item = Act>) -> Vec<Step> {
     (1..).zip(acts).map(|(line, act)| Step { line, act }).collect()
 }
