@@ -6,3 +6,4 @@ pub mod engine;
 pub mod folder;
 pub mod serve;
 pub mod settings;
+pub mod simulate;

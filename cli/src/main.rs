@@ -7,7 +7,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -17,6 +17,15 @@ use cli::{
     folder::{self, Folder},
     serve::serve,
     settings,
+    simulate::{
+        cloud::Cloud as FakeCloud,
+        demonstration,
+        edge::{self, Remote},
+        notices::Retries,
+        play::Player,
+        script,
+        stage::{Memory, Stage},
+    },
 };
 use lambda_http::tracing::{
     self,
@@ -58,6 +67,8 @@ enum Command {
     Serve(Serve),
     /// Lists the settings.
     Settings,
+    /// Plays users and a live cloud before a server, for tests and demonstrations.
+    Simulate(Simulate),
 }
 
 #[derive(Args)]
@@ -82,11 +93,39 @@ struct Serve {
     endpoint: Option<String>,
 }
 
+#[derive(Args)]
+struct Simulate {
+    /// What happens, in the language of docs/simulate.md; - is the standard input; without it a demonstration.
+    script: Option<PathBuf>,
+    /// The server to play before.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// Plays before a server in this process, in memory, whose clock runs ahead where the script waits.
+    #[arg(long, conflicts_with_all = ["server", "api"])]
+    memory: bool,
+    /// The data folder of the server, where its settings are.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+    /// The settings of the server, if it was started with a file of them.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Answers the server's calls to the cloud at this address; without a script until it is stopped.
+    #[arg(long, value_name = "ADDR")]
+    api: Option<SocketAddr>,
+    /// After how many seconds a notice is sent again that was not taken.
+    #[arg(long, value_name = "SECONDS", default_value_t = Retries::OF_TODAY.seconds)]
+    retry_seconds: u64,
+    /// How often it is sent again.
+    #[arg(long, value_name = "TIMES", default_value_t = Retries::OF_TODAY.times)]
+    retries: u32,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Settings => say(&list_of_settings()).map_err(Into::into),
         Command::Serve(options) => run(options),
+        Command::Simulate(options) => simulate(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -99,7 +138,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
-    log();
+    log(LevelFilter::INFO);
     let from_environment = || environment(ENDPOINT).filter(|url| !url.is_empty() && !options.memory);
     let endpoint = options.endpoint.clone().or_else(from_environment);
     let on_disk = !options.memory && endpoint.is_none();
@@ -165,6 +204,57 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+#[tokio::main]
+async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
+    log(LevelFilter::WARN);
+    let settings = match &options.config {
+        Some(file) => settings::read(file)?,
+        None if options.memory => settings::invented(),
+        None => settings::read(&options.data.join("settings.toml")).map_err(|error| {
+            format!("{error}; start the server first, or say with --config what it was started with")
+        })?,
+    };
+    let config = settings::judge(&settings, environment)?;
+    let retries = Retries { times: options.retries, seconds: options.retry_seconds };
+    let run = format!("{:08x}", getrandom_u32());
+    let cloud = Arc::new(Mutex::new(FakeCloud::new(&config, &format!("{run}-"))));
+    let server = Remote::new(&options.server);
+    if let Some(address) = options.api {
+        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+        say(&format!("the cloud answers at http://{}\n", listener.local_addr()?))?;
+        let port = edge::serve(listener, Arc::clone(&cloud), server.clone(), retries);
+        match options.script {
+            Some(_) => drop(tokio::spawn(port)),
+            None => match port.await {},
+        }
+    }
+    let text = match &options.script {
+        None => demonstration(&run),
+        Some(file) if file.as_os_str() == "-" => io::read_to_string(io::stdin())?,
+        Some(file) => fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?,
+    };
+    let steps = script::parse(&text)?;
+    if options.memory {
+        let memory = Memory::new(config.clone(), now()).await?;
+        return play(Player::new(memory, cloud, &config, retries), &steps).await;
+    }
+    play(Player::new(server, cloud, &config, retries), &steps).await
+}
+
+/// Plays a script, and prints each line as it is done.
+async fn play(mut player: Player<impl Stage>, steps: &[script::Step]) -> Result<(), Box<dyn Error>> {
+    let mut printed = Ok(());
+    let tell = |line: &str| {
+        if printed.is_ok() {
+            printed = say(&format!("{line}\n"));
+        }
+    };
+    player.play(steps, tell).await?;
+    printed?;
+    say("all is as it should be\n")?;
+    Ok(())
+}
+
 /// The table, made if it is not there, and its lists counted again if the last run could not finish them.
 async fn table(
     engine: Option<&Engine>,
@@ -188,10 +278,10 @@ async fn table(
     Ok(table)
 }
 
-/// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it.
+/// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it, or else `level`.
 /// Nothing secret is in it down to `debug`; at `trace` the AWS SDK prints the requests to the table, with what they write.
-fn log() {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+fn log(level: LevelFilter) {
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
     let log = tracing::subscriber::fmt().with_env_filter(filter).with_target(false);
     log.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
 }

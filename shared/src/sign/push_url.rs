@@ -7,7 +7,9 @@
 //!
 //! The digest covers txTime as it is written in the URL. The original writes lower case; so do we.
 
-use super::{hex, hmac_sha256, md5_hex};
+use std::fmt;
+
+use super::{hex, hmac_sha256, matches, md5_hex};
 use crate::types::{Secret, StreamId, UnixSeconds, UserId};
 
 /// The business id of a Tencent live account and the domains it pushes to and plays from.
@@ -106,6 +108,36 @@ impl Domains {
         format!("rtmp://{push}/live/{stream}?bizid={bizid}{record}&txSecret={tx_secret}&txTime={tx_time}")
     }
 
+    /// Reads a push URL as the live cloud does: the inverse of [`push_url`](Self::push_url).
+    ///
+    /// ```
+    /// # use shared::{sign::push_url::{Domains, Fault}, types::{Secret, StreamId, UnixSeconds}};
+    /// # let domains = Domains { bizid: "8888".into(), push: "push.example".into(), play: String::new() };
+    /// # let (key, other) = (Secret::new("pushkey123"), Secret::new("another-key"));
+    /// let (stream, expiry) = (StreamId::parse("8888_alice").unwrap(), UnixSeconds(1_500_000_000));
+    /// let url = domains.push_url(&key, &stream, expiry, None);
+    /// assert_eq!(domains.read_push_url(&url, &key, expiry).unwrap().stream, "8888_alice");
+    /// assert_eq!(domains.read_push_url(&url, &key, expiry.plus(1)), Err(Fault::Expired(expiry)));
+    /// assert_eq!(domains.read_push_url(&url, &other, expiry), Err(Fault::Secret));
+    /// ```
+    pub fn read_push_url<'a>(&self, url: &'a str, key: &Secret, now: UnixSeconds) -> Result<PushUrl<'a>, Fault> {
+        let read = PushUrl::parse(url).ok_or(Fault::Shape)?;
+        if read.host != self.push {
+            return Err(Fault::Host);
+        }
+        if !read.stream.starts_with(&self.prefix()) {
+            return Err(Fault::Stream);
+        }
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let time = read.parameter("txTime").filter(is_number).ok_or(Fault::Time)?;
+        let expiry = u64::from_str_radix(time, 16).map(UnixSeconds).map_err(|_| Fault::Time)?;
+        let secret = read.parameter("txSecret").ok_or(Fault::Secret)?;
+        if !matches(&tx_secret(key, read.stream, time), secret) {
+            return Err(Fault::Secret);
+        }
+        if expiry < now { Err(Fault::Expired(expiry)) } else { Ok(read) }
+    }
+
     /// Where viewers play the stream as FLV over HTTP.
     pub fn flv_url(&self, stream: &str) -> String {
         format!("http://{}/live/{stream}.flv", self.play)
@@ -119,6 +151,67 @@ impl Domains {
     /// Where the other side of a joint broadcast plays the stream, before [`signed_play_url`].
     pub fn rtmp_url(&self, stream: &StreamId) -> String {
         format!("rtmp://{}/live/{stream}", self.play)
+    }
+}
+
+/// A push URL, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PushUrl<'a> {
+    /// The domain that is pushed to.
+    pub host: &'a str,
+    /// The path before the stream, `live` as a rule.
+    pub app: &'a str,
+    /// The stream.
+    pub stream: &'a str,
+    /// The query, without its `?`.
+    pub query: &'a str,
+}
+
+/// What is wrong with a push URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not `rtmp://<host>/<app>/<stream>?<query>`.
+    Shape,
+    /// Its host is not the push domain of the account.
+    Host,
+    /// Its stream does not begin with the business id of the account.
+    Stream,
+    /// It has no txTime, or one that is no hexadecimal number.
+    Time,
+    /// It expired at this second.
+    Expired(UnixSeconds),
+    /// It has no txSecret, or another than its stream and its txTime ask for.
+    Secret,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape => f.write_str("it is not rtmp://<host>/<app>/<stream>?<query>"),
+            Self::Host => f.write_str("its host is not the push domain"),
+            Self::Stream => f.write_str("its stream does not begin with the business id"),
+            Self::Time => f.write_str("its txTime is missing, or not hexadecimal"),
+            Self::Expired(at) => write!(f, "its txTime is past: it expired at {at}"),
+            Self::Secret => f.write_str("its txSecret is missing, or wrong"),
+        }
+    }
+}
+
+impl<'a> PushUrl<'a> {
+    /// Takes a push URL apart, or gives `None` if it is none.
+    pub fn parse(url: &'a str) -> Option<Self> {
+        let address = url.strip_prefix("rtmp://")?;
+        let (path, query) = address.split_once('?').unwrap_or((address, ""));
+        let (host, path) = path.split_once('/')?;
+        let (app, stream) = path.split_once('/')?;
+        let is_whole = ![host, app, stream].contains(&"") && !stream.contains('/');
+        is_whole.then_some(Self { host, app, stream, query })
+    }
+
+    /// A parameter of the query.
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
     }
 }
 
@@ -159,4 +252,40 @@ pub fn signed_play_url(url: &str, bizid: &str, key: &Secret, expiry: UnixSeconds
     let tx_time = tx_time(expiry);
     let tx_secret = tx_secret(key, stream, &tx_time);
     Some(format!("{base}?txSecret={tx_secret}&txTime={tx_time}&bizid={bizid}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_push_url_that_is_wrong_is_named() {
+        let domains = Domains { bizid: "8888".into(), push: "push.example".into(), play: String::new() };
+        let (key, now) = (Secret::new("pushkey123"), UnixSeconds(1_500_000_000));
+        let good = "rtmp://push.example/live/8888_alice?bizid=8888&txSecret=4e92aebb4b6c185abea7669adde8091b\
+                    &txTime=59685930";
+        let read = PushUrl { host: "push.example", app: "live", stream: "8888_alice", query: &good[36..] };
+        assert_eq!(domains.read_push_url(good, &key, now), Ok(read));
+        let faults = [
+            ("rtmp://", "http://", Fault::Shape),
+            ("/live/", "/", Fault::Shape),
+            ("/live/", "/live/more/", Fault::Shape),
+            ("8888_alice", "", Fault::Shape),
+            ("push.example", "play.example", Fault::Host),
+            ("8888_alice", "9999_alice", Fault::Stream),
+            ("alice", "bob", Fault::Secret),
+            ("4e92", "4e93", Fault::Secret),
+            ("txSecret", "secret", Fault::Secret),
+            ("txTime=59685930", "txTime=59685931", Fault::Secret),
+            ("txTime", "time", Fault::Time),
+            ("59685930", "soon", Fault::Time),
+            ("59685930", "", Fault::Time),
+            ("59685930", "+59685930", Fault::Time),
+            ("59685930", "10000000000000000", Fault::Time),
+        ];
+        for (part, other, fault) in faults {
+            let url = good.replacen(part, other, 1);
+            assert_eq!(domains.read_push_url(&url, &key, now), Err(fault), "{url}");
+        }
+    }
 }

@@ -1,0 +1,131 @@
+//! The sockets: a business server somewhere, and the port at which the cloud answers it.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use lambda_http::tracing;
+use shared::{
+    error::Chain,
+    http::{Client, Error},
+    lambda,
+    types::UnixSeconds,
+};
+use tokio::net::TcpListener;
+
+use super::{
+    cloud::Cloud,
+    notices::{PATH, Retries},
+    stage::{Answer, Stage, deliver},
+};
+
+/// The longest call to the cloud that is read.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How long the port pauses when the operating system gives it no connection.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// A business server somewhere, and the clock of this machine.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    client: Client,
+    base: String,
+}
+
+impl Remote {
+    /// The server at this address. Nothing is connected yet.
+    pub fn new(address: &str) -> Self {
+        Self { client: Client::unconnected(), base: address.trim_end_matches('/').to_owned() }
+    }
+}
+
+impl Stage for Remote {
+    fn now(&self) -> UnixSeconds {
+        lambda::now()
+    }
+
+    async fn wait(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, String> {
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").map_err(|error| error.to_string())?;
+        request.headers_mut().insert("content-type", "application/json");
+        match self.client.send(request, format!("{}{path}", self.base)).await {
+            Ok(body) => Ok(Answer { status: 200, body }),
+            Err(Error::Status(status)) => Ok(Answer { status, body: String::new() }),
+            Err(error @ (Error::Timeout | Error::Connection(_) | Error::Answer)) => {
+                Err(format!("{}: {}", self.base, Chain(&error)))
+            }
+        }
+    }
+}
+
+/// Answers the calls of the business server at a port, for ever. The notices that follow from them go to `server`.
+pub async fn serve(listener: TcpListener, cloud: Arc<Mutex<Cloud>>, server: Remote, retries: Retries) -> Infallible {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let (cloud, server) = (Arc::clone(&cloud), server.clone());
+        let service = service_fn(move |request| {
+            let (cloud, server) = (Arc::clone(&cloud), server.clone());
+            async move { Ok::<_, Infallible>(respond(&cloud, &server, retries, request).await) }
+        });
+        tokio::spawn(async move {
+            if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+}
+
+async fn respond(
+    cloud: &Mutex<Cloud>,
+    server: &Remote,
+    retries: Retries,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    // What cannot be read counts as no body: the cloud says what it misses in it.
+    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes().to_vec());
+    let request = Request::from_parts(head, body.unwrap_or_default());
+    let now = lambda::now();
+    let (answer, bodies) = {
+        let mut cloud = cloud.lock().unwrap_or_else(PoisonError::into_inner);
+        let (answer, notices) = cloud.answer(&request, now);
+        let key = cloud.key();
+        (answer, notices.iter().map(|notice| notice.body(now, &key)).collect::<Vec<_>>())
+    };
+    for body in bodies {
+        let server = server.clone();
+        tokio::spawn(async move {
+            match deliver(&server, PATH, body, retries).await {
+                Ok(answer) if answer.status == 200 => {}
+                Ok(answer) => tracing::warn!(answer.status, "a notice was not taken"),
+                Err(error) => tracing::warn!(error, "a notice was not taken"),
+            }
+        });
+    }
+    let mut response = Response::new(Full::new(Bytes::from(answer)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
