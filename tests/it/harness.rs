@@ -85,7 +85,8 @@ pub(crate) async fn program_over(http: SharedHttpClient, settings: impl Fn(&str)
     program_on(Table::new(engine::client(http), "mini-lvb"), settings).await
 }
 
-async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
+/// A fresh program on this table.
+pub(crate) async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
     let config = Config::read(|name| settings(name).or_else(|| setting(name)).map(str::to_owned)).unwrap();
     table.create_if_missing().await.unwrap();
     let now = Arc::new(AtomicU64::new(START));

@@ -7,6 +7,7 @@
 //! - [`identity_provider`]: a stand-in for a customer's identity provider
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
 //! - [`watch`]: what a program asks of its table, counted or held up
+//! - [`injector`]: faults between a program and its table
 //! - [`requests`]: one well-formed request for every command
 //! - one module per command: what it answers in each dialect, and each refusal that it can give
 //! - [`sessions`]: what a Gen-2 call must carry to be believed
@@ -15,6 +16,7 @@
 //! - [`oidc`]: which ID tokens of an identity provider are believed
 //! - [`lists`]: which rows the pages of the lists have, and what a page costs
 //! - [`concurrency`]: calls that come at the same time
+//! - [`faults`]: requests to the table that fail
 //! - [`defects`]: what was wrong with the Gen-2 original, and is not so here
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
@@ -32,6 +34,7 @@ mod concurrency;
 mod defects;
 mod engine;
 mod enter_group;
+mod faults;
 mod fetch_group_member_list;
 mod fetch_list;
 mod forbid_live;
@@ -50,6 +53,7 @@ mod get_vod_sign;
 mod harness;
 mod hostile;
 mod identity_provider;
+mod injector;
 mod lambda_runtime_api;
 mod lists;
 mod live_callback;
