@@ -59,7 +59,7 @@ impl Fault {
     ];
 
     /// Whether the table does what it was asked.
-    fn takes_effect(self) -> bool {
+    pub(crate) fn takes_effect(self) -> bool {
         match self {
             Self::BrokenLate | Self::AnswerLost | Self::ResetLate => true,
             Self::Overloaded | Self::Throttled | Self::Conflict | Self::Broken | Self::RequestLost | Self::Reset => {
