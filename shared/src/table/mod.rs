@@ -7,6 +7,7 @@
 mod accounts;
 mod additions;
 mod batch;
+mod doubt;
 pub mod keys;
 mod ledger;
 mod limits;
@@ -35,7 +36,7 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use self::additions::Additions;
+use self::{additions::Additions, doubt::Doubt};
 pub use self::{
     accounts::{Account, Changes, Created, Face},
     ledger::{Entry, Fate, Notice},
@@ -97,6 +98,7 @@ pub struct Table {
     client: Client,
     name: String,
     additions: Arc<Additions>,
+    doubt: Doubt,
 }
 
 /// What is left of a query: `None` if it has been answered whole.
@@ -169,7 +171,9 @@ fn parsed<T>(item: &Item, attribute: &str, parse: fn(&str) -> Option<T>) -> Resu
 impl Table {
     /// The table of this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into(), additions: Arc::default() }
+        let doubt = Doubt::default();
+        let client = Client::from_conf(client.config().to_builder().interceptor(doubt.clone()).build());
+        Self { client, name: name.into(), additions: Arc::default(), doubt }
     }
 
     /// One item, as it stands after every write that was acknowledged.

@@ -277,6 +277,7 @@ impl Table {
         change: impl Fn(&mut Standing) -> bool,
     ) -> Result<Standing> {
         for _ in 0..ATTEMPTS {
+            let doubts = self.doubt.so_far();
             let (mut before, room) = seen;
             before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             let mut after = before.clone();
@@ -293,7 +294,8 @@ impl Table {
             if self.write_standing(user, &before, &after, now).await? == Written::Done {
                 let work = Work { user, standing: &after, meaning: &is, rules, now };
                 self.write_out(&work, room, opening).await?;
-                return self.settle(user, &before, after, now).await;
+                let is_counted = before.unwritten.is_empty() && self.doubt.so_far() == doubts;
+                return self.settle(user, after, is_counted, now).await;
             }
             seen = self.standing_and_room(user).await?;
         }
@@ -320,19 +322,18 @@ impl Table {
         update.send(self, "write a timeline").await
     }
 
-    /// Writes that all of it is written out. What others left may have been counted or not: that stays to be looked at.
+    /// Writes that all of it is written out. Unless all rows are sure to be counted, the counts stay to be looked at.
     async fn settle(
         &self,
         user: &UserId,
-        before: &Standing,
         mut after: Standing,
+        is_counted: bool,
         now: UnixSeconds,
     ) -> Result<Standing> {
         if after.unwritten.is_empty() {
             return Ok(after);
         }
-        let is_alone = before.unwritten.is_empty();
-        after.unwritten.retain(|unwritten| !is_alone && unwritten.is_count());
+        after.unwritten.retain(|unwritten| !is_counted && unwritten.is_count());
         let update = write_work(Update::of(keys::timeline(user)), &after, now);
         let update = update.when("#revision = :seen").value(":seen", number(after.revision));
         // If others wrote since, they saw what was unwritten then, and settle it.
