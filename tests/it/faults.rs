@@ -72,10 +72,17 @@ const AGAIN: [Again; 3] = [Again::AtOnce, Again::After(1), Again::After(2)];
 #[derive(Clone, Copy, Debug)]
 struct Run {
     strike: Strike,
+    /// How many requests after it the same fault strikes again.
+    then: Option<usize>,
     again: Again,
 }
 
 impl Run {
+    fn strikes(&self) -> Vec<Strike> {
+        let then = self.then.map(|requests| Strike { at: self.strike.at + requests, ..self.strike });
+        [self.strike].into_iter().chain(then).collect()
+    }
+
     /// Whether it stands for all that have the same effect: of faults that nobody can tell apart each request meets one.
     fn is_of_some(&self) -> bool {
         let Strike { at, fault, .. } = self.strike;
@@ -233,7 +240,7 @@ impl Outcome {
     }
 
     /// What is not as it should be.
-    fn faults(&self, undisturbed: &Self) -> Vec<String> {
+    fn faults(&self, undisturbed: &Self, strikes: usize) -> Vec<String> {
         let mut faults = Vec::new();
         for name in self.parts.keys().chain(undisturbed.parts.keys()).collect::<BTreeSet<&String>>() {
             let (is, should_be) = (self.parts.get(name), undisturbed.parts.get(name));
@@ -245,10 +252,11 @@ impl Outcome {
         }
         for (name, should_be) in &undisturbed.counters {
             let is = self.counters.get(name).copied().unwrap_or(-1);
-            // One addition was hit: it was made once more, or its opposite was.
+            // An addition that was hit was made once more, or its opposite was.
+            let strikes = i64::try_from(strikes).unwrap();
             let is_only_added_to = name.contains("like");
-            let least = if is_only_added_to { *should_be } else { should_be - 1 };
-            if is < least.max(0) || is > should_be + 1 {
+            let least = if is_only_added_to { *should_be } else { should_be - strikes };
+            if is < least.max(0) || is > should_be + strikes {
                 faults.push(format!("{name} is {is} and should be {should_be}"));
             }
         }
@@ -279,7 +287,7 @@ async fn call(program: &Program, step: &Step) -> Result<(), String> {
 }
 
 /// Plays the story with a fault, or none; how many requests each step took, and what can be seen in the end.
-async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, String>, Option<String>) {
+async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, String>, Vec<String>) {
     /// How often somebody calls again: only the first time something is struck.
     const TRIES: usize = 3;
     let injector = Injector::default();
@@ -290,7 +298,7 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
         _ => None,
     });
     let program = program.await;
-    injector.arm(run.map(|run| run.strike));
+    injector.arm(run.iter().flat_map(Run::strikes).collect());
     let again = run.map_or(Again::AtOnce, |run| run.again);
     // What the cloud will call again, and after how many other calls.
     let mut owed: Vec<(usize, &Step)> = Vec::new();
@@ -329,7 +337,7 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
         trouble = trouble.or(answer.err().map(|answer| format!("{}, at last: still {answer}", step.name)));
     }
     let struck = injector.struck();
-    injector.arm(None);
+    injector.arm(vec![]);
     let outcome = match trouble {
         Some(trouble) => Err(trouble),
         None => Ok(look(&program, again).await),
@@ -455,7 +463,7 @@ fn all_runs(story: &[Step], spent: &[usize]) -> Vec<Run> {
                 for again in AGAIN {
                     // Apps call again at once, and nobody does for what heals by itself.
                     if (lasts == Lasts::ForTheCall && caller == Caller::Cloud) || again == Again::AtOnce {
-                        runs.push(Run { strike: Strike { at, fault, lasts }, again });
+                        runs.push(Run { strike: Strike { at, fault, lasts }, then: None, again });
                     }
                 }
             }
@@ -471,11 +479,16 @@ fn whatever_request_fails_in_whatever_way_nothing_is_lost_or_doubled() {
     let (spent, Ok(undisturbed), _) = undisturbed else { panic!("undisturbed: {:?}", undisturbed.1) };
     let requests: usize = spent.iter().sum();
     let mut runs = all_runs(&story, &spent);
-    // FAULTS=all; or some, of faults alike one each; or those whose names begin so: request 17 AnswerLost Once
+    // FAULTS=all; or some, of faults alike one each; or twice, those with another one soon after; or those whose names begin so: request 17 AnswerLost Once
     let wanted = variable("FAULTS");
     match wanted.as_deref() {
         Some("all") => {}
         Some("some") => runs.retain(Run::is_of_some),
+        Some("twice") => {
+            runs.retain(|run| run.is_of_some() && run.strike.lasts == Lasts::ForTheCall);
+            // Within the next calls, but for each request at another distance.
+            runs.iter_mut().for_each(|run| run.then = Some(1 + run.strike.at * 7 % 20));
+        }
         Some(one) => runs.retain(|run| run.strike.to_string().starts_with(one)),
         None => {
             runs.retain(Run::is_of_some);
@@ -497,13 +510,14 @@ fn whatever_request_fails_in_whatever_way_nothing_is_lost_or_doubled() {
     let mut failed = 0;
     for (run, (_, outcome, struck)) in runs.iter().zip(outcomes) {
         let faults = match outcome {
-            Ok(outcome) => outcome.faults(&undisturbed),
+            Ok(outcome) => outcome.faults(&undisturbed, run.strikes().len()),
             Err(trouble) => vec![trouble],
         };
         if !faults.is_empty() {
             failed += 1;
-            let struck: String = struck.unwrap_or_default().chars().take(400).collect();
-            writeln!(said, "{} {:?}: {struck}\n  {}", run.strike, run.again, faults.join("\n  ")).unwrap();
+            let struck: Vec<String> = struck.iter().map(|request| request.chars().take(400).collect()).collect();
+            writeln!(said, "{} {:?} {:?}: {}", run.strike, run.then, run.again, struck.join("\n  and ")).unwrap();
+            writeln!(said, "  {}", faults.join("\n  ")).unwrap();
         }
     }
     assert_eq!(failed, 0, "of {} runs:\n{said}", runs.len());

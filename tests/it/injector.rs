@@ -115,12 +115,12 @@ impl fmt::Display for Strike {
 #[derive(Debug, Default)]
 struct State {
     asked: usize,
-    strike: Option<Strike>,
-    struck: Option<String>,
-    is_away: bool,
+    strikes: Vec<Strike>,
+    struck: Vec<String>,
+    away: Option<Fault>,
 }
 
-/// Counts the requests that go through [`Injector::client`], and strikes one of them.
+/// Counts the requests that go through [`Injector::client`], and strikes some of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Injector(Arc<Mutex<State>>);
 
@@ -130,17 +130,17 @@ impl Injector {
     }
 
     /// Begins to count, and strikes when it is time.
-    pub(crate) fn arm(&self, strike: Option<Strike>) {
-        *self.state() = State { strike, ..State::default() };
+    pub(crate) fn arm(&self, strikes: Vec<Strike>) {
+        *self.state() = State { strikes, ..State::default() };
     }
 
-    /// How many requests there were.
+    /// How many requests there were, but for those while the table was away.
     pub(crate) fn asked(&self) -> usize {
         self.state().asked
     }
 
-    /// What the request was that was struck.
-    pub(crate) fn struck(&self) -> Option<String> {
+    /// What the requests were that were struck.
+    pub(crate) fn struck(&self) -> Vec<String> {
         self.state().struck.clone()
     }
 
@@ -148,11 +148,11 @@ impl Injector {
     pub(crate) async fn call_ended(&self) {
         /// More than the additions of a call take to give up, which nothing holds up.
         const TURNS: usize = 200;
-        if self.state().is_away {
+        if self.state().away.is_some() {
             for _ in 0..TURNS {
                 tokio::task::yield_now().await;
             }
-            self.state().is_away = false;
+            self.state().away = None;
         }
     }
 
@@ -172,18 +172,15 @@ impl Injector {
     /// The fault that hits the next request, and whether that is done all the same.
     fn next(&self, request: &HttpRequest) -> Option<(Fault, bool)> {
         let mut state = self.state();
+        if let Some(fault) = state.away {
+            return Some((fault, false));
+        }
         state.asked += 1;
-        let strike = state.strike?;
-        if state.is_away {
-            return Some((strike.fault, false));
-        }
-        if state.asked != strike.at {
-            return None;
-        }
-        state.is_away = strike.lasts == Lasts::ForTheCall;
+        let strike = state.strikes.iter().find(|strike| strike.at == state.asked).copied()?;
+        state.away = (strike.lasts == Lasts::ForTheCall).then_some(strike.fault);
         let operation = request.headers().get("x-amz-target").unwrap_or_default().rsplit('.').next().unwrap();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
-        state.struck = Some(format!("{operation} {body}"));
+        state.struck.push(format!("{operation} {body}"));
         Some((strike.fault, strike.fault.takes_effect()))
     }
 }
