@@ -91,7 +91,7 @@ impl Memory {
             let now = Arc::clone(&now);
             Box::new(move || UnixSeconds(now.load(Ordering::SeqCst)))
         };
-        let (cloud, oidc) = (cloud::Cloud::new(&config.live), config.oidc.as_ref().map(Provider::new));
+        let (cloud, oidc) = (cloud::Cloud::new(&config), config.oidc.as_ref().map(Provider::new));
         let app = App { cloud, oidc, table, clock, random: Box::new(getrandom_u32), config };
         Ok(Self { app, now })
     }
