@@ -22,6 +22,7 @@ mod streams;
 mod timelines;
 mod update;
 mod videos;
+mod work;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -38,6 +39,7 @@ use aws_sdk_dynamodb::{
 use self::additions::Additions;
 pub use self::{
     accounts::{Account, Changes, Created, Face},
+    keys::Work,
     ledger::{Entry, Fate, Notice},
     limits::Attempt,
     lists::Listed,
