@@ -326,14 +326,8 @@ async fn world() -> (String, String, Arc<Mutex<Cloud>>, Config) {
     let table = Table::new(Engine::in_memory().unwrap().client(), "mini-lvb");
     table.create_if_missing().await.unwrap();
     let (clock, random) = (Box::new(now), Box::new(getrandom_u32));
-    let app = App {
-        cloud: shared::cloud::Cloud::new(&config.live),
-        oidc: None,
-        table,
-        clock,
-        random,
-        config: config.clone(),
-    };
+    let app =
+        App { cloud: shared::cloud::Cloud::new(&config), oidc: None, table, clock, random, config: config.clone() };
     tokio::spawn(serve(Arc::new(app), listener, None, pending()));
     let remote = Remote::new(&format!("http://{server}/"));
     tokio::spawn(edge::serve(port, Arc::clone(&cloud), remote, Retries::NONE));

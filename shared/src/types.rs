@@ -6,7 +6,7 @@ use std::{
 };
 
 use time::{
-    OffsetDateTime,
+    OffsetDateTime, PrimitiveDateTime,
     macros::{datetime, format_description, offset},
 };
 
@@ -333,6 +333,19 @@ impl UnixSeconds {
     pub fn in_utc(self) -> String {
         let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
         self.moment().format(format).expect("every moment has these")
+    }
+
+    /// Reads a moment as ISO 8601 has it, UTC; `None` if it is none, or before 1970.
+    ///
+    /// ```
+    /// use shared::types::UnixSeconds;
+    /// assert_eq!(UnixSeconds::from_utc("2020-02-29T23:59:59Z"), Some(UnixSeconds(1_583_020_799)));
+    /// assert_eq!(UnixSeconds::from_utc("2020-13-01T00:00:00Z"), None);
+    /// ```
+    pub fn from_utc(text: &str) -> Option<Self> {
+        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+        let moment = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
+        u64::try_from(moment.unix_timestamp()).ok().map(Self)
     }
 
     /// The day, UTC.

@@ -228,8 +228,8 @@ async fn a_call_that_is_given_up_while_it_counts_takes_nothing_with_it() {
         open_room(&program, user, "t").await;
     }
     let (counting, release) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
-    // The first write moves the room, the next one counts it.
-    watch.interrupt("UpdateItem", 1, {
+    // The first write says what is to be done, the next moves the room, and the third counts it.
+    watch.interrupt("UpdateItem", 2, {
         let (counting, release) = (Arc::clone(&counting), Arc::clone(&release));
         move || async move {
             counting.notify_one();

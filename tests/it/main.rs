@@ -72,6 +72,7 @@ mod runtime;
 mod sessions;
 mod stand_in;
 mod steps;
+mod sweep;
 mod upload_room;
 mod upload_ugc;
 mod upload_user_info;

@@ -16,7 +16,7 @@ use crate::{
     table::{Entry, Fate, Notice, Owner, Standing, Step},
     timeline::{End, Evidence, Lane, Recording},
     types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
-    wire::{Dialect, Params},
+    wire::Params,
 };
 
 /// The longest recording that is believed: a file ends with its push, and no push lasts longer.
@@ -82,7 +82,7 @@ impl Command for LiveCallback {
                 params.optional("streamId")?.ok_or(Error::InvalidParam { name: "stream_id", reason: "is missing" })?
             }
         };
-        let body = params.text();
+        let body = params.text().trim_ascii();
         if body.len() > MOST_BYTES {
             return Err(Error::InvalidParam { name: "the notice", reason: "is too long" });
         }
@@ -107,8 +107,8 @@ impl Command for LiveCallback {
 }
 
 /// Does again what follows from a notice of the ledger, and says what became of it.
-pub(crate) async fn apply(app: &App, entry: &Entry) -> Result<Fate, Error> {
-    let params = Params::read(Dialect::Callback, entry.notice.body.clone().into_bytes())?;
+pub async fn apply(app: &App, entry: &Entry) -> Result<Fate, Error> {
+    let params = Params::of_notice(&entry.notice.body)?;
     let kind = params.number_or_text("event_type")?;
     match settle(app, entry, event(&params, &kind)).await {
         Err(error) if !error.is_internal() => Ok(Fate::Dropped(error.to_string())),

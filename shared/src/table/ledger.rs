@@ -111,8 +111,11 @@ impl Table {
             }
             Outcome::Unmet(known) => {
                 let again = Update::of(keys::notice(&notice.stream, &notice.id)).add("times", 1);
+                let again = if notice.is_late { again } else { again.remove("late") };
                 again.when("attribute_exists(PK)").send(self, CONTEXT).await?;
-                Entry::read(&known)
+                let mut entry = Entry::read(&known)?;
+                entry.notice.is_late &= notice.is_late;
+                Ok(entry)
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Which files belong together the [`timeline`](crate::timeline) says; here the rows are written that follow from it. A
 //! file that is a part of another's replay leads to that one, so that it is known, and found.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use super::{
     Item, Listed, Result, Table, contended, counter_in, damaged, keys,
     lists::{Change, List, Position, Series, counts_kept_until},
@@ -25,6 +27,9 @@ pub(super) const REPLAYS: List = List { tree: TREE, series: Series::All, partiti
 const ATTEMPTS: u32 = 8;
 /// The most parts that a replay is kept with.
 const MOST_PARTS: usize = 200;
+
+/// Why a replay is kept out of the lists: its owner hid it, or deleted it, or was banned.
+const KEPT_OUT: [&str; 3] = ["hidden", "deleted", "withheld"];
 
 /// What remains of a live.
 #[derive(Clone, Debug)]
@@ -147,14 +152,57 @@ impl Table {
                     .set("live_likes", number(totals.likes))
                     .set_text("screenshot", &totals.screenshot);
             }
-            let is_kept_out = ["hidden", "deleted"].iter().any(|reason| row.contains_key(*reason));
+            let is_withheld = work.standing.ban.as_ref().is_some_and(|ban| ban.hides_replays);
+            if is_withheld {
+                update = update.set("withheld", AttributeValue::Bool(true));
+            }
+            let is_kept_out = is_withheld || KEPT_OUT.iter().any(|reason| row.contains_key(*reason));
             let is_listed = !is_kept_out && replay.seconds() > work.rules.replay_min_seconds;
             let place = is_listed.then_some((replay.end, &replay.file));
-            if self.place_replay(update, &row, place, work.rules).await? == Written::Done {
+            if self.place_replay(update, &row, place, work.rules, work.now).await? == Written::Done {
                 return Ok(());
             }
         }
         Err(contended(CONTEXT))
+    }
+
+    /// Takes all replays of a user out of the lists, or lets them in again, as far as it is for their ban.
+    pub(crate) async fn withhold_replays(
+        &self,
+        user: &UserId,
+        withheld: bool,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let request = self
+            .client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :user AND begins_with(SK, :replay)")
+            .expression_attribute_values(":user", text(keys::user_partition(user)))
+            .expression_attribute_values(":replay", text(keys::REPLAY_PREFIX));
+        for mut row in self.query(request, usize::MAX, "read replays").await? {
+            if row.contains_key("part_of") || row.contains_key("withheld") == withheld {
+                continue;
+            }
+            let replay = Replay::read(&row)?;
+            let update = Update::of(keys::replay(user, &replay.file)).when("attribute_exists(PK)");
+            let was = row.clone();
+            let update = if withheld {
+                row.insert("withheld".to_owned(), AttributeValue::Bool(true));
+                update.set("withheld", AttributeValue::Bool(true))
+            } else {
+                row.remove("withheld");
+                update.remove("withheld")
+            };
+            let is_kept_out = KEPT_OUT.iter().any(|reason| row.contains_key(*reason));
+            let is_long = replay.ended_at.0.saturating_sub(replay.started_at.0) > rules.replay_min_seconds;
+            let place = (!is_kept_out && is_long).then_some((replay.ended_at, &replay.file));
+            if self.place_replay(update, &was, place, rules, now).await? == Written::Unmet {
+                return Err(contended("withhold a replay"));
+            }
+        }
+        Ok(())
     }
 
     /// Writes that a file is a part of a replay that another file names.
@@ -167,7 +215,7 @@ impl Table {
                 return Ok(());
             }
             let update = work.row(key.clone()).set("part_of", text(replay.file.as_str()));
-            if self.place_replay(update, &row, None, work.rules).await? == Written::Done {
+            if self.place_replay(update, &row, None, work.rules, work.now).await? == Written::Done {
                 return Ok(());
             }
         }
@@ -197,6 +245,7 @@ impl Table {
         row: &Item,
         place: Option<(UnixSeconds, &FileId)>,
         rules: &Rules,
+        now: UnixSeconds,
     ) -> Result<Written> {
         let before = place_of(row)?;
         let position = place.map(|(end, file)| Position::of(end, file.as_str()));
@@ -207,15 +256,14 @@ impl Table {
             }
             (None, _) | (_, None) => update.remove(keys::LIST).remove(keys::POSITION),
         };
-        let as_seen = ["hidden", "deleted", keys::POSITION].into_iter().fold(update, |update, attribute| {
-            match row.get(attribute) {
+        let as_seen =
+            KEPT_OUT.into_iter().chain([keys::POSITION]).fold(update, |update, attribute| match row.get(attribute) {
                 Some(seen) => {
                     let update = update.when(&format!("#{attribute} = :seen_{attribute}"));
                     update.value(&format!(":seen_{attribute}"), seen.clone())
                 }
                 None => update.when(&format!("attribute_not_exists(#{attribute})")),
-            }
-        });
+            });
         if as_seen.send(self, "write a replay").await? == Written::Unmet {
             return Ok(Written::Unmet);
         }
@@ -224,7 +272,7 @@ impl Table {
             let moves = moves.into_iter().filter_map(|(place, by)| Some((Series::All, place?, by)));
             let end = place.map_or(UnixSeconds(0), |(end, _)| end);
             let expires_at = place.map(|_| counts_kept_until(end, rules.replay_window_seconds));
-            self.count(TREE, &moves.collect::<Vec<Change>>(), expires_at).await?;
+            self.count(TREE, &moves.collect::<Vec<Change>>(), expires_at, now).await?;
         }
         Ok(Written::Done)
     }

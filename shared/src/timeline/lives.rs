@@ -86,6 +86,12 @@ impl Timeline {
         lanes.into_iter().flat_map(|lane| self.lives_of(lane, grace)).collect()
     }
 
+    /// The second of the last word on the user's own stream.
+    pub fn last_word(&self) -> UnixSeconds {
+        let pushes = self.pushes.iter().filter(|push| push.lane == Lane::Own).map(Push::last_word);
+        UnixSeconds(pushes.chain(self.marks.iter().map(|mark| mark.at.0)).max().unwrap_or(0))
+    }
+
     /// Whether the user's own stream runs.
     pub fn is_on(&self) -> bool {
         self.stretches(&Lane::Own).last().is_some_and(|stretch| stretch.end.is_none())
@@ -138,7 +144,11 @@ impl Timeline {
             let (next, end) = match (word, running) {
                 (Word::Start(push), _) => (Some(Some(push)), End::Stopped),
                 (Word::On, None) => (Some(None), End::Stopped),
-                (Word::End(push), Some(Some(other))) if other.name != push.name && push.started().is_some() => continue,
+                (Word::End(push), Some(Some(other)))
+                    if other.name != push.name && push.start < other.started() && push.start.is_some() =>
+                {
+                    continue;
+                }
                 (Word::End(_), Some(_)) => (None, End::Stopped),
                 (Word::Off(end), Some(_)) => (None, end),
                 (Word::On, Some(_)) | (Word::End(_) | Word::Off(_), None) => continue,

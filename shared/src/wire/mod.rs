@@ -125,6 +125,11 @@ impl fmt::Debug for Params {
 }
 
 impl Params {
+    /// Reads the body of a notice again that has been kept.
+    pub(crate) fn of_notice(body: &str) -> Result<Self, Error> {
+        Self::read(Dialect::Callback, body.as_bytes().to_vec())
+    }
+
     /// Reads a body.
     ///
     /// Gen 1 and the callback refuse a body that is too long, is no JSON, or is JSON that PHP takes for false; in Gen 2
