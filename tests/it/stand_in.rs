@@ -46,7 +46,7 @@ pub(crate) struct StandIn {
 
 impl StandIn {
     /// Begins to answer, at the address that is given with it, which has no path.
-    async fn listen(manner: Manner) -> (Self, String) {
+    pub(crate) async fn listen(manner: Manner) -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (arrived, manner) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(manner)));
