@@ -9,9 +9,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use aws_sdk_dynamodb::config::{
-    ConfigBag, Intercept, RuntimeComponents, interceptors::FinalizerInterceptorContextRef,
-};
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, interceptors::FinalizerInterceptorContextRef};
 use aws_smithy_runtime_api::box_error::BoxError;
 
 /// How many requests there were of which nobody said whether they were done.

@@ -37,7 +37,6 @@ use aws_sdk_dynamodb::{
     },
 };
 
-use self::{additions::Additions, doubt::Doubt};
 pub use self::{
     accounts::{Account, Changes, Created, Face},
     keys::Work,
@@ -53,6 +52,7 @@ pub use self::{
     timelines::{Ban, Standing, Step},
     videos::Video,
 };
+use self::{additions::Additions, doubt::Doubt};
 use crate::types::UnixSeconds;
 
 /// The table could not answer: what was asked, and why not.

@@ -366,13 +366,7 @@ impl Table {
     }
 
     /// Writes that all of it is written out. Unless all rows are sure to be counted, the counts stay to be looked at.
-    async fn settle(
-        &self,
-        user: &UserId,
-        mut after: Standing,
-        is_counted: bool,
-        now: UnixSeconds,
-    ) -> Result<Standing> {
+    async fn settle(&self, user: &UserId, mut after: Standing, is_counted: bool, now: UnixSeconds) -> Result<Standing> {
         if after.unwritten.is_empty() {
             return Ok(after);
         }
