@@ -334,7 +334,7 @@ const CALLS: [(&str, &[&str]); 28] = [
     ("RequestPlayUrlWithSignForLinkMic", &[r#""userid":"b","originStreamUrl":"rtmp://h/live/8888_a""#]),
     ("MergeVideoStream", &[r#""userid":"a","mergeparams":{}"#]),
     ("ReportUser", &[r#""userid":"b","hostuserid":"a""#]),
-    ("ForbidLive", &[r#""userid":"a","forbidflag":1"#]),
+    ("ForbidLive", &[r#""userid":"a","forbidflag":1,"hide_replays":1"#, r#""userid":"a","forbidflag":0"#]),
     ("upload_room", &[r#""userid":"alice","title":"t""#; 2]),
     ("get_vod_list", &[r#""userid":"alice","index":0,"count":10"#]),
     ("get_ugc_list", &[r#""userid":"alice","index":0,"count":10"#]),

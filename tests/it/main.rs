@@ -32,6 +32,7 @@ mod change_status;
 mod cloud;
 mod concurrency;
 mod defects;
+mod defects_gen1;
 mod engine;
 mod enter_group;
 mod faults;

@@ -10,6 +10,7 @@ use super::{Command, Names, Nothing};
 use crate::{
     app::App,
     auth::Notice as Signed,
+    ban,
     config::Moderation,
     error::Error,
     sign::md5_hex,
@@ -338,6 +339,9 @@ async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
         is_news
     };
     app.table.change(user, &app.config.rules, app.now(), apply).await?;
+    if policy == Moderation::End && ban::carry_out(app, user).await.is_err() {
+        tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");
+    }
     Ok(())
 }
 

@@ -189,13 +189,14 @@ impl Standing {
     fn read(item: Option<&Item>, room: Option<&Room>) -> Result<Self> {
         let Some(item) = item else {
             let mut timeline = Timeline::default();
+            let ban = room.filter(|room| room.banned).map(|_| Ban::default());
             if let Some(room) = room {
                 timeline.add(Evidence::Opened(room.opened_at));
                 if room.is_on() {
                     timeline.add(Evidence::On(room.opened_at));
                 }
             }
-            return Ok(Self { timeline, ..Self::default() });
+            return Ok(Self { timeline, ban, ..Self::default() });
         };
         let record: Record = serde_json::from_str(text_in(item, "timeline")?).map_err(|_| damaged("timeline"))?;
         let unwritten = match item.get("unwritten") {

@@ -130,7 +130,9 @@ impl Timeline {
         let mut words: Vec<(Told, Word<'_>)> = Vec::new();
         for push in self.pushes.iter().filter(|push| push.lane == *lane) {
             words.extend(push.started().map(|start| (start, Word::Start(push))));
-            words.extend(push.end.map(|end| (end, Word::End(push))));
+            // Not before its start, whatever the clocks say.
+            let end = push.end.map(|end| push.start.map_or(end, |start| Told(end.0.max(start.0), end.1)));
+            words.extend(end.map(|end| (end, Word::End(push))));
         }
         if *lane == Lane::Own {
             let marks = self.marks.iter();
