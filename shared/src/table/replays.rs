@@ -134,7 +134,7 @@ impl Table {
                 .set("ended_at", moment(replay.end))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
                 .set_text("hls_url", replay.hls_url().unwrap_or_default())
-                .set("parts", text(with_known(replay, parts_of(&row)?)?))
+                .set("parts", text(with_known(work, replay, parts_of(&row)?)?))
                 .remove("part_of");
             if !row.contains_key("title") {
                 update = self.describe(work, replay, update).await?;
@@ -269,8 +269,9 @@ impl Table {
 }
 
 /// The parts of a replay, and those that its row knows and the timeline has forgotten.
-fn with_known(replay: &Entry, known: Vec<Part>) -> Result<String> {
-    let is_forgotten = |part: &Part| !replay.parts.iter().any(|other| other.file == part.file);
+fn with_known(work: &Work<'_>, replay: &Entry, known: Vec<Part>) -> Result<String> {
+    // One that the timeline knows, and not as a part of this replay, belongs to another one by now.
+    let is_forgotten = |part: &Part| !work.standing.timeline.has_file(&part.file);
     let mut parts: Vec<Part> = known.into_iter().filter(is_forgotten).chain(replay.parts.iter().cloned()).collect();
     parts.sort_by_key(|part| part.start);
     parts.truncate(MOST_PARTS);
