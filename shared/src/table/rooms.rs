@@ -305,9 +305,11 @@ impl Table {
             return Ok(());
         }
         let say = |standing: &mut Standing| {
+            if standing.ban.is_some() {
+                return false;
+            }
+            // Kept also where it changes nothing: what was before it may not have been told yet.
             let evidence = match status {
-                // What runs already runs on.
-                Status::Online if standing.timeline.is_on() || standing.ban.is_some() => return false,
                 Status::Online => Evidence::On(now),
                 Status::Offline => Evidence::Off(now, End::Left),
             };
@@ -321,7 +323,8 @@ impl Table {
         let seen = self.standing_and_room(user).await?;
         let Some(room) = seen.1.clone() else { return Ok(None) };
         let judge = |standing: &mut Standing| {
-            if ban.is_some() && standing.timeline.is_on() {
+            // Also of what is not known to run: its start may come late.
+            if ban.is_some() {
                 standing.timeline.add(Evidence::Off(now, End::Banned));
             }
             standing.ban = ban.clone();
