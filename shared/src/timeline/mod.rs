@@ -7,6 +7,8 @@
 
 mod lives;
 mod replays;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
