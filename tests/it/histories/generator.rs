@@ -289,9 +289,14 @@ impl Roads {
         let end = acts.last().map_or(START, |(at, _)| *at) + dice.pick(&[0, 1, 100]);
         let mut steps: Vec<Step> = Vec::new();
         for (at, act) in acts {
-            let open = steps.last_mut().filter(|step| !step.look && step.acts.len() < 6 && may_join(&step.acts, &act));
-            match open {
-                Some(step) if dice.chance(self.together) => {
+            let earlier = &steps[..steps.len().saturating_sub(1)];
+            let can_join = steps.last().is_some_and(|step| {
+                let all = || step.acts.iter().chain([&act]);
+                let is_new = |act: &Act| !is_entry(act) || earlier.iter().all(|step| !step.acts.contains(act));
+                !step.look && step.acts.len() < 6 && may_join(&step.acts, &act) && all().all(is_new)
+            });
+            match steps.last_mut() {
+                Some(step) if can_join && dice.chance(self.together) => {
                     step.at = at;
                     step.acts.push(act);
                 }
@@ -316,7 +321,6 @@ fn may_join(acts: &[Act], act: &Act) -> bool {
         (Act::Tell { user, notice, .. }, Act::Tell { user: also, notice: next, .. }) => {
             user != also || notice == next || turns_at(notice).is_none() || turns_at(notice) != turns_at(next)
         }
-        // A call that comes again while it is being worked on is counted for that moment, and so in the peak.
         (Act::Enter { .. }, Act::Enter { .. }) => other != act,
         (Act::Enter { .. } | Act::Like { .. }, Act::Like { .. })
         | (Act::Like { .. }, Act::Enter { .. })
@@ -333,6 +337,12 @@ fn may_join(acts: &[Act], act: &Act) -> bool {
             _,
         ) => false,
     })
+}
+
+/// Whether a viewer comes. One who is in already is counted twice while that is found out, so others who come in that
+/// very moment may find a higher peak.
+fn is_entry(act: &Act) -> bool {
+    matches!(act, Act::Enter { .. })
 }
 
 /// The second at which a notice turns a stream on or off.

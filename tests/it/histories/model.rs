@@ -74,7 +74,8 @@ pub(super) struct Live {
     pub(super) start: u64,
     pub(super) end: Option<(u64, &'static str)>,
     pub(super) show: u64,
-    pub(super) totals: Totals,
+    /// `None` if nothing says what they are: a live that was told of when its show was over.
+    pub(super) totals: Option<Totals>,
 }
 
 /// What a live came to, or a show so far.
@@ -352,7 +353,8 @@ impl User {
                 continue;
             }
             let stream = if stream == self.own_stream() { String::new() } else { stream.to_owned() };
-            lives.push(Live { stream, start, end, show, totals: Totals::default() });
+            let totals = (!stream.is_empty()).then(Totals::default);
+            lives.push(Live { stream, start, end, show, totals });
         }
         lives
     }
@@ -368,21 +370,19 @@ impl User {
     fn follow(&mut self) {
         let before = std::mem::take(&mut self.lives);
         let mut lives: Vec<Live> = self.streams().iter().flat_map(|stream| self.lives_of(stream)).collect();
+        let is_gone = |old: &Live| !lives.iter().any(|live| (&live.stream, live.start) == (&old.stream, old.start));
+        let gone: Vec<Live> = before.iter().filter(|old| is_gone(old)).cloned().collect();
         // What is counted is counted in the room, whose stream is the user's own.
-        for live in lives.iter_mut().filter(|live| live.end.is_some() && live.stream.is_empty()) {
-            let same = before.iter().find(|old| {
-                (&old.stream, old.start, old.end, old.show) == (&live.stream, live.start, live.end, live.show)
-            });
-            live.totals = match same {
-                Some(old) => old.totals,
-                None if live.show == self.show() => self.totals,
-                None => {
-                    let end = |live: &Live| live.end.map_or(u64::MAX, |(end, _)| end);
-                    let was = before
-                        .iter()
-                        .filter(|old| old.stream == live.stream && old.start <= end(live) && live.start <= end(old));
-                    was.map(|old| old.totals).max_by_key(|totals| (totals.visits, totals.likes)).unwrap_or_default()
-                }
+        for live in lives.iter_mut().filter(|live| live.stream.is_empty()) {
+            let is_same = |old: &&Live| old.stream.is_empty() && old.start == live.start;
+            let old = before.iter().find(is_same);
+            let is_as_it_was = old.is_some_and(|old| (old.end, old.show) == (live.end, live.show));
+            let are_new = live.end.is_some() && !is_as_it_was && live.show == self.show();
+            live.totals = if are_new {
+                Some(self.totals)
+            } else {
+                let was = gone.iter().filter(|old| old.stream.is_empty() && old.show == live.show).chain(old);
+                was.filter_map(|old| old.totals).max_by_key(|totals| (totals.visits, totals.likes))
             };
         }
         lives.sort_by(|a, b| (a.start, &a.stream).cmp(&(b.start, &b.stream)));
@@ -442,7 +442,7 @@ impl User {
             start,
             end,
             titles: self.titles.get(&show).cloned().unwrap_or_default(),
-            likes: live.map_or(Some(0), |live| live.end.map(|_| live.totals.likes)),
+            likes: live.map_or(Some(0), |live| live.end.and(live.totals).map(|totals| totals.likes)),
             play_urls: urls(false),
             hls_urls: urls(true),
         }
