@@ -380,6 +380,8 @@ impl User {
             let are_new = live.end.is_some() && !is_as_it_was && live.show == self.show();
             live.totals = if are_new {
                 Some(self.totals)
+            } else if is_as_it_was {
+                old.and_then(|old| old.totals)
             } else {
                 let was = gone.iter().filter(|old| old.stream.is_empty() && old.show == live.show).chain(old);
                 was.filter_map(|old| old.totals).max_by_key(|totals| (totals.visits, totals.likes))
