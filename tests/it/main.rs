@@ -18,6 +18,7 @@
 //! - [`concurrency`]: calls that come at the same time
 //! - [`faults`]: requests to the table that fail
 //! - [`defects`]: what was wrong with the Gen-2 original, and is not so here
+//! - [`histories`]: made-up broadcasts by the hundred, told in many orders, against a model of decision 13
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
 //! - [`phone`]: a day in the life of a Gen-2 app, against the local server and against the functions
@@ -52,6 +53,7 @@ mod get_user_info;
 mod get_vod_list;
 mod get_vod_sign;
 mod harness;
+mod histories;
 mod hostile;
 mod identity_provider;
 mod injector;

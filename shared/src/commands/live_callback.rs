@@ -99,7 +99,9 @@ impl Command for LiveCallback {
         // A name that no stream can have: to be told of it again would not make it one.
         let Some(stream) = StreamId::parse(&self.stream) else { return Ok(Nothing {}) };
         let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late() };
-        let entry = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
+        let mut entry = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
+        // One that came late once and comes again in time counts, and so does one that came in time before.
+        entry.notice.is_late &= signed.is_late();
         match entry.fate {
             Fate::Applied(_) => Ok(Nothing {}),
             Fate::Open | Fate::Parked | Fate::Dropped(_) => settle(app, &entry, self.event).await.map(|_| Nothing {}),

@@ -125,8 +125,15 @@ impl Table {
         self.get(keys::show(user, opened_at), "read a show").await?.as_ref().map(ShowRow::read).transpose()
     }
 
-    /// Writes a live. One that ended takes along what the room came to, if the room is still open for its show.
-    pub(super) async fn write_live(&self, work: &Work<'_>, live: &Live, room: Option<&Room>) -> Result<()> {
+    /// Writes a live. One that ended takes along what the room came to, if the room is still open for its show; else
+    /// what those came to of its show that are gone, since it is what they were.
+    pub(super) async fn write_live(
+        &self,
+        work: &Work<'_>,
+        live: &Live,
+        room: Option<&Room>,
+        gone: &[&str],
+    ) -> Result<()> {
         let stream = match &live.lane {
             Lane::Own => "",
             Lane::RoomService(stream) => stream,
@@ -142,10 +149,14 @@ impl Table {
             Some((end, why)) => update.set("ended_at", moment(end)).set("reason", text(why.name())),
             None => update.remove("ended_at").remove("reason"),
         };
-        let of_this =
-            room.filter(|room| live.end.is_some() && live.lane == Lane::Own && live.show == Some(room.opened_at));
-        let update = match of_this {
-            Some(Room { totals, .. }) => update
+        let is_current = room.is_some_and(|room| live.show == Some(room.opened_at));
+        let totals = match room {
+            _ if live.lane != Lane::Own || live.end.is_none() && is_current => None,
+            Some(room) if is_current => Some(room.totals.clone()),
+            Some(_) | None => self.totals_of_gone(work, live, gone).await?,
+        };
+        let update = match totals {
+            Some(totals) => update
                 .set("peak", number(totals.peak))
                 .set("visits", number(totals.visits))
                 .set("likes", number(totals.likes))
@@ -153,6 +164,18 @@ impl Table {
             None => update,
         };
         update.send(self, "write a live").await.map(|_| ())
+    }
+
+    /// What lives of the same show came to that are about to be deleted; `None` if there are none.
+    async fn totals_of_gone(&self, work: &Work<'_>, live: &Live, gone: &[&str]) -> Result<Option<Totals>> {
+        let own = keys::live_place(live.start, &live.lane);
+        let mut rows = Vec::new();
+        for place in gone.iter().copied().chain((!gone.is_empty()).then_some(own.as_str())) {
+            rows.extend(self.get(keys::live(work.user, place), "read a live").await?);
+        }
+        let rows = rows.iter().map(LiveRow::read).collect::<Result<Vec<LiveRow>>>()?;
+        let rows = rows.into_iter().filter(|row| row.stream.is_empty() && Some(row.show) == live.show);
+        Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes)))
     }
 
     /// Deletes a live that is a part of another one, as it turned out.

@@ -139,11 +139,9 @@ impl Table {
                 .set("ended_at", moment(replay.end))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
                 .set_text("hls_url", replay.hls_url().unwrap_or_default())
-                .set("parts", text(with_known(replay, parts_of(&row)?)?))
+                .set("parts", text(with_known(work, replay, parts_of(&row)?)?))
                 .remove("part_of");
-            if !row.contains_key("title") {
-                update = self.describe(work, replay, update).await?;
-            }
+            update = self.describe(work, replay, &row, update).await?;
             if let Some(live) = live.filter(|live| live.end.is_some() && live.lane == Lane::Own) {
                 let totals = self.totals(work.user, live).await?;
                 update = update
@@ -222,14 +220,18 @@ impl Table {
         Err(contended(CONTEXT))
     }
 
-    /// Says what a replay is called that has no name yet: as its show was, or if that is long ago, as the room is now.
-    async fn describe(&self, work: &Work<'_>, replay: &Entry, update: Update) -> Result<Update> {
+    /// Says what a replay is called: as its show was, which may be another one than before. If that is long ago it stays
+    /// as it is called, or is called as the room is now.
+    async fn describe(&self, work: &Work<'_>, replay: &Entry, row: &Item, update: Update) -> Result<Update> {
         let show = match replay.show {
             Some(opened_at) => self.show(work.user, opened_at).await?,
             None => None,
         };
         if let Some(show) = show {
             return Ok(show.profile.write(update).set_text("title", show.title.as_str()));
+        }
+        if row.contains_key("title") {
+            return Ok(update);
         }
         Ok(match self.room(work.user).await? {
             Some(room) => room.profile.write(update).set_text("title", room.title.as_str()),
@@ -317,8 +319,9 @@ impl Table {
 }
 
 /// The parts of a replay, and those that its row knows and the timeline has forgotten.
-fn with_known(replay: &Entry, known: Vec<Part>) -> Result<String> {
-    let is_forgotten = |part: &Part| !replay.parts.iter().any(|other| other.file == part.file);
+fn with_known(work: &Work<'_>, replay: &Entry, known: Vec<Part>) -> Result<String> {
+    // One that the timeline knows, and not as a part of this replay, belongs to another one by now.
+    let is_forgotten = |part: &Part| !work.standing.timeline.has_file(&part.file);
     let mut parts: Vec<Part> = known.into_iter().filter(is_forgotten).chain(replay.parts.iter().cloned()).collect();
     parts.sort_by_key(|part| part.start);
     parts.truncate(MOST_PARTS);

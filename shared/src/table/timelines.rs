@@ -142,6 +142,13 @@ impl Unwritten {
         }
     }
 
+    fn live(&self) -> Option<&str> {
+        match self {
+            Self::Live(place) => Some(place),
+            Self::Room | Self::File(_) | Self::Count(..) => None,
+        }
+    }
+
     fn is_count(&self) -> bool {
         matches!(self, Self::Count(..))
     }
@@ -388,13 +395,13 @@ impl Table {
         }
         let place = |live: &Live| keys::live_place(live.start, &live.lane);
         let lives: BTreeMap<String, &Live> = meaning.lives.iter().map(|live| (place(live), live)).collect();
-        for unwritten in &standing.unwritten {
-            if let Unwritten::Live(place) = unwritten {
-                match lives.get(place) {
-                    Some(live) => self.write_live(work, live, room.as_ref()).await?,
-                    None => self.delete_live(work, place).await?,
-                }
-            }
+        let unwritten = standing.unwritten.iter().filter_map(Unwritten::live);
+        let (written, gone): (Vec<&str>, Vec<&str>) = unwritten.partition(|place| lives.contains_key(*place));
+        for live in written.into_iter().filter_map(|place| lives.get(place)) {
+            self.write_live(work, live, room.as_ref(), &gone).await?;
+        }
+        for place in gone {
+            self.delete_live(work, place).await?;
         }
         for replay in &meaning.replays {
             let is_unwritten = |file: &FileId| standing.unwritten.contains(&Unwritten::File(file.clone()));

@@ -7,6 +7,8 @@
 
 mod lives;
 mod replays;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -271,7 +273,8 @@ impl Timeline {
         self.draw_together(&lives, grace);
         let oldest = self.files.iter().map(|file| file.part.start);
         let oldest = oldest.chain(self.pushes.iter().filter_map(|push| push.started().map(|Told(at, _)| at)));
-        let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).min().unwrap_or(before.0);
+        // What is no older than `before` may still be told of.
+        let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).fold(before.0, u64::min);
         let needless = self.openings.partition_point(|opening| *opening <= oldest).saturating_sub(1);
         self.openings.drain(..needless);
     }
