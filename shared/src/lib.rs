@@ -14,6 +14,7 @@
 //! - [`password`]: passwords at rest
 //! - [`sign`]: the signatures, as pure functions
 //! - [`cloud`]: the calls that we make to the live cloud
+//! - [`deletion`]: the files of replays that were deleted
 //! - [`oidc`]: who a user of the customer's own identity provider is
 //! - [`http`]: the HTTP client that both use
 //! - [`timeline`]: what happened to a user's streams, and what it means
@@ -25,6 +26,7 @@ pub mod auth;
 pub mod cloud;
 pub mod commands;
 pub mod config;
+pub mod deletion;
 pub mod error;
 pub mod http;
 pub mod lambda;

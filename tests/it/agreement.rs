@@ -283,7 +283,7 @@ fn noting(asked: Asked) -> SharedHttpClient {
 /// none.
 ///
 /// Calls by a path are signed by whom they name, where that is alice or carol, and by nobody else.
-const CALLS: [(&str, &[&str]); 28] = [
+const CALLS: [(&str, &[&str]); 30] = [
     ("register", &[r#""userid":"bobby","password":"abc""#]),
     ("login", &[r#""userid":"bobby","password":"abc""#]),
     ("get_user_info", &[r#""userid":"alice""#]),
@@ -332,6 +332,8 @@ const CALLS: [(&str, &[&str]); 28] = [
     ("get_vod_list", &[r#""userid":"alice","index":0,"count":10"#]),
     ("get_ugc_list", &[r#""userid":"alice","index":0,"count":10"#]),
     ("get_roomservice_sign", &[r#""userid":"alice""#]),
+    ("update_replay", &[r#""userid":"alice","file_id":"f3","hidden":1"#]),
+    ("delete_replay", &[r#""userid":"alice","file_id":"f3""#]),
     ("refresh", &[r#""userid":"alice","refresh_token":"""#]),
     ("logout", &[r#""userid":"carol""#]),
 ];
@@ -351,22 +353,24 @@ async fn a_policy_allows_what_its_command_was_seen_to_do_and_nothing_else() {
     action(&program, &body("RequestLVBAddr", r#""userid":"a","groupid":"g","title":"t""#)).await;
     action(&program, &body("EnterGroup", r#""userid":"c","liveuserid":"a","groupid":"other","flag":0"#)).await;
     let phones = [registered(&program, "alice").await, registered(&program, "carol").await];
-    drain();
     let mut seen = BTreeMap::new();
-    let recorded = |file: u8| {
+    let recorded = |user: &str, file: u8| {
         format!(
-            r#""event_type":100,"stream_id":"8888_a","video_id":"f{file}","video_url":"u","file_format":"flv",
+            r#""event_type":100,"stream_id":"8888_{user}","video_id":"f{file}","video_url":"u","file_format":"flv",
             "start_time":{},"end_time":{now}"#,
             now - 100
         )
     };
+    signed(&program, &phones[0], "upload_room", serde_json::json!({"title": "t"})).await;
+    notice(&program, &recorded("alice", 3)).await;
+    drain();
     // The last of these joins two lives, so that one of them is deleted.
     for (event, push, seconds) in [(1, 1, 0), (0, 1, 10), (1, 2, 90), (1, 3, 50)] {
         let fields = format!(r#""event_type":{event},"stream_id":"8888_a","sequence":"{push}""#);
         notice(&program, &format!(r#"{fields},"event_time":{}"#, now + seconds)).await;
     }
-    notice(&program, &recorded(1)).await;
-    notice(&program, &recorded(2)).await;
+    notice(&program, &recorded("a", 1)).await;
+    notice(&program, &recorded("a", 2)).await;
     seen.insert("live_callback".to_owned(), drain());
     for (name, calls) in CALLS {
         let mut all = commands::all().into_iter();

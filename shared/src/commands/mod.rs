@@ -2,6 +2,7 @@
 
 mod change_count;
 mod change_status;
+mod delete_replay;
 mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
@@ -28,6 +29,7 @@ mod register;
 mod report_user;
 mod rows;
 mod tokens;
+mod update_replay;
 mod upload_room;
 mod upload_ugc;
 mod upload_user_info;
@@ -39,6 +41,7 @@ use serde::Serialize;
 pub use self::{
     change_count::ChangeCount,
     change_status::{ChangeStatus, StopLive},
+    delete_replay::DeleteReplay,
     enter_group::EnterGroup,
     fetch_group_member_list::FetchGroupMemberList,
     fetch_list::FetchList,
@@ -63,6 +66,7 @@ pub use self::{
     refresh::Refresh,
     register::Register,
     report_user::ReportUser,
+    update_replay::UpdateReplay,
     upload_room::UploadRoom,
     upload_ugc::UploadUgc,
     upload_user_info::UploadUserInfo,
@@ -136,7 +140,7 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 30] {
+pub fn all() -> [Entry; 32] {
     [
         Entry::of::<Register>(),
         Entry::of::<Login>(),
@@ -146,6 +150,8 @@ pub fn all() -> [Entry; 30] {
         Entry::of::<UploadUserInfo>(),
         Entry::of::<UploadRoom>(),
         Entry::of::<GetVodList>(),
+        Entry::of::<UpdateReplay>(),
+        Entry::of::<DeleteReplay>(),
         Entry::of::<GetUgcList>(),
         Entry::of::<GetRoomserviceSign>(),
         Entry::of::<GetPushUrl>(),

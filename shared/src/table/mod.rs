@@ -43,7 +43,7 @@ pub use self::{
     lists::Listed,
     lives::{LiveRow, Totals},
     members::Member,
-    replays::Replay,
+    replays::{Changed, Doomed, Replay, ReplayChanges},
     rooms::{Opened, Profile, Room, Show, Status},
     sessions::{Renewed, Session, Sessions},
     streams::Owner,
