@@ -19,15 +19,20 @@ mod get_ugc_list;
 mod get_user_info;
 mod get_vod_list;
 mod get_vod_sign;
+mod list_notices;
 mod live_callback;
 mod login;
 mod logout;
 mod merge_video_stream;
+mod notices;
 mod quit_group;
+mod rebuild_user;
 mod refresh;
 mod register;
+mod replay_notices;
 mod report_user;
 mod rows;
+mod show_notice;
 mod tokens;
 mod update_replay;
 mod upload_room;
@@ -58,14 +63,18 @@ pub use self::{
     get_user_info::GetUserInfo,
     get_vod_list::GetVodList,
     get_vod_sign::{GetVodSign, GetVodSignV1},
+    list_notices::ListNotices,
     live_callback::LiveCallback,
     login::Login,
     logout::Logout,
     merge_video_stream::MergeVideoStream,
     quit_group::QuitGroup,
+    rebuild_user::RebuildUser,
     refresh::Refresh,
     register::Register,
+    replay_notices::ReplayNotices,
     report_user::ReportUser,
+    show_notice::ShowNotice,
     update_replay::UpdateReplay,
     upload_room::UploadRoom,
     upload_ugc::UploadUgc,
@@ -140,7 +149,7 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 32] {
+pub fn all() -> [Entry; 36] {
     [
         Entry::of::<Register>(),
         Entry::of::<Login>(),
@@ -174,6 +183,10 @@ pub fn all() -> [Entry; 32] {
         Entry::of::<MergeVideoStream>(),
         Entry::of::<ReportUser>(),
         Entry::of::<ForbidLive>(),
+        Entry::of::<ListNotices>(),
+        Entry::of::<ShowNotice>(),
+        Entry::of::<ReplayNotices>(),
+        Entry::of::<RebuildUser>(),
     ]
 }
 

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::User,
     error::Error,
-    table::{Changed, ReplayChanges},
+    table::ReplayChanges,
     types::{FileId, UserId},
     wire::Params,
 };
@@ -36,9 +36,7 @@ impl Command for UpdateReplay {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
-        match app.table.change_replay(caller.id(), &self.file, &self.changes, &app.config.rules).await? {
-            Changed::Done => Ok(Nothing {}),
-            Changed::NotThere => Err(Error::NotFound("replay")),
-        }
+        let changed = app.table.change_replay(caller.id(), &self.file, &self.changes, &app.config.rules).await?;
+        if changed { Ok(Nothing {}) } else { Err(Error::NotFound("replay")) }
     }
 }

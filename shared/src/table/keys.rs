@@ -115,6 +115,12 @@ pub(super) fn notice(stream: &StreamId, id: &str) -> Key {
     key(notices_partition(stream), id)
 }
 
+/// The key of an item of [`WORKS`], if it is a notice.
+pub(super) fn notice_at(item: &HashMap<String, AttributeValue>) -> Option<Key> {
+    let (Some(pk), Some(sk)) = id(item) else { return None };
+    pk.starts_with("NOTICE#").then(|| key(pk, sk))
+}
+
 /// The replay that a file belongs to.
 pub(super) fn replay(user: &UserId, file: &FileId) -> Key {
     of_user(user, format!("REPLAY#{file}"))

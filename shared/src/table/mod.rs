@@ -13,6 +13,7 @@ mod limits;
 mod lists;
 mod lives;
 mod members;
+mod rebuild;
 mod recount;
 mod replays;
 mod reports;
@@ -43,7 +44,8 @@ pub use self::{
     lists::Listed,
     lives::{LiveRow, Totals},
     members::Member,
-    replays::{Changed, Doomed, Replay, ReplayChanges},
+    rebuild::Difference,
+    replays::{Doomed, Replay, ReplayChanges},
     rooms::{Opened, Profile, Room, Show, Status},
     sessions::{Renewed, Session, Sessions},
     streams::Owner,

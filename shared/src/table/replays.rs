@@ -32,8 +32,6 @@ pub(super) const REPLAYS: List = List { tree: TREE, series: Series::All, partiti
 const ATTEMPTS: u32 = 8;
 /// How soon files that nobody deleted are looked after by the sweep: later than who deletes them now gives up.
 const UNFINISHED_SECONDS: u64 = 90;
-/// What is written of a replay that its owner has hidden.
-const OWNER: &str = "owner";
 /// The most parts that a replay is kept with.
 const MOST_PARTS: usize = 200;
 
@@ -77,15 +75,6 @@ pub struct ReplayChanges {
     pub hidden: Option<bool>,
 }
 
-/// What became of the wish to change a replay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// It is changed.
-    Done,
-    /// There is none, or an operator has hidden it from everybody.
-    NotThere,
-}
-
 impl Replay {
     fn read(item: &Item) -> Result<Self> {
         let totals = Totals {
@@ -120,7 +109,7 @@ impl Replay {
     }
 }
 
-fn parts_of(item: &Item) -> Result<Vec<Part>> {
+pub(super) fn parts_of(item: &Item) -> Result<Vec<Part>> {
     match text_in(item, "parts")? {
         "" => Ok(Vec::new()),
         parts => serde_json::from_str(parts).map_err(|_| damaged("parts")),
@@ -128,7 +117,7 @@ fn parts_of(item: &Item) -> Result<Vec<Part>> {
 }
 
 /// Where a row stands in the list of replays; `None` if it does not.
-fn place_of(row: &Item) -> Result<Option<Position>> {
+pub(super) fn place_of(row: &Item) -> Result<Option<Position>> {
     if !row.contains_key(keys::LIST) {
         return Ok(None);
     }
@@ -177,13 +166,9 @@ impl Table {
                     update = doom(update, doomed, work.now)?;
                 }
             }
-            let hidden = match row.get("hidden") {
-                Some(hidden) => Some(hidden.clone()),
-                None if is_deleted => None,
-                None => self.hidden_with(work.user, replay, &row, &rows).await?,
-            };
-            if let Some(hidden) = hidden.as_ref().filter(|_| !row.contains_key("hidden")) {
-                update = update.set("hidden", hidden.clone());
+            let is_hidden = row.contains_key("hidden") || self.is_hidden_with(work.user, replay, &row, &rows).await?;
+            if is_hidden {
+                update = update.set("hidden", AttributeValue::Bool(true));
             }
             if !row.contains_key("title") {
                 update = self.describe(work, replay, update).await?;
@@ -196,7 +181,7 @@ impl Table {
                     .set("live_likes", number(totals.likes))
                     .set_text("screenshot", &totals.screenshot);
             }
-            let is_listed = !is_deleted && hidden.is_none() && replay.seconds() > work.rules.replay_min_seconds;
+            let is_listed = !is_deleted && !is_hidden && replay.seconds() > work.rules.replay_min_seconds;
             let place = is_listed.then_some((replay.end, &replay.file));
             if self.place_replay(update, &row, place, work.rules).await? == Written::Done {
                 return Ok(());
@@ -206,29 +191,22 @@ impl Table {
     }
 
     /// The rows of the files of a replay.
-    async fn rows_of(&self, user: &UserId, replay: &Entry) -> Result<Rows> {
+    pub(super) async fn rows_of(&self, user: &UserId, replay: &Entry) -> Result<Rows> {
         let keys = replay.parts.iter().map(|part| keys::replay(user, &part.file));
         let mut rows = self.batch(keys, Reads::Consistent, "read replays").await?;
         let row = |part: &Part| Some((part.file.clone(), rows.remove(&keys::id(&keys::replay(user, &part.file)))?));
         Ok(Rows(replay.parts.iter().filter_map(row).collect()))
     }
 
-    /// That a replay is hidden because of what it was a part of until now, or because of what is a part of it from now
-    /// on; `None` if it is not.
-    async fn hidden_with(
-        &self,
-        user: &UserId,
-        replay: &Entry,
-        row: &Item,
-        rows: &Rows,
-    ) -> Result<Option<AttributeValue>> {
-        let others = replay.parts.iter().filter(|part| part.file != replay.file && rows.name_replay(&part.file));
-        if let Some(hidden) = others.filter_map(|part| rows.0.get(&part.file)?.get("hidden")).next() {
-            return Ok(Some(hidden.clone()));
+    /// Whether a replay is hidden because of what it was a part of until now, or what is a part of it from now on.
+    async fn is_hidden_with(&self, user: &UserId, replay: &Entry, row: &Item, rows: &Rows) -> Result<bool> {
+        let mut others = replay.parts.iter().filter(|part| part.file != replay.file && rows.name_replay(&part.file));
+        if others.any(|part| rows.have(&part.file, "hidden")) {
+            return Ok(true);
         }
-        let Some(whole) = FileId::parse(text_in(row, "part_of")?) else { return Ok(None) };
+        let Some(whole) = FileId::parse(text_in(row, "part_of")?) else { return Ok(false) };
         let whole = self.get(keys::replay(user, &whole), "read a replay").await?;
-        Ok(whole.and_then(|mut row| row.remove("hidden")))
+        Ok(whole.is_some_and(|row| row.contains_key("hidden")))
     }
 
     /// Writes that a file is a part of a replay that another file names.
@@ -324,36 +302,29 @@ impl Table {
         Ok(None)
     }
 
-    /// Changes what its owner says of a replay. An empty title is that of its show again.
+    /// Changes what its owner says of a replay; says whether there is one. An empty title is that of its show again.
     pub async fn change_replay(
         &self,
         user: &UserId,
         file: &FileId,
         changes: &ReplayChanges,
         rules: &Rules,
-    ) -> Result<Changed> {
+    ) -> Result<bool> {
         for _ in 0..ATTEMPTS {
             let found = self.replay_row(user, file).await?.filter(|(_, row)| !row.contains_key("deleted"));
-            let Some((file, row)) = found else { return Ok(Changed::NotThere) };
-            let hidden_by = text_in(&row, "hidden")?;
-            if changes.hidden == Some(false) && !["", OWNER].contains(&hidden_by) {
-                return Ok(Changed::NotThere);
-            }
+            let Some((file, row)) = found else { return Ok(false) };
             let update = Update::of(keys::replay(user, &file));
             let update = match &changes.title {
                 Some(title) => update.set_text("renamed", title.as_str()),
                 None => update,
             };
-            let is_hidden = changes.hidden.unwrap_or(!hidden_by.is_empty());
-            let update = match (hidden_by, is_hidden) {
-                ("", true) => update.set("hidden", text(OWNER)),
-                (_, true) => update,
-                (_, false) => update.remove("hidden"),
-            };
+            let is_hidden = changes.hidden.unwrap_or(row.contains_key("hidden"));
+            let update =
+                if is_hidden { update.set("hidden", AttributeValue::Bool(true)) } else { update.remove("hidden") };
             let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
             let is_listed = !is_hidden && end.0.saturating_sub(start.0) > rules.replay_min_seconds;
             if self.place_replay(update, &row, is_listed.then_some((end, &file)), rules).await? == Written::Done {
-                return Ok(Changed::Done);
+                return Ok(true);
             }
         }
         Err(contended("change a replay"))
@@ -433,15 +404,15 @@ impl Table {
 }
 
 /// The rows of the files of a replay.
-struct Rows(HashMap<FileId, Item>);
+pub(super) struct Rows(HashMap<FileId, Item>);
 
 impl Rows {
     /// The row of a file; empty if there is none.
-    fn of(&self, file: &FileId) -> Item {
+    pub(super) fn of(&self, file: &FileId) -> Item {
         self.0.get(file).cloned().unwrap_or_default()
     }
 
-    fn have(&self, file: &FileId, attribute: &str) -> bool {
+    pub(super) fn have(&self, file: &FileId, attribute: &str) -> bool {
         self.0.get(file).is_some_and(|row| row.contains_key(attribute))
     }
 
@@ -463,7 +434,7 @@ fn with_known(work: &Work<'_>, replay: &Entry, known: Vec<Part>) -> Result<Strin
 }
 
 /// A replay without some of its files.
-fn without(replay: &Entry, is_gone: impl Fn(&FileId) -> bool) -> Entry {
+pub(super) fn without(replay: &Entry, is_gone: impl Fn(&FileId) -> bool) -> Entry {
     let mut left = replay.clone();
     left.parts.retain(|part| !is_gone(&part.file));
     left.start = left.parts.iter().map(|part| UnixSeconds(part.start)).min().unwrap_or(replay.start);

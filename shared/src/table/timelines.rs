@@ -300,6 +300,27 @@ impl Table {
         Err(contended("write a timeline"))
     }
 
+    /// Writes all rows of a user anew that follow from what is known of them; lives at other places than these are taken
+    /// away.
+    pub(super) async fn rewrite_with(
+        &self,
+        user: &UserId,
+        stale_lives: &[String],
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let mark = |standing: &mut Standing| {
+            let Meaning { lives, replays } = Meaning::of(&standing.timeline, rules);
+            let places = lives.iter().map(|live| keys::live_place(live.start, &live.lane));
+            standing.unwritten.insert(Unwritten::Room);
+            standing.unwritten.extend(places.chain(stale_lives.iter().cloned()).map(Unwritten::Live));
+            let files = replays.into_iter().flat_map(|replay| replay.parts).map(|part| Unwritten::File(part.file));
+            standing.unwritten.extend(files);
+            true
+        };
+        self.change(user, rules, now, mark).await.map(|_| ())
+    }
+
     async fn write_standing(
         &self,
         user: &UserId,
