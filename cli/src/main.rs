@@ -39,6 +39,7 @@ use shared::{
     error::Chain,
     lambda::{getrandom_u32, now},
     oidc::Provider,
+    sweep,
     table::Table,
 };
 use tokio::{
@@ -47,7 +48,7 @@ use tokio::{
 };
 
 /// How often expired items are deleted from the embedded table.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const CLEAN_EVERY: Duration = Duration::from_secs(60);
 /// The variable by which every AWS SDK is told of another server to keep the data in.
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
@@ -191,15 +192,17 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     say(&announcement(listener.local_addr()?, &app, &data, &settings_from))?;
     if let Some(engine) = engine {
-        tokio::spawn(sweep(engine));
+        tokio::spawn(clean(engine));
     }
+    let app = Arc::new(app);
+    tokio::spawn(look_after(Arc::clone(&app)));
     let stop = async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     };
-    serve(Arc::new(app), listener, options.proxy.map(|proxy| proxy.to_canonical()), stop).await;
+    serve(app, listener, options.proxy.map(|proxy| proxy.to_canonical()), stop).await;
     folder.map_or(Ok(()), Folder::leave)?;
     Ok(())
 }
@@ -286,10 +289,20 @@ fn log(level: LevelFilter) {
     log.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
 }
 
-/// Deletes expired items, time and again.
-async fn sweep(engine: Engine) {
+/// Looks after what nobody else does, time and again.
+async fn look_after(app: Arc<App>) {
     loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
+        tokio::time::sleep(Duration::from_secs(sweep::DOUBT_SECONDS)).await;
+        if let Err(error) = sweep::round(&app).await {
+            tracing::error!(error = %Chain(&error), "a round of the sweep failed");
+        }
+    }
+}
+
+/// Deletes expired items, time and again.
+async fn clean(engine: Engine) {
+    loop {
+        tokio::time::sleep(CLEAN_EVERY).await;
         let engine = engine.clone();
         match tokio::task::spawn_blocking(move || engine.delete_expired()).await {
             Ok(Ok(_)) => {}

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::{
     app::App,
     error::Error,
-    table::Doomed,
+    table::{Doomed, Work},
     types::{FileId, UserId},
 };
 
@@ -26,6 +26,10 @@ const MOST_SECONDS: u64 = 4;
 pub async fn finish(app: &App, user: &UserId, file: &FileId) -> Result<(), Error> {
     let until = app.now().plus(MOST_SECONDS);
     let mut doomed = app.table.doomed_files(user, file).await?;
+    if doomed.is_empty() {
+        // Others may have been done with it and it was put off all the same.
+        return Ok(app.table.postpone(&Work::Replay(user.clone(), file.clone()), None).await?);
+    }
     while !doomed.is_empty() && app.now() <= until {
         let (these, others) = doomed.split_at(AT_ONCE.min(doomed.len()));
         let outcomes = join_all(these.iter().map(|doomed| delete(app, user, doomed))).await;

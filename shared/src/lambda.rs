@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 pub use lambda_http::Error;
-use lambda_http::{Request, RequestExt, request::RequestContext, service_fn, tracing};
+use lambda_http::{LambdaEvent, Request, RequestExt, lambda_runtime, request::RequestContext, service_fn, tracing};
+use serde::de::IgnoredAny;
 
 use crate::{
     answer::{Door, answer},
@@ -18,7 +19,7 @@ use crate::{
     cloud::Cloud,
     config::Config,
     error::Chain,
-    oidc,
+    oidc, sweep,
     table::Table,
     types::{Origin, UnixSeconds},
 };
@@ -39,6 +40,21 @@ pub async fn serve(door: Door) -> Result<(), Error> {
             request.extensions_mut().insert(origin);
         }
         Ok::<_, Infallible>(answer(app, door, request).await)
+    }))
+    .await
+}
+
+/// Sweeps each time the function is called, until the process is stopped. In doubt it stays and looks again.
+pub async fn sweep() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let app = app()?;
+    let app = &app;
+    lambda_runtime::run(service_fn(|_: LambdaEvent<IgnoredAny>| async move {
+        if sweep::round(app).await?.is_in_doubt {
+            tokio::time::sleep(Duration::from_secs(sweep::DOUBT_SECONDS)).await;
+            sweep::round(app).await?;
+        }
+        Ok::<_, Error>(())
     }))
     .await
 }

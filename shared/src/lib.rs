@@ -17,12 +17,15 @@
 //! - [`deletion`]: the files of replays that were deleted
 //! - [`oidc`]: who a user of the customer's own identity provider is
 //! - [`http`]: the HTTP client that both use
+//! - [`sweep`]: what nobody else looks after
+//! - [`ban`]: what a ban comes to
 //! - [`timeline`]: what happened to a user's streams, and what it means
 //! - [`table`]: one method per question, over one DynamoDB table
 
 pub mod answer;
 pub mod app;
 pub mod auth;
+pub mod ban;
 pub mod cloud;
 pub mod commands;
 pub mod config;
@@ -33,6 +36,7 @@ pub mod lambda;
 pub mod oidc;
 pub mod password;
 pub mod sign;
+pub mod sweep;
 pub mod table;
 pub mod timeline;
 pub mod types;

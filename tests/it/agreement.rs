@@ -28,6 +28,8 @@ use crate::{
 
 /// Binaries that serve a door, not one command.
 const DOORS: [&str; 2] = ["interface", "live_callback"];
+/// Binaries that nobody calls but the clock.
+const TASKS: [&str; 1] = ["sweep"];
 /// Files beside the commands that are none.
 const NO_COMMANDS: [&str; 4] = ["mod", "notices", "rows", "tokens"];
 
@@ -59,7 +61,7 @@ fn paths() -> Vec<&'static str> {
 }
 
 fn binaries() -> BTreeSet<String> {
-    paths().into_iter().chain(DOORS).map(str::to_owned).collect()
+    paths().into_iter().chain(DOORS).chain(TASKS).map(str::to_owned).collect()
 }
 
 /// The Actions of a command as the documents list them, the one that its path stands for first.
@@ -83,7 +85,8 @@ fn every_command_has_a_binary_and_every_binary_a_command() {
 fn a_binary_has_one_statement() {
     for (name, code) in sources("functions/src/bin") {
         let main = code.split("async fn main() -> Result<(), lambda::Error> {\n").nth(1).unwrap();
-        let one = main.lines().count() == 2 && main.contains("    lambda::serve(") && main.ends_with(".await\n}\n");
+        let is_known = ["    lambda::serve(", "    lambda::sweep("].iter().any(|call| main.starts_with(call));
+        let one = main.lines().count() == 2 && is_known && main.ends_with(".await\n}\n");
         assert!(one, "{name}: {main}");
     }
 }
@@ -192,6 +195,10 @@ fn the_template_has_a_function_with_a_route_for_every_binary() {
         let expected: Vec<(&str, String)> = match name.as_str() {
             "live_callback" => {
                 assert!(block.contains("FunctionUrlConfig: { AuthType: NONE }"), "the cloud signs by other means");
+                vec![]
+            }
+            "sweep" => {
+                assert!(block.contains("Type: ScheduleV2") && block.contains("rate(1 minute)"), "{block}");
                 vec![]
             }
             "interface" => {
@@ -421,6 +428,10 @@ async fn a_policy_allows_what_its_command_was_seen_to_do_and_nothing_else() {
         }
         seen.insert(command.to_owned(), done);
     }
+    // A viewer who has been silent for long, a live, and a session that a ban ends.
+    program.pass(30_000);
+    shared::sweep::round(&program.app).await.unwrap();
+    seen.insert("sweep".to_owned(), drain());
     program.app.table.warm_up().await.unwrap();
     let at_start = drain();
     let functions = functions();
@@ -438,7 +449,9 @@ fn allowed(block: &str) -> BTreeSet<String> {
         let (actions, resource) = statement.split_once("Resource: ").unwrap();
         let index = match resource.lines().next().unwrap().trim_end_matches(" }") {
             "!GetAtt Table.Arn" => "",
-            "!Sub \"${Table.Arn}/index/lists\"" | "!Sub \"${Table.Arn}/index/work\"" => " of the index",
+            "!Sub \"${Table.Arn}/index/lists\""
+            | "!Sub \"${Table.Arn}/index/work\""
+            | "!Sub \"${Table.Arn}/index/*\"" => " of the index",
             other => panic!("{other} is no resource of ours"),
         };
         let words = actions.split(|c: char| !c.is_alphanumeric() && c != ':' && c != '*');

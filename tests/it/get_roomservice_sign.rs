@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{golden, program, rest},
-    steps::{OPERATOR_KEY, done_by, fields, operated, registered, rest_with, signed},
+    steps::{OPERATOR_KEY, done_by, fields, logged_in, operated, registered, rest_code, rest_with, signed},
 };
 
 #[tokio::test]
@@ -21,6 +21,8 @@ async fn a_banned_user_gets_none() {
     let ban = r#"{"userid":"alice","forbidflag":1}"#;
     // No cloud can be told here; the ban holds all the same.
     rest_with(&program, "forbid_live", ban, "x-operator-key", OPERATOR_KEY).await;
+    assert_eq!(rest_code(&signed(&program, &alice, "get_roomservice_sign", fields!()).await), 498, "logged out");
+    let alice = logged_in(&program, "alice").await;
     golden("get_roomservice_sign/banned.rest.json", &signed(&program, &alice, "get_roomservice_sign", fields!()).await);
 }
 

@@ -161,7 +161,8 @@ fn listed_items(engine: &Engine) -> Vec<String> {
         sk == "ROOM" || sk.starts_with("REPLAY#") || pk.starts_with("COUNT#")
     };
     // Through a tree, so that the attributes come in the order of their names.
-    let text = |item: Item| {
+    let text = |mut item: Item| {
+        item.remove("changed_at");
         let sorted: BTreeMap<_, _> = item.into_iter().collect();
         serde_json::to_string(&sorted).unwrap()
     };

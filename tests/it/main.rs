@@ -73,6 +73,7 @@ mod sessions;
 mod show_notice;
 mod stand_in;
 mod steps;
+mod sweep;
 mod update_replay;
 mod upload_room;
 mod upload_ugc;

@@ -43,6 +43,7 @@ pub(crate) type Headers = BTreeMap<String, String>;
 /// The stand-in; it lives as long as its program.
 pub(crate) struct StandIn {
     arrived: Arc<Mutex<Vec<(Arrived, Headers)>>>,
+    manner: Arc<Mutex<Manner>>,
 }
 
 impl StandIn {
@@ -50,17 +51,23 @@ impl StandIn {
     async fn listen(manner: Manner) -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let arrived = Arc::new(Mutex::new(Vec::new()));
+        let (arrived, manner) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(manner)));
         tokio::spawn({
-            let arrived = Arc::clone(&arrived);
+            let (arrived, manner) = (Arc::clone(&arrived), Arc::clone(&manner));
             async move {
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();
+                    let manner = *manner.lock().unwrap();
                     tokio::spawn(take(stream, manner, Arc::clone(&arrived)));
                 }
             }
         });
-        (Self { arrived }, address)
+        (Self { arrived, manner }, address)
+    }
+
+    /// Takes calls in another manner from now on.
+    pub(crate) fn behave(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
     }
 
     /// The calls so far.
@@ -78,7 +85,12 @@ impl StandIn {
 pub(crate) async fn program_with_cloud_api(manner: Manner) -> (Program, StandIn) {
     let (cloud, address) = StandIn::listen(manner).await;
     let url: &'static str = address.leak();
-    (program_with(|name| (name == "CLOUD_API_URL").then_some(url)).await, cloud)
+    let program = program_with(|name| match name {
+        "CLOUD_API_URL" => Some(url),
+        "OPERATOR_KEY" => Some(OPERATOR_KEY),
+        _ => None,
+    });
+    (program.await, cloud)
 }
 
 /// A program whose cloud is a stand-in for the old interface.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     harness::{Program, golden, program, rest},
     steps::{
-        OPERATOR_KEY, Phone, action_with, column, done_by, fields, go_online, list, open_room_for, operated,
+        OPERATOR_KEY, Phone, action_with, column, done_by, fields, go_online, list, logged_in, open_room_for, operated,
         registered, rest_code, room, signed, signed_as_it_is,
     },
 };
@@ -169,6 +169,7 @@ async fn a_ban_holds() {
     done_by(&program, &alice, "upload_room", fields!("title": "before")).await;
     let ban = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
     action_with(&program, ban, "x-operator-key", OPERATOR_KEY).await;
+    let alice = logged_in(&program, "alice").await;
     let answer = signed(&program, &alice, "upload_room", fields!("title": "after")).await;
     golden("upload_room/banned.rest.json", &answer);
     let row = room(&program, "alice").await;

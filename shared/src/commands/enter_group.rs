@@ -57,9 +57,10 @@ impl Command for EnterGroup {
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
         let Self { host, group, nickname, headpic, of } = self;
         let member = Member { user: caller.id().clone(), nickname, headpic };
+        let rules = &app.config.rules;
         match of {
-            Of::Live => app.table.enter_live(&host, &group, &member, app.now()).await?,
-            Of::Replay => app.table.enter_replay(&host, &group, &member, app.now()).await?,
+            Of::Live => app.table.enter_live(&host, &group, &member, rules, app.now()).await?,
+            Of::Replay => app.table.enter_replay(&host, &group, &member, rules, app.now()).await?,
         }
         Ok(Done::YES)
     }

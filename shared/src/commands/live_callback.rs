@@ -107,7 +107,7 @@ impl Command for LiveCallback {
 }
 
 /// Does again what follows from a notice of the ledger, and says what became of it.
-pub(crate) async fn apply(app: &App, entry: &Entry) -> Result<Fate, Error> {
+pub async fn apply(app: &App, entry: &Entry) -> Result<Fate, Error> {
     let params = Params::of_notice(&entry.notice.body)?;
     let kind = params.number_or_text("event_type")?;
     match settle(app, entry, event(&params, &kind)).await {

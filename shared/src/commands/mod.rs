@@ -64,7 +64,7 @@ pub use self::{
     get_vod_list::GetVodList,
     get_vod_sign::{GetVodSign, GetVodSignV1},
     list_notices::ListNotices,
-    live_callback::LiveCallback,
+    live_callback::{LiveCallback, apply as apply_notice},
     login::Login,
     logout::Logout,
     merge_video_stream::MergeVideoStream,

@@ -84,6 +84,8 @@ struct Found {
     lines: Vec<String>,
     /// Notices that are missing in the timeline.
     missing: Vec<Entry>,
+    /// The timeline with them.
+    timeline: Timeline,
 }
 
 impl Found {
@@ -98,11 +100,12 @@ impl Found {
         let mut lines: Vec<String> = missing.iter().map(told).collect();
         let differences = app.table.differences(user, &timeline, rules, now).await?;
         lines.extend(differences.iter().map(|difference| difference.words().to_owned()));
-        Ok(Self { lines, missing })
+        Ok(Self { lines, missing, timeline })
     }
 
     async fn repair(&self, app: &App, user: &UserId) -> Result<(), Error> {
         let (rules, now) = (&app.config.rules, app.now());
+        app.table.doubt_counts(user, &self.timeline, rules, now).await?;
         for entry in &self.missing {
             live_callback::apply(app, entry).await?;
         }

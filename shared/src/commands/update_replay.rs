@@ -36,7 +36,8 @@ impl Command for UpdateReplay {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
-        let changed = app.table.change_replay(caller.id(), &self.file, &self.changes, &app.config.rules).await?;
+        let changed =
+            app.table.change_replay(caller.id(), &self.file, &self.changes, &app.config.rules, app.now()).await?;
         if changed { Ok(Nothing {}) } else { Err(Error::NotFound("replay")) }
     }
 }

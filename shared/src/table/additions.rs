@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Error, Result, Table, keys, keys::Key, moment, update::Update};
+use super::{Error, Result, Table, keys, keys::Key, moment, text, timelines::OPEN, update::Update};
 use crate::{error::Chain, types::UnixSeconds};
 
 /// How many counters are written at a time: an expression has 4 KB at most, and a counter needs some 15 bytes of it.
@@ -28,8 +28,43 @@ pub(super) type ItemId = (Option<String>, Option<String>);
 #[derive(Debug, Default)]
 struct Gathered {
     counters: BTreeMap<String, i64>,
-    expires_at: Option<UnixSeconds>,
+    terms: Terms,
     waiting: Vec<oneshot::Sender<std::result::Result<(), String>>>,
+}
+
+/// What else is written with an addition.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terms {
+    /// The item may be deleted from then on.
+    pub(super) expires_at: Option<UnixSeconds>,
+    /// When this is, to know later whether a count is at rest.
+    pub(super) changed_at: Option<UnixSeconds>,
+    /// When somebody should look after the item, unless they were to look sooner already.
+    pub(super) due: Option<UnixSeconds>,
+}
+
+impl Terms {
+    fn and(self, other: Self) -> Self {
+        Self {
+            expires_at: self.expires_at.max(other.expires_at),
+            changed_at: self.changed_at.max(other.changed_at),
+            due: self.due.or(other.due),
+        }
+    }
+
+    fn write(self, update: Update) -> Update {
+        let mut update = update;
+        if let Some(expires_at) = self.expires_at {
+            update = update.set(keys::EXPIRES_AT, moment(expires_at));
+        }
+        if let Some(changed_at) = self.changed_at {
+            update = update.set(keys::CHANGED_AT, moment(changed_at));
+        }
+        if let Some(due) = self.due {
+            update = update.set_once(keys::WORK, text(OPEN)).set_once(keys::DUE, moment(due));
+        }
+        update
+    }
 }
 
 impl Additions {
@@ -40,12 +75,12 @@ impl Additions {
 }
 
 impl Table {
-    /// Adds to counters of an item, which is made if it is not there, and may be deleted from `expires_at` on.
+    /// Adds to counters of an item, which is made if it is not there.
     pub(super) async fn add(
         &self,
         key: Key,
         counters: Vec<(String, i64)>,
-        expires_at: Option<UnixSeconds>,
+        terms: Terms,
         context: &'static str,
     ) -> Result<()> {
         let (done, heard) = oneshot::channel();
@@ -57,7 +92,7 @@ impl Table {
             for (counter, by) in counters {
                 *gathered.counters.entry(counter).or_default() += by;
             }
-            gathered.expires_at = gathered.expires_at.max(expires_at);
+            gathered.terms = gathered.terms.and(terms);
             gathered.waiting.push(done);
             is_first
         };
@@ -86,15 +121,14 @@ impl Table {
             let mut outcome = Ok(());
             // Additions that cancel out still keep the item from expiring.
             let nothing = counters.is_empty().then_some([].as_slice());
-            for counters in counters.chunks(COUNTERS_A_WRITE).chain(nothing.filter(|_| gathered.expires_at.is_some())) {
+            for counters in
+                counters.chunks(COUNTERS_A_WRITE).chain(nothing.filter(|_| gathered.terms.expires_at.is_some()))
+            {
                 let mut update = Update::of(key.clone());
                 for (counter, by) in counters {
                     update = update.add(counter, *by);
                 }
-                if let Some(expires_at) = gathered.expires_at {
-                    update = update.set(keys::EXPIRES_AT, moment(expires_at));
-                }
-                let written = update.send(&self, context).await;
+                let written = gathered.terms.write(update).send(&self, context).await;
                 outcome = outcome.and(written.map(|_| ()).map_err(|error| Chain(&error).to_string()));
             }
             for waiting in gathered.waiting {

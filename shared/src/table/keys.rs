@@ -53,6 +53,9 @@ pub const WORK: &str = "work";
 /// The sort key of [`WORKS`]: seconds since 1970, a number.
 pub const DUE: &str = "due";
 
+/// When a count was last added to: seconds since 1970.
+pub(super) const CHANGED_AT: &str = "changed_at";
+
 /// The key of one item.
 pub(super) type Key = HashMap<String, AttributeValue>;
 
@@ -115,15 +118,54 @@ pub(super) fn notice(stream: &StreamId, id: &str) -> Key {
     key(notices_partition(stream), id)
 }
 
-/// The key of an item of [`WORKS`], if it is a notice.
-pub(super) fn notice_at(item: &HashMap<String, AttributeValue>) -> Option<Key> {
-    let (Some(pk), Some(sk)) = id(item) else { return None };
-    pk.starts_with("NOTICE#").then(|| key(pk, sk))
-}
-
 /// The replay that a file belongs to.
 pub(super) fn replay(user: &UserId, file: &FileId) -> Key {
-    of_user(user, format!("REPLAY#{file}"))
+    of_user(user, format!("{REPLAY_PREFIX}{file}"))
+}
+
+/// What the sort keys of replays begin with.
+pub(super) const REPLAY_PREFIX: &str = "REPLAY#";
+
+/// What somebody has to look after, by its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// The timeline of a user.
+    User(UserId),
+    /// A notice of the cloud, by its stream and its id.
+    Notice(StreamId, String),
+    /// The viewers of a group, by its host.
+    Group(UserId, GroupId),
+    /// A deleted replay whose files are not deleted yet, by its user and the file that names it.
+    Replay(UserId, FileId),
+}
+
+impl Work {
+    /// What the item of this key is.
+    pub(super) fn at(key: &Key) -> Option<Self> {
+        let (Some(pk), Some(sk)) = id(key) else { return None };
+        let (kind, name) = pk.split_once('#')?;
+        match (kind, sk.as_str()) {
+            ("USER", "TIMELINE") => UserId::parse(name).map(Self::User),
+            ("USER", _) => Some(Self::Replay(UserId::parse(name)?, FileId::parse(sk.strip_prefix(REPLAY_PREFIX)?)?)),
+            ("NOTICE", _) => Some(Self::Notice(StreamId::parse(name)?, sk)),
+            ("GROUP", "COUNT") => {
+                let (length, rest) = name.split_once('#')?;
+                let (host, group) = rest.split_at_checked(length.parse().ok()?)?;
+                Some(Self::Group(UserId::parse(host)?, GroupId::parse(group.strip_prefix('#')?)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Its key.
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Self::User(user) => timeline(user),
+            Self::Notice(stream, id) => notice(stream, id),
+            Self::Group(host, group) => head_count(host, group),
+            Self::Replay(user, file) => replay(user, file),
+        }
+    }
 }
 
 /// What is known of a user.
@@ -177,8 +219,11 @@ pub(super) fn bin(user: &UserId) -> u8 {
 
 /// What the sort keys of the members of a bin begin with.
 pub(super) fn bin_prefix(bin: u8) -> String {
-    format!("MEMBER#{bin:02}#")
+    format!("{MEMBER_PREFIX}{bin:02}#")
 }
+
+/// What the sort keys of members begin with.
+pub(super) const MEMBER_PREFIX: &str = "MEMBER#";
 
 /// The counts of a group.
 pub(super) fn head_count(host: &UserId, group: &GroupId) -> Key {

@@ -180,8 +180,9 @@ impl Table {
             .expression_attribute_names("#work", keys::WORK)
             .expression_attribute_values(":open", text(OPEN))
             .scan_index_forward(false);
-        let found: Vec<keys::Key> =
-            self.query(request, usize::MAX, CONTEXT).await?.iter().filter_map(keys::notice_at).collect();
+        let found = self.query(request, usize::MAX, CONTEXT).await?;
+        let found = found.iter().filter_map(keys::Work::at).filter(|work| matches!(work, keys::Work::Notice(..)));
+        let found: Vec<keys::Key> = found.map(|work| work.key()).collect();
         let wanted: Vec<&keys::Key> = page.of(&found).collect();
         let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Reads::Consistent, CONTEXT).await?;
         let rows = wanted.into_iter().filter_map(|key| items.remove(&keys::id(key)));

@@ -23,6 +23,7 @@ use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::At
 
 use super::{
     Item, Result, Table,
+    additions::Terms,
     batch::Reads,
     damaged,
     keys::{self, hash},
@@ -64,6 +65,12 @@ impl Position {
     /// The position in a sort key of [`keys::LISTS`], as [`keys::place`] writes it.
     pub(super) fn read(place: &str) -> Option<Self> {
         place.split('#').next()?.parse().ok().map(Self)
+    }
+
+    /// The finest stretch that is counted in one node and holds this position: its first position, and the one after it.
+    pub(super) fn stretch(self) -> (Self, Self) {
+        let node = self.node(0);
+        (Self(node << LEVEL_BITS), Self((node + 1) << LEVEL_BITS))
     }
 
     /// The second at which the stretch of a node ends.
@@ -120,6 +127,23 @@ impl Series {
         format!("{}{counter:02x}", self.letter())
     }
 
+    /// The counters of a node that are not zero.
+    pub(super) fn counters(self, item: &Item) -> Result<BTreeMap<u8, u64>> {
+        let mut counters = BTreeMap::new();
+        for (attribute, value) in item {
+            let Some(counter) = attribute.strip_prefix(self.letter()).filter(|rest| rest.len() == 2) else {
+                continue;
+            };
+            let counter = u8::from_str_radix(counter, 16).map_err(|_| damaged("a counter"))?;
+            let AttributeValue::N(count) = value else { return Err(damaged("a counter")) };
+            let count: i64 = count.parse().map_err(|_| damaged("a counter"))?;
+            if let Ok(count @ 1..) = u64::try_from(count) {
+                counters.insert(counter, count);
+            }
+        }
+        Ok(counters)
+    }
+
     /// The counter that an attribute is the name of, in any series.
     pub(super) fn counter_in(attribute: &str) -> Option<u8> {
         let is_one_of = |series: Self| attribute.strip_prefix(series.letter()).filter(|rest| rest.len() == 2);
@@ -147,19 +171,7 @@ struct Node {
 
 impl Node {
     fn read(number: u64, item: &Item, series: Series) -> Result<Self> {
-        let mut counters = BTreeMap::new();
-        for (attribute, value) in item {
-            let Some(counter) = attribute.strip_prefix(series.letter()).filter(|rest| rest.len() == 2) else {
-                continue;
-            };
-            let counter = u8::from_str_radix(counter, 16).map_err(|_| damaged("a counter"))?;
-            let AttributeValue::N(count) = value else { return Err(damaged("a counter")) };
-            let count: i64 = count.parse().map_err(|_| damaged("a counter"))?;
-            if let Ok(count @ 1..) = u64::try_from(count) {
-                counters.insert(counter, count);
-            }
-        }
-        Ok(Self { number, counters })
+        Ok(Self { number, counters: series.counters(item)? })
     }
 
     fn sum_above(&self, counter: u8) -> u64 {
@@ -192,7 +204,9 @@ impl Table {
         tree: &'static str,
         changes: &[Change],
         expires_at: Option<UnixSeconds>,
+        now: UnixSeconds,
     ) -> Result<()> {
+        let terms = Terms { expires_at, changed_at: Some(now), due: None };
         let mut nodes: BTreeMap<(u32, u64), BTreeMap<String, i64>> = BTreeMap::new();
         for (series, position, by) in changes {
             for level in 0..=TOP {
@@ -203,7 +217,7 @@ impl Table {
         let writes = nodes.into_iter().filter_map(|((level, number), counters)| {
             let counters = counters.into_iter().filter(|(_, by)| *by != 0).collect::<Vec<_>>();
             let key = keys::list_count(tree, level, TOP, number);
-            (!counters.is_empty()).then(|| self.add(key, counters, expires_at, "count a list"))
+            (!counters.is_empty()).then(|| self.add(key, counters, terms, "count a list"))
         });
         futures_util::future::try_join_all(writes).await.map(|_| ())
     }

@@ -3,15 +3,22 @@
 //! The members of a group stand in bins, by a hash of their names. The group's head count has a counter for each bin, so
 //! that a page deep in a large group is found without reading the pages before it.
 
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+
 use super::{
-    AttributeValue, Item, Listed, Result, Table, counter_in, failed, keys, moment, moment_in, parsed,
+    Item, Listed, Result, Table,
+    additions::Terms,
+    counter_in, failed, keys, moment, moment_in, parsed,
     rooms::Visit,
     text,
     update::{Outcome, Update},
 };
-use crate::types::{FileId, GroupId, Page, Text, UnixSeconds, UserId};
+use crate::{
+    config::Rules,
+    types::{FileId, GroupId, Page, Text, UnixSeconds, UserId},
+};
 
-/// How long a member is kept from whom nothing was heard: longer than any live.
+/// How much longer than the sweep leaves a member in a group the table keeps the item.
 const KEPT_SECONDS: u64 = 7 * 24 * 3600;
 
 /// A viewer in the group of a live or a replay.
@@ -32,31 +39,99 @@ impl Table {
     /// The room is counted up first and the member written then, so that whoever finds the member and takes them out
     /// finds them counted. The member remembers what they were counted in: when the room has been opened for another
     /// show since, its viewers began at zero without them.
-    pub async fn enter_live(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<()> {
+    pub async fn enter_live(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        member: &Member,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
         let Some((show, viewers)) = self.count_viewer_in(host, group).await? else {
-            return self.enter(host, group, member, Counted::Nowhere, now).await.map(|_| ());
+            return self.enter(host, group, member, Counted::Nowhere, rules, now).await.map(|_| ());
         };
-        let before = self.enter(host, group, member, Counted::Show(show), now).await?;
+        let before = self.enter(host, group, member, Counted::Show(show), rules, now).await?;
         if before == Counted::Show(show) { Ok(()) } else { self.raise_peak(host, show, viewers).await }
     }
 
     /// Puts a viewer into the group of a replay, named by its file; the replay's viewers count up likewise.
-    pub async fn enter_replay(&self, host: &UserId, group: &GroupId, member: &Member, now: UnixSeconds) -> Result<()> {
+    pub async fn enter_replay(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        member: &Member,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
         let Some(file) = FileId::parse(group.as_str()) else { return Ok(()) };
         self.count_replay_viewers(host, &file, 1).await?;
-        self.enter(host, group, member, Counted::Replay, now).await.map(|_| ())
+        self.enter(host, group, member, Counted::Replay, rules, now).await.map(|_| ())
     }
 
     /// Takes a viewer out of a group; what they were counted in counts down, if they were in it.
-    pub async fn quit(&self, host: &UserId, group: &GroupId, user: &UserId, now: UnixSeconds) -> Result<()> {
+    pub async fn quit(&self, host: &UserId, group: &GroupId, user: &UserId) -> Result<()> {
+        self.take_out(host, group, user, None).await
+    }
+
+    /// Takes those viewers out of a group of whom nothing was heard since `silent_since`. Says since when nothing was
+    /// heard of the one who is silent the longest of the others; `None` if there are no others.
+    pub async fn take_out_silent(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        silent_since: UnixSeconds,
+    ) -> Result<Option<UnixSeconds>> {
+        let request = self
+            .client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :group AND begins_with(SK, :member)")
+            .projection_expression("#user, seen_at")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":group", text(keys::group_partition(host, group)))
+            .expression_attribute_values(":member", text(keys::MEMBER_PREFIX));
+        let mut oldest = None;
+        for member in self.query(request, usize::MAX, "read members").await? {
+            let seen_at = moment_in(&member, "seen_at")?;
+            if seen_at <= silent_since {
+                self.take_out(host, group, &parsed(&member, "user", UserId::parse)?, Some(seen_at)).await?;
+            } else {
+                oldest = Some(oldest.map_or(seen_at, |oldest: UnixSeconds| oldest.min(seen_at)));
+            }
+        }
+        Ok(oldest)
+    }
+
+    /// Takes a viewer out of a group, if they were last heard of at this second.
+    async fn take_out(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        user: &UserId,
+        seen_at: Option<UnixSeconds>,
+    ) -> Result<()> {
         let request = self.client.delete_item().table_name(&self.name);
         let request = request.set_key(Some(keys::member(host, group, user)));
-        let request = request.return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld);
-        let before = request.send().await.map_err(failed("remove a member"))?.attributes.unwrap_or_default();
+        let request = request.return_values(ReturnValue::AllOld);
+        let request = match seen_at {
+            Some(seen_at) => request
+                .condition_expression("seen_at = :seen_at")
+                .expression_attribute_values(":seen_at", moment(seen_at)),
+            None => request,
+        };
+        let before = match request.send().await {
+            Ok(done) => done.attributes.unwrap_or_default(),
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                return Ok(());
+            }
+            Err(error) => return Err(failed("remove a member")(error)),
+        };
         if before.is_empty() {
             return Ok(());
         }
-        self.count_head(host, group, user, -1, now).await?;
+        self.count_head(host, group, user, -1, None).await?;
         self.count_out(host, group, Counted::read(&before)?, Visit::Over).await
     }
 
@@ -77,12 +152,14 @@ impl Table {
         group: &GroupId,
         member: &Member,
         counted: Counted,
+        rules: &Rules,
         now: UnixSeconds,
     ) -> Result<Counted> {
+        let stay = Stay { until: now.plus(rules.member_seconds) };
         let update = Update::of(keys::member(host, group, &member.user))
             .set("user", text(member.user.as_str()))
             .set("seen_at", moment(now))
-            .set(keys::EXPIRES_AT, moment(now.plus(KEPT_SECONDS)))
+            .set(keys::EXPIRES_AT, moment(stay.kept_until()))
             .set_text("nickname", member.nickname.as_str())
             .set_text("headpic", member.headpic.as_str());
         let update = match counted {
@@ -93,15 +170,27 @@ impl Table {
         let (Outcome::Done(before) | Outcome::Unmet(before)) = update.send_for_old(self, "write a member").await?;
         // Also of who was there: then it is nothing, but the counts are kept for as long as the member is.
         let by = i64::from(before.is_empty());
-        self.count_head(host, group, &member.user, by, now).await?;
+        self.count_head(host, group, &member.user, by, Some(stay)).await?;
         let before = Counted::read(&before)?;
         self.count_out(host, group, before, Visit::CountedTwice).await?;
         Ok(before)
     }
 
-    async fn count_head(&self, host: &UserId, group: &GroupId, user: &UserId, by: i64, now: UnixSeconds) -> Result<()> {
+    async fn count_head(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        user: &UserId,
+        by: i64,
+        stay: Option<Stay>,
+    ) -> Result<()> {
         let counters = vec![(counter(keys::bin(user)), by)];
-        self.add(keys::head_count(host, group), counters, Some(now.plus(KEPT_SECONDS)), "count a member").await
+        let terms = stay.map_or(Terms::default(), |stay| Terms {
+            expires_at: Some(stay.kept_until()),
+            due: Some(stay.until),
+            changed_at: None,
+        });
+        self.add(keys::head_count(host, group), counters, terms, "count a member").await
     }
 
     /// A page of the members of a group.
@@ -139,6 +228,19 @@ impl Table {
         }
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         Ok(Listed { total, rows: rows.into_iter().skip(skip).collect() })
+    }
+}
+
+/// How long a member may stay who is not heard of again.
+#[derive(Clone, Copy)]
+struct Stay {
+    until: UnixSeconds,
+}
+
+impl Stay {
+    /// Until when the item is kept, if the sweep never came.
+    fn kept_until(self) -> UnixSeconds {
+        self.until.plus(KEPT_SECONDS)
     }
 }
 

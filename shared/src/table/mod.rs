@@ -23,6 +23,7 @@ mod streams;
 mod timelines;
 mod update;
 mod videos;
+mod work;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -39,6 +40,7 @@ use aws_sdk_dynamodb::{
 use self::additions::Additions;
 pub use self::{
     accounts::{Account, Changes, Created, Face},
+    keys::Work,
     ledger::{Entry, Fate, Notice},
     limits::Attempt,
     lists::Listed,

@@ -8,7 +8,7 @@ use super::{
     keys,
     lists::Position,
     moment_in,
-    replays::{Rows, parts_of, place_of, without},
+    replays::{Rows, is_kept_out, parts_of, place_of, without},
     rooms::Room,
     text_in,
     timelines::{KEPT_SECONDS, Meaning, Standing},
@@ -214,8 +214,7 @@ fn replay_differs(whole: &Replay, rows: &Rows, rules: &Rules) -> Result<Vec<Diff
     for part in replay.parts.iter().filter(|part| !parts.contains(part)) {
         differs(format!("lacks the file {}", part.file));
     }
-    let is_kept_out = row.contains_key("hidden");
-    let is_listed = !is_kept_out && replay.seconds() > rules.replay_min_seconds;
+    let is_listed = !is_kept_out(&row) && replay.seconds() > rules.replay_min_seconds;
     let expected = is_listed.then(|| Position::of(replay.end, replay.file.as_str()));
     match (place_of(&row)?, expected) {
         (Some(_), None) => differs("is in the list and should not be".to_owned()),

@@ -35,6 +35,9 @@ const UNFINISHED_SECONDS: u64 = 90;
 /// The most parts that a replay is kept with.
 const MOST_PARTS: usize = 200;
 
+/// Why a replay is kept out of the lists: its owner hid it, or deleted it, or was banned.
+const KEPT_OUT: [&str; 3] = ["hidden", "deleted", "withheld"];
+
 /// What remains of a live.
 #[derive(Clone, Debug)]
 pub struct Replay {
@@ -116,6 +119,11 @@ pub(super) fn parts_of(item: &Item) -> Result<Vec<Part>> {
     }
 }
 
+/// Whether a replay stands in no list, however long it is.
+pub(super) fn is_kept_out(row: &Item) -> bool {
+    KEPT_OUT.iter().any(|reason| row.contains_key(*reason))
+}
+
 /// Where a row stands in the list of replays; `None` if it does not.
 pub(super) fn place_of(row: &Item) -> Result<Option<Position>> {
     if !row.contains_key(keys::LIST) {
@@ -181,9 +189,14 @@ impl Table {
                     .set("live_likes", number(totals.likes))
                     .set_text("screenshot", &totals.screenshot);
             }
-            let is_listed = !is_deleted && !is_hidden && replay.seconds() > work.rules.replay_min_seconds;
+            let is_withheld = work.standing.ban.as_ref().is_some_and(|ban| ban.hides_replays);
+            if is_withheld {
+                update = update.set("withheld", AttributeValue::Bool(true));
+            }
+            let is_kept_out = is_withheld || is_hidden || is_kept_out(&row);
+            let is_listed = !is_kept_out && replay.seconds() > work.rules.replay_min_seconds;
             let place = is_listed.then_some((replay.end, &replay.file));
-            if self.place_replay(update, &row, place, work.rules).await? == Written::Done {
+            if self.place_replay(update, &row, place, work.rules, work.now).await? == Written::Done {
                 return Ok(());
             }
         }
@@ -209,6 +222,46 @@ impl Table {
         Ok(whole.is_some_and(|row| row.contains_key("hidden")))
     }
 
+    /// Takes all replays of a user out of the lists, or lets them in again, as far as it is for their ban.
+    pub(crate) async fn withhold_replays(
+        &self,
+        user: &UserId,
+        withheld: bool,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let request = self
+            .client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :user AND begins_with(SK, :replay)")
+            .expression_attribute_values(":user", text(keys::user_partition(user)))
+            .expression_attribute_values(":replay", text(keys::REPLAY_PREFIX));
+        for mut row in self.query(request, usize::MAX, "read replays").await? {
+            if ["part_of", "deleted"].iter().any(|other| row.contains_key(*other))
+                || row.contains_key("withheld") == withheld
+            {
+                continue;
+            }
+            let replay = Replay::read(&row)?;
+            let update = Update::of(keys::replay(user, &replay.file)).when("attribute_exists(PK)");
+            let was = row.clone();
+            let update = if withheld {
+                row.insert("withheld".to_owned(), AttributeValue::Bool(true));
+                update.set("withheld", AttributeValue::Bool(true))
+            } else {
+                row.remove("withheld");
+                update.remove("withheld")
+            };
+            let is_long = replay.ended_at.0.saturating_sub(replay.started_at.0) > rules.replay_min_seconds;
+            let place = (!is_kept_out(&row) && is_long).then_some((replay.ended_at, &replay.file));
+            if self.place_replay(update, &was, place, rules, now).await? == Written::Unmet {
+                return Err(contended("withhold a replay"));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes that a file is a part of a replay that another file names.
     pub(super) async fn write_part(&self, work: &Work<'_>, replay: &Entry, file: &FileId) -> Result<()> {
         const CONTEXT: &str = "write a replay";
@@ -219,7 +272,7 @@ impl Table {
                 return Ok(());
             }
             let update = work.row(key.clone()).set("part_of", text(replay.file.as_str()));
-            if self.place_replay(update, &row, None, work.rules).await? == Written::Done {
+            if self.place_replay(update, &row, None, work.rules, work.now).await? == Written::Done {
                 return Ok(());
             }
         }
@@ -249,6 +302,7 @@ impl Table {
         row: &Item,
         place: Option<(UnixSeconds, &FileId)>,
         rules: &Rules,
+        now: UnixSeconds,
     ) -> Result<Written> {
         let before = place_of(row)?;
         let position = place.map(|(end, file)| Position::of(end, file.as_str()));
@@ -259,8 +313,8 @@ impl Table {
             }
             (None, _) | (_, None) => update.remove(keys::LIST).remove(keys::POSITION),
         };
-        let decisive = ["hidden", "deleted", "to_delete", "revision", keys::POSITION];
-        let as_seen = decisive.into_iter().fold(update, |update, attribute| match row.get(attribute) {
+        let decisive = KEPT_OUT.into_iter().chain(["to_delete", "revision", keys::POSITION]);
+        let as_seen = decisive.fold(update, |update, attribute| match row.get(attribute) {
             Some(seen) => {
                 let update = update.when(&format!("#{attribute} = :seen_{attribute}"));
                 update.value(&format!(":seen_{attribute}"), seen.clone())
@@ -275,7 +329,7 @@ impl Table {
             let moves = moves.into_iter().filter_map(|(place, by)| Some((Series::All, place?, by)));
             let end = place.map_or(UnixSeconds(0), |(end, _)| end);
             let expires_at = place.map(|_| counts_kept_until(end, rules.replay_window_seconds));
-            self.count(TREE, &moves.collect::<Vec<Change>>(), expires_at).await?;
+            self.count(TREE, &moves.collect::<Vec<Change>>(), expires_at, now).await?;
         }
         Ok(Written::Done)
     }
@@ -309,6 +363,7 @@ impl Table {
         file: &FileId,
         changes: &ReplayChanges,
         rules: &Rules,
+        now: UnixSeconds,
     ) -> Result<bool> {
         for _ in 0..ATTEMPTS {
             let found = self.replay_row(user, file).await?.filter(|(_, row)| !row.contains_key("deleted"));
@@ -322,8 +377,9 @@ impl Table {
             let update =
                 if is_hidden { update.set("hidden", AttributeValue::Bool(true)) } else { update.remove("hidden") };
             let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
-            let is_listed = !is_hidden && end.0.saturating_sub(start.0) > rules.replay_min_seconds;
-            if self.place_replay(update, &row, is_listed.then_some((end, &file)), rules).await? == Written::Done {
+            let is_long = end.0.saturating_sub(start.0) > rules.replay_min_seconds;
+            let is_listed = !is_hidden && !row.contains_key("withheld") && is_long;
+            if self.place_replay(update, &row, is_listed.then_some((end, &file)), rules, now).await? == Written::Done {
                 return Ok(true);
             }
         }
@@ -347,7 +403,7 @@ impl Table {
             let doomed = parts_of(&row)?.iter().map(Doomed::of).collect();
             let update = Update::of(keys::replay(user, &file)).set("deleted", moment(now));
             let update = doom(update, doomed, now.plus(UNFINISHED_SECONDS))?;
-            if self.place_replay(update, &row, None, rules).await? == Written::Done {
+            if self.place_replay(update, &row, None, rules, now).await? == Written::Done {
                 return Ok(Some(file));
             }
         }

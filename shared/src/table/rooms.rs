@@ -9,7 +9,7 @@ use super::{
     lists::{Change, List, Position, Series},
     lives::{ShowRow, Totals},
     moment, moment_in, number, parsed, text, text_in,
-    timelines::{Ban, Standing, Work},
+    timelines::{Ban, Standing, Step, Work},
     update::{Outcome, Update},
 };
 use crate::{
@@ -280,7 +280,7 @@ impl Table {
                     _ => vec![],
                 };
                 let moves: Vec<Change> = were.chain(are).collect();
-                self.count(TREE, &moves, None).await?;
+                self.count(TREE, &moves, None, work.now).await?;
                 Ok(before)
             }
         }
@@ -316,19 +316,35 @@ impl Table {
         self.change_seen(user, rules, now, seen, None, say).await.map(|_| ())
     }
 
-    /// Bans a user from going live, or lifts the ban; gives the room, or `None` if there is none.
-    pub async fn ban(&self, user: &UserId, ban: Option<Ban>, rules: &Rules, now: UnixSeconds) -> Result<Option<Room>> {
+    /// Bans a user from going live, or lifts the ban, and writes down what there is to do about it. Says whether there
+    /// is such a room.
+    pub(crate) async fn ban(&self, user: &UserId, ban: Option<Ban>, rules: &Rules, now: UnixSeconds) -> Result<bool> {
         let seen = self.standing_and_room(user).await?;
-        let Some(room) = seen.1.clone() else { return Ok(None) };
+        if seen.1.is_none() {
+            return Ok(false);
+        }
         let judge = |standing: &mut Standing| {
-            if ban.is_some() && standing.timeline.is_on() {
-                standing.timeline.add(Evidence::Off(now, End::Banned));
+            let is_hiding = |ban: &Option<Ban>| ban.as_ref().is_some_and(|ban| ban.hides_replays);
+            match (is_hiding(&standing.ban), is_hiding(&ban)) {
+                (_, true) => standing.steps.insert(Step::WithholdReplays),
+                (true, false) => standing.steps.insert(Step::ReleaseReplays),
+                (false, false) => false,
+            };
+            if ban.is_some() {
+                if standing.timeline.is_on() {
+                    standing.timeline.add(Evidence::Off(now, End::Banned));
+                }
+                standing.steps.extend([Step::ForbidStream, Step::EndSessions]);
+                standing.steps.remove(&Step::AllowStream);
+            } else {
+                standing.steps.insert(Step::AllowStream);
+                standing.steps.retain(|step| ![Step::ForbidStream, Step::EndSessions].contains(step));
             }
             standing.ban = ban.clone();
             true
         };
         self.change_seen(user, rules, now, seen, None, judge).await?;
-        Ok(Some(room))
+        Ok(true)
     }
 
     /// Makes a picture of a live its cover, if it has none of its own.

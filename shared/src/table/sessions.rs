@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Result, Table, contended, counter_in, damaged, keys, moment, moment_in, number, text, text_in,
+    Item, Result, Table, contended, counter_in, damaged, failed, keys, moment, moment_in, number, text, text_in,
     update::{Update, Written},
 };
 use crate::{
@@ -179,6 +179,12 @@ impl Table {
             }
         }
         Err(contended(CONTEXT))
+    }
+
+    /// Ends every session of a user.
+    pub(crate) async fn end_sessions(&self, user: &UserId) -> Result<()> {
+        let request = self.client.delete_item().table_name(&self.name).set_key(Some(keys::sessions(user)));
+        request.send().await.map(|_| ()).map_err(failed("end sessions"))
     }
 
     /// Writes `list` in the place of the sessions that were seen, unless they have changed since.

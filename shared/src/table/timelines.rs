@@ -50,6 +50,8 @@ pub struct Standing {
     pub steps: BTreeSet<Step>,
     /// How often the cloud, asked, knew nothing of the live, one time after the other.
     pub misses: u64,
+    /// When it knew nothing of it for the first of these times.
+    pub missed_at: UnixSeconds,
     /// When the stream was last seen to run.
     pub seen_at: UnixSeconds,
     revision: i64,
@@ -70,6 +72,12 @@ pub struct Ban {
     /// Who said it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub actor: String,
+    /// Whether the user's replays are kept out of the lists, too.
+    #[serde(default)]
+    pub hides_replays: bool,
+    /// When the cloud has to be told again: it forgets bans.
+    #[serde(default)]
+    pub renew_at: u64,
 }
 
 impl Ban {
@@ -92,7 +100,9 @@ pub enum Step {
     /// The user is logged out everywhere.
     EndSessions,
     /// The user's replays are taken out of the lists.
-    HideReplays,
+    WithholdReplays,
+    /// They come back.
+    ReleaseReplays,
 }
 
 /// Something that follows from the timeline and may not be written yet.
@@ -151,6 +161,8 @@ struct Record {
     #[serde(default)]
     misses: u64,
     #[serde(default)]
+    missed_at: u64,
+    #[serde(default)]
     seen_at: u64,
 }
 
@@ -197,6 +209,7 @@ impl Standing {
             hidden: record.hidden.map(UnixSeconds),
             steps: record.steps,
             misses: record.misses,
+            missed_at: UnixSeconds(record.missed_at),
             seen_at: UnixSeconds(record.seen_at),
             revision: number_in(item, "revision")?,
             unwritten,
@@ -210,6 +223,7 @@ impl Standing {
             hidden: self.hidden.map(|at| at.0),
             steps: self.steps.clone(),
             misses: self.misses,
+            missed_at: self.missed_at.0,
             seen_at: self.seen_at.0,
         };
         serde_json::to_string(&record).map_err(super::failed("write a timeline"))
@@ -225,13 +239,19 @@ impl Standing {
         self.hidden.is_some() && self.hidden == self.timeline.show() && self.is_live()
     }
 
+    /// Whether rows that follow from it may not be written, because a process died; or others are at it just now.
+    pub fn is_unwritten(&self) -> bool {
+        !self.unwritten.iter().all(Unwritten::is_count)
+    }
+
     /// When somebody should look at this again; `None` if nothing is left to do.
-    fn due(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+    pub fn due(&self, now: UnixSeconds) -> Option<UnixSeconds> {
         let unfinished = (!self.unwritten.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
         let live = self.is_live().then(|| now.plus(CHECK_SECONDS));
         let steps = (!self.steps.is_empty()).then(|| now.plus(CHECK_SECONDS));
-        let lifted = self.ban.as_ref().and_then(|ban| ban.until).map(UnixSeconds);
-        [unfinished, live, steps, lifted].into_iter().flatten().min()
+        let lifted = self.ban.as_ref().and_then(|ban| ban.until);
+        let renewed = self.ban.as_ref().map(|ban| ban.renew_at).filter(|at| *at > 0);
+        [unfinished, live, steps, lifted.map(UnixSeconds), renewed.map(UnixSeconds)].into_iter().flatten().min()
     }
 }
 
@@ -319,6 +339,57 @@ impl Table {
             true
         };
         self.change(user, rules, now, mark).await.map(|_| ())
+    }
+
+    /// Has the sweep count again where the rows of a user should stand that follow from this timeline, and where the room
+    /// stands: rows that were wrong may have been counted or not.
+    pub async fn doubt_counts(
+        &self,
+        user: &UserId,
+        timeline: &Timeline,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let (mut standing, room) = self.standing_and_room(user).await?;
+            if standing.revision == 0 {
+                return Ok(());
+            }
+            let replays = Meaning::of(timeline, rules).replays;
+            let shows = [room.map(|room| room.opened_at), standing.timeline.show()].into_iter().flatten();
+            let rooms = shows.map(|show| Unwritten::Count(rooms::TREE, Position::of(show, user.as_str())));
+            let replays = replays.iter().map(|replay| Position::of(replay.end, replay.file.as_str()));
+            standing.unwritten.extend(rooms.chain(replays.map(|place| Unwritten::Count(replays::TREE, place))));
+            let update = write_work(Update::of(keys::timeline(user)), &standing, now);
+            let update = update.when("#revision = :seen").value(":seen", number(standing.revision));
+            if update.send(self, "write a timeline").await? == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(contended("write a timeline"))
+    }
+
+    /// Counts again what may have been counted or not, as far as it is at rest; says whether all of it was.
+    pub async fn recount_doubts(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<bool> {
+        let standing = self.standing(user).await?;
+        let mut counted = BTreeSet::new();
+        for unwritten in &standing.unwritten {
+            if let Unwritten::Count(tree, position) = unwritten
+                && self.recount_stretch(tree, *position, now).await?
+            {
+                counted.insert(unwritten.clone());
+            }
+        }
+        let is_all =
+            standing.unwritten.iter().filter(|unwritten| unwritten.is_count()).all(|known| counted.contains(known));
+        if !counted.is_empty() {
+            let forget = |standing: &mut Standing| {
+                standing.unwritten.retain(|unwritten| !counted.contains(unwritten));
+                true
+            };
+            self.change(user, rules, now, forget).await?;
+        }
+        Ok(is_all)
     }
 
     async fn write_standing(

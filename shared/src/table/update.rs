@@ -52,6 +52,13 @@ impl Update {
         self
     }
 
+    /// Sets an attribute that is not there yet.
+    pub(super) fn set_once(mut self, attribute: &str, value: AttributeValue) -> Self {
+        self.set.push(format!("#{attribute} = if_not_exists(#{attribute}, :{attribute})"));
+        self.values.insert(format!(":{attribute}"), value);
+        self
+    }
+
     /// Sets an attribute to a text, or removes it if the text is empty.
     pub(super) fn set_text(self, attribute: &str, value: &str) -> Self {
         if value.is_empty() { self.remove(attribute) } else { self.set(attribute, text(value)) }

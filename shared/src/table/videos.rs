@@ -66,7 +66,7 @@ impl Table {
             changes.push((Series::All, Video::read(&before)?.position(), -1));
         }
         let expires_at = counts_kept_until(video.published_at, window);
-        self.count(TREE, &changes, Some(expires_at)).await
+        self.count(TREE, &changes, Some(expires_at), video.published_at).await
     }
 
     /// A video.

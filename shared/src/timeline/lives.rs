@@ -86,6 +86,12 @@ impl Timeline {
         lanes.into_iter().flat_map(|lane| self.lives_of(lane, grace)).collect()
     }
 
+    /// The second of the last word on the user's own stream.
+    pub fn last_word(&self) -> UnixSeconds {
+        let pushes = self.pushes.iter().filter(|push| push.lane == Lane::Own).map(Push::last_word);
+        UnixSeconds(pushes.chain(self.marks.iter().map(|mark| mark.at.0)).max().unwrap_or(0))
+    }
+
     /// Whether the user's own stream runs.
     pub fn is_on(&self) -> bool {
         self.stretches(&Lane::Own).last().is_some_and(|stretch| stretch.end.is_none())

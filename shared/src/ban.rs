@@ -1,0 +1,76 @@
+//! What a ban comes to: each step is tried until it is done.
+
+use lambda_http::tracing;
+
+use crate::{
+    app::App,
+    cloud::{self, Channel},
+    error::{Chain, Error},
+    table::{Ban, Standing, Step},
+    types::{StreamId, UnixSeconds, UserId},
+};
+
+/// How soon the cloud is told again of a ban: API 3.0 takes 90 days at most, and the old interface forgets after seven.
+const RENEWED_AFTER_SECONDS: u64 = 80 * 24 * 3600;
+const RENEWED_AFTER_SECONDS_OLD: u64 = 6 * 24 * 3600;
+
+/// Bans a user who has a room, or lifts the ban, and does what follows from it. What fails is tried again by the sweep;
+/// the first failure is told.
+pub async fn judge(app: &App, user: &UserId, ban: Option<Ban>) -> Result<(), Error> {
+    let was = app.table.ban(user, ban, &app.config.rules, app.now()).await?;
+    if !was {
+        return Err(Error::NotFound("room"));
+    }
+    carry_out(app, user).await
+}
+
+/// Does what is left to do about a ban.
+pub async fn carry_out(app: &App, user: &UserId) -> Result<(), Error> {
+    let standing = app.table.standing(user).await?;
+    let Some(room) = app.table.room(user).await? else { return Ok(()) };
+    let mut outcome = Ok(());
+    for step in standing.steps.clone() {
+        if let Err(error) = take(app, user, &room.stream, &standing, step).await {
+            tracing::warn!(?step, error = %Chain(&error), "a step of a ban failed and will be tried again");
+            outcome = outcome.and(Err(error));
+            continue;
+        }
+        let renew_at = match step {
+            Step::ForbidStream if app.cloud.can_ask() => app.now().plus(RENEWED_AFTER_SECONDS).0,
+            Step::ForbidStream => app.now().plus(RENEWED_AFTER_SECONDS_OLD).0,
+            Step::AllowStream | Step::CutStream | Step::EndSessions | Step::WithholdReplays | Step::ReleaseReplays => 0,
+        };
+        let done = |now: &mut Standing| {
+            // Another ban, or its end, may have come meanwhile, and wants its own steps taken.
+            let is_same = now.ban.as_ref().map(|ban| ban.at) == standing.ban.as_ref().map(|ban| ban.at);
+            if let Some(ban) = now.ban.as_mut().filter(|_| renew_at > 0) {
+                ban.renew_at = renew_at;
+            }
+            is_same && now.steps.remove(&step)
+        };
+        app.table.change(user, &app.config.rules, app.now(), done).await?;
+    }
+    outcome
+}
+
+async fn take(app: &App, user: &UserId, stream: &StreamId, standing: &Standing, step: Step) -> Result<(), Error> {
+    let (cloud, now, rules) = (&app.cloud, app.now(), &app.config.rules);
+    match step {
+        Step::ForbidStream if cloud.can_ask() => {
+            let ban = standing.ban.clone().unwrap_or_default();
+            cloud.forbid_stream(stream, ban.until.map(UnixSeconds), &ban.reason, now).await?;
+            cloud.drop_stream(stream, now).await?;
+        }
+        Step::ForbidStream => cloud.set_channel(stream, Channel::Disabled, now).await?,
+        Step::AllowStream if cloud.can_ask() => cloud.resume_stream(stream, now).await?,
+        Step::AllowStream => cloud.set_channel(stream, Channel::Enabled, now).await?,
+        Step::CutStream => match cloud.drop_stream(stream, now).await {
+            Err(cloud::Error::SwitchedOff) => tracing::warn!("a stream goes on: CLOUD_API_URL is none"),
+            outcome => outcome?,
+        },
+        Step::EndSessions => app.table.end_sessions(user).await?,
+        Step::WithholdReplays => app.table.withhold_replays(user, true, rules, now).await?,
+        Step::ReleaseReplays => app.table.withhold_replays(user, false, rules, now).await?,
+    }
+    Ok(())
+}

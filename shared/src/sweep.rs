@@ -1,0 +1,162 @@
+//! The sweep: looks after what nobody else does. Lives that nobody ends, viewers who went without a word, what a process
+//! that died left half-done, bans that run out, files that the cloud did not delete.
+//!
+//! All of that stands in one index with the second at which it is due. Where nothing is due, a round is one query.
+
+use futures_util::{StreamExt, stream};
+use lambda_http::tracing;
+
+use crate::{
+    app::App,
+    ban,
+    cloud::StreamState,
+    commands, deletion,
+    error::{Chain, Error},
+    table::{Standing, Step, Work},
+    timeline::{End, Evidence, Lane},
+    types::{GroupId, UnixSeconds, UserId},
+};
+
+/// How much is looked after in one round, and how much of it at a time.
+const MOST: usize = 500;
+const AT_A_TIME: usize = 8;
+/// So many times, one after the other, the cloud must know nothing of a live before it is over.
+const MISSES: u64 = 3;
+/// How soon what could not be done is tried again.
+const AGAIN_SECONDS: u64 = 60;
+/// How soon a live is looked at again in doubt.
+pub const DOUBT_SECONDS: u64 = 30;
+
+/// What a round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How much was due.
+    pub due: usize,
+    /// How much of it failed, and will be tried again.
+    pub failed: usize,
+    /// Whether there is a live that may be over: another round should follow after [`DOUBT_SECONDS`].
+    pub is_in_doubt: bool,
+}
+
+/// Looks after everything that is due.
+pub async fn round(app: &App) -> Result<Round, Error> {
+    let due = app.table.due(app.now(), MOST).await?;
+    let mut round = Round { due: due.len(), ..Round::default() };
+    let mut done = stream::iter(due)
+        .map(|work| async move {
+            let outcome = look_after(app, &work).await;
+            if let Err(error) = &outcome {
+                tracing::error!(error = %Chain(error), "something could not be looked after");
+                // Not in each round from now on, or what fails would keep others from their turn.
+                if let Err(error) = app.table.postpone(&work, Some(app.now().plus(AGAIN_SECONDS))).await {
+                    tracing::error!(error = %Chain(&error), "it could not be postponed either");
+                }
+            }
+            outcome
+        })
+        .buffer_unordered(AT_A_TIME);
+    while let Some(outcome) = done.next().await {
+        match outcome {
+            Ok(is_in_doubt) => round.is_in_doubt |= is_in_doubt,
+            Err(_) => round.failed += 1,
+        }
+    }
+    if round.due > 0 {
+        tracing::info!(due = round.due, failed = round.failed, "swept");
+    }
+    Ok(round)
+}
+
+/// Looks after one thing; says whether it is a live that may be over.
+async fn look_after(app: &App, work: &Work) -> Result<bool, Error> {
+    match work {
+        Work::User(user) => return look_after_user(app, user).await,
+        Work::Notice(stream, id) => match app.table.notice(stream, id).await? {
+            Some(entry) => drop(commands::apply_notice(app, &entry).await?),
+            None => app.table.postpone(work, None).await?,
+        },
+        Work::Group(host, group) => look_after_group(app, work, host, group).await?,
+        Work::Replay(user, file) => deletion::finish(app, user, file).await?,
+    }
+    Ok(false)
+}
+
+/// Takes viewers out of whom nothing was heard for long.
+async fn look_after_group(app: &App, work: &Work, host: &UserId, group: &GroupId) -> Result<(), Error> {
+    let seconds = app.config.rules.member_seconds;
+    let oldest = app.table.take_out_silent(host, group, app.now().minus(seconds)).await?;
+    Ok(app.table.postpone(work, oldest.map(|seen_at| seen_at.plus(seconds))).await?)
+}
+
+async fn look_after_user(app: &App, user: &UserId) -> Result<bool, Error> {
+    let rules = &app.config.rules;
+    let standing = app.table.standing(user).await?;
+    if standing.is_unwritten() {
+        app.table.change(user, rules, app.now(), |_| false).await?;
+    }
+    let is_counted = app.table.recount_doubts(user, rules, app.now()).await?;
+    judge_again(app, user, &standing).await?;
+    if !standing.steps.is_empty() || standing.ban.is_some() {
+        ban::carry_out(app, user).await?;
+    }
+    let standing = check_live(app, user).await?;
+    let due = standing.due(app.now());
+    let due = if is_counted { due } else { Some(app.now().plus(AGAIN_SECONDS)) };
+    app.table.postpone(&Work::User(user.clone()), due).await?;
+    Ok(standing.misses > 0)
+}
+
+/// Lifts a ban that has run out, and has the cloud told again of one that it would forget.
+async fn judge_again(app: &App, user: &UserId, standing: &Standing) -> Result<(), Error> {
+    let Some(ban) = &standing.ban else { return Ok(()) };
+    if !ban.holds(app.now()) {
+        app.table.ban(user, None, &app.config.rules, app.now()).await?;
+    } else if (1..=app.now().0).contains(&ban.renew_at) {
+        let renew = |standing: &mut Standing| standing.steps.insert(Step::ForbidStream);
+        app.table.change(user, &app.config.rules, app.now(), renew).await?;
+    }
+    Ok(())
+}
+
+/// Ends a live that nobody ended: the cloud knows nothing of it any more, or if it cannot be asked, nothing was heard
+/// of it for too long.
+async fn check_live(app: &App, user: &UserId) -> Result<Standing, Error> {
+    let (rules, now) = (&app.config.rules, app.now());
+    let (standing, room) = (app.table.standing(user).await?, app.table.room(user).await?);
+    let (true, Some(room)) = (standing.timeline.is_on() && standing.ban.is_none(), room) else { return Ok(standing) };
+    let state = if app.cloud.can_ask() { app.cloud.stream_state(&room.stream, now).await.map(Some) } else { Ok(None) };
+    let state = state.unwrap_or_else(|error| {
+        tracing::warn!(error = %Chain(&error), "the cloud could not say whether a stream runs");
+        None
+    });
+    let change: Box<dyn Fn(&mut Standing) -> bool + Send + Sync> = match state {
+        Some(StreamState::Active) if standing.misses == 0 => return Ok(standing),
+        Some(StreamState::Active) => Box::new(|standing| {
+            standing.misses = 0;
+            true
+        }),
+        Some(StreamState::Inactive | StreamState::Forbidden) => Box::new(move |standing| {
+            if standing.misses == 0 {
+                standing.missed_at = now;
+            }
+            standing.misses += 1;
+            if standing.misses >= MISSES {
+                standing.misses = 0;
+                standing.timeline.add(Evidence::Off(standing.missed_at, End::Vanished));
+            }
+            true
+        }),
+        None if last_heard(&standing, rules.grace_seconds).plus(rules.silence_seconds) <= now => {
+            Box::new(move |standing| standing.timeline.add(Evidence::Off(now, End::Silent)))
+        }
+        None => return Ok(standing),
+    };
+    Ok(app.table.change(user, rules, now, change).await?)
+}
+
+/// When something was last heard of a live.
+fn last_heard(standing: &Standing, grace: u64) -> UnixSeconds {
+    let lives = standing.timeline.lives(grace);
+    let last = lives.iter().rev().find(|live| live.lane == Lane::Own).map(|live| live.start);
+    standing.seen_at.max(last.unwrap_or_default()).max(standing.timeline.last_word())
+}

@@ -1,0 +1,314 @@
+//! What the sweep looks after, and what it costs when there is nothing.
+
+use cli::engine::Engine;
+use shared::{
+    sweep::{self, Round},
+    table::{Fate, Notice},
+    types::{StreamId, UserId},
+};
+
+use crate::{
+    harness::{Program, START, action, notice, program, program_over, program_with},
+    stand_in::{Manner, Manner::Answers, StandIn, program_with_cloud_api},
+    steps::{
+        File, OPERATOR_KEY, action_with, code, column, done_by, fields, go_online, is_recorded, list, open_room,
+        push_starts, registered, room,
+    },
+    watch::Watch,
+};
+
+const ACTIVE: Manner = Answers(200, br#"{"Response":{"StreamState":"active","RequestId":"r"}}"#);
+const INACTIVE: Manner = Answers(200, br#"{"Response":{"StreamState":"inactive","RequestId":"r"}}"#);
+const FAILS: Manner = Answers(500, b"");
+/// How often a server of one's own sweeps.
+const EVERY: u64 = 30;
+
+async fn swept(program: &Program) -> Round {
+    sweep::round(&program.app).await.unwrap()
+}
+
+/// Sweeps as often as there is time for in so many seconds.
+async fn sweep_for(program: &Program, seconds: u64) {
+    for _ in 0..seconds / EVERY {
+        program.pass(EVERY);
+        swept(program).await;
+    }
+}
+
+fn alice() -> UserId {
+    UserId::parse("alice").unwrap()
+}
+
+async fn is_live(program: &Program) -> bool {
+    let is_listed = column(&list(program, 1, 1, 10).await, "userid") == ["alice"];
+    assert_eq!(room(program, "alice").await["status"] == "1", is_listed);
+    is_listed
+}
+
+/// Why the last live of alice ended.
+async fn reason(program: &Program) -> String {
+    program.app.table.lives(&alice()).await.unwrap().pop().unwrap().reason
+}
+
+/// Alice is live by the word of the cloud, which can be asked.
+async fn live(manner: Manner) -> (Program, StandIn) {
+    let (program, cloud) = program_with_cloud_api(manner).await;
+    open_room(&program, "alice", "t").await;
+    push_starts(&program, "8888_alice", "1").await;
+    assert!(is_live(&program).await);
+    (program, cloud)
+}
+
+#[tokio::test]
+async fn a_table_in_which_nothing_is_open_is_asked_one_query() {
+    let watch = Watch::default();
+    let program = program_over(watch.over(Engine::in_memory().unwrap().http_client()), |_| None).await;
+    open_room(&program, "alice", "t").await;
+    push_starts(&program, "8888_alice", "1").await;
+    let end = r#""event_type":0,"stream_id":"8888_alice","sequence":"1""#;
+    notice(&program, end).await;
+    is_recorded(&program, File { stream: "8888_alice", id: "v", format: "flv", from: START - 100, to: START }).await;
+    for seconds in [0, 3600, 86_400] {
+        program.pass(seconds);
+        watch.take();
+        assert_eq!(swept(&program).await, Round::default());
+        let asked: Vec<String> = watch.take().into_iter().map(|asked| asked.operation).collect();
+        assert_eq!(asked, ["Query"]);
+    }
+}
+
+#[tokio::test]
+async fn a_live_whose_end_was_lost_is_over_within_two_minutes() {
+    let (program, cloud) = live(ACTIVE).await;
+    sweep_for(&program, 600).await;
+    assert!(is_live(&program).await, "for as long as the cloud knows it");
+    cloud.behave(INACTIVE);
+    sweep_for(&program, 120).await;
+    assert!(!is_live(&program).await);
+    assert_eq!(reason(&program).await, "vanished");
+    let asked = cloud.arrived().len();
+    sweep_for(&program, 600).await;
+    assert_eq!(cloud.arrived().len(), asked, "nobody asks about what is over");
+}
+
+#[tokio::test]
+async fn a_function_that_is_called_once_a_minute_ends_it_within_two_minutes_too() {
+    let (program, cloud) = live(ACTIVE).await;
+    sweep_for(&program, 60).await;
+    cloud.behave(INACTIVE);
+    for minute in 1..=2 {
+        program.pass(60);
+        // In doubt it stays for half a minute and looks again: at most once, or it would meet the next call.
+        if swept(&program).await.is_in_doubt {
+            program.pass(sweep::DOUBT_SECONDS);
+            swept(&program).await;
+            program.app.now();
+        }
+        assert_eq!(is_live(&program).await, minute == 1, "{minute}");
+        program.pass(0);
+    }
+}
+
+#[tokio::test]
+async fn misses_count_only_one_after_the_other() {
+    let (program, cloud) = live(ACTIVE).await;
+    for _ in 0..5 {
+        cloud.behave(INACTIVE);
+        sweep_for(&program, 60).await;
+        cloud.behave(ACTIVE);
+        sweep_for(&program, 30).await;
+    }
+    assert!(is_live(&program).await);
+}
+
+#[tokio::test]
+async fn a_cloud_that_cannot_be_asked_ends_nothing() {
+    let (program, _) = live(FAILS).await;
+    sweep_for(&program, 1800).await;
+    assert!(is_live(&program).await);
+}
+
+#[tokio::test]
+async fn a_live_of_which_nothing_is_heard_is_over_after_a_while() {
+    let program = program_with(|name| (name == "SILENCE_SECONDS").then_some("600")).await;
+    open_room(&program, "alice", "t").await;
+    push_starts(&program, "8888_alice", "1").await;
+    sweep_for(&program, 300).await;
+    let picture =
+        format!(r#""event_type":200,"stream_id":"8888_alice","pic_url":"/1.jpg","create_time":{}"#, program.now());
+    notice(&program, &picture).await;
+    sweep_for(&program, 570).await;
+    assert!(is_live(&program).await, "a picture is a sign of life");
+    sweep_for(&program, 60).await;
+    assert!(!is_live(&program).await);
+    assert_eq!(reason(&program).await, "silent");
+}
+
+#[tokio::test]
+async fn a_picture_of_what_was_thought_to_be_over_takes_that_back() {
+    let (program, _) = live(INACTIVE).await;
+    sweep_for(&program, 120).await;
+    assert!(!is_live(&program).await);
+    let picture =
+        format!(r#""event_type":200,"stream_id":"8888_alice","pic_url":"/1.jpg","create_time":{}"#, program.now());
+    notice(&program, &picture).await;
+    assert!(is_live(&program).await);
+}
+
+#[tokio::test]
+async fn what_a_process_that_died_left_half_done_is_finished_and_counted() {
+    for step in 0..8 {
+        let watch = Watch::default();
+        let program = program_over(watch.over(Engine::in_memory().unwrap().http_client()), |_| None).await;
+        let program = std::sync::Arc::new(program);
+        for user in ["alice", "bob"] {
+            open_room(&program, user, "t").await;
+            program.pass(7);
+        }
+        let reached = std::sync::Arc::new(tokio::sync::Notify::new());
+        watch.interrupt("UpdateItem", step, {
+            let reached = std::sync::Arc::clone(&reached);
+            move || async move {
+                reached.notify_one();
+                std::future::pending().await
+            }
+        });
+        let call = tokio::spawn({
+            let program = std::sync::Arc::clone(&program);
+            async move { go_online(&program, "alice").await }
+        });
+        tokio::select! {
+            () = reached.notified() => call.abort(),
+            _ = async { while !call.is_finished() { tokio::task::yield_now().await } } => {}
+        }
+        program.pass(300);
+        for _ in 0..3 {
+            swept(&program).await;
+            program.pass(120);
+        }
+        let total = list(&program, 1, 1, 10).await["totalcount"].as_u64().unwrap();
+        assert_eq!(total, u64::from(is_live(&program).await), "interrupted at write {step}");
+        assert_eq!(list(&program, 4, 1, 10).await["totalcount"], 2);
+        if step > 0 {
+            assert!(is_live(&program).await, "interrupted at write {step}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_notice_that_was_kept_and_no_more_is_dealt_with() {
+    let program = program().await;
+    open_room(&program, "alice", "t").await;
+    let stream = StreamId::parse("8888_alice").unwrap();
+    let body = r#"{"t":1,"sign":"","event_type":1,"stream_id":"8888_alice","sequence":"1"}"#.to_owned();
+    let kept = Notice { stream: stream.clone(), id: "1 1".to_owned(), body, is_late: false };
+    program.app.table.keep_notice(&kept, program.app.now(), 3600).await.unwrap();
+    program.pass(60);
+    swept(&program).await;
+    assert!(!is_live(&program).await, "the cloud's own next try may still come");
+    program.pass(60);
+    swept(&program).await;
+    assert!(is_live(&program).await);
+    let entry = program.app.table.notice(&stream, "1 1").await.unwrap().unwrap();
+    assert_eq!(entry.fate, Fate::Applied(alice()));
+}
+
+#[tokio::test]
+async fn a_recording_that_came_before_the_room_becomes_a_replay() {
+    let program = program().await;
+    let phone = registered(&program, "alice").await;
+    let file = File { stream: "1400_alice", id: "v", format: "mp4", from: START - 100, to: START };
+    is_recorded(&program, file).await;
+    assert!(column(&list(&program, 2, 1, 10).await, "fileid").is_empty());
+    done_by(&program, &phone, "upload_room", fields!("title": "t")).await;
+    program.pass(60);
+    swept(&program).await;
+    assert_eq!(column(&list(&program, 2, 1, 10).await, "fileid"), ["v"]);
+}
+
+#[tokio::test]
+async fn a_viewer_whose_app_died_leaves_and_one_who_is_heard_of_stays() {
+    let program = program_with(|name| (name == "MEMBER_SECONDS").then_some("600")).await;
+    open_room(&program, "alice", "t").await;
+    go_online(&program, "alice").await;
+    let group = room(&program, "alice").await["groupid"].as_str().unwrap().to_owned();
+    let enter = |viewer: &str| {
+        format!(r#"{{"Action":"EnterGroup","userid":"{viewer}","liveuserid":"alice","groupid":"{group}","flag":0}}"#)
+    };
+    for viewer in ["bob", "carol"] {
+        assert_eq!(code(&action(&program, &enter(viewer)).await), 0);
+    }
+    sweep_for(&program, 300).await;
+    assert_eq!(code(&action(&program, &enter("carol")).await), 0);
+    sweep_for(&program, 270).await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 2);
+    sweep_for(&program, 60).await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 1);
+    let members = format!(
+        r#"{{"Action":"FetchGroupMemberList","userid":"x","liveuserid":"alice","groupid":"{group}","pageno":1,"pagesize":10}}"#
+    );
+    let answer: serde_json::Value = serde_json::from_str(&action(&program, &members).await).unwrap();
+    assert_eq!(answer["returnData"]["totalcount"], 1);
+    assert_eq!(answer["returnData"]["memberlist"][0]["userid"], "carol");
+    sweep_for(&program, 600).await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 0);
+}
+
+async fn banned(program: &Program, more: &str) -> String {
+    let body = format!(r#"{{"Action":"ForbidLive","userid":"alice","forbidflag":1{more}}}"#);
+    action_with(program, &body, "X-Operator-Key", OPERATOR_KEY).await
+}
+
+#[tokio::test]
+async fn a_ban_runs_out() {
+    let (program, cloud) = live(Answers(200, br#"{"Response":{"RequestId":"r"}}"#)).await;
+    assert_eq!(code(&banned(&program, &format!(r#","until":{}"#, program.now() + 3600)).await), 0);
+    sweep_for(&program, 3570).await;
+    assert_eq!(list(&program, 4, 1, 10).await["pusherlist"][0]["forbid_status"], 1);
+    sweep_for(&program, 60).await;
+    assert_eq!(list(&program, 4, 1, 10).await["pusherlist"][0]["forbid_status"], 0);
+    let actions: Vec<String> = cloud.headers().iter().map(|headers| headers["x-tc-action"].clone()).collect();
+    assert_eq!(actions, ["ForbidLiveStream", "DropLiveStream", "ResumeLiveStream"]);
+    assert!(open_room(&program, "alice", "t").await.starts_with("rtmp://"));
+}
+
+#[tokio::test]
+async fn the_steps_of_a_ban_are_tried_until_they_are_done() {
+    let (program, cloud) = live(FAILS).await;
+    assert_ne!(code(&banned(&program, "").await), 0, "the operator hears that the cloud could not be told");
+    assert!(!is_live(&program).await, "the ban holds");
+    sweep_for(&program, 120).await;
+    cloud.behave(Answers(200, br#"{"Response":{"RequestId":"r"}}"#));
+    let tried = cloud.arrived().len();
+    assert!(tried > 2, "{tried}");
+    sweep_for(&program, 120).await;
+    let actions: Vec<String> = cloud.headers()[tried..].iter().map(|headers| headers["x-tc-action"].clone()).collect();
+    assert_eq!(actions, ["ForbidLiveStream", "DropLiveStream"]);
+}
+
+#[tokio::test]
+async fn the_cloud_is_told_again_of_a_ban_that_it_would_forget() {
+    let (program, cloud) = live(Answers(200, br#"{"Response":{"RequestId":"r"}}"#)).await;
+    banned(&program, "").await;
+    for days in [79, 2] {
+        program.pass(days * 86_400);
+        swept(&program).await;
+    }
+    let forbids = cloud.headers().iter().filter(|headers| headers["x-tc-action"] == "ForbidLiveStream").count();
+    assert_eq!(forbids, 2);
+}
+
+#[tokio::test]
+async fn a_ban_takes_the_replays_along_and_gives_them_back() {
+    let (program, _) = live(Answers(200, br#"{"Response":{"RequestId":"r"}}"#)).await;
+    is_recorded(&program, File { stream: "8888_alice", id: "v1", format: "flv", from: START - 1000, to: START - 800 })
+        .await;
+    banned(&program, r#","hide_replays":1"#).await;
+    assert_eq!(list(&program, 2, 1, 10).await["totalcount"], 0);
+    is_recorded(&program, File { stream: "8888_alice", id: "v2", format: "flv", from: START - 500, to: START - 300 })
+        .await;
+    assert_eq!(list(&program, 2, 1, 10).await["totalcount"], 0, "nor one that comes later");
+    let lift = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":0}"#;
+    assert_eq!(code(&action_with(&program, lift, "X-Operator-Key", OPERATOR_KEY).await), 0);
+    assert_eq!(column(&list(&program, 2, 1, 10).await, "fileid"), ["v2", "v1"]);
+}
