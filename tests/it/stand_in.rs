@@ -134,7 +134,7 @@ async fn take(stream: TcpStream, manner: Manner, arrived: Arc<Mutex<Vec<(Arrived
     let manner = match manner {
         Manner::FailsFirst(failures, _) if calls <= failures => Manner::Answers(500, b""),
         Manner::FailsFirst(_, body) => Manner::Answers(200, body),
-        manner => manner,
+        manner @ (Manner::Answers(..) | Manner::IsSilent | Manner::HangsUp) => manner,
     };
     match manner {
         Manner::FailsFirst(..) => {}

@@ -244,7 +244,12 @@ async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
             saw(app, &user, picture.as_ref(), believed(at, received)).await?;
         }
         Event::Judged { is_forbidden: true } if lane == Lane::Own => judge(app, &user, received).await?,
-        event => match evidence(event, lane, received) {
+        event @ (Event::Started { .. }
+        | Event::Ended { .. }
+        | Event::Recorded(_)
+        | Event::Screenshot { .. }
+        | Event::Judged { .. }
+        | Event::Other) => match evidence(event, lane, received) {
             Ok(Evidence::Recorded(recording)) => app.table.record(&user, recording, rules, app.now()).await?,
             Ok(evidence) => app.table.tell(&user, evidence, rules, app.now()).await?,
             Err(reason) => return dropped(reason),

@@ -144,7 +144,11 @@ impl Timeline {
             let (next, end) = match (word, running) {
                 (Word::Start(push), _) => (Some(Some(push)), End::Stopped),
                 (Word::On, None) => (Some(None), End::Stopped),
-                (Word::End(push), Some(Some(other))) if other.name != push.name && push.started().is_some() => continue,
+                (Word::End(push), Some(Some(other)))
+                    if other.name != push.name && push.start < other.started() && push.start.is_some() =>
+                {
+                    continue;
+                }
                 (Word::End(_), Some(_)) => (None, End::Stopped),
                 (Word::Off(end), Some(_)) => (None, end),
                 (Word::On, Some(_)) | (Word::End(_) | Word::Off(_), None) => continue,

@@ -271,12 +271,12 @@ impl Timeline {
         self.openings.last().copied().map(UnixSeconds)
     }
 
-    /// The show that was on at this second: the last one opened before it, or the first of all.
+    /// The show that was on at this second: the last one opened before it; `None` if none was.
     pub fn show_at(&self, UnixSeconds(at): UnixSeconds) -> Option<UnixSeconds> {
         /// The clocks of the cloud and of ours differ a little.
         const SKEW_SECONDS: u64 = 2;
         let opened = self.openings.partition_point(|opening| *opening <= at.saturating_add(SKEW_SECONDS));
-        self.openings.get(opened.saturating_sub(1)).copied().map(UnixSeconds)
+        opened.checked_sub(1).map(|last| UnixSeconds(self.openings[last]))
     }
 
     /// Drops what ended before this second, lives and replays as a whole, and of what there is too much the oldest.

@@ -5,6 +5,9 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::{Live, Timeline};
 use crate::types::{FileId, UnixSeconds};
 
+/// The files of one stretch in several formats are cut a little differently: by so many seconds, and they end alike.
+const CUT_SECONDS: u64 = 10;
+
 /// What remains of a live: its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
@@ -145,11 +148,14 @@ impl Timeline {
         parts.sort_by(|a, b| {
             (a.start, Reverse(a.end), &a.format, &a.file).cmp(&(b.start, Reverse(b.end), &b.format, &b.file))
         });
-        let start = UnixSeconds(parts.iter().map(|part| part.start).min().unwrap_or(0));
+        let first = &self.files[name].part;
+        let start = parts.iter().map(|part| part.start).min().filter(|start| start + CUT_SECONDS < first.start);
+        let start = UnixSeconds(start.unwrap_or(first.start));
+        let end = parts.iter().map(|part| part.end).max().filter(|end| *end > first.end + CUT_SECONDS);
         Replay {
-            file: self.files[name].part.file.clone(),
+            file: first.file.clone(),
             start,
-            end: UnixSeconds(parts.iter().map(|part| part.end).max().unwrap_or(0)),
+            end: UnixSeconds(end.unwrap_or(first.end)),
             parts,
             live: live.map(|(number, _)| number),
             show: live.map_or_else(|| self.show_at(start), |(_, live)| live.show),
