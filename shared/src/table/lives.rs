@@ -1,9 +1,13 @@
 //! Lives: what a user has broadcast; and shows: what it was called.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Result, Table, counter_in, failed, keys,
+    Item, Result, Table,
+    batch::Reads,
+    counter_in, failed, keys,
     lists::counts_kept_until,
     moment, moment_in, number, parsed,
     rooms::{Profile, Room},
@@ -206,6 +210,23 @@ impl Table {
 
     /// The lives of a user that are still kept, the oldest first.
     pub async fn lives(&self, user: &UserId) -> Result<Vec<LiveRow>> {
+        Ok(self.live_rows(user).await?.into_values().collect())
+    }
+
+    /// What the shows were called that were opened at these seconds; nothing of those that are long ago.
+    pub async fn titles(
+        &self,
+        user: &UserId,
+        shows: BTreeSet<UnixSeconds>,
+    ) -> Result<BTreeMap<UnixSeconds, Text<255>>> {
+        let mut rows =
+            self.batch(shows.iter().map(|show| keys::show(user, *show)), Reads::Relaxed, "read shows").await?;
+        let rows = shows.into_iter().filter_map(|show| Some((show, rows.remove(&keys::id(&keys::show(user, show)))?)));
+        rows.map(|(show, row)| Ok((show, ShowRow::read(&row)?.title))).collect()
+    }
+
+    /// The same by what tells them apart.
+    pub(super) async fn live_rows(&self, user: &UserId) -> Result<BTreeMap<String, LiveRow>> {
         let request = self
             .client
             .query()
@@ -213,6 +234,11 @@ impl Table {
             .key_condition_expression("PK = :user AND begins_with(SK, :live)")
             .expression_attribute_values(":user", text(keys::user_partition(user)))
             .expression_attribute_values(":live", AttributeValue::S(keys::LIVE_PREFIX.to_owned()));
-        self.query(request, usize::MAX, "read lives").await?.iter().map(LiveRow::read).collect()
+        let mut lives = BTreeMap::new();
+        for item in self.query(request, usize::MAX, "read lives").await? {
+            let place = text_in(&item, keys::SK)?.trim_start_matches(keys::LIVE_PREFIX).to_owned();
+            lives.insert(place, LiveRow::read(&item)?);
+        }
+        Ok(lives)
     }
 }
