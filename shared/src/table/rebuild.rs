@@ -8,7 +8,7 @@ use super::{
     keys,
     lists::Position,
     moment_in,
-    replays::{Rows, is_kept_out, parts_of, place_of, without},
+    replays::{Rows, is_kept_out, parts_of, place_of},
     rooms::Room,
     text_in,
     timelines::{KEPT_SECONDS, Meaning, Standing},
@@ -191,7 +191,7 @@ fn replay_differs(whole: &Replay, rows: &Rows, rules: &Rules) -> Result<Vec<Diff
     }
     let mut found = Vec::new();
     let mut differs = |words: String| found.push(Difference::new(format!("{name} {words}")));
-    let replay = without(whole, |file| rows.have(file, "deleted"));
+    let replay = whole.without(|file| rows.have(file, "deleted"));
     let lead = text_in(&row, "part_of")?;
     if !lead.is_empty() {
         differs(format!("is written as a part of {lead}"));

@@ -155,7 +155,7 @@ impl Table {
                 return Ok(());
             }
             let is_deleted = row.contains_key("deleted");
-            let left = if is_deleted { whole.clone() } else { without(whole, |file| rows.have(file, "deleted")) };
+            let left = if is_deleted { whole.clone() } else { whole.without(|file| rows.have(file, "deleted")) };
             let replay = &left;
             let mut update = work
                 .row(keys::replay(work.user, &replay.file))
@@ -488,15 +488,6 @@ fn with_known(work: &Work<'_>, replay: &Entry, known: Vec<Part>) -> Result<Strin
     parts.sort_by_key(|part| part.start);
     parts.truncate(MOST_PARTS);
     json_of(&parts)
-}
-
-/// A replay without some of its files.
-pub(super) fn without(replay: &Entry, is_gone: impl Fn(&FileId) -> bool) -> Entry {
-    let mut left = replay.clone();
-    left.parts.retain(|part| !is_gone(&part.file));
-    left.start = left.parts.iter().map(|part| UnixSeconds(part.start)).min().unwrap_or(replay.start);
-    left.end = left.parts.iter().map(|part| UnixSeconds(part.end)).max().unwrap_or(replay.end);
-    left
 }
 
 /// The files of a deleted replay that came after it was deleted. What was a replay of its own until now is none of them:

@@ -80,6 +80,18 @@ impl Replay {
         self.end.0.saturating_sub(self.start.0)
     }
 
+    /// It without some of its files.
+    #[must_use]
+    pub fn without(&self, is_gone: impl Fn(&FileId) -> bool) -> Self {
+        let mut left = self.clone();
+        left.parts.retain(|part| !is_gone(&part.file));
+        let named = left.parts.iter().find(|part| part.file == left.file).or(left.parts.first());
+        if let Some(named) = named {
+            (left.start, left.end) = span(&left.parts, named);
+        }
+        left
+    }
+
     /// Where it plays as one file; `None` if it does not.
     pub fn play_url(&self) -> Option<&str> {
         self.shown(|part| !part.is_hls())
@@ -100,6 +112,13 @@ impl Replay {
         let first = || parts().min_by_key(|part| (part.start, plays_worse(part), &part.file));
         whole.or_else(first).map(|part| part.url.as_str())
     }
+}
+
+/// The first and the last second of files; where they are cut a little differently than `named`, those of that.
+fn span(parts: &[Part], named: &Part) -> (UnixSeconds, UnixSeconds) {
+    let start = parts.iter().map(|part| part.start).min().filter(|start| start + CUT_SECONDS < named.start);
+    let end = parts.iter().map(|part| part.end).max().filter(|end| *end > named.end + CUT_SECONDS);
+    (UnixSeconds(start.unwrap_or(named.start)), UnixSeconds(end.unwrap_or(named.end)))
 }
 
 impl Timeline {
@@ -149,13 +168,11 @@ impl Timeline {
             (a.start, Reverse(a.end), &a.format, &a.file).cmp(&(b.start, Reverse(b.end), &b.format, &b.file))
         });
         let first = &self.files[name].part;
-        let start = parts.iter().map(|part| part.start).min().filter(|start| start + CUT_SECONDS < first.start);
-        let start = UnixSeconds(start.unwrap_or(first.start));
-        let end = parts.iter().map(|part| part.end).max().filter(|end| *end > first.end + CUT_SECONDS);
+        let (start, end) = span(&parts, first);
         Replay {
             file: first.file.clone(),
             start,
-            end: UnixSeconds(end.unwrap_or(first.end)),
+            end,
             parts,
             live: live.map(|(number, _)| number),
             show: live.map_or_else(|| self.show_at(start), |(_, live)| live.show),
