@@ -62,6 +62,8 @@ pub struct Rules {
     pub replay_min_seconds: u64,
     /// How long a replay or a short video stays in the lists.
     pub replay_window_seconds: u64,
+    /// After how long a replay is deleted, its files too; 0: never.
+    pub replay_kept_seconds: u64,
     /// How long the cloud's notices are kept.
     pub ledger_seconds: u64,
     /// What is done when the cloud finds something forbidden in the pictures of a live.
@@ -299,7 +301,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 54] = [
+pub const SETTINGS: [Setting; 55] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -363,6 +365,7 @@ pub const SETTINGS: [Setting; 54] = [
     may("MEMBER_SECONDS", "21600", "After how long a viewer has left of whom nothing was heard."),
     may("REPLAY_MIN_SECONDS", "60", "Replays no longer than this are not listed."),
     may("REPLAY_WINDOW_SECONDS", "604800", "How long replays and short videos stay in the lists."),
+    may("REPLAY_KEPT_SECONDS", "0", "After how long replays are deleted, their files too; 0: never."),
     may("LEDGER_SECONDS", "2592000", "How long the cloud's notices are kept."),
     may("MODERATION", "record", "What a forbidden picture does to a live: record (it is noted), hide or end."),
 ];
@@ -464,6 +467,7 @@ impl Config {
                 member_seconds: reader.some_seconds("MEMBER_SECONDS"),
                 replay_min_seconds: reader.seconds("REPLAY_MIN_SECONDS"),
                 replay_window_seconds: reader.seconds("REPLAY_WINDOW_SECONDS"),
+                replay_kept_seconds: reader.seconds("REPLAY_KEPT_SECONDS"),
                 ledger_seconds: reader.some_seconds("LEDGER_SECONDS"),
                 moderation: reader.moderation("MODERATION"),
             },

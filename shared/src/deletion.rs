@@ -1,4 +1,5 @@
-//! Deletes the files of replays that their owners deleted, at the video-on-demand service.
+//! Deletes the files of replays that their owners deleted, or that were kept for long enough, at the video-on-demand
+//! service.
 //!
 //! What is to be deleted stands on the row of the replay until it is done, and the row in the index of work: whatever
 //! fails, the sweep tries again. Without the cloud's API there is nothing to be done, and the files stay.
@@ -20,6 +21,19 @@ const AGAIN_SECONDS: u64 = 600;
 const REST_SECONDS: u64 = 30;
 /// How long files are deleted in one go: a function has 10 seconds, and a call to the cloud 3 of them.
 const MOST_SECONDS: u64 = 4;
+
+/// Deletes a replay that was kept for long enough, and what is left of one that is deleted.
+pub async fn look_after(app: &App, user: &UserId, file: &FileId) -> Result<(), Error> {
+    let rules = &app.config.rules;
+    if let Some(ended_at) = app.table.replay_ended(user, file).await?.filter(|_| rules.replay_kept_seconds > 0) {
+        let due = ended_at.plus(rules.replay_kept_seconds);
+        if due > app.now() {
+            return Ok(app.table.postpone(&Work::Replay(user.clone(), file.clone()), Some(due)).await?);
+        }
+        app.table.delete_replay(user, file, rules, app.now()).await?;
+    }
+    finish(app, user, file).await
+}
 
 /// Deletes what is left of a deleted replay, which this file names, as much as there is time for. Fails with what went
 /// wrong last; what could be done is done.

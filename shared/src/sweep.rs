@@ -76,7 +76,7 @@ async fn look_after(app: &App, work: &Work) -> Result<bool, Error> {
             None => app.table.postpone(work, None).await?,
         },
         Work::Group(host, group) => look_after_group(app, work, host, group).await?,
-        Work::Replay(user, file) => deletion::finish(app, user, file).await?,
+        Work::Replay(user, file) => deletion::look_after(app, user, file).await?,
     }
     Ok(false)
 }

@@ -122,7 +122,7 @@ async fn g10_the_total_is_the_number_of_rows() {
         let page = list(&program, flag, 1, 10).await;
         assert_eq!(
             (page["totalcount"].as_u64(), page["pusherlist"].as_array().unwrap().len()),
-            (Some(total), total as usize)
+            (Some(total), usize::try_from(total).unwrap())
         );
     }
     assert_eq!(replays(&program).await, ["new", "hls"]);

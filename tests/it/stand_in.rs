@@ -83,12 +83,20 @@ impl StandIn {
 
 /// A program whose cloud is a stand-in for the newer interface.
 pub(crate) async fn program_with_cloud_api(manner: Manner) -> (Program, StandIn) {
+    program_with_cloud_api_and(manner, &[]).await
+}
+
+/// The same, with these settings besides.
+pub(crate) async fn program_with_cloud_api_and(
+    manner: Manner,
+    settings: &'static [(&'static str, &'static str)],
+) -> (Program, StandIn) {
     let (cloud, address) = StandIn::listen(manner).await;
     let url: &'static str = address.leak();
     let program = program_with(|name| match name {
         "CLOUD_API_URL" => Some(url),
         "OPERATOR_KEY" => Some(OPERATOR_KEY),
-        _ => None,
+        name => settings.iter().find(|(known, _)| *known == name).map(|(_, value)| *value),
     });
     (program.await, cloud)
 }

@@ -9,7 +9,7 @@ use shared::{
 
 use crate::{
     harness::{Program, START, action, notice, program, program_over, program_with},
-    stand_in::{Manner, Manner::Answers, StandIn, program_with_cloud_api},
+    stand_in::{Manner, Manner::Answers, StandIn, program_with_cloud_api, program_with_cloud_api_and},
     steps::{
         File, OPERATOR_KEY, action_with, code, column, done_by, fields, go_online, is_recorded, list, open_room,
         push_starts, registered, room,
@@ -252,6 +252,28 @@ async fn a_viewer_whose_app_died_leaves_and_one_who_is_heard_of_stays() {
     assert_eq!(answer["returnData"]["memberlist"][0]["userid"], "carol");
     sweep_for(&program, 600).await;
     assert_eq!(room(&program, "alice").await["viewercount"], 0);
+}
+
+#[tokio::test]
+async fn a_replay_that_was_kept_for_long_enough_is_deleted_with_its_files() {
+    let (program, cloud) = program_with_cloud_api_and(
+        Answers(200, br#"{"Response":{"RequestId":"r"}}"#),
+        &[("REPLAY_KEPT_SECONDS", "864000")],
+    )
+    .await;
+    open_room(&program, "alice", "t").await;
+    is_recorded(&program, File { stream: "8888_alice", id: "v", format: "flv", from: START - 100, to: START }).await;
+    let is_there = async || {
+        code(&action(&program, r#"{"Action":"GetUserInfo","userid":"alice","type":1,"fileid":"v"}"#).await) == 0
+    };
+    program.pass(863_999);
+    swept(&program).await;
+    assert!(is_there().await);
+    program.pass(1);
+    swept(&program).await;
+    assert!(!is_there().await);
+    let actions: Vec<String> = cloud.headers().iter().map(|headers| headers["x-tc-action"].clone()).collect();
+    assert_eq!(actions, ["DeleteMedia"]);
 }
 
 async fn banned(program: &Program, more: &str) -> String {

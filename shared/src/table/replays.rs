@@ -174,6 +174,10 @@ impl Table {
                     update = doom(update, doomed, work.now)?;
                 }
             }
+            if !is_deleted && work.rules.replay_kept_seconds > 0 {
+                let due = replay.end.plus(work.rules.replay_kept_seconds);
+                update = update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due));
+            }
             let is_hidden = row.contains_key("hidden") || self.is_hidden_with(work.user, replay, &row, &rows).await?;
             if is_hidden {
                 update = update.set("hidden", AttributeValue::Bool(true));
@@ -410,6 +414,13 @@ impl Table {
             }
         }
         Err(contended("delete a replay"))
+    }
+
+    /// When the replay ended that this file names; `None` if there is none, or it is deleted.
+    pub(crate) async fn replay_ended(&self, user: &UserId, file: &FileId) -> Result<Option<UnixSeconds>> {
+        let row = self.get(keys::replay(user, file), "read a replay").await?;
+        let row = row.filter(|row| !row.contains_key("deleted") && !row.contains_key("part_of"));
+        row.map(|row| moment_in(&row, "ended_at")).transpose()
     }
 
     /// The files of a deleted replay that are still to be deleted.
