@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use cli::{
     engine::{self, Engine},
     folder::{self, Folder},
+    operate::{self, Form, Question},
     serve::serve,
     settings,
     simulate::{
@@ -70,6 +71,73 @@ enum Command {
     Settings,
     /// Plays users and a live cloud before a server, for tests and demonstrations.
     Simulate(Simulate),
+    /// Shows what the cloud told a running server, and has it done again.
+    #[command(subcommand)]
+    Callbacks(Callbacks),
+    /// Compares a user's room, lives and replays with what the cloud told a running server, and repairs them.
+    Rebuild {
+        /// The user.
+        user: String,
+        /// Says what differs, and writes nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        operator: Operator,
+    },
+}
+
+#[derive(Subcommand)]
+enum Callbacks {
+    /// Lists notices, the newest first: those of a user or a stream, or else those that are not dealt with.
+    List {
+        /// The user.
+        #[arg(long, value_name = "USER", conflicts_with = "stream")]
+        user: Option<String>,
+        /// The stream.
+        #[arg(long, value_name = "STREAM")]
+        stream: Option<String>,
+        /// The page, of a hundred notices.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        page: usize,
+        #[command(flatten)]
+        operator: Operator,
+    },
+    /// Shows a notice, as it came but for its signature.
+    Show {
+        /// The stream.
+        stream: String,
+        /// The notice, as the list names it.
+        #[arg(required = true)]
+        id: Vec<String>,
+        #[command(flatten)]
+        operator: Operator,
+    },
+    /// Does again what follows from notices.
+    Replay {
+        /// The stream.
+        stream: String,
+        /// The notice, as the list names it; without it all of the stream that tell of pushes and recordings.
+        id: Vec<String>,
+        #[command(flatten)]
+        operator: Operator,
+    },
+}
+
+/// Whom operators ask, and what lets them.
+#[derive(Args)]
+struct Operator {
+    /// The server.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// The data folder of the server, where its settings are; OPERATOR_KEY in the environment goes before them.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+    /// The settings of the server, if it was started with a file of them.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prints the answer as the server gave it.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -127,6 +195,13 @@ fn main() -> ExitCode {
         Command::Settings => say(&list_of_settings()).map_err(Into::into),
         Command::Serve(options) => run(options),
         Command::Simulate(options) => simulate(options),
+        Command::Callbacks(callbacks) => {
+            let (question, operator) = question(callbacks);
+            ask(&question, &operator)
+        }
+        Command::Rebuild { user, dry_run, operator } => {
+            ask(&Question::Rebuild { user, is_rehearsal: dry_run }, &operator)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -135,6 +210,26 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn question(callbacks: Callbacks) -> (Question, Operator) {
+    match callbacks {
+        Callbacks::List { user, stream, page, operator } => (Question::List { user, stream, page }, operator),
+        Callbacks::Show { stream, id, operator } => (Question::Show { stream, id: id.join(" ") }, operator),
+        Callbacks::Replay { stream, id, operator } => {
+            let id = Some(id.join(" ")).filter(|id| !id.is_empty());
+            (Question::Replay { stream, id }, operator)
+        }
+    }
+}
+
+/// Asks a running server, and prints what it answers.
+#[tokio::main(flavor = "current_thread")]
+async fn ask(question: &Question, operator: &Operator) -> Result<(), Box<dyn Error>> {
+    let file = operator.config.clone().unwrap_or_else(|| operator.data.join("settings.toml"));
+    let server = operate::Server::new(&operator.server, operate::key(&file, environment)?)?;
+    let form = if operator.json { Form::Json } else { Form::Table };
+    Ok(say(&server.ask(question, form).await?)?)
 }
 
 #[tokio::main]

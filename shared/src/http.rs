@@ -21,8 +21,8 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// A call that failed.
 #[derive(Debug)]
 pub enum Error {
-    /// No answer within the time that a call may take.
-    Timeout,
+    /// No answer within the time that the call was given.
+    Timeout(Duration),
     /// No connection, or it broke.
     Connection(Box<dyn std::error::Error + Send + Sync>),
     /// An HTTP status other than 200.
@@ -34,7 +34,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Timeout => write!(f, "no answer within {} s", TIMEOUT.as_secs()),
+            Self::Timeout(limit) => write!(f, "no answer within {} s", limit.as_secs()),
             Self::Connection(_) => f.write_str("no connection"),
             Self::Status(status) => write!(f, "HTTP status {status}"),
             Self::Answer => f.write_str("an answer that is too large, or no text"),
@@ -46,7 +46,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Connection(error) => Some(error.as_ref()),
-            Self::Timeout | Self::Status(_) | Self::Answer => None,
+            Self::Timeout(_) | Self::Status(_) | Self::Answer => None,
         }
     }
 }
@@ -61,8 +61,13 @@ impl Client {
         Self(Arc::new(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build()))
     }
 
-    /// Sends a request to an address and gives the text of the answer.
-    pub async fn send(&self, mut request: HttpRequest, uri: String) -> Result<String, Error> {
+    /// Sends a request to an address and gives the text of the answer, which may take 3 seconds.
+    pub async fn send(&self, request: HttpRequest, uri: String) -> Result<String, Error> {
+        self.send_within(TIMEOUT, request, uri).await
+    }
+
+    /// The same with a time limit of one's own.
+    pub async fn send_within(&self, limit: Duration, mut request: HttpRequest, uri: String) -> Result<String, Error> {
         request.set_uri(uri).map_err(|error| Error::Connection(error.into()))?;
         let exchange = async {
             let response: HttpResponse = self.0.call(request).await.map_err(|error| Error::Connection(error.into()))?;
@@ -79,7 +84,7 @@ impl Client {
             }
             String::from_utf8(body).map_err(|_| Error::Answer)
         };
-        tokio::time::timeout(TIMEOUT, exchange).await.map_err(|_| Error::Timeout)?
+        tokio::time::timeout(limit, exchange).await.map_err(|_| Error::Timeout(limit))?
     }
 }
 

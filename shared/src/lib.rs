@@ -14,6 +14,7 @@
 //! - [`password`]: passwords at rest
 //! - [`sign`]: the signatures, as pure functions
 //! - [`cloud`]: the calls that we make to the live cloud
+//! - [`deletion`]: the files of replays that were deleted
 //! - [`oidc`]: who a user of the customer's own identity provider is
 //! - [`http`]: the HTTP client that both use
 //! - [`sweep`]: what nobody else looks after
@@ -28,6 +29,7 @@ pub mod ban;
 pub mod cloud;
 pub mod commands;
 pub mod config;
+pub mod deletion;
 pub mod error;
 pub mod http;
 pub mod lambda;

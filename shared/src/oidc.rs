@@ -194,7 +194,7 @@ impl Provider {
         // Another may have asked while this one waited.
         if turn.is_some() && self.kept().ask_from <= now {
             let answer = tokio::time::timeout(http::TIMEOUT, self.ask()).await;
-            self.kept().take(answer.unwrap_or(Err(Failure::Call(http::Error::Timeout))), now);
+            self.kept().take(answer.unwrap_or(Err(Failure::Call(http::Error::Timeout(http::TIMEOUT)))), now);
         }
         let kept = self.kept();
         kept.key(header, now, USABLE_SECONDS).ok_or_else(|| match &kept.failure {

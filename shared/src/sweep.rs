@@ -1,5 +1,5 @@
 //! The sweep: looks after what nobody else does. Lives that nobody ends, viewers who went without a word, what a process
-//! that died left half-done, bans that run out.
+//! that died left half-done, bans that run out, files that the cloud did not delete.
 //!
 //! All of that stands in one index with the second at which it is due. Where nothing is due, a round is one query.
 
@@ -10,7 +10,7 @@ use crate::{
     app::App,
     ban,
     cloud::StreamState,
-    commands,
+    commands, deletion,
     error::{Chain, Error},
     table::{Standing, Step, Work},
     timeline::{End, Evidence, Lane},
@@ -76,6 +76,7 @@ async fn look_after(app: &App, work: &Work) -> Result<bool, Error> {
             None => app.table.postpone(work, None).await?,
         },
         Work::Group(host, group) => look_after_group(app, work, host, group).await?,
+        Work::Replay(user, file) => deletion::finish(app, user, file).await?,
     }
     Ok(false)
 }

@@ -88,6 +88,29 @@ identifier!(
     255
 );
 
+/// What tells a notice of the cloud from others about its stream: 1 to 600 bytes, of any kind.
+///
+/// ```
+/// use shared::types::NoticeId;
+/// assert!(NoticeId::parse("100 9031868222958931071").is_some());
+/// assert!(NoticeId::parse("").is_none());
+/// assert!(NoticeId::parse(&"n".repeat(601)).is_none(), "too long");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeId(String);
+
+impl NoticeId {
+    /// Reads the name, or gives `None` if it is empty or too long.
+    pub fn parse(text: &str) -> Option<Self> {
+        (1..=600).contains(&text.len()).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The name of an account: a letter, then 3 to 23 letters, digits or underscores. Compared byte by byte.
 ///
 /// ```
@@ -286,6 +309,12 @@ impl Page {
         // which cut the lists of an Android app that asks for 200.
         let size = size.clamp(10, 100);
         Self { offset: number.saturating_sub(1).saturating_mul(size), size }
+    }
+
+    /// What of these rows is on it.
+    pub fn of<T>(self, rows: &[T]) -> impl Iterator<Item = &T> {
+        let [offset, size] = [self.offset, self.size].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        rows.iter().skip(offset).take(size)
     }
 }
 

@@ -31,7 +31,7 @@ const DOORS: [&str; 2] = ["interface", "live_callback"];
 /// Binaries that nobody calls but the clock.
 const TASKS: [&str; 1] = ["sweep"];
 /// Files beside the commands that are none.
-const NO_COMMANDS: [&str; 3] = ["mod", "rows", "tokens"];
+const NO_COMMANDS: [&str; 4] = ["mod", "notices", "rows", "tokens"];
 
 fn root() -> PathBuf {
     tests_folder().parent().unwrap().to_owned()
@@ -111,7 +111,8 @@ fn names_are_unique() {
 #[test]
 fn the_protocol_has_a_section_per_command_in_order() {
     let document = read("docs/protocol.md");
-    let commands = document.split("\n## Commands\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let commands =
+        document.split("\n## Commands\n").nth(1).unwrap().split("\n## Notices of the cloud\n").next().unwrap();
     let sections: Vec<_> = commands.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let title = |path: &&str| match actions(path).join(", ") {
         actions if actions.is_empty() => format!("`{path}`"),
@@ -290,7 +291,7 @@ fn noting(asked: Asked) -> SharedHttpClient {
 /// none.
 ///
 /// Calls by a path are signed by whom they name, where that is alice or carol, and by nobody else.
-const CALLS: [(&str, &[&str]); 28] = [
+const CALLS: [(&str, &[&str]); 34] = [
     ("register", &[r#""userid":"bobby","password":"abc""#]),
     ("login", &[r#""userid":"bobby","password":"abc""#]),
     ("get_user_info", &[r#""userid":"alice""#]),
@@ -339,6 +340,12 @@ const CALLS: [(&str, &[&str]); 28] = [
     ("get_vod_list", &[r#""userid":"alice","index":0,"count":10"#]),
     ("get_ugc_list", &[r#""userid":"alice","index":0,"count":10"#]),
     ("get_roomservice_sign", &[r#""userid":"alice""#]),
+    ("update_replay", &[r#""userid":"alice","file_id":"f3","hidden":1"#]),
+    ("delete_replay", &[r#""userid":"alice","file_id":"f3""#]),
+    ("list_notices", &[r#""streamid":"8888_a""#, r#""userid":"a""#, ""]),
+    ("show_notice", &[r#""streamid":"8888_a","id":"100 f1""#]),
+    ("replay_notices", &[r#""streamid":"rs_dave""#]),
+    ("rebuild_user", &[r#""userid":"erin""#]),
     ("refresh", &[r#""userid":"alice","refresh_token":"""#]),
     ("logout", &[r#""userid":"carol""#]),
 ];
@@ -358,22 +365,38 @@ async fn a_policy_allows_what_its_command_was_seen_to_do_and_nothing_else() {
     action(&program, &body("RequestLVBAddr", r#""userid":"a","groupid":"g","title":"t""#)).await;
     action(&program, &body("EnterGroup", r#""userid":"c","liveuserid":"a","groupid":"other","flag":0"#)).await;
     let phones = [registered(&program, "alice").await, registered(&program, "carol").await];
-    drain();
     let mut seen = BTreeMap::new();
-    let recorded = |file: u8| {
+    let recorded = |user: &str, file: u8| {
         format!(
-            r#""event_type":100,"stream_id":"8888_a","video_id":"f{file}","video_url":"u","file_format":"flv",
+            r#""event_type":100,"stream_id":"8888_{user}","video_id":"f{file}","video_url":"u","file_format":"flv",
             "start_time":{},"end_time":{now}"#,
             now - 100
         )
     };
+    signed(&program, &phones[0], "upload_room", serde_json::json!({"title": "t"})).await;
+    notice(&program, &recorded("alice", 3)).await;
     // The last of these joins two lives, so that one of them is deleted.
-    for (event, push, seconds) in [(1, 1, 0), (0, 1, 10), (1, 2, 90), (1, 3, 50)] {
-        let fields = format!(r#""event_type":{event},"stream_id":"8888_a","sequence":"{push}""#);
-        notice(&program, &format!(r#"{fields},"event_time":{}"#, now + seconds)).await;
+    let pushes = |stream: &str| {
+        [(1, 1, 0), (0, 1, 10), (1, 2, 90), (1, 3, 50)].map(|(event, push, seconds)| {
+            let fields = format!(r#""event_type":{event},"stream_id":"{stream}","sequence":"{push}""#);
+            format!(r#"{fields},"event_time":{}"#, now + seconds)
+        })
+    };
+    // It comes before it can be known whom it is about, and waits for an operator.
+    for user in ["dave", "erin"] {
+        let [first, second, third, last] = pushes(&format!("rs_{user}"));
+        notice(&program, &last).await;
+        action(&program, &body("RequestLVBAddr", &format!(r#""userid":"{user}","groupid":"g","title":"t""#))).await;
+        for fields in [first, second, third] {
+            notice(&program, &fields).await;
+        }
     }
-    notice(&program, &recorded(1)).await;
-    notice(&program, &recorded(2)).await;
+    drain();
+    for fields in pushes("8888_a") {
+        notice(&program, &fields).await;
+    }
+    notice(&program, &recorded("a", 1)).await;
+    notice(&program, &recorded("a", 2)).await;
     seen.insert("live_callback".to_owned(), drain());
     for (name, calls) in CALLS {
         let mut all = commands::all().into_iter();
@@ -426,7 +449,9 @@ fn allowed(block: &str) -> BTreeSet<String> {
         let (actions, resource) = statement.split_once("Resource: ").unwrap();
         let index = match resource.lines().next().unwrap().trim_end_matches(" }") {
             "!GetAtt Table.Arn" => "",
-            "!Sub \"${Table.Arn}/index/lists\"" | "!Sub \"${Table.Arn}/index/*\"" => " of the index",
+            "!Sub \"${Table.Arn}/index/lists\""
+            | "!Sub \"${Table.Arn}/index/work\""
+            | "!Sub \"${Table.Arn}/index/*\"" => " of the index",
             other => panic!("{other} is no resource of ours"),
         };
         let words = actions.split(|c: char| !c.is_alphanumeric() && c != ':' && c != '*');

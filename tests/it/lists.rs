@@ -22,9 +22,9 @@ const COUNTS_KEPT: u64 = 60 * 86400;
 const FLAGS: std::ops::RangeInclusive<u64> = 1..=5;
 
 /// Where a row stands: its second, three bits of a hash of its name, its name.
-type Place = (u64, u8, String);
+pub(crate) type Place = (u64, u8, String);
 
-fn place(at: u64, name: &str) -> Place {
+pub(crate) fn place(at: u64, name: &str) -> Place {
     let md5 = callback::sign(&Secret::new(""), name);
     (at, u8::from_str_radix(&md5[..2], 16).unwrap() >> 5, name.to_owned())
 }

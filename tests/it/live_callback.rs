@@ -3,14 +3,14 @@
 use cli::engine::Engine;
 use shared::{
     sign::callback,
-    types::{Secret, StreamId},
+    types::{FileId, Secret, StreamId, UserId},
 };
 
 use crate::{
     harness::{Program, START, golden, notice, post, program, program_over, program_with},
     steps::{
-        File, acknowledged, column, done, done_by, fields, forged, go_online, is_recorded, like, list, open_room,
-        push_ends, push_starts, registered, replay, room, sign_of, stream_of,
+        File, acknowledged, column, done, done_by, fields, forged, go_offline, go_online, is_recorded, like, list,
+        open_room, push_ends, push_starts, registered, replay, room, sign_of, stream_of,
     },
     watch::Watch,
 };
@@ -169,6 +169,14 @@ async fn a_start_that_comes_after_its_expiry_is_ignored() {
     let program = with_room().await;
     assert_eq!(expiring(&program, START - 1, PUSH).await, (200, r#"{"code":0}"#.to_owned()));
     assert!(!is_live(&program).await);
+}
+
+#[tokio::test]
+async fn a_start_that_came_late_and_comes_again_in_time_counts() {
+    let program = with_room().await;
+    expiring(&program, START - 1, PUSH).await;
+    expiring(&program, START, PUSH).await;
+    assert!(is_live(&program).await);
 }
 
 #[tokio::test]
@@ -544,6 +552,53 @@ async fn a_replay_keeps_the_title_that_the_room_had_when_it_was_recorded() {
     program.pass(10);
     open_room(&program, "alice", "another show").await;
     assert_eq!(replay(&program, "alice", "v1").await["title"], "the show");
+}
+
+#[tokio::test]
+async fn a_file_that_was_taken_for_a_part_of_a_live_is_a_replay_of_its_own_once_the_live_ended_before_it() {
+    let program = with_room().await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(1000);
+    is_recorded(&program, file("v1", "flv", START, START + 100)).await;
+    is_recorded(&program, file("v2", "hls", START + 200, START + 300)).await;
+    assert_eq!(replay(&program, "alice", "v2").await["fileid"], "v1");
+    let end = format!(r#""event_type":0,"stream_id":"{STREAM}","sequence":"1","event_time":{}"#, START + 150);
+    acknowledged(&notice(&program, &end).await);
+    assert_eq!(replays(&program).await, ["v2", "v1"]);
+    let user = UserId::parse("alice").unwrap();
+    let row = program.app.table.replay(&user, &FileId::parse("v1").unwrap()).await.unwrap().unwrap();
+    assert_eq!(row.parts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_replay_is_called_as_the_show_that_it_turns_out_to_be_of() {
+    let program = with_room().await;
+    program.pass(100);
+    open_room(&program, "alice", "another show").await;
+    let at = START + 150;
+    is_recorded(&program, file("v1", "flv", at, at + 100)).await;
+    assert_eq!(replay(&program, "alice", "v1").await["title"], "another show");
+    // The push was on long before the file.
+    let start = format!(r#""event_type":1,"stream_id":"{STREAM}","sequence":"1","event_time":{}"#, START + 50);
+    acknowledged(&notice(&program, &start).await);
+    assert_eq!(replay(&program, "alice", "v1").await["title"], "the show");
+}
+
+#[tokio::test]
+async fn what_a_live_came_to_stays_when_its_start_is_told_after_the_next_show_was_opened() {
+    let program = with_room().await;
+    program.pass(100);
+    go_online(&program, "alice").await;
+    like(&program, "alice").await;
+    program.pass(100);
+    go_offline(&program, "alice").await;
+    program.pass(100);
+    open_room(&program, "alice", "another show").await;
+    let start = format!(r#""event_type":1,"stream_id":"{STREAM}","sequence":"1","event_time":{}"#, START + 90);
+    acknowledged(&notice(&program, &start).await);
+    let lives = program.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap();
+    let shown: Vec<_> = lives.iter().map(|live| (live.started_at.0, live.totals.likes)).collect();
+    assert_eq!(shown, [(START + 90, 1)]);
 }
 
 #[tokio::test]

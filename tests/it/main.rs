@@ -18,6 +18,7 @@
 //! - [`concurrency`]: calls that come at the same time
 //! - [`faults`]: requests to the table that fail
 //! - [`defects`]: what was wrong with the Gen-2 original, and is not so here
+//! - [`histories`]: made-up broadcasts by the hundred, told in many orders, against a model of decision 13
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
 //! - [`phone`]: a day in the life of a Gen-2 app, against the local server and against the functions
@@ -33,6 +34,7 @@ mod cloud;
 mod concurrency;
 mod defects;
 mod defects_gen1;
+mod delete_replay;
 mod engine;
 mod enter_group;
 mod faults;
@@ -52,10 +54,12 @@ mod get_user_info;
 mod get_vod_list;
 mod get_vod_sign;
 mod harness;
+mod histories;
 mod hostile;
 mod identity_provider;
 mod injector;
 mod lambda_runtime_api;
+mod list_notices;
 mod lists;
 mod live_callback;
 mod login;
@@ -65,15 +69,19 @@ mod object_store;
 mod oidc;
 mod phone;
 mod quit_group;
+mod rebuild_user;
 mod refresh;
 mod register;
+mod replay_notices;
 mod report_user;
 mod requests;
 mod runtime;
 mod sessions;
+mod show_notice;
 mod stand_in;
 mod steps;
 mod sweep;
+mod update_replay;
 mod upload_room;
 mod upload_ugc;
 mod upload_user_info;

@@ -52,7 +52,12 @@ pub(crate) fn fields(entry: &Entry) -> Value {
             json!({"userid": "alice", "title": "hello", "frontcover": "http://h/c.png", "location": "深圳"})
         }
         "get_vod_list" | "get_ugc_list" => json!({"userid": "alice", "index": 1, "count": 20}),
+        "update_replay" => json!({"userid": "alice", "file_id": "f1", "title": "t", "hidden": 0}),
+        "delete_replay" => json!({"userid": "alice", "file_id": "f1"}),
         "get_roomservice_sign" => json!({"userid": "alice"}),
+        "list_notices" | "replay_notices" => json!({"streamid": "8888_alice"}),
+        "show_notice" => json!({"streamid": "8888_alice", "id": "100 f1"}),
+        "rebuild_user" => json!({"userid": "alice", "dry_run": 1}),
         "ForbidLive" => json!({"userid": "alice", "forbidflag": 0}),
         other => panic!("{other} has no well-formed request"),
     }

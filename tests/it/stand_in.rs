@@ -20,6 +20,8 @@ use crate::{
 pub(crate) enum Manner {
     /// Answers with this HTTP status and body.
     Answers(u16, &'static [u8]),
+    /// Answers so many calls with HTTP status 500, and the others with this body.
+    FailsFirst(usize, &'static [u8]),
     /// Reads the call and says nothing.
     IsSilent,
     /// Reads the call and hangs up.
@@ -124,8 +126,18 @@ async fn take(stream: TcpStream, manner: Manner, arrived: Arc<Mutex<Vec<(Arrived
         content_type: headers.get("content-type").cloned().unwrap_or_default(),
         body: String::from_utf8(body).unwrap(),
     };
-    arrived.lock().unwrap().push((call, headers));
+    let calls = {
+        let mut arrived = arrived.lock().unwrap();
+        arrived.push((call, headers));
+        arrived.len()
+    };
+    let manner = match manner {
+        Manner::FailsFirst(failures, _) if calls <= failures => Manner::Answers(500, b""),
+        Manner::FailsFirst(_, body) => Manner::Answers(200, body),
+        manner @ (Manner::Answers(..) | Manner::IsSilent | Manner::HangsUp) => manner,
+    };
     match manner {
+        Manner::FailsFirst(..) => {}
         Manner::Answers(status, body) => {
             let head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
             stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();

@@ -45,6 +45,11 @@ pub(crate) async fn rest_with(program: &Program, command: &str, body: &str, head
     send(program, request.body(body.into()).unwrap()).await.into_body()
 }
 
+/// Calls a command at its own address as an operator; the body of the answer.
+pub(crate) async fn by_operator(program: &Program, command: &str, fields: Value) -> String {
+    rest_with(program, command, &fields.to_string(), "x-operator-key", OPERATOR_KEY).await
+}
+
 /// The code of a Gen-1 answer.
 pub(crate) fn code(answer: &str) -> u64 {
     parse(answer)["returnValue"].as_u64().unwrap()

@@ -67,7 +67,7 @@ impl Stage for Remote {
         match self.client.send(request, format!("{}{path}", self.base)).await {
             Ok(body) => Ok(Answer { status: 200, body }),
             Err(Error::Status(status)) => Ok(Answer { status, body: String::new() }),
-            Err(error @ (Error::Timeout | Error::Connection(_) | Error::Answer)) => {
+            Err(error @ (Error::Timeout(_) | Error::Connection(_) | Error::Answer)) => {
                 Err(format!("{}: {}", self.base, Chain(&error)))
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Command, Names,
-    rows::{Row, host},
+    rows::{Row, host, parts},
 };
 use crate::{
     app::App,
@@ -53,7 +53,10 @@ impl Command for GetLiveInfo {
             }
             What::Replay(file) => {
                 let file = file.ok_or(Error::NotFound("replay"))?;
-                Row::of_replay(app.table.replay(&self.host, &file).await?.ok_or(Error::NotFound("replay"))?)
+                let replay = app.table.replay(&self.host, &file).await?.filter(|replay| !replay.hidden);
+                let replay = replay.ok_or(Error::NotFound("replay"))?;
+                let parts = parts(&replay);
+                Row::of_replay(replay).with_parts(parts)
             }
             What::Video(file) => {
                 let file = file.ok_or(Error::NotFound("video"))?;

@@ -99,7 +99,9 @@ impl Command for LiveCallback {
         // A name that no stream can have: to be told of it again would not make it one.
         let Some(stream) = StreamId::parse(&self.stream) else { return Ok(Nothing {}) };
         let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late() };
-        let entry = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
+        let mut entry = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
+        // One that came late once and comes again in time counts, and so does one that came in time before.
+        entry.notice.is_late &= signed.is_late();
         match entry.fate {
             Fate::Applied(_) => Ok(Nothing {}),
             Fate::Open | Fate::Parked | Fate::Dropped(_) => settle(app, &entry, self.event).await.map(|_| Nothing {}),
@@ -240,27 +242,53 @@ async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
             return Ok(Fate::Parked);
         }
     };
-    // A time that cannot be would make every later notice an old one.
-    let believed = |at: Option<UnixSeconds>| at.filter(|at| *at <= received.plus(AHEAD_SECONDS)).unwrap_or(received);
-    let evidence = match event {
-        Event::Started { push, at } => Evidence::Started { lane, push, at: believed(at) },
-        Event::Ended { push: Some(push), at, seconds } => Evidence::Ended { lane, push, at: believed(at), seconds },
-        Event::Ended { push: None, at, .. } if lane == Lane::Own => Evidence::Off(believed(at), End::Stopped),
-        Event::Recorded(file) => return keep(app, user, lane, *file, received).await,
+    match event {
         Event::Screenshot { picture, at } if lane == Lane::Own => {
-            saw(app, &user, picture.as_ref(), believed(at)).await?;
-            return Ok(Fate::Applied(user));
+            saw(app, &user, picture.as_ref(), believed(at, received)).await?;
         }
-        Event::Judged { is_forbidden: true } if lane == Lane::Own => {
-            judge(app, &user, received).await?;
-            return Ok(Fate::Applied(user));
-        }
-        Event::Ended { .. } | Event::Screenshot { .. } | Event::Judged { .. } | Event::Other => {
-            return dropped("nothing follows from it for such a stream");
-        }
-    };
-    app.table.tell(&user, evidence, rules, app.now()).await?;
+        Event::Judged { is_forbidden: true } if lane == Lane::Own => judge(app, &user, received).await?,
+        event @ (Event::Started { .. }
+        | Event::Ended { .. }
+        | Event::Recorded(_)
+        | Event::Screenshot { .. }
+        | Event::Judged { .. }
+        | Event::Other) => match evidence(event, lane, received) {
+            Ok(Evidence::Recorded(recording)) => app.table.record(&user, recording, rules, app.now()).await?,
+            Ok(evidence) => app.table.tell(&user, evidence, rules, app.now()).await?,
+            Err(reason) => return dropped(reason),
+        },
+    }
     Ok(Fate::Applied(user))
+}
+
+/// What an event of a user's stream is evidence of, or why it is of nothing.
+fn evidence(event: Event, lane: Lane, received: UnixSeconds) -> Result<Evidence, &'static str> {
+    let believed = |at| believed(at, received);
+    match event {
+        Event::Started { push, at } => Ok(Evidence::Started { lane, push, at: believed(at) }),
+        Event::Ended { push: Some(push), at, seconds } => Ok(Evidence::Ended { lane, push, at: believed(at), seconds }),
+        Event::Ended { push: None, at, .. } if lane == Lane::Own => Ok(Evidence::Off(believed(at), End::Stopped)),
+        Event::Recorded(file) => recording(*file, lane, received).map(Evidence::Recorded),
+        Event::Ended { .. } | Event::Screenshot { .. } | Event::Judged { .. } | Event::Other => {
+            Err("nothing follows from it for such a stream")
+        }
+    }
+}
+
+/// Whose timeline a notice of the ledger belongs to, and what it is evidence of there; `None` if it is of nothing.
+pub(crate) async fn evidence_in(app: &App, entry: &Entry) -> Result<Option<(UserId, Evidence)>, Error> {
+    let params = Params::of_notice(&entry.notice.body)?;
+    let Ok(event) = params.number_or_text("event_type").and_then(|kind| event(&params, &kind)) else { return Ok(None) };
+    if entry.notice.is_late && matches!(event, Event::Started { .. }) {
+        return Ok(None);
+    }
+    let Subject::User(user, lane) = subject(app, &entry.notice.stream).await? else { return Ok(None) };
+    Ok(evidence(event, lane, entry.received_at).ok().map(|evidence| (user, evidence)))
+}
+
+/// A time that cannot be would make every later notice an old one.
+fn believed(at: Option<UnixSeconds>, received: UnixSeconds) -> UnixSeconds {
+    at.filter(|at| *at <= received.plus(AHEAD_SECONDS)).unwrap_or(received)
 }
 
 /// The users who may be meant by a stream that the cloud's room service named: `<prefix>_<user>`, or with a suffix
@@ -275,25 +303,19 @@ fn named_in(stream: &StreamId) -> Vec<UserId> {
     names.filter_map(AccountName::parse).map(|name| name.user().clone()).take(MOST_NAMES).collect()
 }
 
-/// Takes in a recording, if it is one that can be played and is of a time that can be.
-async fn keep(app: &App, user: UserId, lane: Lane, file: File, received: UnixSeconds) -> Result<Fate, Error> {
+/// A recording, if it is one that can be played and is of a time that can be; else why it is not.
+fn recording(file: File, lane: Lane, received: UnixSeconds) -> Result<Recording, &'static str> {
     let File { file, vod_file, url, format, start, end } = file;
     let length = end.0.saturating_sub(start.0);
-    let fault = if end > received.plus(AHEAD_SECONDS) || length > LONGEST_RECORDING_SECONDS {
-        Some("it is a recording of a time that cannot be")
+    if end > received.plus(AHEAD_SECONDS) || length > LONGEST_RECORDING_SECONDS {
+        Err("it is a recording of a time that cannot be")
     } else if length == 0 {
-        Some("it is a recording of nothing")
+        Err("it is a recording of nothing")
     } else if url.as_str().is_empty() {
-        Some("it is a recording that plays nowhere")
+        Err("it is a recording that plays nowhere")
     } else {
-        None
-    };
-    if let Some(reason) = fault {
-        return Ok(Fate::Dropped(reason.to_owned()));
+        Ok(Recording { lane, file, vod_file, url, format, start, end })
     }
-    let recording = Recording { lane, file, vod_file, url, format, start, end };
-    app.table.record(&user, recording, &app.config.rules, app.now()).await?;
-    Ok(Fate::Applied(user))
 }
 
 /// A picture of the stream: a sign of life, and the cover of a live that has none.

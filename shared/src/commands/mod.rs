@@ -2,6 +2,7 @@
 
 mod change_count;
 mod change_status;
+mod delete_replay;
 mod enter_group;
 mod fetch_group_member_list;
 mod fetch_list;
@@ -18,16 +19,22 @@ mod get_ugc_list;
 mod get_user_info;
 mod get_vod_list;
 mod get_vod_sign;
+mod list_notices;
 mod live_callback;
 mod login;
 mod logout;
 mod merge_video_stream;
+mod notices;
 mod quit_group;
+mod rebuild_user;
 mod refresh;
 mod register;
+mod replay_notices;
 mod report_user;
 mod rows;
+mod show_notice;
 mod tokens;
+mod update_replay;
 mod upload_room;
 mod upload_ugc;
 mod upload_user_info;
@@ -39,6 +46,7 @@ use serde::Serialize;
 pub use self::{
     change_count::ChangeCount,
     change_status::{ChangeStatus, StopLive},
+    delete_replay::DeleteReplay,
     enter_group::EnterGroup,
     fetch_group_member_list::FetchGroupMemberList,
     fetch_list::FetchList,
@@ -55,14 +63,19 @@ pub use self::{
     get_user_info::GetUserInfo,
     get_vod_list::GetVodList,
     get_vod_sign::{GetVodSign, GetVodSignV1},
+    list_notices::ListNotices,
     live_callback::{LiveCallback, apply as apply_notice},
     login::Login,
     logout::Logout,
     merge_video_stream::MergeVideoStream,
     quit_group::QuitGroup,
+    rebuild_user::RebuildUser,
     refresh::Refresh,
     register::Register,
+    replay_notices::ReplayNotices,
     report_user::ReportUser,
+    show_notice::ShowNotice,
+    update_replay::UpdateReplay,
     upload_room::UploadRoom,
     upload_ugc::UploadUgc,
     upload_user_info::UploadUserInfo,
@@ -136,7 +149,7 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 30] {
+pub fn all() -> [Entry; 36] {
     [
         Entry::of::<Register>(),
         Entry::of::<Login>(),
@@ -146,6 +159,8 @@ pub fn all() -> [Entry; 30] {
         Entry::of::<UploadUserInfo>(),
         Entry::of::<UploadRoom>(),
         Entry::of::<GetVodList>(),
+        Entry::of::<UpdateReplay>(),
+        Entry::of::<DeleteReplay>(),
         Entry::of::<GetUgcList>(),
         Entry::of::<GetRoomserviceSign>(),
         Entry::of::<GetPushUrl>(),
@@ -168,6 +183,10 @@ pub fn all() -> [Entry; 30] {
         Entry::of::<MergeVideoStream>(),
         Entry::of::<ReportUser>(),
         Entry::of::<ForbidLive>(),
+        Entry::of::<ListNotices>(),
+        Entry::of::<ShowNotice>(),
+        Entry::of::<ReplayNotices>(),
+        Entry::of::<RebuildUser>(),
     ]
 }
 

@@ -9,6 +9,7 @@ use crate::{
     error::Error,
     sign::push_url::Domains,
     table::{Face, Profile, Replay, Room, Status, Video},
+    timeline::Part,
     types::{Page, UserId},
     wire::Params,
 };
@@ -78,6 +79,35 @@ pub struct ShowRow {
     status: &'static str,
     fileid: String,
     userinfo: UserInfo,
+    /// The files, if one of a format does not hold it all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<PartRow>,
+}
+
+/// A file of a replay.
+#[derive(Debug, Serialize)]
+pub(super) struct PartRow {
+    fileid: String,
+    format: String,
+    url: String,
+    start_time: u64,
+    end_time: u64,
+}
+
+/// The files of a replay of which a format has more than one; else none, as the row has all their addresses.
+pub(super) fn parts(replay: &Replay) -> Vec<PartRow> {
+    let formats: BTreeSet<&str> = replay.parts.iter().map(|part| part.format.as_str()).collect();
+    if formats.len() == replay.parts.len() {
+        return Vec::new();
+    }
+    let row = |part: &Part| PartRow {
+        fileid: part.file.to_string(),
+        format: part.format.clone(),
+        url: part.url.clone(),
+        start_time: part.start,
+        end_time: part.end,
+    };
+    replay.parts.iter().map(row).collect()
 }
 
 /// A short video.
@@ -134,6 +164,7 @@ impl Row {
             },
             fileid: String::new(),
             userinfo: UserInfo::of(&room.profile),
+            parts: Vec::new(),
             userid: room.user.to_string(),
         })
     }
@@ -154,6 +185,7 @@ impl Row {
             status: "",
             fileid: replay.file.to_string(),
             userinfo: UserInfo::of(&replay.profile),
+            parts: Vec::new(),
             userid: replay.user.to_string(),
         })
     }
@@ -169,6 +201,14 @@ impl Row {
             playurl: video.play_url.as_str().to_owned(),
             userinfo: UserInfo::of(&video.profile),
         })
+    }
+
+    /// The row of a replay with its files.
+    pub(super) fn with_parts(mut self, parts: Vec<PartRow>) -> Self {
+        if let Self::Show(row) = &mut self {
+            row.parts = parts;
+        }
+        self
     }
 
     /// The row alone: then the description is part of the user info, and whether it is banned is not told.

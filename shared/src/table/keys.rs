@@ -2,25 +2,26 @@
 //!
 //! | item       | `PK`                                | `SK`                   | read by                                          |
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
-//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, forbid_live, live_callback |
+//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, forbid_live, live_callback, rebuild_user |
 //! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
 //! | sessions   | `USER#<user>`                       | `SESSIONS`             | login, refresh, every signed call of Gen 2       |
 //! | attempts   | `ATTEMPTS#<what>#<who>`             | `<stretch of time>`    | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url |
-//! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback |
-//! | timeline   | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep |
-//! | show       | `USER#<user>`                       | `SHOW#<opened at>`     | live_callback, sweep: what a live or a replay is called |
+//! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback, update_replay, delete_replay, sweep, rebuild_user |
+//! | timeline   | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep, rebuild_user |
+//! | show       | `USER#<user>`                       | `SHOW#<opened at>`     | live_callback, sweep, rebuild_user: what a live or a replay is called |
 //! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                     |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
 //! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>` | enter_group, quit_group, fetch_group_member_list |
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
 //! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
-//! | notice     | `NOTICE#<stream>`                   | `<event> <what tells it from others>` | live_callback, sweep, callbacks, rebuild_user |
+//! | notice     | `NOTICE#<stream>`                   | `<event> <what tells it from others>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
 //!
 //! The index [`LISTS`] has every row that stands in a list, under `list` (`online`, `offline`, `replays` or `videos`)
 //! and `position`; fetch_list, get_vod_list and get_ugc_list read it. Rows are complete in it: a list costs no read per
-//! row. The index [`WORKS`] has the keys of what somebody has to look after, under `work` and `due`; sweep reads it.
+//! row. The index [`WORKS`] has the keys of what somebody has to look after, under `work` and `due`; sweep reads it, and
+//! list_notices.
 
 use std::collections::HashMap;
 
@@ -135,6 +136,8 @@ pub enum Work {
     Notice(StreamId, String),
     /// The viewers of a group, by its host.
     Group(UserId, GroupId),
+    /// A deleted replay whose files are not deleted yet, by its user and the file that names it.
+    Replay(UserId, FileId),
 }
 
 impl Work {
@@ -144,6 +147,7 @@ impl Work {
         let (kind, name) = pk.split_once('#')?;
         match (kind, sk.as_str()) {
             ("USER", "TIMELINE") => UserId::parse(name).map(Self::User),
+            ("USER", _) => Some(Self::Replay(UserId::parse(name)?, FileId::parse(sk.strip_prefix(REPLAY_PREFIX)?)?)),
             ("NOTICE", _) => Some(Self::Notice(StreamId::parse(name)?, sk)),
             ("GROUP", "COUNT") => {
                 let (length, rest) = name.split_once('#')?;
@@ -160,6 +164,7 @@ impl Work {
             Self::User(user) => timeline(user),
             Self::Notice(stream, id) => notice(stream, id),
             Self::Group(host, group) => head_count(host, group),
+            Self::Replay(user, file) => replay(user, file),
         }
     }
 }

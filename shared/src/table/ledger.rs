@@ -6,11 +6,13 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Result, Table, counter_in, damaged, keys, moment, moment_in, number, parsed, text, text_in,
+    Item, Listed, Result, Table,
+    batch::Reads,
+    counter_in, damaged, keys, moment, moment_in, number, parsed, text, text_in,
     timelines::OPEN,
     update::{Outcome, Update},
 };
-use crate::types::{StreamId, UnixSeconds, UserId};
+use crate::types::{Page, StreamId, UnixSeconds, UserId};
 
 /// How soon a notice that nobody finished is dealt with by the sweep: later than the cloud's own next try.
 const UNFINISHED_SECONDS: u64 = 90;
@@ -145,6 +147,59 @@ impl Table {
     /// A notice.
     pub async fn notice(&self, stream: &StreamId, id: &str) -> Result<Option<Entry>> {
         self.get(keys::notice(stream, id), "read a notice").await?.as_ref().map(Entry::read).transpose()
+    }
+
+    /// The notices of a stream without their bodies, the first to come first.
+    pub async fn notice_heads(&self, stream: &StreamId) -> Result<Vec<Entry>> {
+        const HEAD: [&str; 9] = [keys::SK, "stream", "fate", "user", "reason", "received_at", "times", "tries", "late"];
+        let names: Vec<String> = HEAD.iter().map(|name| format!("#{name}")).collect();
+        let mut request = self
+            .client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :stream")
+            .expression_attribute_values(":stream", text(keys::notices_partition(stream)))
+            .projection_expression(names.join(", "));
+        for name in HEAD {
+            request = request.expression_attribute_names(format!("#{name}"), name);
+        }
+        let items = self.query(request, usize::MAX, "read notices").await?;
+        let mut entries = items.iter().map(Entry::read).collect::<Result<Vec<_>>>()?;
+        entries.sort_by_key(|entry| entry.received_at);
+        Ok(entries)
+    }
+
+    /// A page of the notices that are not dealt with yet, those first that are tried last.
+    pub async fn unsettled_notices(&self, page: Page) -> Result<Listed<Entry>> {
+        const CONTEXT: &str = "read notices";
+        let request = self
+            .client
+            .query()
+            .index_name(keys::WORKS)
+            .key_condition_expression("#work = :open")
+            .expression_attribute_names("#work", keys::WORK)
+            .expression_attribute_values(":open", text(OPEN))
+            .scan_index_forward(false);
+        let found = self.query(request, usize::MAX, CONTEXT).await?;
+        let found = found.iter().filter_map(keys::Work::at).filter(|work| matches!(work, keys::Work::Notice(..)));
+        let found: Vec<keys::Key> = found.map(|work| work.key()).collect();
+        let wanted: Vec<&keys::Key> = page.of(&found).collect();
+        let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Reads::Consistent, CONTEXT).await?;
+        let rows = wanted.into_iter().filter_map(|key| items.remove(&keys::id(key)));
+        let rows = rows.map(|item| Entry::read(&item)).collect::<Result<_>>()?;
+        Ok(Listed { total: found.len().try_into().unwrap_or(u64::MAX), rows })
+    }
+
+    /// What the cloud told of a stream by events of this kind and that is still kept.
+    pub async fn notices_of(&self, stream: &StreamId, event: &str) -> Result<Vec<Entry>> {
+        let request = self
+            .client
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :stream AND begins_with(SK, :event)")
+            .expression_attribute_values(":stream", text(keys::notices_partition(stream)))
+            .expression_attribute_values(":event", text(format!("{event} ")));
+        self.query(request, usize::MAX, "read notices").await?.iter().map(Entry::read).collect()
     }
 
     /// Everything that the cloud told of a stream and that is still kept, the first to come first.

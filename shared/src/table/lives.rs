@@ -1,9 +1,13 @@
 //! Lives: what a user has broadcast; and shows: what it was called.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Result, Table, counter_in, failed, keys,
+    Item, Result, Table,
+    batch::Reads,
+    counter_in, failed, keys,
     lists::counts_kept_until,
     moment, moment_in, number, parsed,
     rooms::{Profile, Room},
@@ -125,8 +129,15 @@ impl Table {
         self.get(keys::show(user, opened_at), "read a show").await?.as_ref().map(ShowRow::read).transpose()
     }
 
-    /// Writes a live. One that ended takes along what the room came to, if the room is still open for its show.
-    pub(super) async fn write_live(&self, work: &Work<'_>, live: &Live, room: Option<&Room>) -> Result<()> {
+    /// Writes a live. One that ended takes along what the room came to, if the room is still open for its show; else
+    /// what those came to of its show that are gone, since it is what they were.
+    pub(super) async fn write_live(
+        &self,
+        work: &Work<'_>,
+        live: &Live,
+        room: Option<&Room>,
+        gone: &[&str],
+    ) -> Result<()> {
         let stream = match &live.lane {
             Lane::Own => "",
             Lane::RoomService(stream) => stream,
@@ -142,10 +153,14 @@ impl Table {
             Some((end, why)) => update.set("ended_at", moment(end)).set("reason", text(why.name())),
             None => update.remove("ended_at").remove("reason"),
         };
-        let of_this =
-            room.filter(|room| live.end.is_some() && live.lane == Lane::Own && live.show == Some(room.opened_at));
-        let update = match of_this {
-            Some(Room { totals, .. }) => update
+        let is_current = room.is_some_and(|room| live.show == Some(room.opened_at));
+        let totals = match room {
+            _ if live.lane != Lane::Own || live.end.is_none() && is_current => None,
+            Some(room) if is_current => Some(room.totals.clone()),
+            Some(_) | None => self.totals_of_gone(work, live, gone).await?,
+        };
+        let update = match totals {
+            Some(totals) => update
                 .set("peak", number(totals.peak))
                 .set("visits", number(totals.visits))
                 .set("likes", number(totals.likes))
@@ -153,6 +168,18 @@ impl Table {
             None => update,
         };
         update.send(self, "write a live").await.map(|_| ())
+    }
+
+    /// What lives of the same show came to that are about to be deleted; `None` if there are none.
+    async fn totals_of_gone(&self, work: &Work<'_>, live: &Live, gone: &[&str]) -> Result<Option<Totals>> {
+        let own = keys::live_place(live.start, &live.lane);
+        let mut rows = Vec::new();
+        for place in gone.iter().copied().chain((!gone.is_empty()).then_some(own.as_str())) {
+            rows.extend(self.get(keys::live(work.user, place), "read a live").await?);
+        }
+        let rows = rows.iter().map(LiveRow::read).collect::<Result<Vec<LiveRow>>>()?;
+        let rows = rows.into_iter().filter(|row| row.stream.is_empty() && Some(row.show) == live.show);
+        Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes)))
     }
 
     /// Deletes a live that is a part of another one, as it turned out.
@@ -183,6 +210,23 @@ impl Table {
 
     /// The lives of a user that are still kept, the oldest first.
     pub async fn lives(&self, user: &UserId) -> Result<Vec<LiveRow>> {
+        Ok(self.live_rows(user).await?.into_values().collect())
+    }
+
+    /// What the shows were called that were opened at these seconds; nothing of those that are long ago.
+    pub async fn titles(
+        &self,
+        user: &UserId,
+        shows: BTreeSet<UnixSeconds>,
+    ) -> Result<BTreeMap<UnixSeconds, Text<255>>> {
+        let mut rows =
+            self.batch(shows.iter().map(|show| keys::show(user, *show)), Reads::Relaxed, "read shows").await?;
+        let rows = shows.into_iter().filter_map(|show| Some((show, rows.remove(&keys::id(&keys::show(user, show)))?)));
+        rows.map(|(show, row)| Ok((show, ShowRow::read(&row)?.title))).collect()
+    }
+
+    /// The same by what tells them apart.
+    pub(super) async fn live_rows(&self, user: &UserId) -> Result<BTreeMap<String, LiveRow>> {
         let request = self
             .client
             .query()
@@ -190,6 +234,11 @@ impl Table {
             .key_condition_expression("PK = :user AND begins_with(SK, :live)")
             .expression_attribute_values(":user", text(keys::user_partition(user)))
             .expression_attribute_values(":live", AttributeValue::S(keys::LIVE_PREFIX.to_owned()));
-        self.query(request, usize::MAX, "read lives").await?.iter().map(LiveRow::read).collect()
+        let mut lives = BTreeMap::new();
+        for item in self.query(request, usize::MAX, "read lives").await? {
+            let place = text_in(&item, keys::SK)?.trim_start_matches(keys::LIVE_PREFIX).to_owned();
+            lives.insert(place, LiveRow::read(&item)?);
+        }
+        Ok(lives)
     }
 }

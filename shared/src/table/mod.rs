@@ -14,6 +14,7 @@ mod limits;
 mod lists;
 mod lives;
 mod members;
+mod rebuild;
 mod recount;
 mod replays;
 mod reports;
@@ -45,7 +46,8 @@ pub use self::{
     lists::Listed,
     lives::{LiveRow, Totals},
     members::Member,
-    replays::Replay,
+    rebuild::Difference,
+    replays::{Doomed, Replay, ReplayChanges},
     rooms::{Opened, Profile, Room, Show, Status},
     sessions::{Renewed, Session, Sessions},
     streams::Owner,

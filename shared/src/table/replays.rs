@@ -3,16 +3,21 @@
 //! Which files belong together the [`timeline`](crate::timeline) says; here the rows are written that follow from it. A
 //! file that is a part of another's replay leads to that one, so that it is known, and found.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Item, Listed, Result, Table, contended, counter_in, damaged, keys,
+    Item, Listed, Result, Table,
+    batch::Reads,
+    contended, counter_in, damaged, keys,
     lists::{Change, List, Position, Series, counts_kept_until},
     lives::Totals,
     moment, moment_in, number, parsed,
     rooms::Profile,
     text, text_in,
-    timelines::Work,
+    timelines::{OPEN, Work},
     update::{Update, Written},
 };
 use crate::{
@@ -25,6 +30,8 @@ pub(super) const TREE: &str = "replays";
 pub(super) const REPLAYS: List = List { tree: TREE, series: Series::All, partitions: &["replays"] };
 /// How often a write is tried again that another one came before.
 const ATTEMPTS: u32 = 8;
+/// How soon files that nobody deleted are looked after by the sweep: later than who deletes them now gives up.
+const UNFINISHED_SECONDS: u64 = 90;
 /// The most parts that a replay is kept with.
 const MOST_PARTS: usize = 200;
 
@@ -62,6 +69,15 @@ pub struct Replay {
     pub totals: Totals,
 }
 
+/// What the owner of a replay changes of it; what is `None` stays as it is.
+#[derive(Clone, Debug)]
+pub struct ReplayChanges {
+    /// Its title; empty: that of its show.
+    pub title: Option<Text<255>>,
+    /// Whether nobody is to see it.
+    pub hidden: Option<bool>,
+}
+
 impl Replay {
     fn read(item: &Item) -> Result<Self> {
         let totals = Totals {
@@ -96,15 +112,20 @@ impl Replay {
     }
 }
 
-fn parts_of(item: &Item) -> Result<Vec<Part>> {
+pub(super) fn parts_of(item: &Item) -> Result<Vec<Part>> {
     match text_in(item, "parts")? {
         "" => Ok(Vec::new()),
         parts => serde_json::from_str(parts).map_err(|_| damaged("parts")),
     }
 }
 
+/// Whether a replay stands in no list, however long it is.
+pub(super) fn is_kept_out(row: &Item) -> bool {
+    KEPT_OUT.iter().any(|reason| row.contains_key(*reason))
+}
+
 /// Where a row stands in the list of replays; `None` if it does not.
-fn place_of(row: &Item) -> Result<Option<Position>> {
+pub(super) fn place_of(row: &Item) -> Result<Option<Position>> {
     if !row.contains_key(keys::LIST) {
         return Ok(None);
     }
@@ -122,28 +143,42 @@ impl Table {
         self.tell(user, Evidence::Recorded(recording), rules, now).await
     }
 
-    /// Writes the row of a replay.
-    pub(super) async fn write_replay(&self, work: &Work<'_>, replay: &Entry, live: Option<&Live>) -> Result<()> {
+    /// Writes the row of a replay. Files that were deleted are no parts of it; one that is deleted itself stays so, and
+    /// whatever else came for it is to be deleted too. It is hidden if something that became a part of it was, or
+    /// something that it was a part of.
+    pub(super) async fn write_replay(&self, work: &Work<'_>, whole: &Entry, live: Option<&Live>) -> Result<()> {
         const CONTEXT: &str = "write a replay";
-        let key = keys::replay(work.user, &replay.file);
         for _ in 0..ATTEMPTS {
-            let row = self.get(key.clone(), CONTEXT).await?.unwrap_or_default();
+            let rows = self.rows_of(work.user, whole).await?;
+            let row = rows.of(&whole.file);
             if work.is_written(&row)? {
                 return Ok(());
             }
+            let is_deleted = row.contains_key("deleted");
+            let left = if is_deleted { whole.clone() } else { without(whole, |file| rows.have(file, "deleted")) };
+            let replay = &left;
             let mut update = work
-                .row(key.clone())
+                .row(keys::replay(work.user, &replay.file))
                 .set("user", text(work.user.as_str()))
                 .set("file", text(replay.file.as_str()))
                 .set("started_at", moment(replay.start))
                 .set("ended_at", moment(replay.end))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
                 .set_text("hls_url", replay.hls_url().unwrap_or_default())
-                .set("parts", text(with_known(replay, parts_of(&row)?)?))
+                .set("parts", text(with_known(work, replay, parts_of(&row)?)?))
                 .remove("part_of");
-            if !row.contains_key("title") {
-                update = self.describe(work, replay, update).await?;
+            if is_deleted {
+                let more = came_since(replay, &parts_of(&row)?, &rows);
+                if !more.is_empty() {
+                    let doomed = doomed_of(&row)?.into_iter().chain(more).collect();
+                    update = doom(update, doomed, work.now)?;
+                }
             }
+            let is_hidden = row.contains_key("hidden") || self.is_hidden_with(work.user, replay, &row, &rows).await?;
+            if is_hidden {
+                update = update.set("hidden", AttributeValue::Bool(true));
+            }
+            update = self.describe(work, replay, &row, update).await?;
             if let Some(live) = live.filter(|live| live.end.is_some() && live.lane == Lane::Own) {
                 let totals = self.totals(work.user, live).await?;
                 update = update
@@ -156,7 +191,7 @@ impl Table {
             if is_withheld {
                 update = update.set("withheld", AttributeValue::Bool(true));
             }
-            let is_kept_out = is_withheld || KEPT_OUT.iter().any(|reason| row.contains_key(*reason));
+            let is_kept_out = is_withheld || is_hidden || is_kept_out(&row);
             let is_listed = !is_kept_out && replay.seconds() > work.rules.replay_min_seconds;
             let place = is_listed.then_some((replay.end, &replay.file));
             if self.place_replay(update, &row, place, work.rules, work.now).await? == Written::Done {
@@ -164,6 +199,25 @@ impl Table {
             }
         }
         Err(contended(CONTEXT))
+    }
+
+    /// The rows of the files of a replay.
+    pub(super) async fn rows_of(&self, user: &UserId, replay: &Entry) -> Result<Rows> {
+        let keys = replay.parts.iter().map(|part| keys::replay(user, &part.file));
+        let mut rows = self.batch(keys, Reads::Consistent, "read replays").await?;
+        let row = |part: &Part| Some((part.file.clone(), rows.remove(&keys::id(&keys::replay(user, &part.file)))?));
+        Ok(Rows(replay.parts.iter().filter_map(row).collect()))
+    }
+
+    /// Whether a replay is hidden because of what it was a part of until now, or what is a part of it from now on.
+    async fn is_hidden_with(&self, user: &UserId, replay: &Entry, row: &Item, rows: &Rows) -> Result<bool> {
+        let mut others = replay.parts.iter().filter(|part| part.file != replay.file && rows.name_replay(&part.file));
+        if others.any(|part| rows.have(&part.file, "hidden")) {
+            return Ok(true);
+        }
+        let Some(whole) = FileId::parse(text_in(row, "part_of")?) else { return Ok(false) };
+        let whole = self.get(keys::replay(user, &whole), "read a replay").await?;
+        Ok(whole.is_some_and(|row| row.contains_key("hidden")))
     }
 
     /// Takes all replays of a user out of the lists, or lets them in again, as far as it is for their ban.
@@ -182,7 +236,8 @@ impl Table {
             .expression_attribute_values(":user", text(keys::user_partition(user)))
             .expression_attribute_values(":replay", text(keys::REPLAY_PREFIX));
         let mut rows = self.query(request, usize::MAX, "read replays").await?;
-        rows.retain(|row| !row.contains_key("part_of") && row.contains_key("withheld") != withheld);
+        let is_none = |row: &Item| ["part_of", "deleted"].iter().any(|other| row.contains_key(*other));
+        rows.retain(|row| !is_none(row) && row.contains_key("withheld") != withheld);
         let replays: Vec<Replay> = rows.iter().map(Replay::read).collect::<Result<_>>()?;
         // Who tries again does not find the rows that were moved already, and does not count them.
         let positions = replays.iter().map(|replay| Position::of(replay.ended_at, replay.file.as_str()));
@@ -197,9 +252,8 @@ impl Table {
                 row.remove("withheld");
                 update.remove("withheld")
             };
-            let is_kept_out = KEPT_OUT.iter().any(|reason| row.contains_key(*reason));
             let is_long = replay.ended_at.0.saturating_sub(replay.started_at.0) > rules.replay_min_seconds;
-            let place = (!is_kept_out && is_long).then_some((replay.ended_at, &replay.file));
+            let place = (!is_kept_out(&row) && is_long).then_some((replay.ended_at, &replay.file));
             if self.place_replay(update, &was, place, rules, now).await? == Written::Unmet {
                 return Err(contended("withhold a replay"));
             }
@@ -224,14 +278,18 @@ impl Table {
         Err(contended(CONTEXT))
     }
 
-    /// Says what a replay is called that has no name yet: as its show was, or if that is long ago, as the room is now.
-    async fn describe(&self, work: &Work<'_>, replay: &Entry, update: Update) -> Result<Update> {
+    /// Says what a replay is called: as its show was, which may be another one than before. If that is long ago it stays
+    /// as it is called, or is called as the room is now.
+    async fn describe(&self, work: &Work<'_>, replay: &Entry, row: &Item, update: Update) -> Result<Update> {
         let show = match replay.show {
             Some(opened_at) => self.show(work.user, opened_at).await?,
             None => None,
         };
         if let Some(show) = show {
             return Ok(show.profile.write(update).set_text("title", show.title.as_str()));
+        }
+        if row.contains_key("title") {
+            return Ok(update);
         }
         Ok(match self.room(work.user).await? {
             Some(room) => room.profile.write(update).set_text("title", room.title.as_str()),
@@ -258,14 +316,14 @@ impl Table {
             }
             (None, _) | (_, None) => update.remove(keys::LIST).remove(keys::POSITION),
         };
-        let as_seen =
-            KEPT_OUT.into_iter().chain([keys::POSITION]).fold(update, |update, attribute| match row.get(attribute) {
-                Some(seen) => {
-                    let update = update.when(&format!("#{attribute} = :seen_{attribute}"));
-                    update.value(&format!(":seen_{attribute}"), seen.clone())
-                }
-                None => update.when(&format!("attribute_not_exists(#{attribute})")),
-            });
+        let decisive = KEPT_OUT.into_iter().chain(["to_delete", "revision", keys::POSITION]);
+        let as_seen = decisive.fold(update, |update, attribute| match row.get(attribute) {
+            Some(seen) => {
+                let update = update.when(&format!("#{attribute} = :seen_{attribute}"));
+                update.value(&format!(":seen_{attribute}"), seen.clone())
+            }
+            None => update.when(&format!("attribute_not_exists(#{attribute})")),
+        });
         if as_seen.send(self, "write a replay").await? == Written::Unmet {
             return Ok(Written::Unmet);
         }
@@ -281,18 +339,104 @@ impl Table {
 
     /// The replay that a file belongs to.
     pub async fn replay(&self, user: &UserId, file: &FileId) -> Result<Option<Replay>> {
+        let found = self.replay_row(user, file).await?.filter(|(_, row)| !row.contains_key("deleted"));
+        found.map(|(_, row)| Replay::read(&row)).transpose()
+    }
+
+    /// The row of the replay that a file belongs to, and the file that names it. It may be deleted.
+    async fn replay_row(&self, user: &UserId, file: &FileId) -> Result<Option<(FileId, Item)>> {
         /// A replay can have become part of another one, and that of a third, and not every row tells so yet.
         const MOST_STEPS: usize = 4;
         let mut file = file.clone();
         for _ in 0..MOST_STEPS {
             let Some(row) = self.get(keys::replay(user, &file), "read a replay").await? else { return Ok(None) };
             match text_in(&row, "part_of")? {
-                "" if row.contains_key("deleted") => return Ok(None),
-                "" => return Replay::read(&row).map(Some),
+                "" => return Ok(Some((file, row))),
+                _ if row.contains_key("deleted") => return Ok(Some((file, row))),
                 replay => file = FileId::parse(replay).ok_or_else(|| damaged("part_of"))?,
             }
         }
         Ok(None)
+    }
+
+    /// Changes what its owner says of a replay; says whether there is one. An empty title is that of its show again.
+    pub async fn change_replay(
+        &self,
+        user: &UserId,
+        file: &FileId,
+        changes: &ReplayChanges,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        for _ in 0..ATTEMPTS {
+            let found = self.replay_row(user, file).await?.filter(|(_, row)| !row.contains_key("deleted"));
+            let Some((file, row)) = found else { return Ok(false) };
+            let update = Update::of(keys::replay(user, &file));
+            let update = match &changes.title {
+                Some(title) => update.set_text("renamed", title.as_str()),
+                None => update,
+            };
+            let is_hidden = changes.hidden.unwrap_or(row.contains_key("hidden"));
+            let update =
+                if is_hidden { update.set("hidden", AttributeValue::Bool(true)) } else { update.remove("hidden") };
+            let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
+            let is_long = end.0.saturating_sub(start.0) > rules.replay_min_seconds;
+            let is_listed = !is_hidden && !row.contains_key("withheld") && is_long;
+            if self.place_replay(update, &row, is_listed.then_some((end, &file)), rules, now).await? == Written::Done {
+                return Ok(true);
+            }
+        }
+        Err(contended("change a replay"))
+    }
+
+    /// Takes a replay out of the lists for good, and notes that its files are to be deleted. Gives the file that names
+    /// it, also if it has been deleted before; `None` if there is none.
+    pub async fn delete_replay(
+        &self,
+        user: &UserId,
+        file: &FileId,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<Option<FileId>> {
+        for _ in 0..ATTEMPTS {
+            let Some((file, row)) = self.replay_row(user, file).await? else { return Ok(None) };
+            if row.contains_key("deleted") {
+                return Ok(Some(file));
+            }
+            let doomed = parts_of(&row)?.iter().map(Doomed::of).collect();
+            let update = Update::of(keys::replay(user, &file)).set("deleted", moment(now));
+            let update = doom(update, doomed, now.plus(UNFINISHED_SECONDS))?;
+            if self.place_replay(update, &row, None, rules, now).await? == Written::Done {
+                return Ok(Some(file));
+            }
+        }
+        Err(contended("delete a replay"))
+    }
+
+    /// The files of a deleted replay that are still to be deleted.
+    pub async fn doomed_files(&self, user: &UserId, file: &FileId) -> Result<Vec<Doomed>> {
+        let row = self.get(keys::replay(user, file), "read a replay").await?;
+        row.as_ref().map_or(Ok(Vec::new()), doomed_of)
+    }
+
+    /// Writes that a file is deleted, whatever it turns out to be a part of.
+    pub async fn bury_file(&self, user: &UserId, file: &FileId, now: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::replay(user, file)).set("deleted", moment(now));
+        update.send(self, "delete a replay").await.map(|_| ())
+    }
+
+    /// Writes which of the files that were to be deleted are left, and when somebody should look after them. If others
+    /// came meanwhile, that stays as it is.
+    pub async fn leave_doomed(
+        &self,
+        user: &UserId,
+        file: &FileId,
+        (seen, left): (&[Doomed], Vec<Doomed>),
+        due: UnixSeconds,
+    ) -> Result<()> {
+        let update = doom(Update::of(keys::replay(user, file)), left, due)?;
+        let update = update.when("#to_delete = :seen").value(":seen", text(json_of(seen)?));
+        update.send(self, "delete a replay").await.map(|_| ())
     }
 
     /// Counts a like of a replay, or takes one back. Nothing happens if there is no such replay.
@@ -318,11 +462,89 @@ impl Table {
     }
 }
 
+/// The rows of the files of a replay.
+pub(super) struct Rows(HashMap<FileId, Item>);
+
+impl Rows {
+    /// The row of a file; empty if there is none.
+    pub(super) fn of(&self, file: &FileId) -> Item {
+        self.0.get(file).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn have(&self, file: &FileId, attribute: &str) -> bool {
+        self.0.get(file).is_some_and(|row| row.contains_key(attribute))
+    }
+
+    /// Whether a file names a replay, as far as its row tells yet.
+    fn name_replay(&self, file: &FileId) -> bool {
+        self.have(file, "file") && !self.have(file, "part_of")
+    }
+}
+
 /// The parts of a replay, and those that its row knows and the timeline has forgotten.
-fn with_known(replay: &Entry, known: Vec<Part>) -> Result<String> {
-    let is_forgotten = |part: &Part| !replay.parts.iter().any(|other| other.file == part.file);
+fn with_known(work: &Work<'_>, replay: &Entry, known: Vec<Part>) -> Result<String> {
+    // One that the timeline knows, and not as a part of this replay, belongs to another one by now.
+    let is_forgotten = |part: &Part| !work.standing.timeline.has_file(&part.file);
     let mut parts: Vec<Part> = known.into_iter().filter(is_forgotten).chain(replay.parts.iter().cloned()).collect();
     parts.sort_by_key(|part| part.start);
     parts.truncate(MOST_PARTS);
-    serde_json::to_string(&parts).map_err(super::failed("write a replay"))
+    json_of(&parts)
+}
+
+/// A replay without some of its files.
+pub(super) fn without(replay: &Entry, is_gone: impl Fn(&FileId) -> bool) -> Entry {
+    let mut left = replay.clone();
+    left.parts.retain(|part| !is_gone(&part.file));
+    left.start = left.parts.iter().map(|part| UnixSeconds(part.start)).min().unwrap_or(replay.start);
+    left.end = left.parts.iter().map(|part| UnixSeconds(part.end)).max().unwrap_or(replay.end);
+    left
+}
+
+/// The files of a deleted replay that came after it was deleted. What was a replay of its own until now is none of them:
+/// nobody asked for that to be deleted.
+fn came_since(replay: &Entry, known: &[Part], rows: &Rows) -> Vec<Doomed> {
+    let is_known = |file: &FileId| known.iter().any(|part| part.file == *file);
+    let came = replay.parts.iter().filter(|part| !is_known(&part.file) && !rows.name_replay(&part.file));
+    came.map(Doomed::of).collect()
+}
+
+/// A file that is to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doomed {
+    #[serde(rename = "i")]
+    file: String,
+    /// The file, as the video-on-demand service names it; empty if nobody said how.
+    #[serde(rename = "v")]
+    pub vod_file: String,
+}
+
+impl Doomed {
+    fn of(part: &Part) -> Self {
+        Self { file: part.file.to_string(), vod_file: part.vod_file.clone() }
+    }
+
+    /// The file, as notices name it.
+    pub fn file(&self) -> Option<FileId> {
+        FileId::parse(&self.file)
+    }
+}
+
+fn doomed_of(row: &Item) -> Result<Vec<Doomed>> {
+    match text_in(row, "to_delete")? {
+        "" => Ok(Vec::new()),
+        json => serde_json::from_str(json).map_err(|_| damaged("to_delete")),
+    }
+}
+
+/// Notes what is to be deleted, and when somebody should look after it; takes the note away if it is nothing.
+fn doom(update: Update, doomed: Vec<Doomed>, due: UnixSeconds) -> Result<Update> {
+    if doomed.is_empty() {
+        return Ok(update.remove("to_delete").remove(keys::WORK).remove(keys::DUE));
+    }
+    let update = update.set("to_delete", text(json_of(&doomed)?));
+    Ok(update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)))
+}
+
+fn json_of<T: Serialize + ?Sized>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(super::failed("write a replay"))
 }

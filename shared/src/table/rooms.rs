@@ -305,9 +305,11 @@ impl Table {
             return Ok(());
         }
         let say = |standing: &mut Standing| {
+            if standing.ban.is_some() {
+                return false;
+            }
+            // Kept also where it changes nothing: what was before it may not have been told yet.
             let evidence = match status {
-                // What runs already runs on.
-                Status::Online if standing.timeline.is_on() || standing.ban.is_some() => return false,
                 Status::Online => Evidence::On(now),
                 Status::Offline => Evidence::Off(now, End::Left),
             };
@@ -331,9 +333,8 @@ impl Table {
                 (false, false) => false,
             };
             if ban.is_some() {
-                if standing.timeline.is_on() {
-                    standing.timeline.add(Evidence::Off(now, End::Banned));
-                }
+                // Also of what is not known to run: its start may come late.
+                standing.timeline.add(Evidence::Off(now, End::Banned));
                 standing.steps.extend([Step::ForbidStream, Step::EndSessions]);
                 standing.steps.remove(&Step::AllowStream);
             } else {

@@ -142,6 +142,13 @@ impl Unwritten {
         }
     }
 
+    fn live(&self) -> Option<&str> {
+        match self {
+            Self::Live(place) => Some(place),
+            Self::Room | Self::File(_) | Self::Count(..) => None,
+        }
+    }
+
     fn is_count(&self) -> bool {
         matches!(self, Self::Count(..))
     }
@@ -325,6 +332,55 @@ impl Table {
         Err(contended("write a timeline"))
     }
 
+    /// Writes all rows of a user anew that follow from what is known of them; lives at other places than these are taken
+    /// away.
+    pub(super) async fn rewrite_with(
+        &self,
+        user: &UserId,
+        stale_lives: &[String],
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let mark = |standing: &mut Standing| {
+            let Meaning { lives, replays } = Meaning::of(&standing.timeline, rules);
+            let places = lives.iter().map(|live| keys::live_place(live.start, &live.lane));
+            standing.unwritten.insert(Unwritten::Room);
+            standing.unwritten.extend(places.chain(stale_lives.iter().cloned()).map(Unwritten::Live));
+            let files = replays.into_iter().flat_map(|replay| replay.parts).map(|part| Unwritten::File(part.file));
+            standing.unwritten.extend(files);
+            true
+        };
+        self.change(user, rules, now, mark).await.map(|_| ())
+    }
+
+    /// Has the sweep count again where the rows of a user should stand that follow from this timeline, and where the room
+    /// stands: rows that were wrong may have been counted or not.
+    pub async fn doubt_counts(
+        &self,
+        user: &UserId,
+        timeline: &Timeline,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let (mut standing, room) = self.standing_and_room(user).await?;
+            if standing.revision == 0 {
+                return Ok(());
+            }
+            let replays = Meaning::of(timeline, rules).replays;
+            let shows = [room.map(|room| room.opened_at), standing.timeline.show()].into_iter().flatten();
+            let rooms = shows.map(|show| Unwritten::Count(rooms::TREE, Position::of(show, user.as_str())));
+            let replays = replays.iter().map(|replay| Position::of(replay.end, replay.file.as_str()));
+            standing.unwritten.extend(rooms.chain(replays.map(|place| Unwritten::Count(replays::TREE, place))));
+            let update = write_work(Update::of(keys::timeline(user)), &standing, now);
+            let update = update.when("#revision = :seen").value(":seen", number(standing.revision));
+            if update.send(self, "write a timeline").await? == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(contended("write a timeline"))
+    }
+
     /// Counts again what may have been counted or not, as far as it is at rest; says whether all of it was.
     pub async fn recount_doubts(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<bool> {
         let standing = self.standing(user).await?;
@@ -413,13 +469,13 @@ impl Table {
         }
         let place = |live: &Live| keys::live_place(live.start, &live.lane);
         let lives: BTreeMap<String, &Live> = meaning.lives.iter().map(|live| (place(live), live)).collect();
-        for unwritten in &standing.unwritten {
-            if let Unwritten::Live(place) = unwritten {
-                match lives.get(place) {
-                    Some(live) => self.write_live(work, live, room.as_ref()).await?,
-                    None => self.delete_live(work, place).await?,
-                }
-            }
+        let unwritten = standing.unwritten.iter().filter_map(Unwritten::live);
+        let (written, gone): (Vec<&str>, Vec<&str>) = unwritten.partition(|place| lives.contains_key(*place));
+        for live in written.into_iter().filter_map(|place| lives.get(place)) {
+            self.write_live(work, live, room.as_ref(), &gone).await?;
+        }
+        for place in gone {
+            self.delete_live(work, place).await?;
         }
         for replay in &meaning.replays {
             let is_unwritten = |file: &FileId| standing.unwritten.contains(&Unwritten::File(file.clone()));

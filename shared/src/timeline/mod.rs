@@ -7,6 +7,10 @@
 
 mod lives;
 mod replays;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +56,18 @@ pub enum Evidence {
     Off(UnixSeconds, End),
     /// The cloud recorded a file.
     Recorded(Recording),
+}
+
+impl Evidence {
+    /// The second that it is of; of a file its last.
+    pub fn at(&self) -> UnixSeconds {
+        match self {
+            Self::Opened(at) | Self::Started { at, .. } | Self::Ended { at, .. } | Self::On(at) | Self::Off(at, _) => {
+                *at
+            }
+            Self::Recorded(recording) => recording.end,
+        }
+    }
 }
 
 /// Which of a user's streams.
@@ -238,6 +254,20 @@ impl Timeline {
         self.files.iter().any(|known| known.part.file == *file)
     }
 
+    /// Whether it means the same as another one.
+    pub fn means_as(&self, other: &Self, grace: u64) -> bool {
+        let (ours, theirs) = (self.lives(grace), other.lives(grace));
+        ours == theirs && self.replays(&ours) == other.replays(&theirs)
+    }
+
+    /// The streams of the cloud's room service that were told of.
+    pub fn room_service_streams(&self) -> BTreeSet<&str> {
+        let lanes = self.pushes.iter().map(|push| &push.lane).chain(self.files.iter().map(|file| &file.lane));
+        lanes
+            .filter_map(|lane| if let Lane::RoomService(stream) = lane { Some(stream.as_str()) } else { None })
+            .collect()
+    }
+
     /// The second at which the last show was opened.
     pub fn show(&self) -> Option<UnixSeconds> {
         self.openings.last().copied().map(UnixSeconds)
@@ -271,7 +301,8 @@ impl Timeline {
         self.draw_together(&lives, grace);
         let oldest = self.files.iter().map(|file| file.part.start);
         let oldest = oldest.chain(self.pushes.iter().filter_map(|push| push.started().map(|Told(at, _)| at)));
-        let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).min().unwrap_or(before.0);
+        // What is no older than `before` may still be told of.
+        let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).fold(before.0, u64::min);
         let needless = self.openings.partition_point(|opening| *opening <= oldest).saturating_sub(1);
         self.openings.drain(..needless);
     }

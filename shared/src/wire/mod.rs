@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use crate::{
     error::Error,
     types::{
-        AccountName, FileId, GroupId, Link, Nickname, Origin, Password, Sex, StreamId, Text, Timestamp, UnixSeconds,
-        UserId,
+        AccountName, FileId, GroupId, Link, Nickname, NoticeId, Origin, Password, Sex, StreamId, Text, Timestamp,
+        UnixSeconds, UserId,
     },
 };
 
@@ -313,6 +313,12 @@ impl FromParam for FileId {
 impl FromParam for StreamId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         ruled(value, UNFIT, Self::parse)
+    }
+}
+
+impl FromParam for NoticeId {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        ruled(value, "is too long!", Self::parse)
     }
 }
 

@@ -1,0 +1,43 @@
+//! How operators are told of notices of the cloud.
+
+use serde::Serialize;
+
+use crate::table::{Entry, Fate};
+
+/// A notice, and what became of it.
+#[derive(Debug, Serialize)]
+pub(super) struct NoticeRow {
+    streamid: String,
+    id: String,
+    event: String,
+    received_at: u64,
+    /// How often it came.
+    times: u64,
+    fate: &'static str,
+    /// Why nothing followed from it.
+    reason: String,
+    /// Whose timeline it went into.
+    userid: String,
+}
+
+impl NoticeRow {
+    /// The row of an entry of the ledger of which this became.
+    pub(super) fn of(entry: &Entry, fate: &Fate) -> Self {
+        let id = &entry.notice.id;
+        let (reason, user) = match fate {
+            Fate::Open | Fate::Parked => (String::new(), String::new()),
+            Fate::Applied(user) => (String::new(), user.to_string()),
+            Fate::Dropped(reason) => (reason.clone(), String::new()),
+        };
+        Self {
+            streamid: entry.notice.stream.to_string(),
+            event: id.split(' ').next().unwrap_or_default().to_owned(),
+            id: id.clone(),
+            received_at: entry.received_at.0,
+            times: entry.times,
+            fate: fate.name(),
+            reason,
+            userid: user,
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Each rule of decision 13, on both sides of its boundaries.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const GRACE: u64 = 60;
+
+fn started(push: &str, at: u64) -> Evidence {
+    Evidence::Started { lane: Lane::Own, push: push.to_owned(), at: UnixSeconds(at) }
+}
+
+fn ended(push: &str, at: u64, seconds: u64) -> Evidence {
+    Evidence::Ended { lane: Lane::Own, push: push.to_owned(), at: UnixSeconds(at), seconds }
+}
+
+fn opened(at: u64) -> Evidence {
+    Evidence::Opened(UnixSeconds(at))
+}
+
+fn on(at: u64) -> Evidence {
+    Evidence::On(UnixSeconds(at))
+}
+
+fn off(at: u64) -> Evidence {
+    Evidence::Off(UnixSeconds(at), End::Left)
+}
+
+fn file(id: &str, format: &str, from: u64, to: u64) -> Evidence {
+    file_of(Lane::Own, id, format, from, to)
+}
+
+fn file_of(lane: Lane, id: &str, format: &str, from: u64, to: u64) -> Evidence {
+    let url = Text::parse(&format!("http://vod/{id}")).unwrap();
+    let (file, format) = (FileId::parse(id).unwrap(), Text::parse(format).unwrap());
+    let (start, end) = (UnixSeconds(from), UnixSeconds(to));
+    Evidence::Recorded(Recording { lane, file, vod_file: Text::default(), url, format, start, end })
+}
+
+fn told(evidence: &[Evidence]) -> Timeline {
+    let mut timeline = Timeline::default();
+    for piece in evidence {
+        timeline.add(piece.clone());
+    }
+    timeline
+}
+
+/// From when until when each live lasted; one that goes on has no end.
+fn lives(evidence: &[Evidence]) -> Vec<(u64, Option<u64>)> {
+    let lives = told(evidence).lives(GRACE);
+    lives.iter().map(|live| (live.start.0, live.end.map(|(end, _)| end.0))).collect()
+}
+
+/// The show of each live.
+fn shows(evidence: &[Evidence]) -> Vec<u64> {
+    told(evidence).lives(GRACE).iter().map(|live| live.show.unwrap().0).collect()
+}
+
+/// The files of each replay.
+fn files(evidence: &[Evidence]) -> BTreeSet<Vec<String>> {
+    let timeline = told(evidence);
+    let replays = timeline.replays(&timeline.lives(GRACE));
+    let files = |replay: &Replay| {
+        let mut files: Vec<String> = replay.parts.iter().map(|part| part.file.to_string()).collect();
+        files.sort();
+        files
+    };
+    replays.iter().map(files).collect()
+}
+
+fn sets<const N: usize>(of: [&[&str]; N]) -> BTreeSet<Vec<String>> {
+    of.iter().map(|files| files.iter().map(|file| (*file).to_owned()).collect()).collect()
+}
+
+/// The one replay there is.
+fn replay(evidence: &[Evidence]) -> Replay {
+    let timeline = told(evidence);
+    let mut replays = timeline.replays(&timeline.lives(GRACE));
+    assert_eq!(replays.len(), 1, "{replays:?}");
+    replays.remove(0)
+}
+
+#[test]
+fn a_push_starts_and_ends() {
+    assert_eq!(lives(&[started("1", 10)]), [(10, None)]);
+    assert_eq!(lives(&[started("1", 10), ended("1", 20, 10)]), [(10, Some(20))]);
+    assert_eq!(lives(&[]), []);
+}
+
+#[test]
+fn a_notice_that_comes_twice_changes_nothing() {
+    let mut timeline = told(&[started("1", 10), ended("1", 20, 10)]);
+    let before = timeline.clone();
+    for again in [started("1", 10), ended("1", 20, 10), started("1", 30)] {
+        assert!(!timeline.add(again));
+    }
+    assert_eq!(timeline, before);
+}
+
+#[test]
+fn an_end_that_comes_before_its_start_holds() {
+    assert_eq!(lives(&[ended("1", 20, 0), started("1", 10)]), [(10, Some(20))]);
+}
+
+#[test]
+fn after_a_reconnect_the_end_of_the_old_push_changes_nothing() {
+    let told_in_orders = [
+        [started("1", 10), started("2", 30), ended("1", 31, 21)],
+        [started("2", 30), ended("1", 31, 21), started("1", 10)],
+        [ended("1", 31, 21), started("1", 10), started("2", 30)],
+    ];
+    for evidence in told_in_orders {
+        assert_eq!(lives(&evidence), [(10, None)]);
+    }
+}
+
+#[test]
+fn the_end_of_the_new_push_ends_the_live_though_the_old_one_never_ended() {
+    assert_eq!(lives(&[started("1", 10), started("2", 30), ended("2", 40, 10)]), [(10, Some(40))]);
+}
+
+#[test]
+fn a_start_that_was_never_told_is_the_end_less_the_duration() {
+    assert_eq!(lives(&[ended("1", 100, 40)]), [(60, Some(100))]);
+    assert_eq!(lives(&[ended("1", 100, 1)]), [(99, Some(100))]);
+    assert_eq!(lives(&[ended("1", 100, 40), started("1", 50)]), [(50, Some(100))], "what was told counts");
+}
+
+#[test]
+fn a_push_that_lasted_no_second_leaves_only_its_end() {
+    assert_eq!(lives(&[ended("1", 100, 0)]), []);
+    assert_eq!(lives(&[started("1", 100), ended("1", 100, 0)]), []);
+    assert_eq!(lives(&[started("1", 101), ended("1", 100, 0)]), [], "nor one that ended before it started");
+    assert_eq!(lives(&[on(10), started("1", 100), ended("1", 100, 0)]), [(10, Some(100))]);
+    assert_eq!(lives(&[started("1", 10), ended("2", 40, 0)]), [(10, Some(40))]);
+}
+
+#[test]
+fn the_end_of_a_push_that_started_before_the_one_that_runs_changes_nothing_though_only_its_length_is_known() {
+    assert_eq!(lives(&[started("2", 30), ended("1", 31, 2)]), [(29, None)]);
+    assert_eq!(lives(&[started("2", 30), ended("1", 31, 1)]), [(30, Some(31))], "unless both are of one second");
+}
+
+#[test]
+fn marks_turn_on_what_is_off_and_off_what_is_on() {
+    assert_eq!(lives(&[on(10)]), [(10, None)]);
+    assert_eq!(lives(&[on(10), off(20)]), [(10, Some(20))]);
+    assert_eq!(lives(&[off(20)]), []);
+    assert_eq!(lives(&[started("1", 10), on(15), ended("1", 20, 10)]), [(10, Some(20))]);
+    assert_eq!(lives(&[started("1", 10), off(15), ended("1", 20, 10)]), [(10, Some(15))]);
+    assert_eq!(lives(&[on(5), started("1", 10), ended("1", 20, 10)]), [(5, Some(20))]);
+    assert_eq!(lives(&[on(5), ended("0", 9, 2)]), [(5, Some(9))], "of no push: any end ends it");
+}
+
+#[test]
+fn the_reason_is_that_of_what_turned_it_off() {
+    let reason = |evidence: &[Evidence]| told(evidence).lives(GRACE)[0].end.unwrap().1;
+    let banned = Evidence::Off(UnixSeconds(15), End::Banned);
+    assert_eq!(reason(&[started("1", 10), ended("1", 20, 10)]), End::Stopped);
+    assert_eq!(reason(&[started("1", 10), off(15)]), End::Left);
+    assert_eq!(reason(&[started("1", 10), banned.clone(), ended("1", 20, 10)]), End::Banned);
+    assert_eq!(reason(&[started("1", 10), banned, started("2", 25), ended("2", 30, 5)]), End::Stopped);
+}
+
+#[test]
+fn within_one_second_words_count_as_they_came() {
+    assert_eq!(lives(&[off(10), on(10)]), [(10, None)]);
+    assert_eq!(lives(&[on(10), off(10)]), [(10, Some(10))]);
+    for evidence in [
+        [started("1", 10), ended("1", 30, 20), started("2", 30)],
+        [started("1", 10), started("2", 30), ended("1", 30, 20)],
+    ] {
+        assert_eq!(lives(&evidence), [(10, None)]);
+    }
+}
+
+#[test]
+fn a_gap_of_the_grace_is_in_one_live_and_a_second_more_is_not() {
+    let with_gap = |gap| lives(&[started("1", 10), ended("1", 20, 10), started("2", 20 + gap)]);
+    assert_eq!(with_gap(GRACE), [(10, None)]);
+    assert_eq!(with_gap(GRACE + 1), [(10, Some(20)), (20 + GRACE + 1, None)]);
+}
+
+#[test]
+fn an_opening_between_parts_what_the_grace_would_join() {
+    let with_opening = |at| {
+        let evidence = [opened(1), started("1", 10), ended("1", 20, 10), opened(at), started("2", 40)];
+        (lives(&evidence).len(), shows(&evidence))
+    };
+    assert_eq!(with_opening(12), (1, vec![12]), "two seconds after the start of the first it is the first one's");
+    assert_eq!(with_opening(13), (2, vec![1, 13]));
+    assert_eq!(with_opening(42), (2, vec![1, 42]), "the cloud's clock may be behind by two seconds");
+    assert_eq!(with_opening(43), (1, vec![1]));
+}
+
+#[test]
+fn an_opening_parts_a_push_from_the_one_that_it_went_on_beside() {
+    let evidence = [opened(1), started("1", 10), opened(20), started("2", 25), ended("1", 26, 16)];
+    assert_eq!(lives(&evidence), [(10, Some(25)), (25, None)]);
+    assert_eq!(shows(&evidence), [1, 20]);
+}
+
+#[test]
+fn a_live_is_of_the_last_show_opened_until_two_seconds_after_its_start() {
+    assert_eq!(shows(&[opened(1), opened(12), opened(13), started("1", 10)]), [12]);
+    assert_eq!(shows(&[opened(50), opened(60), started("1", 10)]), [50], "or of the first of all");
+}
+
+#[test]
+fn a_stream_of_the_room_service_has_lives_of_its_own_and_does_not_turn_the_room_on() {
+    let lane = Lane::RoomService("1400_alice".to_owned());
+    let start = Evidence::Started { lane: lane.clone(), push: "1".to_owned(), at: UnixSeconds(10) };
+    let timeline = told(&[start.clone(), started("1", 15), off(20)]);
+    let lives = timeline.lives(GRACE);
+    let ends: Vec<_> = lives.iter().map(|live| (&live.lane, live.end.map(|(end, _)| end.0))).collect();
+    assert_eq!(ends, [(&Lane::Own, Some(20)), (&lane, None)]);
+    assert!(!timeline.is_on());
+    let evidence = [start, started("1", 15), file("a", "mp4", 20, 90), file_of(lane, "b", "mp4", 20, 90)];
+    assert_eq!(files(&evidence), sets([&["a"], &["b"]]));
+}
+
+#[test]
+fn the_files_of_a_live_are_one_replay() {
+    let live = [started("1", 100), ended("1", 200, 100), started("2", 230), ended("2", 300, 70)];
+    let recorded = [file("a", "flv", 100, 200), file("b", "flv", 230, 300), file("c", "mp4", 150, 160)];
+    assert_eq!(files(&[live.as_slice(), &recorded].concat()), sets([&["a", "b", "c"]]));
+}
+
+#[test]
+fn a_file_is_of_the_live_that_it_overlaps_most_or_of_the_earlier_of_two_alike() {
+    let live = [started("1", 100), ended("1", 200, 100), started("2", 300), ended("2", 400, 100)];
+    let recorded = [file("a", "flv", 100, 200), file("b", "flv", 300, 400)];
+    let with = |from, to| files(&[live.as_slice(), &recorded, &[file("c", "flv", from, to)]].concat());
+    assert_eq!(with(150, 350), sets([&["a", "c"], &["b"]]), "as much of each");
+    assert_eq!(with(150, 351), sets([&["a"], &["b", "c"]]));
+    assert_eq!(with(199, 300), sets([&["a", "c"], &["b"]]));
+    assert_eq!(with(200, 300), sets([&["a"], &["b"], &["c"]]), "touching is not overlapping");
+}
+
+#[test]
+fn files_of_no_live_are_one_replay_if_they_overlap_directly_or_through_others() {
+    let (a, b, c) = (file("a", "flv", 100, 200), file("b", "flv", 190, 300), file("c", "flv", 299, 400));
+    assert_eq!(files(&[a.clone(), c.clone()]), sets([&["a"], &["c"]]));
+    assert_eq!(files(&[a.clone(), c, b]), sets([&["a", "b", "c"]]));
+    assert_eq!(files(&[a, file("d", "flv", 200, 300)]), sets([&["a"], &["d"]]), "touching is not overlapping");
+}
+
+#[test]
+fn a_replay_is_named_by_the_file_that_came_first_and_lasts_from_the_first_second_to_the_last() {
+    let replay = replay(&[file("b", "flv", 190, 300), file("a", "flv", 100, 200), file("a", "flv", 1, 2)]);
+    assert_eq!((replay.file.as_str(), replay.start.0, replay.end.0), ("b", 100, 300));
+    assert_eq!(replay.parts.len(), 2);
+}
+
+#[test]
+fn an_address_is_that_of_a_file_of_nine_tenths_or_else_of_the_first() {
+    let url = |evidence: &[Evidence]| replay(evidence).play_url().map(str::to_owned).unwrap();
+    let part = file("a", "flv", 0, 150);
+    assert_eq!(url(&[part.clone(), file("b", "flv", 100, 1000)]), "http://vod/b");
+    assert_eq!(url(&[part.clone(), file("b", "flv", 101, 1000)]), "http://vod/a");
+    assert_eq!(url(&[file("a", "flv", 0, 950), file("b", "flv", 0, 1000)]), "http://vod/b", "the longest");
+    assert_eq!(url(&[file("a", "flv", 0, 1000), file("b", "mp4", 50, 1000)]), "http://vod/b", "mp4 plays everywhere");
+    assert_eq!(url(&[file("a", "flv", 0, 500), file("b", "mp4", 0, 400), file("c", "mp4", 300, 1000)]), "http://vod/b");
+    assert_eq!(url(&[file("a", "flv", 0, 500), file("b", "mp4", 1, 500), file("c", "mp4", 300, 1000)]), "http://vod/a");
+}
+
+#[test]
+fn hls_and_other_files_have_addresses_of_their_own() {
+    let both = replay(&[file("a", "hls", 0, 100), file("b", "flv", 0, 100)]);
+    assert_eq!((both.hls_url(), both.play_url()), (Some("http://vod/a"), Some("http://vod/b")));
+    let hls = replay(&[file("a", "hls", 0, 100)]);
+    assert_eq!((hls.hls_url(), hls.play_url()), (Some("http://vod/a"), None));
+}
+
+#[test]
+fn an_opening_is_kept_while_something_of_it_may_still_be_told() {
+    let mut timeline = told(&[opened(1000), opened(2000)]);
+    timeline.prune(UnixSeconds(900), GRACE);
+    timeline.add(started("1", 1500));
+    assert_eq!(timeline.lives(GRACE)[0].show, Some(UnixSeconds(1000)));
+    timeline.add(ended("1", 1600, 100));
+    timeline.prune(UnixSeconds(2001), GRACE);
+    assert_eq!(timeline, Timeline { arrived: timeline.arrived, ..told(&[opened(2000)]) });
+}
+
+#[test]
+fn a_live_is_forgotten_as_a_whole() {
+    let evidence = [opened(50), started("1", 100), ended("1", 200, 100), started("2", 220), ended("2", 300, 80)];
+    let mut timeline = told(&[evidence.as_slice(), &[file("a", "flv", 100, 200), file("b", "flv", 220, 300)]].concat());
+    let before = timeline.clone();
+    timeline.prune(UnixSeconds(300), GRACE);
+    assert_eq!(timeline.lives(GRACE), before.lives(GRACE));
+    assert!(timeline.has_file(&FileId::parse("a").unwrap()));
+    timeline.prune(UnixSeconds(301), GRACE);
+    assert_eq!(timeline.lives(GRACE), []);
+    assert!(!timeline.has_file(&FileId::parse("b").unwrap()));
+}
+
+#[test]
+fn the_order_of_telling_changes_only_names() {
+    let evidence = [
+        opened(5),
+        started("1", 10),
+        ended("1", 31, 21),
+        started("2", 30),
+        ended("2", 100, 70),
+        on(35),
+        off(130),
+        opened(140),
+        started("3", 150),
+        file("a", "flv", 10, 30),
+        file("b", "mp4", 95, 160),
+    ];
+    let meaning = |timeline: &Timeline| {
+        let lives = timeline.lives(GRACE);
+        let mut replays: Vec<_> =
+            timeline.replays(&lives).into_iter().map(|replay| (replay.parts, replay.show)).collect();
+        replays.sort_by_key(|(parts, _)| parts[0].start);
+        (lives, replays)
+    };
+    let expected = meaning(&told(&evidence));
+    for shift in 0..evidence.len() {
+        for step in [1, 3, 7] {
+            let order = (0..evidence.len()).map(|n| evidence[(n * step + shift) % evidence.len()].clone());
+            assert_eq!(meaning(&told(&order.collect::<Vec<_>>())), expected, "{shift} {step}");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Histories by number: what truly happened to some users, and when it was told.
+
+use std::collections::BTreeSet;
+
+use super::history::{Act, File, History, Notice, Step};
+use crate::harness::START;
+
+/// Numbers that look random and are the same each time: Vigna's splitmix64.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    /// Those of a history.
+    pub(super) fn of(seed: u64, number: u64) -> Self {
+        let mut dice = Self(seed);
+        Self(dice.next() ^ number.wrapping_mul(0xd134_2543_de82_ef95))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below this one.
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.next() % sides
+    }
+
+    /// Yes, so many times of a hundred.
+    fn chance(&mut self, percent: u64) -> bool {
+        self.roll(100) < percent
+    }
+
+    /// One of these.
+    fn pick<T: Copy>(&mut self, those: &[T]) -> T {
+        those[usize::try_from(self.roll(those.len() as u64)).unwrap()]
+    }
+}
+
+/// What truly happened: what people did, at its time; and what the cloud saw, to be told from a time on.
+pub(super) struct Truth {
+    done: Vec<(u64, Act)>,
+    seen: Vec<Seen>,
+    /// Whether a push may start in the second in which another one ends.
+    has_ties: bool,
+}
+
+struct Seen {
+    user: String,
+    stream: String,
+    notice: Notice,
+    from: u64,
+    /// Whether it is ever told.
+    is_told: bool,
+}
+
+impl Truth {
+    /// That of a history.
+    pub(super) fn of(dice: &mut Dice) -> Self {
+        let mut truth = Self { done: Vec::new(), seen: Vec::new(), has_ties: dice.chance(15) };
+        let users = dice.pick(&[1, 1, 1, 2, 2, 3]);
+        for user in &["alice", "bert", "carol"][..users] {
+            Broadcaster { user, truth: &mut truth, taken: BTreeSet::new(), opened: BTreeSet::new(), pushes: 0 }
+                .live(dice);
+        }
+        truth
+    }
+
+    /// Whether two pieces of evidence are of one second, so that their order counts.
+    pub(super) fn has_ties(&self) -> bool {
+        self.has_ties
+    }
+}
+
+/// A user who has shows.
+struct Broadcaster<'a> {
+    user: &'a str,
+    truth: &'a mut Truth,
+    /// The seconds at which something turned the stream on or off.
+    taken: BTreeSet<u64>,
+    /// The seconds at which the room was asked for.
+    opened: BTreeSet<u64>,
+    pushes: u64,
+}
+
+impl Broadcaster<'_> {
+    fn live(&mut self, dice: &mut Dice) {
+        let begin = START + 10 + dice.roll(300);
+        let mut now = begin;
+        for show in 0..dice.pick(&[1, 1, 2, 2, 3, 4]) {
+            now = self.show(dice, now, show) + dice.pick(&[3, 10, 30, 57, 59, 61, 100, 3000, 20_000]);
+        }
+        if dice.chance(15) {
+            let at = self.free(begin + dice.roll(now - begin));
+            self.does(at, Act::Forbid { user: self.user.to_owned(), banned: true });
+            if dice.chance(70) {
+                let at = self.free(at + dice.pick(&[1, 20, 100, 2000, 9000]));
+                self.does(at, Act::Forbid { user: self.user.to_owned(), banned: false });
+            }
+        }
+    }
+
+    /// One show, from the opening on; the second after which nothing happens in it.
+    fn show(&mut self, dice: &mut Dice, now: u64, show: u64) -> u64 {
+        let title = format!("{} {show}", self.user);
+        let group = if dice.chance(40) { format!("@{}", self.user) } else { format!("@{}-{show}", self.user) };
+        let opened = self.open(now, &title, &group);
+        if dice.chance(15) {
+            self.open(opened + dice.pick(&[1, 2, 5, 30]), &title, &group);
+        }
+        let is_own = dice.chance(85);
+        let stream = format!("{}_{}", if is_own { "8888" } else { "1400" }, self.user);
+        let mut start = opened + 1 + dice.pick(&[0, 1, 2, 4, 20, 100]);
+        // The cloud's clock and ours differ.
+        if dice.chance(20) {
+            start = opened - dice.pick(&[0, 1, 2, 3]);
+        }
+        let (first, mut last, mut spans) = (start, start.max(opened), None);
+        for _ in 0..dice.pick(&[0, 1, 1, 1, 2, 2, 3, 4]) {
+            let length = dice.pick(&[0, 1, 4, 20, 30, 59, 60, 61, 62, 70, 100, 600, 600, 4000, 16_000]);
+            let (from, to) = self.push(dice, &stream, opened, start, length);
+            let from_before = spans.unwrap_or(from);
+            if from_before < from && dice.chance(25) {
+                let from = from_before + dice.roll(3);
+                self.file(dice, &stream, "flv", from, to);
+            }
+            spans = dice.chance(80).then_some(from);
+            last = last.max(to);
+            let gap = dice.pick(&[1, 2, 5, 30, 58, 59, 60, 61, 62, 63, 120, 1000, 5000]);
+            start = match dice.roll(10) {
+                0 if length > 5 => to - 1 - dice.roll(4),
+                1 if self.truth.has_ties => to,
+                _ => to + gap,
+            };
+            if start > to + 1 && dice.chance(15) {
+                let title = if dice.chance(50) { title.clone() } else { format!("{title} again") };
+                self.open(to + 1 + dice.roll(start - to + 3), &title, &group);
+            }
+        }
+        self.app_says(dice, first, last);
+        self.is_watched(dice, &group, opened, last);
+        last
+    }
+
+    /// A push and what is recorded of it; its first second and its last.
+    fn push(&mut self, dice: &mut Dice, stream: &str, opened: u64, start: u64, length: u64) -> (u64, u64) {
+        let is_tie = self.truth.has_ties && self.taken.contains(&start) && dice.chance(70);
+        let from = if is_tie { start } else { self.free(start) };
+        let to = if length == 0 { from } else { self.free(from + length) };
+        let push = format!("{}{}", &self.user[..1], self.pushes);
+        self.pushes += 1;
+        self.sees(dice, stream, Notice::Start { push: push.clone(), at: from }, from.max(opened));
+        let seconds = dice.chance(85).then_some(to - from);
+        self.sees(dice, stream, Notice::End { push, at: to, seconds }, to.max(opened));
+        let formats = dice.roll(8);
+        for (bit, format) in ["flv", "hls", "mp4"].into_iter().enumerate() {
+            if formats >> bit & 1 == 1 {
+                let (first, last) = (from + dice.roll(3), to - dice.roll(3));
+                self.record(dice, stream, format, first, last);
+            }
+        }
+        (from, to)
+    }
+
+    /// The parts of a recording.
+    fn record(&mut self, dice: &mut Dice, stream: &str, format: &'static str, from: u64, to: u64) {
+        let (part, overlap) = (dice.pick(&[10_800, 10_800, 7200, 300]), dice.roll(2));
+        let mut start = from;
+        while start < to && start < from + 12 * part {
+            self.file(dice, stream, format, start, to.min(start + part + overlap));
+            start += part;
+        }
+        // What cannot be a file, and is told all the same.
+        match dice.roll(60) {
+            0 => self.file(dice, stream, format, to, to),
+            1 => {
+                let id = format!("{}x", self.user);
+                let file = File { id, format, from, to: to + 100, has_url: false };
+                self.sees(dice, stream, Notice::File(file), to);
+            }
+            2 => {
+                let file = File { id: format!("{}y", self.user), format, from, to: to + 1_000_000, has_url: true };
+                self.sees(dice, stream, Notice::File(file), to);
+            }
+            _ => {}
+        }
+    }
+
+    fn file(&mut self, dice: &mut Dice, stream: &str, format: &'static str, from: u64, to: u64) {
+        let id = format!("{}f{}", &self.user[..1], self.truth.seen.len());
+        let after = to + dice.pick(&[0, 2, 5, 60, 300]);
+        self.sees(dice, stream, Notice::File(File { id, format, from, to, has_url: true }), after);
+    }
+
+    /// What the app says of going online and offline.
+    fn app_says(&mut self, dice: &mut Dice, first: u64, last: u64) {
+        if dice.chance(30) {
+            let at = self.free(first.max(START + 1) + dice.pick(&[1, 2, 7]));
+            self.does(at, Act::Say { user: self.user.to_owned(), online: true });
+        }
+        if dice.chance(30) {
+            let at = self.free(last + 2 + dice.pick(&[0, 1, 5, 40]) - dice.pick(&[0, 1, 2]));
+            self.does(at, Act::Say { user: self.user.to_owned(), online: false });
+        }
+    }
+
+    /// What viewers do; a phone that got no answer sends again.
+    fn is_watched(&mut self, dice: &mut Dice, group: &str, first: u64, last: u64) {
+        for _ in 0..dice.pick(&[0, 2, 5, 12]) {
+            let at = first + dice.roll(last - first + 60);
+            let viewer = format!("viewer{}", dice.roll(5));
+            let (host, group) = (self.user.to_owned(), group.to_owned());
+            let act = match dice.roll(7) {
+                0..=2 => Act::Enter { viewer, host, group },
+                3..=4 => Act::Quit { viewer, host, group },
+                _ => Act::Like { host },
+            };
+            if dice.chance(25) {
+                self.does(at + dice.roll(3), act.clone());
+            }
+            self.does(at, act);
+        }
+    }
+
+    fn open(&mut self, mut at: u64, title: &str, group: &str) -> u64 {
+        while !self.opened.insert(at) {
+            at += 1;
+        }
+        let (title, group) = (title.to_owned(), group.to_owned());
+        self.does(at, Act::Open { user: self.user.to_owned(), title, group });
+        at
+    }
+
+    /// The next second at which nothing else turned the stream on or off.
+    fn free(&mut self, mut at: u64) -> u64 {
+        while !self.taken.insert(at) {
+            at += 1;
+        }
+        at
+    }
+
+    fn does(&mut self, at: u64, act: Act) {
+        self.truth.done.push((at, act));
+    }
+
+    fn sees(&mut self, dice: &mut Dice, stream: &str, notice: Notice, from: u64) {
+        let (user, stream) = (self.user.to_owned(), stream.to_owned());
+        self.truth.seen.push(Seen { user, stream, notice, from, is_told: dice.chance(97) });
+    }
+}
+
+/// How the cloud's notices travel.
+pub(super) struct Roads {
+    /// How many of a hundred come late.
+    late: u64,
+    /// How many of a hundred come twice.
+    twice: u64,
+    /// How many of a hundred come with the one after.
+    together: u64,
+}
+
+impl Roads {
+    /// Those of a history.
+    pub(super) fn of(dice: &mut Dice) -> Self {
+        match dice.roll(5) {
+            0 => Self { late: 0, twice: 0, together: 0 },
+            1 => Self { late: 10, twice: 50, together: 10 },
+            2 => Self { late: 90, twice: 20, together: 0 },
+            _ => Self { late: 40, twice: 25, together: 30 },
+        }
+    }
+
+    /// What is told when, of what happened.
+    pub(super) fn history(&self, truth: &Truth, dice: &mut Dice) -> History {
+        let mut acts = truth.done.clone();
+        for Seen { user, stream, notice, from, is_told } in &truth.seen {
+            let times = if *is_told { 1 + u64::from(dice.chance(self.twice)) } else { 0 };
+            for time in 0..times {
+                let delay = self.delay(dice);
+                // One try at least comes in time: else it would be as if it had never come.
+                let expired = time > 0 && (601..4200).contains(&delay) && dice.chance(40);
+                let (user, stream) = (user.clone(), stream.clone());
+                acts.push((from + delay, Act::Tell { user, stream, notice: notice.clone(), expired }));
+            }
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        let end = acts.last().map_or(START, |(at, _)| *at) + dice.pick(&[0, 1, 100]);
+        let mut steps: Vec<Step> = Vec::new();
+        for (at, act) in acts {
+            let earlier = &steps[..steps.len().saturating_sub(1)];
+            let can_join = steps.last().is_some_and(|step| {
+                let all = || step.acts.iter().chain([&act]);
+                let is_new = |act: &Act| !is_entry(act) || earlier.iter().all(|step| !step.acts.contains(act));
+                !step.look && step.acts.len() < 6 && may_join(&step.acts, &act) && all().all(is_new)
+            });
+            match steps.last_mut() {
+                Some(step) if can_join && dice.chance(self.together) => {
+                    step.at = at;
+                    step.acts.push(act);
+                }
+                _ => steps.push(Step { at, acts: vec![act], look: dice.chance(7) }),
+            }
+        }
+        History { steps, end }
+    }
+
+    fn delay(&self, dice: &mut Dice) -> u64 {
+        if !dice.chance(self.late) {
+            return dice.roll(3);
+        }
+        let most = dice.pick(&[10, 60, 100, 600, 4200, 4200, 80_000]);
+        dice.roll(most)
+    }
+}
+
+/// Whether what comes of all these at the same time does not depend on which one comes first.
+fn may_join(acts: &[Act], act: &Act) -> bool {
+    acts.iter().all(|other| match (other, act) {
+        (Act::Tell { user, notice, .. }, Act::Tell { user: also, notice: next, .. }) => {
+            user != also || notice == next || turns_at(notice).is_none() || turns_at(notice) != turns_at(next)
+        }
+        (Act::Enter { .. }, Act::Enter { .. }) => other != act,
+        (Act::Enter { .. } | Act::Like { .. }, Act::Like { .. })
+        | (Act::Like { .. }, Act::Enter { .. })
+        | (Act::Quit { .. }, Act::Quit { .. } | Act::Like { .. })
+        | (Act::Like { .. }, Act::Quit { .. }) => true,
+        (
+            Act::Open { .. }
+            | Act::Say { .. }
+            | Act::Forbid { .. }
+            | Act::Enter { .. }
+            | Act::Quit { .. }
+            | Act::Like { .. }
+            | Act::Tell { .. },
+            _,
+        ) => false,
+    })
+}
+
+/// Whether a viewer comes. One who is in already is counted twice while that is found out, so others who come in that
+/// very moment may find a higher peak.
+fn is_entry(act: &Act) -> bool {
+    matches!(act, Act::Enter { .. })
+}
+
+/// The second at which a notice turns a stream on or off.
+fn turns_at(notice: &Notice) -> Option<u64> {
+    match notice {
+        Notice::Start { at, .. } | Notice::End { at, .. } => Some(*at),
+        Notice::File(_) => None,
+    }
+}

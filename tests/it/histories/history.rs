@@ -1,0 +1,155 @@
+//! What a history is made of, and how it is written down for people.
+
+use std::fmt::{self, Display, Formatter, Write as _};
+
+use crate::harness::START;
+
+/// What the cloud tells about a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Notice {
+    /// A push started.
+    Start { push: String, at: u64 },
+    /// It ended; `seconds` is how long it lasted, if that is told.
+    End { push: String, at: u64, seconds: Option<u64> },
+    /// A file was recorded.
+    File(File),
+}
+
+/// A file that was recorded; one without an address plays nowhere.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct File {
+    pub(super) id: String,
+    pub(super) format: &'static str,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) has_url: bool,
+}
+
+impl File {
+    /// Where it plays.
+    pub(super) fn url(&self) -> String {
+        if self.has_url { format!("http://vod/{}.{}", self.id, self.format) } else { String::new() }
+    }
+}
+
+/// One thing that somebody does.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Act {
+    /// The app asks where to push.
+    Open { user: String, title: String, group: String },
+    /// The app says that its user's room is online or offline.
+    Say { user: String, online: bool },
+    /// An operator bans a user, or lifts the ban.
+    Forbid { user: String, banned: bool },
+    /// A viewer comes.
+    Enter { viewer: String, host: String, group: String },
+    /// A viewer leaves.
+    Quit { viewer: String, host: String, group: String },
+    /// Somebody likes a live.
+    Like { host: String },
+    /// The cloud tells something, perhaps after the notice's expiry.
+    Tell { user: String, stream: String, notice: Notice, expired: bool },
+}
+
+/// What is done at a second; more than one thing: at the same time.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) at: u64,
+    pub(super) acts: Vec<Act>,
+    /// Whether everything is looked at after it.
+    pub(super) look: bool,
+}
+
+/// Everything that is done, and when it is looked at last.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    pub(super) steps: Vec<Step>,
+    pub(super) end: u64,
+}
+
+impl History {
+    /// How many things are done.
+    pub(super) fn acts(&self) -> usize {
+        self.steps.iter().map(|step| step.acts.len()).sum()
+    }
+
+    /// How many parts can be left out: what is done, and the looks.
+    pub(super) fn parts(&self) -> usize {
+        self.acts() + self.steps.iter().filter(|step| step.look).count()
+    }
+
+    /// The history without some of its parts, by their numbers.
+    pub(super) fn without(&self, gone: std::ops::Range<usize>) -> Self {
+        let mut numbers = 0..;
+        let mut stays = || !gone.contains(&numbers.next().unwrap_or_default());
+        let mut steps = self.steps.clone();
+        for step in &mut steps {
+            step.acts.retain(|_| stays());
+            step.look = step.look && stays();
+        }
+        steps.retain(|step| !step.acts.is_empty() || step.look);
+        Self { steps, ..*self }
+    }
+}
+
+/// The history as a script: what happens stands where it is told, its own time is in the remark behind it.
+impl Display for History {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut now = START;
+        for Step { at, acts, look } in &self.steps {
+            if *at > now {
+                writeln!(f, "wait {}", at - now)?;
+                now = *at;
+            }
+            if acts.len() > 1 {
+                writeln!(f, "together")?;
+            }
+            for act in acts {
+                writeln!(f, "{}", line(act, now))?;
+            }
+            if acts.len() > 1 {
+                writeln!(f, "end")?;
+            }
+            if *look {
+                writeln!(f, "check")?;
+            }
+        }
+        if self.end > now {
+            writeln!(f, "wait {}", self.end - now)?;
+        }
+        write!(f, "check")
+    }
+}
+
+/// The line of an act.
+fn line(act: &Act, now: u64) -> String {
+    match act {
+        Act::Open { user, title, group } => format!("open {user} \"{title}\" group={group}"),
+        Act::Say { user, online } => format!("say {user} {}", if *online { "online" } else { "offline" }),
+        Act::Forbid { user, banned: true } => format!("ban {user}"),
+        Act::Forbid { user, banned: false } => format!("unban {user}"),
+        Act::Enter { viewer, host, group } => format!("enter {viewer} {host} group={group}"),
+        Act::Quit { viewer, host, group } => format!("quit {viewer} {host} group={group}"),
+        Act::Like { host } => format!("like somebody {host}"),
+        Act::Tell { user, stream, notice, expired } => {
+            let before = |at: u64| format!("-{}", now.saturating_sub(at));
+            let mut line = match notice {
+                Notice::Start { push, at } => format!("push {user} as {push} at {}", before(*at)),
+                Notice::End { push, at, seconds: None } => format!("stop {push} at {}", before(*at)),
+                Notice::End { push, at, seconds: Some(seconds) } => {
+                    format!("stop {push} at {} after {seconds}", before(*at))
+                }
+                Notice::File(File { id, format, from, to, .. }) => {
+                    format!("record {user} {format} as {id} from {} to {}", before(*from), before(*to))
+                }
+            };
+            if !stream.starts_with("8888_") {
+                write!(line, " stream={stream}").unwrap();
+            }
+            if *expired {
+                line.push_str(" late");
+            }
+            line
+        }
+    }
+}
