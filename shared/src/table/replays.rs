@@ -241,7 +241,7 @@ impl Table {
         let replays: Vec<Replay> = rows.iter().map(Replay::read).collect::<Result<_>>()?;
         // Who tries again does not find the rows that were moved already, and does not count them.
         let positions = replays.iter().map(|replay| Position::of(replay.ended_at, replay.file.as_str()));
-        self.doubt_counts(user, TREE, &positions.collect::<Vec<_>>(), rules, now).await?;
+        self.doubt_counts_at(user, TREE, &positions.collect::<Vec<_>>(), rules, now).await?;
         for (mut row, replay) in rows.into_iter().zip(replays) {
             let update = Update::of(keys::replay(user, &replay.file)).when("attribute_exists(PK)");
             let was = row.clone();

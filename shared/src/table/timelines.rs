@@ -405,7 +405,7 @@ impl Table {
     }
 
     /// Writes down that rows are about to come to or go from these positions of a tree, and may not be counted.
-    pub(super) async fn doubt_counts(
+    pub(super) async fn doubt_counts_at(
         &self,
         user: &UserId,
         tree: &'static str,
