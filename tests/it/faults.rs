@@ -44,7 +44,7 @@ const HEADS_ARE_LOOKED_AFTER: bool = false;
 /// The part of an outcome that is how replays are named: looked at only if everybody called again at once.
 const NAMES: &str = "names of replays";
 /// How many runs the ordinary test has.
-const ORDINARY_RUNS: usize = 60;
+const ORDINARY_RUNS: usize = 40;
 
 /// Somebody calls.
 #[derive(Clone, Debug)]
@@ -151,7 +151,7 @@ impl Story {
     }
 
     fn bans(&mut self, at: u64, flag: u8) {
-        self.app(at, "ForbidLive", fields!("userid": HOST, "forbidflag": flag));
+        self.app(at, "ForbidLive", fields!("userid": HOST, "forbidflag": flag, "hide_replays": flag));
     }
 
     /// Three shows: one with a reconnect, one whose picture is judged, one that ends with a ban; and a fourth that goes on.

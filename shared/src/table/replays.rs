@@ -239,13 +239,14 @@ impl Table {
             .key_condition_expression("PK = :user AND begins_with(SK, :replay)")
             .expression_attribute_values(":user", text(keys::user_partition(user)))
             .expression_attribute_values(":replay", text(keys::REPLAY_PREFIX));
-        for mut row in self.query(request, usize::MAX, "read replays").await? {
-            if ["part_of", "deleted"].iter().any(|other| row.contains_key(*other))
-                || row.contains_key("withheld") == withheld
-            {
-                continue;
-            }
-            let replay = Replay::read(&row)?;
+        let mut rows = self.query(request, usize::MAX, "read replays").await?;
+        let is_none = |row: &Item| ["part_of", "deleted"].iter().any(|other| row.contains_key(*other));
+        rows.retain(|row| !is_none(row) && row.contains_key("withheld") != withheld);
+        let replays: Vec<Replay> = rows.iter().map(Replay::read).collect::<Result<_>>()?;
+        // Who tries again does not find the rows that were moved already, and does not count them.
+        let positions = replays.iter().map(|replay| Position::of(replay.ended_at, replay.file.as_str()));
+        self.doubt_counts_at(user, TREE, &positions.collect::<Vec<_>>(), rules, now).await?;
+        for (mut row, replay) in rows.into_iter().zip(replays) {
             let update = Update::of(keys::replay(user, &replay.file)).when("attribute_exists(PK)");
             let was = row.clone();
             let update = if withheld {

@@ -314,7 +314,8 @@ impl Table {
                 return Ok(after);
             }
             let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
-            after.unwritten.extend(differences(user, (&before, &was), (&after, &is)));
+            let own = differences(user, (&before, &was), (&after, &is));
+            after.unwritten.extend(own.iter().cloned());
             if is_changed && opening.is_some() {
                 after.unwritten.insert(Unwritten::Room);
             }
@@ -323,7 +324,8 @@ impl Table {
                 let work = Work { user, standing: &after, meaning: &is, rules, now };
                 self.write_out(&work, room, opening).await?;
                 let is_counted = before.unwritten.is_empty() && self.doubt.so_far() == doubts;
-                return self.settle(user, after, is_counted, now).await;
+                let counted = if is_counted { own } else { BTreeSet::new() };
+                return self.settle(user, after, &counted, now).await;
             }
             seen = self.standing_and_room(user).await?;
         }
@@ -402,6 +404,23 @@ impl Table {
         Ok(is_all)
     }
 
+    /// Writes down that rows are about to come to or go from these positions of a tree, and may not be counted.
+    pub(super) async fn doubt_counts_at(
+        &self,
+        user: &UserId,
+        tree: &'static str,
+        positions: &[Position],
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let doubt = |standing: &mut Standing| {
+            let known = standing.unwritten.len();
+            standing.unwritten.extend(positions.iter().map(|position| Unwritten::Count(tree, *position)));
+            standing.unwritten.len() > known
+        };
+        self.change(user, rules, now, doubt).await.map(|_| ())
+    }
+
     async fn write_standing(
         &self,
         user: &UserId,
@@ -422,12 +441,18 @@ impl Table {
         update.send(self, "write a timeline").await
     }
 
-    /// Writes that all of it is written out. Unless all rows are sure to be counted, the counts stay to be looked at.
-    async fn settle(&self, user: &UserId, mut after: Standing, is_counted: bool, now: UnixSeconds) -> Result<Standing> {
+    /// Writes that all of it is written out. Counts that are not sure to be right stay to be looked at.
+    async fn settle(
+        &self,
+        user: &UserId,
+        mut after: Standing,
+        counted: &BTreeSet<Unwritten>,
+        now: UnixSeconds,
+    ) -> Result<Standing> {
         if after.unwritten.is_empty() {
             return Ok(after);
         }
-        after.unwritten.retain(|unwritten| !is_counted && unwritten.is_count());
+        after.unwritten.retain(|unwritten| unwritten.is_count() && !counted.contains(unwritten));
         let update = write_work(Update::of(keys::timeline(user)), &after, now);
         let update = update.when("#revision = :seen").value(":seen", number(after.revision));
         // If others wrote since, they saw what was unwritten then, and settle it.
