@@ -262,7 +262,12 @@ async fn a_replay_that_was_kept_for_long_enough_is_deleted_with_its_files() {
     )
     .await;
     open_room(&program, "alice", "t").await;
-    is_recorded(&program, File { stream: "8888_alice", id: "v", format: "flv", from: START - 100, to: START }).await;
+    let file = format!(
+        r#""event_type":100,"stream_id":"8888_alice","video_id":"v","file_id":"7447","video_url":"http://vod/v.flv",
+        "file_format":"flv","start_time":{},"end_time":{START}"#,
+        START - 100
+    );
+    notice(&program, &file).await;
     let is_there = async || {
         code(&action(&program, r#"{"Action":"GetUserInfo","userid":"alice","type":1,"fileid":"v"}"#).await) == 0
     };

@@ -223,19 +223,13 @@ impl Timeline {
         &mut self.pushes[place]
     }
 
-    /// Takes in a word on the stream. Of one that is said again and again the first and the last time are kept.
+    /// Takes in a word on the stream, unless it was said in the same second already.
     fn mark(&mut self, at: Told, end: Option<End>) -> bool {
-        let mut starts = self.pushes.iter().filter_map(Push::started);
-        match self.marks.as_mut_slice() {
-            [.., first, last]
-                if [&*first, &*last].iter().all(|mark| mark.end.is_none() == end.is_none() && mark.at < at)
-                    && !starts.any(|start| first.at < start && start <= at) =>
-            {
-                last.at = at;
-            }
-            _ => self.marks.push(Mark { at, end }),
+        let is_known = self.marks.last().is_some_and(|last| last.at.0 == at.0 && last.end == end);
+        if !is_known {
+            self.marks.push(Mark { at, end });
         }
-        true
+        !is_known
     }
 
     fn record(&mut self, recording: Recording) -> bool {
@@ -322,14 +316,20 @@ impl Timeline {
             }
         }
         self.marks.sort_by_key(|mark| mark.at);
+        let told: Vec<Told> = self.pushes.iter().flat_map(|push| [push.started(), push.end]).flatten().collect();
         while self.marks.len() > MOST_MARKS {
-            match self.marks.as_slice() {
-                [_, off, on, ..] if off.end.is_some() && on.end.is_none() && on.at.0 - off.at.0 <= grace => {
+            // What is said twice, and nothing in between: once is enough.
+            let is_said_again = |pair: &[Mark]| {
+                pair[0].end.is_none() == pair[1].end.is_none()
+                    && !told.iter().any(|told| (pair[0].at..=pair[1].at).contains(told))
+            };
+            let again = self.marks.windows(2).position(is_said_again);
+            match (again, self.marks.as_slice()) {
+                (Some(n), _) => drop(self.marks.remove(n + 1)),
+                (None, [_, off, on, ..]) if off.end.is_some() && on.end.is_none() && on.at.0 - off.at.0 <= grace => {
                     self.marks.drain(1..3);
                 }
-                _ => {
-                    self.marks.remove(0);
-                }
+                (None, _) => drop(self.marks.remove(0)),
             }
         }
     }

@@ -353,7 +353,7 @@ async fn like_replays(program: &Program, model: &Model) -> Result<(), Fault> {
         let user = UserId::parse(&replay.user).unwrap();
         for (n, file) in (1..).zip(&replay.files) {
             let like = fields!("userid": replay.user, "type": 1, "optype": 0, "flag": 1, "fileid": file);
-            call(program, "ChangeCount", like).await.ok();
+            call(program, "ChangeCount", like).await?;
             let row = program.app.table.replay(&user, &FileId::parse(file).unwrap()).await.unwrap();
             same("replay likes", format!("after {file}"), &row.map(|row| row.likes), &Some(likes + n))?;
         }
