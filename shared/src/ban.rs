@@ -17,11 +17,12 @@ const RENEWED_AFTER_SECONDS_OLD: u64 = 6 * 24 * 3600;
 /// Bans a user who has a room, or lifts the ban, and does what follows from it. What fails is tried again by the sweep;
 /// the first failure is told.
 pub async fn judge(app: &App, user: &UserId, ban: Option<Ban>) -> Result<(), Error> {
-    let was = app.table.ban(user, ban, &app.config.rules, app.now()).await?;
-    if !was {
-        return Err(Error::NotFound("room"));
+    match app.table.ban(user, ban, &app.config.rules, app.now()).await {
+        Ok(true) => carry_out(app, user).await,
+        Ok(false) => Err(Error::NotFound("room")),
+        // It may be written down, and rows that follow from it not: the cloud need not wait for those.
+        Err(error) => carry_out(app, user).await.and(Err(error.into())),
     }
-    carry_out(app, user).await
 }
 
 /// Does what is left to do about a ban.
@@ -56,6 +57,8 @@ pub async fn carry_out(app: &App, user: &UserId) -> Result<(), Error> {
 async fn take(app: &App, user: &UserId, stream: &StreamId, standing: &Standing, step: Step) -> Result<(), Error> {
     let (cloud, now, rules) = (&app.cloud, app.now(), &app.config.rules);
     match step {
+        // It was lifted meanwhile.
+        Step::ForbidStream if standing.ban.is_none() => {}
         Step::ForbidStream if cloud.can_ask() => {
             let ban = standing.ban.clone().unwrap_or_default();
             cloud.forbid_stream(stream, ban.until.map(UnixSeconds), &ban.reason, now).await?;

@@ -76,7 +76,12 @@ async fn look_after(app: &App, work: &Work) -> Result<bool, Error> {
             None => app.table.postpone(work, None).await?,
         },
         Work::Group(host, group) => look_after_group(app, work, host, group).await?,
-        Work::Replay(user, file) => deletion::look_after(app, user, file).await?,
+        // It has written when it is to be tried again.
+        Work::Replay(user, file) => {
+            if let Err(error) = deletion::look_after(app, user, file).await {
+                tracing::error!(error = %Chain(&error), "the files of a replay are not deleted yet");
+            }
+        }
     }
     Ok(false)
 }
@@ -91,19 +96,23 @@ async fn look_after_group(app: &App, work: &Work, host: &UserId, group: &GroupId
 async fn look_after_user(app: &App, user: &UserId) -> Result<bool, Error> {
     let rules = &app.config.rules;
     let standing = app.table.standing(user).await?;
-    if standing.is_unwritten() {
-        app.table.change(user, rules, app.now(), |_| false).await?;
+    if standing.is_unwritten()
+        && let Err(error) = app.table.change(user, rules, app.now(), |_| false).await
+    {
+        // A ban that was written down before it must be carried out all the same.
+        return ban::carry_out(app, user).await.and(Err(error.into()));
     }
-    let is_counted = app.table.recount_doubts(user, rules, app.now()).await?;
+    // What has just been written need not be in the index yet.
+    let is_counted = !standing.is_unwritten() && app.table.recount_doubts(user, rules, app.now()).await?;
     judge_again(app, user, &standing).await?;
-    if !standing.steps.is_empty() || standing.ban.is_some() {
-        ban::carry_out(app, user).await?;
-    }
+    let is_judged = !standing.steps.is_empty() || standing.ban.is_some();
+    let carried_out = if is_judged { ban::carry_out(app, user).await } else { Ok(()) };
+    // Whatever became of that, a live that is over must end.
     let standing = check_live(app, user).await?;
     let due = standing.due(app.now());
     let due = if is_counted { due } else { Some(app.now().plus(AGAIN_SECONDS)) };
-    app.table.postpone(&Work::User(user.clone()), due).await?;
-    Ok(standing.misses > 0)
+    app.table.postpone_user(user, &standing, due).await?;
+    carried_out.map(|()| standing.misses > 0)
 }
 
 /// Lifts a ban that has run out, and has the cloud told again of one that it would forget.

@@ -428,7 +428,9 @@ async fn a_policy_allows_what_its_command_was_seen_to_do_and_nothing_else() {
         }
         seen.insert(command.to_owned(), done);
     }
-    // A viewer who has been silent for long, a live, and a session that a ban ends.
+    // A viewer who has been silent for long, and a live.
+    action(&program, &body("EnterGroup", r#""userid":"d","liveuserid":"a","groupid":"g","flag":0"#)).await;
+    drain();
     program.pass(30_000);
     shared::sweep::round(&program.app).await.unwrap();
     seen.insert("sweep".to_owned(), drain());

@@ -339,3 +339,30 @@ async fn a_ban_takes_the_replays_along_and_gives_them_back() {
     assert_eq!(code(&action_with(&program, lift, "X-Operator-Key", OPERATOR_KEY).await), 0);
     assert_eq!(column(&list(&program, 2, 1, 10).await, "fileid"), ["v2", "v1"]);
 }
+
+#[tokio::test]
+async fn a_ban_that_runs_out_while_its_user_comes_back_ends_in_the_cloud_too() {
+    let (program, cloud) = live(Answers(200, br#"{"Response":{"RequestId":"r"}}"#)).await;
+    let (from, to) = (START - 1000, START - 800);
+    is_recorded(&program, File { stream: "8888_alice", id: "v", format: "flv", from, to }).await;
+    banned(&program, &format!(r#","hide_replays":1,"until":{}"#, program.now() + 60)).await;
+    program.pass(61);
+    assert!(open_room(&program, "alice", "t").await.starts_with("rtmp://"));
+    sweep_for(&program, 120).await;
+    assert_eq!(cloud.headers().last().unwrap()["x-tc-action"], "ResumeLiveStream");
+    assert_eq!(column(&list(&program, 2, 1, 10).await, "fileid"), ["v"]);
+}
+
+#[tokio::test]
+async fn a_live_of_many_files_is_one_replay_and_its_user_can_be_banned() {
+    let (program, _) = live(Answers(200, br#"{"Response":{"RequestId":"r"}}"#)).await;
+    for n in 0..120 {
+        let (id, from) = (format!("v{n}"), START + 10 * n);
+        is_recorded(&program, File { stream: "8888_alice", id: &id, format: "flv", from, to: from + 10 }).await;
+    }
+    let row = &list(&program, 2, 1, 10).await["pusherlist"][0];
+    assert_eq!((&row["fileid"], &row["timestamp"]), (&"v0".into(), &(START + 1200).into()));
+    assert_eq!(code(&banned(&program, r#","hide_replays":1"#).await), 0);
+    assert!(!is_live(&program).await);
+    assert_eq!(list(&program, 2, 1, 10).await["totalcount"], 0);
+}

@@ -61,7 +61,7 @@ enum Event {
 struct File {
     file: crate::types::FileId,
     vod_file: Text<200>,
-    url: Text<1024>,
+    url: Link<1024>,
     format: Text<16>,
     start: UnixSeconds,
     end: UnixSeconds,
@@ -314,7 +314,7 @@ fn recording(file: File, lane: Lane, received: UnixSeconds) -> Result<Recording,
     } else if url.as_str().is_empty() {
         Err("it is a recording that plays nowhere")
     } else {
-        Ok(Recording { lane, file, vod_file, url, format, start, end })
+        Ok(Recording { lane, file, vod_file, url: url.into(), format, start, end })
     }
 }
 
@@ -361,6 +361,7 @@ async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
         is_news
     };
     app.table.change(user, &app.config.rules, app.now(), apply).await?;
+    app.table.hide_picture(user, app.now()).await?;
     if policy == Moderation::End && ban::carry_out(app, user).await.is_err() {
         tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");
     }

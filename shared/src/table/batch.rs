@@ -6,6 +6,8 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{Error, Item, Result, Table, additions::ItemId, failed, keys};
 
+/// How many keys DynamoDB takes in one request.
+const KEYS_A_REQUEST: usize = 100;
 /// How often keys that a busy table did not get to are asked for again.
 const ATTEMPTS: u32 = 5;
 /// How long is waited before that, the first time; each time as much longer.
@@ -21,7 +23,7 @@ pub(super) enum Reads {
 }
 
 impl Table {
-    /// Items by their keys, of which DynamoDB takes a hundred at a time. What is not there is left out.
+    /// Items by their keys. What is not there is left out.
     pub(super) async fn batch(
         &self,
         wanted: impl IntoIterator<Item = keys::Key>,
@@ -39,7 +41,24 @@ impl Table {
         attributes: &[&str],
         context: &'static str,
     ) -> Result<HashMap<ItemId, Item>> {
-        let mut left: HashMap<ItemId, keys::Key> = wanted.into_iter().map(|key| (keys::id(&key), key)).collect();
+        let wanted: HashMap<ItemId, keys::Key> = wanted.into_iter().map(|key| (keys::id(&key), key)).collect();
+        let wanted: Vec<(ItemId, keys::Key)> = wanted.into_iter().collect();
+        let mut found = HashMap::new();
+        for some in wanted.chunks(KEYS_A_REQUEST) {
+            found.extend(self.batch_of_some(some, reads, attributes, context).await?);
+        }
+        Ok(found)
+    }
+
+    /// Items by so many keys as one request may have.
+    async fn batch_of_some(
+        &self,
+        wanted: &[(ItemId, keys::Key)],
+        reads: Reads,
+        attributes: &[&str],
+        context: &'static str,
+    ) -> Result<HashMap<ItemId, Item>> {
+        let mut left: HashMap<ItemId, keys::Key> = wanted.iter().cloned().collect();
         let mut found = HashMap::new();
         for attempt in 0..ATTEMPTS {
             if left.is_empty() {

@@ -64,8 +64,12 @@ impl Table {
         now: UnixSeconds,
     ) -> Result<()> {
         let Some(file) = FileId::parse(group.as_str()) else { return Ok(()) };
-        self.count_replay_viewers(host, &file, 1).await?;
-        self.enter(host, group, member, Counted::Replay, rules, now).await.map(|_| ())
+        let is_there = self.replay(host, &file).await?.is_some();
+        let counted = if is_there { Counted::Replay } else { Counted::Nowhere };
+        if is_there {
+            self.count_replay_viewers(host, &file, 1).await?;
+        }
+        self.enter(host, group, member, counted, rules, now).await.map(|_| ())
     }
 
     /// Takes a viewer out of a group; what they were counted in counts down, if they were in it.
@@ -74,7 +78,8 @@ impl Table {
     }
 
     /// Takes those viewers out of a group of whom nothing was heard since `silent_since`. Says since when nothing was
-    /// heard of the one who is silent the longest of the others; `None` if there are no others.
+    /// heard of the one who is silent the longest of the others, or `silent_since` if there are none; `None` if there
+    /// was nobody.
     pub async fn take_out_silent(
         &self,
         host: &UserId,
@@ -90,16 +95,18 @@ impl Table {
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":group", text(keys::group_partition(host, group)))
             .expression_attribute_values(":member", text(keys::MEMBER_PREFIX));
-        let mut oldest = None;
+        let (mut oldest, mut was_there) = (None, false);
         for member in self.query(request, usize::MAX, "read members").await? {
             let seen_at = moment_in(&member, "seen_at")?;
             if seen_at <= silent_since {
                 self.take_out(host, group, &parsed(&member, "user", UserId::parse)?, Some(seen_at)).await?;
+                was_there = true;
             } else {
                 oldest = Some(oldest.map_or(seen_at, |oldest: UnixSeconds| oldest.min(seen_at)));
             }
         }
-        Ok(oldest)
+        // Who came meanwhile found that somebody would look after the group already.
+        Ok(oldest.or(was_there.then_some(silent_since)))
     }
 
     /// Takes a viewer out of a group, if they were last heard of at this second.
@@ -155,7 +162,7 @@ impl Table {
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<Counted> {
-        let stay = Stay { until: now.plus(rules.member_seconds) };
+        let stay = Stay { until: now.plus(rules.member_seconds), is_looked_after: true };
         let update = Update::of(keys::member(host, group, &member.user))
             .set("user", text(member.user.as_str()))
             .set("seen_at", moment(now))
@@ -170,6 +177,8 @@ impl Table {
         let (Outcome::Done(before) | Outcome::Unmet(before)) = update.send_for_old(self, "write a member").await?;
         // Also of who was there: then it is nothing, but the counts are kept for as long as the member is.
         let by = i64::from(before.is_empty());
+        // Nobody counts the viewers of what is not there, so nobody need look after them.
+        let stay = Stay { is_looked_after: counted != Counted::Nowhere, ..stay };
         self.count_head(host, group, &member.user, by, Some(stay)).await?;
         let before = Counted::read(&before)?;
         self.count_out(host, group, before, Visit::CountedTwice).await?;
@@ -187,7 +196,7 @@ impl Table {
         let counters = vec![(counter(keys::bin(user)), by)];
         let terms = stay.map_or(Terms::default(), |stay| Terms {
             expires_at: Some(stay.kept_until()),
-            due: Some(stay.until),
+            due: Some(stay.until).filter(|_| stay.is_looked_after),
             changed_at: None,
         });
         self.add(keys::head_count(host, group), counters, terms, "count a member").await
@@ -235,6 +244,7 @@ impl Table {
 #[derive(Clone, Copy)]
 struct Stay {
     until: UnixSeconds,
+    is_looked_after: bool,
 }
 
 impl Stay {

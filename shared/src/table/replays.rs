@@ -33,7 +33,7 @@ const ATTEMPTS: u32 = 8;
 /// How soon files that nobody deleted are looked after by the sweep: later than who deletes them now gives up.
 const UNFINISHED_SECONDS: u64 = 90;
 /// The most parts that a replay is kept with.
-const MOST_PARTS: usize = 200;
+const MOST_PARTS: usize = 400;
 
 /// Why a replay is kept out of the lists: its owner hid it, or deleted it, or was banned.
 const KEPT_OUT: [&str; 3] = ["hidden", "deleted", "withheld"];
@@ -190,6 +190,10 @@ impl Table {
                     .set("visits", number(totals.visits))
                     .set("live_likes", number(totals.likes))
                     .set_text("screenshot", &totals.screenshot);
+            }
+            if live.is_none() {
+                // It may have been taken for a part of one.
+                update = ["peak", "visits", "live_likes", "screenshot"].into_iter().fold(update, Update::remove);
             }
             let is_withheld = work.standing.ban.as_ref().is_some_and(|ban| ban.hides_replays);
             if is_withheld {
@@ -386,6 +390,9 @@ impl Table {
             let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
             let is_long = end.0.saturating_sub(start.0) > rules.replay_min_seconds;
             let is_listed = !is_hidden && !row.contains_key("withheld") && is_long;
+            if place_of(&row)?.is_some() != is_listed {
+                self.doubt_counts_at(user, TREE, &[Position::of(end, file.as_str())], rules, now).await?;
+            }
             if self.place_replay(update, &row, is_listed.then_some((end, &file)), rules, now).await? == Written::Done {
                 return Ok(true);
             }
@@ -406,6 +413,9 @@ impl Table {
             let Some((file, row)) = self.replay_row(user, file).await? else { return Ok(None) };
             if row.contains_key("deleted") {
                 return Ok(Some(file));
+            }
+            if let Some(place) = place_of(&row)? {
+                self.doubt_counts_at(user, TREE, &[place], rules, now).await?;
             }
             let doomed = parts_of(&row)?.iter().map(Doomed::of).collect();
             let update = Update::of(keys::replay(user, &file)).set("deleted", moment(now));

@@ -9,7 +9,7 @@ use super::{
     lists::{Change, List, Position, Series},
     lives::{ShowRow, Totals},
     moment, moment_in, number, parsed, text, text_in,
-    timelines::{Ban, Standing, Step, Work},
+    timelines::{Ban, Standing, Work},
     update::{Outcome, Update},
 };
 use crate::{
@@ -203,15 +203,16 @@ impl Table {
         };
         let Show { group, title, profile, description } = show.clone();
         let row = ShowRow { title, profile, description, group, stream };
-        if !seen.0.is_live() {
-            // Before the room says that it is open for it: whoever finishes what is left half-done finds it.
-            self.write_show(user, now, &row, now).await?;
-        }
+        // Before the room says that it is open for it: whoever finishes what is left half-done finds it. Also if the room
+        // seems to be live: it may be over before this is written.
+        self.write_show(user, now, &row, now).await?;
         let opening = Opening(&row);
         let open = |standing: &mut Standing| {
             let can_open = !standing.is_live() && !is_banned(standing);
             if can_open {
-                standing.ban = None;
+                if standing.ban.is_some() {
+                    standing.lift();
+                }
                 standing.timeline.add(Evidence::Opened(now));
             }
             can_open
@@ -326,34 +327,29 @@ impl Table {
             return Ok(false);
         }
         let judge = |standing: &mut Standing| {
-            let is_hiding = |ban: &Option<Ban>| ban.as_ref().is_some_and(|ban| ban.hides_replays);
-            match (is_hiding(&standing.ban), is_hiding(&ban)) {
-                (_, true) => standing.steps.insert(Step::WithholdReplays),
-                (true, false) => standing.steps.insert(Step::ReleaseReplays),
-                (false, false) => false,
-            };
-            if ban.is_some() {
-                // Also of what is not known to run: its start may come late.
-                standing.timeline.add(Evidence::Off(now, End::Banned));
-                standing.steps.extend([Step::ForbidStream, Step::EndSessions]);
-                standing.steps.remove(&Step::AllowStream);
-            } else {
-                standing.steps.insert(Step::AllowStream);
-                standing.steps.retain(|step| ![Step::ForbidStream, Step::EndSessions].contains(step));
+            match &ban {
+                Some(ban) => standing.ban(ban, now),
+                None => standing.lift(),
             }
-            standing.ban = ban.clone();
             true
         };
         self.change_seen(user, rules, now, seen, None, judge).await?;
         Ok(true)
     }
 
-    /// Makes a picture of a live its cover, if it has none of its own.
+    /// Takes the picture of a live away that was its cover, and for a while takes no other.
+    pub async fn hide_picture(&self, user: &UserId, now: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::room(user)).remove("screenshot").set("screenshot_at", moment(now));
+        update.when("attribute_exists(PK)").send(self, "hide a picture").await.map(|_| ())
+    }
+
+    /// Makes a picture of a live its cover, if it has none of its own and is not hidden for what its pictures show.
     pub async fn show_picture(&self, user: &UserId, picture: &Link<255>, now: UnixSeconds) -> Result<()> {
         let update = Update::of(keys::room(user))
             .set("screenshot", text(picture.as_str()))
             .set("screenshot_at", moment(now))
-            .when("attribute_exists(PK) AND attribute_not_exists(#frontcover)")
+            .when("#list = :online AND attribute_not_exists(#frontcover)")
+            .value(":online", text("online"))
             .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at < :before)")
             .value(":before", moment(now.minus(PICTURE_EVERY_SECONDS)));
         update.send(self, "show a picture").await.map(|_| ())

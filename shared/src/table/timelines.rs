@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::Rules,
-    timeline::{Evidence, Live, Replay, Timeline},
+    timeline::{End, Evidence, Live, Replay, Timeline},
     types::{FileId, UnixSeconds, UserId},
 };
 
@@ -237,6 +237,35 @@ impl Standing {
         serde_json::to_string(&record).map_err(super::failed("write a timeline"))
     }
 
+    /// Bans the user, or another time, and notes what there is to do about it.
+    pub(super) fn ban(&mut self, ban: &Ban, now: UnixSeconds) {
+        // Also of what is not known to run: its start may come late.
+        self.timeline.add(Evidence::Off(now, End::Banned));
+        self.release_or_withhold(ban.hides_replays);
+        self.steps.extend([Step::ForbidStream, Step::EndSessions]);
+        self.steps.remove(&Step::AllowStream);
+        self.ban = Some(ban.clone());
+    }
+
+    /// Lifts the ban, and notes what there is to do about that.
+    pub(super) fn lift(&mut self) {
+        self.release_or_withhold(false);
+        self.steps.insert(Step::AllowStream);
+        self.steps.retain(|step| ![Step::ForbidStream, Step::EndSessions].contains(step));
+        self.ban = None;
+    }
+
+    fn release_or_withhold(&mut self, withholds: bool) {
+        let did = self.ban.as_ref().is_some_and(|ban| ban.hides_replays);
+        if withholds {
+            self.steps.remove(&Step::ReleaseReplays);
+            self.steps.insert(Step::WithholdReplays);
+        } else if did {
+            self.steps.remove(&Step::WithholdReplays);
+            self.steps.insert(Step::ReleaseReplays);
+        }
+    }
+
     /// Whether the room is to be seen live.
     pub(super) fn is_live(&self) -> bool {
         self.ban.is_none() && self.timeline.is_on()
@@ -414,11 +443,21 @@ impl Table {
         now: UnixSeconds,
     ) -> Result<()> {
         let doubt = |standing: &mut Standing| {
-            let known = standing.unwritten.len();
             standing.unwritten.extend(positions.iter().map(|position| Unwritten::Count(tree, *position)));
-            standing.unwritten.len() > known
+            true
         };
         self.change(user, rules, now, doubt).await.map(|_| ())
+    }
+
+    /// Writes when somebody should look after a user again, unless something was told of them since.
+    pub async fn postpone_user(&self, user: &UserId, seen: &Standing, due: Option<UnixSeconds>) -> Result<()> {
+        let update = Update::of(keys::timeline(user));
+        let update = update.when("#revision = :seen").value(":seen", number(seen.revision));
+        let update = match due {
+            Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
+            None => update.remove(keys::WORK).remove(keys::DUE),
+        };
+        update.send(self, "postpone work").await.map(|_| ())
     }
 
     async fn write_standing(

@@ -24,6 +24,9 @@ use crate::types::{FileId, StreamId, Text, UnixSeconds};
 const MOST_PUSHES: usize = 256;
 const MOST_MARKS: usize = 64;
 const MOST_FILES: usize = 400;
+const MOST_OPENINGS: usize = 256;
+/// The most bytes that the addresses of files take: an item of the table has 400 KB, and there is more in it.
+const MOST_ADDRESS_BYTES: usize = 150_000;
 
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,13 +286,15 @@ impl Timeline {
             replays.flat_map(|replay| replay.parts).map(|part| part.file).collect()
         };
         self.files.retain(|file| !old.contains(&file.part.file));
-        self.files.drain(..self.files.len().saturating_sub(MOST_FILES));
+        self.drop_files(&lives);
         let kept_from = |lane: &Lane| {
             let mut kept =
                 lives.iter().filter(|live| live.lane == *lane && live.end.is_none_or(|(end, _)| end >= before));
             kept.next().map_or(before, |live| live.start.min(before)).0
         };
-        self.pushes.retain(|push| push.last_word() >= kept_from(&push.lane));
+        // Of streams of the room service nobody finds out that they ended: one that is that old has.
+        let is_forgotten = |push: &Push| push.lane != Lane::Own && push.end.is_none() && push.last_word() < before.0;
+        self.pushes.retain(|push| push.last_word() >= kept_from(&push.lane) && !is_forgotten(push));
         let own = kept_from(&Lane::Own);
         self.marks.retain(|mark| mark.at.0 >= own);
         self.draw_together(&lives, grace);
@@ -299,11 +304,24 @@ impl Timeline {
         let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).fold(before.0, u64::min);
         let needless = self.openings.partition_point(|opening| *opening <= oldest).saturating_sub(1);
         self.openings.drain(..needless);
+        self.openings.drain(..self.openings.len().saturating_sub(MOST_OPENINGS));
+    }
+
+    /// Drops the oldest files while there are too many: but the one that names a replay is its last to go.
+    fn drop_files(&mut self, lives: &[Live]) {
+        let bytes = |file: &File| file.part.url.len() + file.part.vod_file.len() + file.part.file.as_str().len();
+        let mut total: usize = self.files.iter().map(bytes).sum();
+        while self.files.len() > MOST_FILES || total > MOST_ADDRESS_BYTES {
+            let names: Vec<FileId> = self.replays(lives).into_iter().map(|replay| replay.file).collect();
+            let needless = self.files.iter().position(|file| !names.contains(&file.part.file));
+            total -= bytes(&self.files.remove(needless.unwrap_or(0)));
+        }
     }
 
     /// Makes one of the oldest two of what there is too much of, so that their live still starts when it did.
     fn draw_together(&mut self, lives: &[Live], grace: u64) {
-        self.pushes.sort_by_key(|push| (push.lane.clone(), push.started()));
+        // Those of the user's own stream are the last to go.
+        self.pushes.sort_by_key(|push| (std::cmp::Reverse(push.lane.clone()), push.started()));
         while self.pushes.len() > MOST_PUSHES {
             let first = self.pushes.remove(0);
             let Some(next) = self.pushes.first_mut().filter(|next| next.lane == first.lane) else { continue };
