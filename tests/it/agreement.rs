@@ -340,7 +340,10 @@ const CALLS: [(&str, &[&str]); 34] = [
     ("get_vod_list", &[r#""userid":"alice","index":0,"count":10"#]),
     ("get_ugc_list", &[r#""userid":"alice","index":0,"count":10"#]),
     ("get_roomservice_sign", &[r#""userid":"alice""#]),
-    ("update_replay", &[r#""userid":"alice","file_id":"f3","hidden":1"#]),
+    (
+        "update_replay",
+        &[r#""userid":"alice","file_id":"f3","hidden":1"#, r#""userid":"alice","file_id":"f3","hidden":0"#],
+    ),
     ("delete_replay", &[r#""userid":"alice","file_id":"f3""#]),
     ("list_notices", &[r#""streamid":"8888_a""#, r#""userid":"a""#, ""]),
     ("show_notice", &[r#""streamid":"8888_a","id":"100 f1""#]),

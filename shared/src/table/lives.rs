@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Result, Table,
     batch::Reads,
-    counter_in, failed, keys,
+    counter_in, keys,
     lists::counts_kept_until,
     moment, moment_in, number, parsed,
     rooms::{Profile, Room},
@@ -148,7 +148,8 @@ impl Table {
             .set_text("stream", stream)
             .set("started_at", moment(live.start))
             .set("show", moment(live.show.unwrap_or(UnixSeconds(0))))
-            .set(keys::EXPIRES_AT, moment(until));
+            .set(keys::EXPIRES_AT, moment(until))
+            .remove("gone");
         let update = match live.end {
             Some((end, why)) => update.set("ended_at", moment(end)).set("reason", text(why.name())),
             None => update.remove("ended_at").remove("reason"),
@@ -182,24 +183,11 @@ impl Table {
         Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes)))
     }
 
-    /// Deletes a live that is a part of another one, as it turned out.
-    pub(super) async fn delete_live(&self, work: &Work<'_>, place: &str) -> Result<()> {
-        let request = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(keys::live(work.user, place)))
-            .condition_expression("attribute_not_exists(revision) OR revision < :revision")
-            .expression_attribute_values(":revision", work.revision());
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(failed("delete a live")(error)),
-        }
+    /// Takes a live away that is a part of another one, as it turned out. The table may delete it.
+    pub(super) async fn take_live_away(&self, work: &Work<'_>, place: &str) -> Result<()> {
+        let update = work.row(keys::live(work.user, place)).when("attribute_exists(PK)");
+        let update = update.set("gone", AttributeValue::Bool(true)).set(keys::EXPIRES_AT, moment(work.now));
+        update.send(self, "take a live away").await.map(|_| ())
     }
 
     /// What a live came to; nothing if it has not ended.
@@ -235,7 +223,9 @@ impl Table {
             .expression_attribute_values(":user", text(keys::user_partition(user)))
             .expression_attribute_values(":live", AttributeValue::S(keys::LIVE_PREFIX.to_owned()));
         let mut lives = BTreeMap::new();
-        for item in self.query(request, usize::MAX, "read lives").await? {
+        let mut items = self.query(request, usize::MAX, "read lives").await?;
+        items.retain(|item| !item.contains_key("gone"));
+        for item in items {
             let place = text_in(&item, keys::SK)?.trim_start_matches(keys::LIVE_PREFIX).to_owned();
             lives.insert(place, LiveRow::read(&item)?);
         }

@@ -514,7 +514,7 @@ impl Table {
             self.write_live(work, live, room.as_ref(), &gone).await?;
         }
         for place in gone {
-            self.delete_live(work, place).await?;
+            self.take_live_away(work, place).await?;
         }
         for replay in &meaning.replays {
             let is_unwritten = |file: &FileId| standing.unwritten.contains(&Unwritten::File(file.clone()));
