@@ -63,6 +63,13 @@ impl Live {
     }
 }
 
+impl Push {
+    /// Whether another push started in a later second, as far as the start of this one was told.
+    fn was_followed_by(&self, other: &Self) -> bool {
+        self.start.zip(other.started()).is_some_and(|(Told(own, _), Told(others, _))| own < others)
+    }
+}
+
 /// A stretch during which a stream ran.
 struct Stretch {
     start: u64,
@@ -146,9 +153,7 @@ impl Timeline {
             let (next, end) = match (word, running) {
                 (Word::Start(push), _) => (Some(Some(push)), End::Stopped),
                 (Word::On, None) => (Some(None), End::Stopped),
-                (Word::End(push), Some(Some(other)))
-                    if other.name != push.name && push.start < other.started() && push.start.is_some() =>
-                {
+                (Word::End(push), Some(Some(other))) if other.name != push.name && push.was_followed_by(other) => {
                     continue;
                 }
                 (Word::End(_), Some(_)) => (None, End::Stopped),
