@@ -10,9 +10,9 @@ use crate::{
     app::App,
     auth::Operator,
     error::Error,
-    table::{Entry, Table},
-    timeline::{Evidence, Timeline},
-    types::{FileId, StreamId, UserId},
+    table::{Entry, LiveRow, Table},
+    timeline::{End, Evidence, Timeline},
+    types::{FileId, StreamId, UnixSeconds, UserId},
     wire::Params,
 };
 
@@ -40,6 +40,7 @@ pub struct Reply {
 #[derive(Debug, Serialize)]
 struct Live {
     streamid: String,
+    state: &'static str,
     started_at: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<u64>,
@@ -170,11 +171,21 @@ fn is_new(timeline: &mut Timeline, evidence: Evidence, grace: u64) -> bool {
     is_new
 }
 
+/// What a live is now: one whose push ended may go on for as long as the grace lasts.
+fn state(live: &LiveRow, grace: u64, now: UnixSeconds) -> &'static str {
+    match live.ended_at {
+        None => "live",
+        Some(end) if live.reason == End::Stopped.name() && now <= end.plus(grace) => "interrupted",
+        Some(_) => "ended",
+    }
+}
+
 async fn lives(app: &App, user: &UserId) -> Result<Vec<Live>, Error> {
     let rows = app.table.lives(user).await?;
     let titles = app.table.titles(user, rows.iter().map(|row| row.show).collect::<BTreeSet<_>>()).await?;
-    let live = |row: crate::table::LiveRow| Live {
+    let live = |row: LiveRow| Live {
         title: titles.get(&row.show).map(|title| title.as_str().to_owned()).unwrap_or_default(),
+        state: state(&row, app.config.rules.grace_seconds, app.now()),
         streamid: row.stream,
         started_at: row.started_at.0,
         ended_at: row.ended_at.map(|end| end.0),
