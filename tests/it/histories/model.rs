@@ -391,7 +391,11 @@ impl User {
             let old = before.iter().find(is_same);
             let is_as_it_was = old.is_some_and(|old| (old.end, old.show) == (live.end, live.show));
             let are_new = live.end.is_some() && !is_as_it_was && live.show == self.show();
-            live.totals = if are_new {
+            // One that turns out to be of another show, opened within the skew: nothing says what it came to.
+            let moved = old.is_some_and(|old| old.end.is_some() && old.show != live.show);
+            live.totals = if moved {
+                None
+            } else if are_new {
                 Some(self.totals)
             } else if is_as_it_was {
                 old.and_then(|old| old.totals)
