@@ -183,9 +183,10 @@ impl Table {
         Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes)))
     }
 
-    /// Takes a live away that is a part of another one, as it turned out. The table may delete it.
+    /// Takes a live away that is a part of another one, as it turned out. The table may delete it. Also one that is not
+    /// there yet: who is about to write it knows less.
     pub(super) async fn take_live_away(&self, work: &Work<'_>, place: &str) -> Result<()> {
-        let update = work.row(keys::live(work.user, place)).when("attribute_exists(PK)");
+        let update = work.row(keys::live(work.user, place));
         let update = update.set("gone", AttributeValue::Bool(true)).set(keys::EXPIRES_AT, moment(work.now));
         update.send(self, "take a live away").await.map(|_| ())
     }
