@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use cli::engine::Engine;
+use shared::types::UserId;
 
 use crate::{
     harness::{Program, START, action, notice, program, program_over},
     steps::{
-        AT_ONCE, File, OPERATOR_KEY, action_with, at_once, column, enter, go_offline, go_online, is_recorded, like,
-        list, members, open_room, push_starts, quit, replay, room, stream_of,
+        AT_ONCE, File, OPERATOR_KEY, acknowledged, action_with, at_once, column, enter, go_offline, go_online,
+        is_recorded, like, list, members, open_room, push_starts, quit, replay, room, stream_of,
     },
     watch::Watch,
 };
@@ -260,6 +261,30 @@ async fn a_start_that_meets_the_lifting_of_a_ban_is_judged_again() {
     watch.interrupt("UpdateItem", 0, || async move { forbid(&second, "alice", 0).await });
     push_starts(&first, "8888_alice", "1").await;
     assert_eq!(list(&first, 1, 1, 10).await["totalcount"], 1);
+}
+
+#[tokio::test]
+async fn an_earlier_start_that_is_told_while_a_later_one_is_written_leaves_one_live() {
+    let start = |push: &str, seconds: u64| {
+        format!(r#""event_type":1,"stream_id":"8888_alice","sequence":"{push}","event_time":{}"#, START + seconds)
+    };
+    for write in 0..10 {
+        let (first, second, watch) = two_programs().await;
+        open_room(&first, "alice", "t").await;
+        let earlier = start("1", 10);
+        watch.interrupt("UpdateItem", write, {
+            let earlier = earlier.clone();
+            || async move {
+                notice(&second, &earlier).await;
+            }
+        });
+        acknowledged(&notice(&first, &start("2", 30)).await);
+        // Where there were not so many writes it has not been told yet.
+        acknowledged(&notice(&first, &earlier).await);
+        let lives = first.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap();
+        let starts: Vec<u64> = lives.iter().map(|live| live.started_at.0 - START).collect();
+        assert_eq!(starts, [10], "interrupted at write {write}");
+    }
 }
 
 /// An operator bans a user (1), or lifts the ban (0); the cloud cannot be told.
