@@ -229,14 +229,3 @@ fn replay_differs(whole: &Replay, rows: &Rows, rules: &Rules) -> Result<Vec<Diff
     }
     Ok(found)
 }
-
-impl Standing {
-    /// The list that the room stands in.
-    fn list(&self) -> &'static str {
-        match (self.is_live(), self.is_hidden()) {
-            (true, true) => "hidden",
-            (true, false) => "online",
-            (false, _) => "offline",
-        }
-    }
-}

@@ -248,11 +248,7 @@ impl Table {
             return Ok(room);
         }
         let position = Position::of(opened_at, user.as_str());
-        let list = match (standing.is_live(), standing.is_hidden()) {
-            (true, true) => "hidden",
-            (true, false) => "online",
-            (false, _) => "offline",
-        };
+        let list = standing.list();
         let update = work
             .row(keys::room(user))
             .set("user", text(user.as_str()))

@@ -276,6 +276,15 @@ impl Standing {
         self.hidden.is_some() && self.hidden == self.timeline.show() && self.is_live()
     }
 
+    /// The list that the room stands in.
+    pub(super) fn list(&self) -> &'static str {
+        match (self.is_live(), self.is_hidden()) {
+            (true, true) => "hidden",
+            (true, false) => "online",
+            (false, _) => "offline",
+        }
+    }
+
     /// Whether rows that follow from it may not be written, because a process died; or others are at it just now.
     pub fn is_unwritten(&self) -> bool {
         !self.unwritten.iter().all(Unwritten::is_count)
