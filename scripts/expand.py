@@ -1,0 +1,44 @@
+"""Expands template.yaml as AWS does when the stack is deployed: a line for each parameter, resource and output.
+
+Usage: expand.py < template.yaml
+"""
+
+import json
+import os
+import sys
+
+from samtranslator.translator.managed_policy_translator import ManagedPolicyLoader
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+
+class NoPolicies(ManagedPolicyLoader):
+    """No AWS account is asked for the names of managed policies: the template uses none by name."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def load(self):
+        return {}
+
+
+def main():
+    os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+    template = yaml_parse(sys.stdin.read())
+    for function in template["Resources"].values():
+        properties = function.get("Properties", {})
+        if "CodeUri" in properties:
+            properties["CodeUri"] = "s3://code/" + properties["CodeUri"]
+    expanded = transform(template, {}, NoPolicies())
+    sections = []
+    for section, parts in sorted(expanded.items()):
+        if isinstance(parts, dict):
+            lines = [f"{json.dumps(name)}: {json.dumps(part, sort_keys=True)}" for name, part in sorted(parts.items())]
+            sections.append(f"{json.dumps(section)}: {{\n" + ",\n".join(lines) + "\n}")
+        else:
+            sections.append(f"{json.dumps(section)}: {json.dumps(parts)}")
+    print("{\n" + ",\n".join(sections) + "\n}")
+
+
+if __name__ == "__main__":
+    main()
