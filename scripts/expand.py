@@ -4,6 +4,7 @@ Usage: expand.py < template.yaml
 """
 
 import json
+import logging
 import os
 import sys
 
@@ -23,13 +24,15 @@ class NoPolicies(ManagedPolicyLoader):
 
 
 def main():
+    logging.disable(logging.WARNING)
     os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
     template = yaml_parse(sys.stdin.read())
     for function in template["Resources"].values():
         properties = function.get("Properties", {})
         if "CodeUri" in properties:
             properties["CodeUri"] = "s3://code/" + properties["CodeUri"]
-    expanded = transform(template, {}, NoPolicies())
+    # Of the parameters without a default SAM itself looks at one.
+    expanded = transform(template, {"Release": "0" * 64}, NoPolicies())
     sections = []
     for section, parts in sorted(expanded.items()):
         if isinstance(parts, dict):
