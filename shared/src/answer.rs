@@ -1,19 +1,19 @@
 //! The whole journey of a call, from bytes to bytes: AWS, the local server and the tests all enter at [`answer`].
 
+use crate::{
+    app::App,
+    commands::{self, Command, Entry, LiveCallback},
+    error::{Chain, Error},
+    sign::matches,
+    types::Origin,
+    wire::{Call, Dialect, Params, Reply},
+};
 use lambda_http::{
     http::{
         HeaderValue, Method, Request, Response, StatusCode,
         header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS},
     },
     tracing,
-};
-
-use crate::{
-    app::App,
-    commands::{self, Command, Entry, LiveCallback},
-    error::{Chain, Error},
-    types::Origin,
-    wire::{Call, Dialect, Params, Reply},
 };
 
 /// The address of Gen 1, and of the health check.
@@ -91,6 +91,7 @@ pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Respons
     }
     let mut command = "?";
     let outcome = async {
+        is_meant(app, door, request.uri().path())?;
         let call = read(dialect, request)?;
         let entry = door.pick(&call.params)?;
         command = entry.names.name;
@@ -117,10 +118,27 @@ pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Respons
 
 /// Answers a call to whatever address, where all doors are in one process.
 pub async fn answer_anywhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
-    match Door::at(request.uri().path()) {
+    let path = request.uri().path();
+    let behind_key = behind_key(app, path).and_then(Door::at).filter(|door| matches!(door, Door::Callback));
+    match behind_key.or_else(|| Door::at(path)) {
         Some(door) => answer(app, door, request).await,
         None => answer_nowhere(&request),
     }
+}
+
+/// Refuses a notice whose address lacks the key that it should begin with: as one with a wrong signature, so that an
+/// address that was set wrong shows as failing callbacks.
+fn is_meant(app: &App, door: Door, path: &str) -> Result<(), Error> {
+    let needs_key = matches!(door, Door::Callback) && app.config.live.callback_path_key.is_some();
+    if needs_key && behind_key(app, path).is_none() { Err(Error::BadSignature) } else { Ok(()) }
+}
+
+/// What follows in a path that begins with the key of the cloud's notices.
+fn behind_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
+    let key = app.config.live.callback_path_key.as_ref()?;
+    let path = path.trim_start_matches('/');
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    matches(key.expose(), first).then_some(rest)
 }
 
 /// Answers a call to an address where there is nothing.

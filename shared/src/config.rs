@@ -111,6 +111,8 @@ pub struct Live {
     pub api_url: String,
     /// The keys that a notice may be signed with: the one in force and, while keys are changed, the next.
     pub callback_keys: Vec<Secret>,
+    /// The first segment of the address of notices, or `None` for whatever address.
+    pub callback_path_key: Option<Secret>,
 }
 
 /// The cloud's API 3.0.
@@ -301,7 +303,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 55] = [
+pub const SETTINGS: [Setting; 56] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may("OPERATOR_KEY", "", "What operators send as X-Operator-Key; empty: nobody is an operator."),
@@ -318,6 +320,11 @@ pub const SETTINGS: [Setting; 55] = [
     may("API_URL", "http://fcgi.video.qcloud.com/common_access", "Where our calls to the live cloud go."),
     may("CALLBACK_KEY", "", "The key that signs the cloud's notices; empty: API_KEY."),
     may("CALLBACK_KEY_NEXT", "", "A second key that notices may be signed with, while keys are changed."),
+    may(
+        "CALLBACK_PATH_KEY",
+        "",
+        "What the path of the callback URL begins with, /<it>/callback/Live_callback.php, for nobody else to know.",
+    ),
     must("COS_APPID", "The appid of the object storage."),
     must("COS_BUCKET", "The bucket for covers and portraits, without the appid."),
     may("COS_REGION", "ap-guangzhou", "The region of the bucket."),
@@ -422,6 +429,7 @@ impl Config {
                 api_key,
                 api_url: reader.text("API_URL"),
                 callback_keys,
+                callback_path_key: reader.path_key("CALLBACK_PATH_KEY"),
             },
             cloud_api: reader.cloud_api(&vod),
             cos: Cos {
@@ -564,15 +572,32 @@ impl Reader<'_> {
         Secret::new(text)
     }
 
+    /// A secret that may be missing. Where secrets are kept none can be empty, so `none` says it too.
     fn optional_secret(&mut self, name: &'static str) -> Option<Secret> {
-        Some(self.secret(name)).filter(|secret| !secret.expose().is_empty())
+        self.optional_long_secret(name, SECRET_CHARS)
+    }
+
+    fn optional_long_secret(&mut self, name: &'static str, chars: usize) -> Option<Secret> {
+        let is_there = !["", "none"].contains(&self.text(name).as_str());
+        is_there.then(|| self.long_secret(name, chars))
+    }
+
+    /// A secret that stands in the path of an address as it is.
+    fn path_key(&mut self, name: &'static str) -> Option<Secret> {
+        let key = self.optional_secret(name)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if key.expose().chars().all(is_plain) {
+            Some(key)
+        } else {
+            self.fault(name, "may hold letters, digits, - and _ only")
+        }
     }
 
     /// The key in force and, if it is set, the next.
     fn session_keys(&mut self) -> Vec<Secret> {
-        let keys = ["SESSION_KEY", "SESSION_KEY_NEXT"].map(|name| self.long_secret(name, SESSION_KEY_CHARS));
-        let [key, next] = keys;
-        std::iter::once(key).chain(Some(next).filter(|next| !next.expose().is_empty())).collect()
+        let key = self.long_secret("SESSION_KEY", SESSION_KEY_CHARS);
+        let next = self.optional_long_secret("SESSION_KEY_NEXT", SESSION_KEY_CHARS);
+        std::iter::once(key).chain(next).collect()
     }
 
     fn action_auth(&mut self, name: &'static str) -> ActionAuth {
@@ -807,11 +832,24 @@ mod tests {
     }
 
     #[test]
+    fn the_path_of_the_callback_has_a_key_if_it_is_set() {
+        let key = |value| read(&[("CALLBACK_PATH_KEY", value)]).map(|config| config.live.callback_path_key);
+        assert_eq!((key(""), key("none")), (Ok(None), Ok(None)));
+        assert_eq!(key("A-key_of-8").unwrap().unwrap().expose(), "A-key_of-8");
+        let fault = |value| key(value).unwrap_err().to_string();
+        assert_eq!(fault("short"), "settings: CALLBACK_PATH_KEY has fewer than 8 characters");
+        for value in ["two/segments", "ends-with?", "hundred%25", "a b c d e"] {
+            assert_eq!(fault(value), "settings: CALLBACK_PATH_KEY may hold letters, digits, - and _ only");
+        }
+    }
+
+    #[test]
     fn the_callback_key_is_the_api_key_unless_it_is_set() {
         let keys = |changes: &[(&str, &str)]| -> Vec<String> {
             read(changes).unwrap().live.callback_keys.iter().map(|key| key.expose().to_owned()).collect()
         };
         assert_eq!(keys(&[]), ["a-key-that-is-long-enough"]);
+        assert_eq!(keys(&[("CALLBACK_KEY", "none"), ("CALLBACK_KEY_NEXT", "none")]), ["a-key-that-is-long-enough"]);
         assert_eq!(keys(&[("CALLBACK_KEY", "callback-key")]), ["callback-key"]);
         assert_eq!(keys(&[("CALLBACK_KEY_NEXT", "the-next-key")]), ["a-key-that-is-long-enough", "the-next-key"]);
     }

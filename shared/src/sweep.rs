@@ -10,7 +10,9 @@ use crate::{
     app::App,
     ban,
     cloud::StreamState,
-    commands, deletion,
+    commands,
+    config::Rules,
+    deletion,
     error::{Chain, Error},
     table::{Standing, Step, Work},
     timeline::{End, Evidence, Lane},
@@ -36,6 +38,17 @@ pub struct Round {
     pub failed: usize,
     /// Whether there is a live that may be over: another round should follow after [`DOUBT_SECONDS`].
     pub is_in_doubt: bool,
+    /// For how long the longest of the lives that were looked at goes on.
+    pub oldest_live_seconds: Option<u64>,
+}
+
+/// What was found of one thing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    /// It is a live that may be over.
+    is_in_doubt: bool,
+    /// It is a live, and goes on since then.
+    live_since: Option<UnixSeconds>,
 }
 
 /// Looks after everything that is due.
@@ -57,18 +70,24 @@ pub async fn round(app: &App) -> Result<Round, Error> {
         .buffer_unordered(AT_A_TIME);
     while let Some(outcome) = done.next().await {
         match outcome {
-            Ok(is_in_doubt) => round.is_in_doubt |= is_in_doubt,
+            Ok(Found { is_in_doubt, live_since }) => {
+                round.is_in_doubt |= is_in_doubt;
+                let seconds = live_since.map(|since| app.now().0.saturating_sub(since.0));
+                round.oldest_live_seconds = round.oldest_live_seconds.max(seconds);
+            }
             Err(_) => round.failed += 1,
         }
     }
     if round.due > 0 {
-        tracing::info!(due = round.due, failed = round.failed, "swept");
+        let Round { due, failed, oldest_live_seconds, .. } = round;
+        // The template makes a metric of the last.
+        tracing::info!(due, failed, oldest_live_seconds, "swept");
     }
     Ok(round)
 }
 
-/// Looks after one thing; says whether it is a live that may be over.
-async fn look_after(app: &App, work: &Work) -> Result<bool, Error> {
+/// Looks after one thing.
+async fn look_after(app: &App, work: &Work) -> Result<Found, Error> {
     match work {
         Work::User(user) => return look_after_user(app, user).await,
         Work::Notice(stream, id) => match app.table.notice(stream, id).await? {
@@ -83,7 +102,7 @@ async fn look_after(app: &App, work: &Work) -> Result<bool, Error> {
             }
         }
     }
-    Ok(false)
+    Ok(Found::default())
 }
 
 /// Takes viewers out of whom nothing was heard for long.
@@ -93,7 +112,7 @@ async fn look_after_group(app: &App, work: &Work, host: &UserId, group: &GroupId
     Ok(app.table.postpone(work, oldest.map(|seen_at| seen_at.plus(seconds))).await?)
 }
 
-async fn look_after_user(app: &App, user: &UserId) -> Result<bool, Error> {
+async fn look_after_user(app: &App, user: &UserId) -> Result<Found, Error> {
     let rules = &app.config.rules;
     let standing = app.table.standing(user).await?;
     if standing.is_unwritten()
@@ -112,7 +131,7 @@ async fn look_after_user(app: &App, user: &UserId) -> Result<bool, Error> {
     let due = standing.due(app.now());
     let due = if is_counted { due } else { Some(app.now().plus(AGAIN_SECONDS)) };
     app.table.postpone_user(user, &standing, due).await?;
-    carried_out.map(|()| standing.misses > 0)
+    carried_out.map(|()| Found { is_in_doubt: standing.misses > 0, live_since: live_since(&standing, rules) })
 }
 
 /// Lifts a ban that has run out, and has the cloud told again of one that it would forget.
@@ -168,4 +187,10 @@ fn last_heard(standing: &Standing, grace: u64) -> UnixSeconds {
     let lives = standing.timeline.lives(grace);
     let last = lives.iter().rev().find(|live| live.lane == Lane::Own).map(|live| live.start);
     standing.seen_at.max(last.unwrap_or_default()).max(standing.timeline.last_word())
+}
+
+/// When the live began that goes on, if one does.
+fn live_since(standing: &Standing, rules: &Rules) -> Option<UnixSeconds> {
+    let lives = standing.timeline.lives(rules.grace_seconds);
+    lives.iter().rev().find(|live| live.lane == Lane::Own && live.end.is_none()).map(|live| live.start)
 }

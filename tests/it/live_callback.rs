@@ -1,13 +1,15 @@
 //! `live_callback`: the notices of the live cloud.
 
 use cli::engine::Engine;
+use lambda_http::http::Request;
 use shared::{
+    answer::{Door, answer},
     sign::callback,
     types::{FileId, Secret, StreamId, UserId},
 };
 
 use crate::{
-    harness::{Program, START, golden, notice, post, program, program_over, program_with},
+    harness::{KEY, Program, START, golden, notice, post, program, program_over, program_with},
     steps::{
         File, acknowledged, column, done, done_by, fields, forged, go_offline, go_online, is_recorded, like, list,
         open_room, push_ends, push_starts, registered, replay, room, sign_of, stream_of,
@@ -201,6 +203,28 @@ async fn the_next_key_is_accepted_while_keys_are_changed() {
     let next = format!("\"{}\"", callback::sign(&Secret::new("the-next-key"), &t));
     assert_eq!(forged(&program, &t, &next, PUSH).await.0, 200);
     assert_eq!(expiring(&program, START + 600, PUSH).await.0, 200, "and the one before");
+}
+
+#[tokio::test]
+async fn with_a_key_in_its_path_no_other_address_takes_notices() {
+    let program = program_with(|name| (name == "CALLBACK_PATH_KEY").then_some("nobody-knows-it")).await;
+    let t = program.now() + 600;
+    let body = format!(r#"{{"t":{t},"sign":"{}",{PUSH}}}"#, callback::sign(&Secret::new(KEY), &t.to_string()));
+    for (path, is_taken) in [
+        ("/nobody-knows-it/callback/Live_callback.php", true),
+        ("//nobody-knows-it/live_callback/", true),
+        ("/callback/Live_callback.php", false),
+        ("/nobody-knows/callback/Live_callback.php", false),
+        ("/nobody-knows-it/fetch_list", false),
+    ] {
+        let answer = post(&program, path, body.as_str()).await;
+        assert_eq!(answer.body() == r#"{"code":0}"#, is_taken, "{path}: {}", answer.body());
+    }
+    // As it is deployed, where every path leads to the function.
+    for (path, status) in [("/nobody-knows-it", 200), ("/nobody-knows-it/any", 200), ("/", 403), ("/any", 403)] {
+        let request = Request::post(path).body(body.clone().into_bytes()).unwrap();
+        assert_eq!(answer(&program.app, Door::Callback, request).await.status(), status, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     stand_in::{Manner, Manner::Answers, StandIn, program_with_cloud_api, program_with_cloud_api_and},
     steps::{
         File, OPERATOR_KEY, action_with, code, column, done_by, fields, go_online, is_recorded, list, open_room,
-        push_starts, registered, room,
+        push_ends, push_starts, registered, room,
     },
     watch::Watch,
 };
@@ -33,6 +33,22 @@ async fn sweep_for(program: &Program, seconds: u64) {
         program.pass(EVERY);
         swept(program).await;
     }
+}
+
+#[tokio::test]
+async fn a_round_says_how_long_the_longest_live_goes_on() {
+    let (program, _cloud) = live(ACTIVE).await;
+    assert_eq!(swept(&program).await.oldest_live_seconds, None, "nothing is due");
+    program.pass(3_600);
+    open_room(&program, "bob", "t").await;
+    push_starts(&program, "8888_bob", "1").await;
+    program.pass(60);
+    assert_eq!(swept(&program).await.oldest_live_seconds, Some(3_660));
+    for stream in ["8888_alice", "8888_bob"] {
+        push_ends(&program, stream, "1").await;
+    }
+    program.pass(600);
+    assert_eq!(swept(&program).await.oldest_live_seconds, None);
 }
 
 fn alice() -> UserId {
