@@ -563,6 +563,9 @@ impl Reader<'_> {
 
     fn long_secret(&mut self, name: &'static str, chars: usize) -> Secret {
         let text = self.text(name);
+        if text == Secret::WITHHELD {
+            return Secret::new(text);
+        }
         if !text.is_empty() && text.chars().count() < chars {
             return Secret::new(self.fault::<String>(name, &format!("has fewer than {chars} characters")));
         }
@@ -585,6 +588,9 @@ impl Reader<'_> {
     /// A secret that stands in the path of an address as it is.
     fn path_key(&mut self, name: &'static str) -> Option<Secret> {
         let key = self.optional_secret(name)?;
+        if self.text(name) == Secret::WITHHELD {
+            return Some(key);
+        }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if key.expose().chars().all(is_plain) {
             Some(key)

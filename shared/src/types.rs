@@ -468,9 +468,17 @@ impl Secret {
     }
 
     /// The text itself: for a formula or a comparison, never for a log or an answer.
+    ///
+    /// # Panics
+    ///
+    /// If it is [`WITHHELD`](Self::WITHHELD): whoever deploys a function gives it the secrets that its command needs.
     pub fn expose(&self) -> &str {
+        assert!(self.0 != Self::WITHHELD, "this function was deployed without a secret that it needs");
         &self.0
     }
+
+    /// What stands for a secret that a function has no use for.
+    pub const WITHHELD: &str = "withheld";
 }
 
 impl fmt::Debug for Secret {
