@@ -307,7 +307,7 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     log(LevelFilter::WARN);
     let settings = match &options.config {
         Some(file) => settings::read(file)?,
-        None if options.memory => settings::invented(),
+        None if options.memory => settings::alone(),
         None => settings::read(&options.data.join("settings.toml")).map_err(|error| {
             format!("{error}; start the server first, or say with --config what it was started with")
         })?,

@@ -22,7 +22,7 @@ use shared::{
     error::Chain,
     http::{Client, Error},
     lambda,
-    types::UnixSeconds,
+    types::{Secret, UnixSeconds},
 };
 use tokio::net::TcpListener;
 
@@ -31,6 +31,7 @@ use super::{
     notices::{PATH, Retries},
     stage::{Answer, Stage, deliver},
 };
+use crate::operate::{is_private, show_key};
 
 /// The longest call to the cloud that is read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -60,10 +61,14 @@ impl Stage for Remote {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
 
-    async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, String> {
+    async fn post(&self, path: &str, key: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
         let mut request = HttpRequest::new(SdkBody::from(body));
         request.set_method("POST").map_err(|error| error.to_string())?;
         request.headers_mut().insert("content-type", "application/json");
+        if let Some(key) = key {
+            is_private(&self.base)?;
+            show_key(key, &mut request)?;
+        }
         match self.client.send(request, format!("{}{path}", self.base)).await {
             Ok(body) => Ok(Answer { status: 200, body }),
             Err(Error::Status(status)) => Ok(Answer { status, body: String::new() }),

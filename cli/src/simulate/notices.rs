@@ -22,6 +22,11 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// Takes a member away; `None` if there is none of this name.
+    pub fn remove(&mut self, field: &str) -> Option<Value> {
+        self.fields.as_object_mut()?.remove(field)
+    }
+
     /// The body of the notice as it is made at `now`: it expires ten minutes later.
     ///
     /// ```
