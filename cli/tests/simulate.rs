@@ -432,6 +432,15 @@ async fn whom_an_operator_bans_the_cloud_cuts_and_refuses() {
     player.play(&parse("unban alice\npush alice as p2\nexpect live alice").unwrap(), |_| {}).await.unwrap();
 }
 
+#[tokio::test]
+async fn an_operator_shows_no_key_where_others_can_read_it() {
+    let (config, cloud) = (config(), Arc::new(Mutex::new(Cloud::new(&config(), ""))));
+    let mut player = Player::new(Remote::new("http://server.example"), cloud, &config, Retries::NONE);
+    let failure = player.play(&parse("ban alice").unwrap(), |_| {}).await.unwrap_err();
+    let refused = "line 1: http://server.example: the operator key is sent to https, or to this machine only";
+    assert_eq!(failure.to_string(), refused);
+}
+
 /// Runs `mini-lvb simulate --memory` with a script on its standard input.
 fn run(script: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mini-lvb"));
