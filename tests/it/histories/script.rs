@@ -58,12 +58,14 @@ impl Scribe {
         let done: Vec<Act> = step.acts.iter().filter(|act| is_played(&self.model, act)).cloned().collect();
         let seconds = step.at.saturating_sub(self.now);
         self.now += seconds;
-        let mut acts: Vec<script::Act> = (seconds > 0).then(|| Deed::Wait { seconds }.into()).into_iter().collect();
-        let bounds = (done.len() > 1).then_some([Deed::Together, Deed::End].map(script::Act::from));
-        let (together, end) = bounds.map_or((None, None), |[together, end]| (Some(together), Some(end)));
-        acts.extend(together);
-        acts.extend(done.iter().flat_map(|act| self.act(act)));
-        acts.extend(end);
+        let mut acts: Vec<script::Act> = done.iter().flat_map(|act| self.act(act)).collect();
+        if done.len() > 1 {
+            acts.insert(0, Deed::Together.into());
+            acts.push(Deed::End.into());
+        }
+        if seconds > 0 {
+            acts.insert(0, Deed::Wait { seconds }.into());
+        }
         self.model.take(self.now, &done);
         acts
     }
@@ -94,39 +96,39 @@ impl Scribe {
 
     /// What the cloud tells, after what it must know for that.
     fn tell(&mut self, user: &str, stream: &str, notice: Notice, expired: bool) -> Vec<script::Act> {
-        let late = expired.then_some(1);
+        let how = How { late: expired.then_some(1), ..How::default() };
         let name = match &notice {
             Notice::Start { push, .. } => push.clone(),
             Notice::End { push, .. } => format!("{push}.stop"),
             Notice::File(file) => file.id.clone(),
         };
         if !self.made.insert(name.clone()) {
-            let how = How { late, anew: !expired, ..How::default() };
-            return vec![script::Act { deed: Deed::Send { notice: name }, how }];
+            return vec![script::Act { deed: Deed::Send { notice: name }, how: How { anew: !expired, ..how } }];
         }
         match notice {
-            Notice::Start { push, at } => {
-                vec![self.push(user, stream, push, How { late, at: self.offset(at), ..How::default() })]
-            }
+            Notice::Start { push, at } => vec![self.push(user, stream, push, How { at: self.offset(at), ..how })],
             Notice::End { push, at, seconds } => {
-                let unknown = self.made.insert(push.clone()).then(|| {
-                    let start = self.starts.get(&push).copied().unwrap_or(at - seconds.unwrap_or_default());
-                    self.untold(user, stream, push.clone(), start)
-                });
+                let start = self.starts.get(&push).copied().unwrap_or(at - seconds.unwrap_or_default());
+                assert!(seconds.is_none_or(|seconds| start + seconds == at), "{push} lasts as long as it is told");
+                let is_new = self.made.insert(push.clone());
+                let unknown = is_new.then(|| self.untold(user, stream, push.clone(), start));
                 let without = seconds.is_none().then(|| "push_duration".to_owned());
-                let how = How { late, at: self.offset(at), without, ..How::default() };
+                let how = How { at: self.offset(at), without, ..how };
                 unknown.into_iter().chain([script::Act { deed: Deed::Stop { push }, how }]).collect()
             }
-            Notice::File(File { id, format, from, to, has_url }) => {
-                let unknown =
-                    (!self.pushes.contains_key(stream)).then(|| self.untold(user, stream, stream.to_owned(), self.now));
-                let (from, to) = (Some(self.offset(from)), Some(self.offset(to)));
-                let (push, format) = (self.pushes[stream].clone(), format.to_owned());
-                let deed = Deed::Record { push, format, file: id, from, to, url: (!has_url).then(String::new) };
-                let how = How { late, ..How::default() };
-                unknown.into_iter().chain([script::Act { deed, how }]).collect()
+            Notice::File(file) => {
+                let is_new = !self.pushes.contains_key(stream);
+                let unknown = is_new.then(|| self.untold(user, stream, stream.to_owned(), self.now));
+                unknown.into_iter().chain([script::Act { deed: self.file(stream, file), how }]).collect()
             }
         }
+    }
+
+    /// A file of a stream of which the cloud knows a push.
+    fn file(&self, stream: &str, File { id, format, from, to, has_url }: File) -> Deed {
+        let (from, to) = (Some(self.offset(from)), Some(self.offset(to)));
+        let (push, format, url) = (self.pushes[stream].clone(), format.to_owned(), (!has_url).then(String::new));
+        Deed::Record { push, format, file: id, from, to, url }
     }
 
     /// A push of whose start the server is not told, or not yet.
@@ -139,6 +141,7 @@ impl Scribe {
         script::Act { deed: Deed::Push { user: user.to_owned(), push, to: To::Stream(stream.to_owned()) }, how }
     }
 
+    /// A second, from now.
     fn offset(&self, at: u64) -> i64 {
         at.cast_signed() - self.now.cast_signed()
     }
