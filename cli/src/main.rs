@@ -307,7 +307,7 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     log(LevelFilter::WARN);
     let settings = match &options.config {
         Some(file) => settings::read(file)?,
-        None if options.memory => settings::invented(),
+        None if options.memory => settings::alone(),
         None => settings::read(&options.data.join("settings.toml")).map_err(|error| {
             format!("{error}; start the server first, or say with --config what it was started with")
         })?,
@@ -410,7 +410,8 @@ async fn clean(engine: Engine) {
 /// Where the server is and what to put into the app.
 fn announcement(address: SocketAddr, app: &App, data: &str, settings: &str) -> String {
     let base = format!("http://{address}");
-    let callback = CALLBACKS[0];
+    let key = if app.config.live.callback_path_key.is_some() { "/<CALLBACK_PATH_KEY>" } else { "" };
+    let callback = format!("{key}{}", CALLBACKS[0]);
     let reach =
         if address.ip().is_loopback() { "this machine only" } else { "every machine that reaches this address" };
     let door = match app.config.action_auth {

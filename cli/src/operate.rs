@@ -19,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const ROWS: usize = 100;
 /// The name of the setting.
 const OPERATOR_KEY: &str = "OPERATOR_KEY";
+/// The header in which they show it.
+pub(crate) const HEADER: &str = "x-operator-key";
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -81,6 +83,18 @@ pub fn key(file: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<
     Ok(Secret::new(key.trim()))
 }
 
+/// Whether nobody else reads an operator's key on its way to this address.
+pub(crate) fn is_private(address: &str) -> Result<(), String> {
+    let refused = || format!("{address}: the operator key is sent to https, or to this machine only");
+    http::is_secure(address).then_some(()).ok_or_else(refused)
+}
+
+/// Shows an operator's key with a request.
+pub(crate) fn show_key(key: &Secret, request: &mut HttpRequest) -> Result<(), String> {
+    let unfit = |_| "the operator key cannot be sent: it has characters that no header has".to_owned();
+    request.headers_mut().try_insert(HEADER, key.expose().to_owned()).map_err(unfit).map(drop)
+}
+
 /// A server that is asked.
 #[derive(Debug)]
 pub struct Server {
@@ -93,9 +107,7 @@ impl Server {
     /// The server at an address; none at which others could read the key on the way.
     pub fn new(address: &str, key: Secret) -> Result<Self, String> {
         let address = address.trim_end_matches('/').to_owned();
-        if !http::is_secure(&address) {
-            return Err(format!("{address}: the operator key is sent to https, or to this machine only"));
-        }
+        is_private(&address)?;
         Ok(Self { http: Client::unconnected(), address, key })
     }
 
@@ -144,10 +156,9 @@ impl Server {
     /// Calls a command; fields that are null are those that nobody said.
     async fn call(&self, command: &str, fields: Value) -> Result<Value, String> {
         let mut request = HttpRequest::new(SdkBody::from(fields.to_string()));
-        let unfit = |_| "the operator key cannot be sent: it has characters that no header has".to_owned();
         request.set_method("POST").map_err(|error| error.to_string())?;
-        request.headers_mut().try_insert("content-type", "application/json").map_err(unfit)?;
-        request.headers_mut().try_insert("x-operator-key", self.key.expose().to_owned()).map_err(unfit)?;
+        request.headers_mut().insert("content-type", "application/json");
+        show_key(&self.key, &mut request)?;
         let answer = self.http.send_within(LIMIT, request, format!("{}/{command}", self.address)).await;
         let answer = answer.map_err(|error| format!("{}: {}", self.address, Chain(&error)))?;
         let mut answer: Value = serde_json::from_str(&answer).map_err(|_| NO_ANSWER.to_owned())?;

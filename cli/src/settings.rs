@@ -19,6 +19,9 @@ const HEAD: &str = "# A development configuration: the keys are invented, so no 
 /// ours, and where calls must not go that are signed with an invented key.
 const ADDED: [&str; 2] = ["CLOUD_API_URL", "SESSION_KEY"];
 
+/// An address of this machine at which nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:9/common_access";
+
 /// Why there are no settings.
 #[derive(Debug)]
 pub struct Error(String);
@@ -109,6 +112,13 @@ pub fn invented() -> Settings {
     let beside = ["OPERATOR_KEY", "CLOUD_API_URL"];
     let wanted = SETTINGS.iter().filter(|setting| setting.default.is_none() || beside.contains(&setting.name));
     wanted.map(|setting| (setting.name.to_owned(), invented(setting.name))).collect()
+}
+
+/// [`invented`] ones for a server that is alone: no address of the cloud leads anywhere.
+pub fn alone() -> Settings {
+    let mut settings = invented();
+    settings.insert("API_URL".to_owned(), NOWHERE.to_owned());
+    settings
 }
 
 /// The settings as a file has them.

@@ -3,8 +3,7 @@
 
 use std::{
     future::pending,
-    io::{Read, Write},
-    net::TcpStream,
+    io::Write,
     process::{Command, Output, Stdio},
     sync::{
         Arc, Mutex,
@@ -16,31 +15,32 @@ use std::{
 use cli::{
     engine::Engine,
     serve::serve,
-    settings::{invented, judge},
+    settings::{alone, invented, judge},
     simulate::{
         cloud::{Cloud, State},
         demonstration,
         edge::{self, Remote},
-        notices::{PATH, Retries},
+        notices::Retries,
         play::{Failure, Player},
-        script::{Act, Deed, How, Key, What, Word, parse, print, steps},
+        script::{Act, Deed, How, Key, To, What, Word, parse, print, steps},
         stage::{Answer, Memory, Stage, deliver},
     },
 };
 use serde_json::Value;
 use shared::{
+    answer::CALLBACKS,
     app::App,
     config::Config,
     lambda::{getrandom_u32, now},
     table::Table,
-    types::{StreamId, UnixSeconds},
+    types::{Secret, StreamId, UnixSeconds},
 };
 use tokio::{net::TcpListener, sync::Barrier};
 
 const START: UnixSeconds = UnixSeconds(1_600_000_000);
 
 fn config() -> Config {
-    judge(&invented(), |_| None).unwrap()
+    judge(&alone(), |_| None).unwrap()
 }
 
 /// A player before a fresh server in memory.
@@ -134,6 +134,55 @@ async fn what_was_lost_comes_later_and_in_another_order() {
 }
 
 #[tokio::test]
+async fn what_happened_long_ago_is_told_now() {
+    let show = "open alice t\nwait 4000\npush alice as p1 at=-700\n";
+    play(&format!("{show}expect live alice\nstop p1 at=-10\nrecord p1 flv as f1\nexpect replays alice 1"))
+        .await
+        .unwrap();
+    let failure = play(&format!("{show}stop p1 at=-640\nrecord p1 flv as f1\nexpect replays alice 1")).await;
+    assert_eq!(
+        failure.unwrap_err().to_string(),
+        "line 6: replays of alice should be 1, but are 0",
+        "a minute is short"
+    );
+    let lost = "open alice t\npush alice as p1 lost\nwait 4300\n";
+    play(&format!(
+        "{lost}send p1 refused=403\nsend p1 late=601\nexpect offline alice\nsend p1 anew\nexpect live alice"
+    ))
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_notice_may_lack_what_others_have() {
+    let show = "open alice t\npush alice as p1 lost\nwait 600\n";
+    play(&format!("{show}stop p1\nrecord p1 flv as f1 url=http://vod/f1.flv\nexpect replays alice 1")).await.unwrap();
+    play(&format!("{show}stop p1\nrecord p1 flv as f1 url=\"\"\nexpect replays alice 0")).await.unwrap();
+    play(&format!("{show}record p1 flv as f1 without=end_time refused=4002\nexpect replays alice 0")).await.unwrap();
+    let failure = play(&format!("{show}stop p1 without=video_url")).await.unwrap_err();
+    assert_eq!(failure.to_string(), "line 4: the notice has no video_url");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_ours_is_no_room() {
+    let show = "open alice t\npush alice as p1 stream=1400_alice\nwait 600\nexpect offline alice\nstop p1\n";
+    play(&format!("{show}record p1 flv as f1\nexpect replays alice 1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_operator_bans() {
+    let show = "open alice t group=g\nenter bob alice group=other\nexpect viewers alice 0\nenter bob alice\n\
+                expect viewers alice 1\nsay alice online\nexpect live alice\n";
+    // No cloud can be told; the ban holds all the same.
+    let ban = "ban alice refused=3000\nexpect offline alice\nopen alice t refused=10001\n";
+    play(&format!("{show}{ban}unban alice refused=3000\nopen alice t")).await.unwrap();
+    let settings = |name: &str| (name == "OPERATOR_KEY").then(String::new);
+    let mut player = player_with(judge(&alone(), settings).unwrap()).await;
+    let failure = player.play(&parse("ban alice").unwrap(), |_| {}).await.unwrap_err();
+    assert_eq!(failure.to_string(), "line 1: it was refused: 10000 not allowed");
+}
+
+#[tokio::test]
 async fn files_become_replays_also_twice_and_at_the_same_time() {
     let show = "open alice t\npush alice as p1\nwait 600\nstop p1\n";
     play(&format!("{show}record p1 flv as f1 again\nrecord p1 hls as f2 lost\nexpect replays alice 1\nsend f2 again\nexpect replays alice 1")).await.unwrap();
@@ -195,7 +244,7 @@ async fn a_notice_that_is_not_taken_comes_again_byte_for_byte() {
         async fn wait(&self, seconds: u64) {
             self.now.fetch_add(seconds, Ordering::SeqCst);
         }
-        async fn post(&self, _: &str, body: Vec<u8>) -> Result<Answer, String> {
+        async fn post(&self, _: &str, _: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
             self.posted.lock().unwrap().push(body);
             match self.now().0 {
                 0 => Err("no connection".to_owned()),
@@ -206,7 +255,7 @@ async fn a_notice_that_is_not_taken_comes_again_byte_for_byte() {
     }
     for (back, times, status) in [(100, 3, 200), (720, 13, 200), (721, 13, 500)] {
         let stage = Away { now: AtomicU64::new(0), back, posted: Mutex::default() };
-        let answer = deliver(&stage, PATH, b"a notice".to_vec(), Retries::OF_TODAY).await.unwrap();
+        let answer = deliver(&stage, CALLBACKS[0], b"a notice".to_vec(), Retries::OF_TODAY).await.unwrap();
         let posted = stage.posted.into_inner().unwrap();
         assert_eq!((answer.status, posted.len()), (status, times));
         assert!(posted.iter().all(|body| body == b"a notice"));
@@ -222,7 +271,7 @@ async fn what_is_sent_together_is_under_way_together() {
             START
         }
         async fn wait(&self, _: u64) {}
-        async fn post(&self, _: &str, _: Vec<u8>) -> Result<Answer, String> {
+        async fn post(&self, _: &str, _: Option<&Secret>, _: Vec<u8>) -> Result<Answer, String> {
             self.0.wait().await;
             Ok(Answer { status: 200, body: r#"{"code":0}"#.to_owned() })
         }
@@ -254,6 +303,8 @@ fn a_fault_names_its_line() {
         ("stop p1 twice", "line 1: stop cannot have twice"),
         ("open alice t lost", "line 1: open cannot have lost"),
         ("send p1 skew=1", "line 1: send cannot have skew"),
+        ("stop p1 anew", "line 1: stop cannot have anew"),
+        ("push alice as p1 url=u stream=s", "line 1: push cannot have stream"),
         ("wait 1 again", "line 1: wait cannot have again"),
         ("wait -1", "line 1: -1 is not such a number"),
         ("stop p1 late", "line 1: late wants a value: late=.."),
@@ -277,22 +328,31 @@ fn every_act_is_read_as_it_is_written() {
     let word = |text: &str| text.to_owned();
     let awkward =
         ["alice", "", "a b", "a\"b", "a\\n", "a\nb", "a=b", "#1", "a#1", "用户", " ", "again", "\r", "\u{85}"];
+    let record = |from, to, url: Option<&str>| {
+        let [push, format, file] = ["p1", "mp4", "f1"].map(word);
+        Deed::Record { push, format, file, from, to, url: url.map(word) }
+    };
     let mut deeds = vec![
         Deed::Open { user: word("alice"), title: word("t"), group: Some(word("@TGS#1")) },
-        Deed::Push { user: word("alice"), push: word("p1"), url: Some(word("rtmp://h/a/s?b=c&d=e")) },
-        Deed::Push { user: word("alice"), push: word("p1"), url: None },
+        Deed::Push { user: word("alice"), push: word("p1"), to: To::Given },
+        Deed::Push { user: word("alice"), push: word("p1"), to: To::Url(word("rtmp://h/a/s?b=c&d=e")) },
+        Deed::Push { user: word("alice"), push: word("p1"), to: To::Stream(word("1400_alice")) },
         Deed::Stop { push: word("p1") },
-        Deed::Record { push: word("p1"), format: word("mp4"), file: word("f1"), from: Some(-3600), to: Some(-10) },
-        Deed::Record { push: word("p1"), format: word("mp4"), file: word("f1"), from: None, to: Some(0) },
+        record(Some(-3600), Some(-10), Some("")),
+        record(None, Some(0), None),
         Deed::Shot { push: word("p1") },
         Deed::Verdict { push: word("p1"), word: word("Block") },
         Deed::Event { push: word("p1"), number: 321 },
         Deed::Send { notice: word("p1.stop") },
         Deed::Say { user: word("alice"), word: Word::Online },
         Deed::Say { user: word("alice"), word: Word::Offline },
-        Deed::Enter { viewer: word("bob"), user: word("alice") },
-        Deed::Quit { viewer: word("bob"), user: word("alice") },
+        Deed::Enter { viewer: word("bob"), user: word("alice"), group: None },
+        Deed::Enter { viewer: word("bob"), user: word("alice"), group: Some(word("g")) },
+        Deed::Quit { viewer: word("bob"), user: word("alice"), group: None },
+        Deed::Quit { viewer: word("bob"), user: word("alice"), group: Some(word("g")) },
         Deed::Like { viewer: word("bob"), user: word("alice") },
+        Deed::Ban { user: word("alice") },
+        Deed::Unban { user: word("alice") },
         Deed::Wait { seconds: 30 },
         Deed::Together,
         Deed::Stop { push: word("p1") },
@@ -306,11 +366,12 @@ fn every_act_is_read_as_it_is_written() {
     let refused = |text: &str| How { refused: Some(word(text)), ..How::default() };
     let ways = [
         How { again: true, late: Some(5), skew: -7, key: Key::Wrong, ..refused("a b") },
-        How { lost: true, skew: 7, ..How::default() },
+        How { lost: true, at: -9, skew: 7, without: Some(word("a b")), ..How::default() },
         refused(""),
         refused("403"),
     ];
     acts.extend(ways.map(|how| Act { deed: stop(), how }));
+    acts.push(Act { deed: Deed::Send { notice: word("p1") }, how: How { anew: true, ..How::default() } });
     let text = print(&acts);
     assert_eq!(parse(&text).unwrap(), steps(acts), "{text}");
 }
@@ -336,23 +397,6 @@ async fn world() -> (String, Arc<Mutex<Cloud>>, Config) {
     let remote = Remote::new(&format!("http://{server}/"));
     tokio::spawn(edge::serve(port, Arc::clone(&cloud), remote, Retries::NONE));
     (server, cloud, config)
-}
-
-/// Posts a body with a header; the whole answer.
-async fn post(address: &str, path: &str, headers: &str, body: &str) -> String {
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let address = address.to_owned();
-    let exchange = move || {
-        let mut connection = TcpStream::connect(address).unwrap();
-        connection.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        answer
-    };
-    tokio::task::spawn_blocking(exchange).await.unwrap()
 }
 
 #[tokio::test]
@@ -383,14 +427,19 @@ async fn whom_an_operator_bans_the_cloud_cuts_and_refuses() {
     let remote = Remote::new(&format!("http://{server}"));
     let mut player = Player::new(remote, Arc::clone(&cloud), &config, Retries::NONE);
     player.play(&parse("open alice t\npush alice as p1").unwrap(), |_| {}).await.unwrap();
-    let key = format!("x-operator-key: {}", config.operator_key.as_ref().unwrap().expose());
-    let ban = |flag| format!(r#"{{"Action":"ForbidLive","userid":"alice","forbidflag":{flag}}}"#);
-    let answer = post(&server, "/interface.php", &key, &ban(1)).await;
-    assert!(answer.contains(r#""returnValue":0"#), "{answer}");
+    player.play(&parse("ban alice").unwrap(), |_| {}).await.unwrap();
     assert_eq!(cloud.lock().unwrap().state("8888_alice", now()), State::Forbidden);
     player.play(&parse("expect offline alice\npush alice as p2 refused=forbidden").unwrap(), |_| {}).await.unwrap();
-    post(&server, "/interface.php", &key, &ban(0)).await;
-    player.play(&parse("push alice as p2\nexpect live alice").unwrap(), |_| {}).await.unwrap();
+    player.play(&parse("unban alice\npush alice as p2\nexpect live alice").unwrap(), |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_operator_shows_no_key_where_others_can_read_it() {
+    let (config, cloud) = (config(), Arc::new(Mutex::new(Cloud::new(&config(), ""))));
+    let mut player = Player::new(Remote::new("http://server.example"), cloud, &config, Retries::NONE);
+    let failure = player.play(&parse("ban alice").unwrap(), |_| {}).await.unwrap_err();
+    let refused = "line 1: http://server.example: the operator key is sent to https, or to this machine only";
+    assert_eq!(failure.to_string(), refused);
 }
 
 /// Runs `mini-lvb simulate --memory` with a script on its standard input.

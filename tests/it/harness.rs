@@ -36,6 +36,12 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// A server that is there already, with a clock that stands still from now on.
+    pub(crate) fn of(app: App) -> Self {
+        let now = Arc::new(AtomicU64::new(app.now().0));
+        Self { app, now }
+    }
+
     /// The moment at which its clock stands.
     pub(crate) fn now(&self) -> u64 {
         self.now.load(Ordering::SeqCst)

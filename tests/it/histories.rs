@@ -1,8 +1,9 @@
 //! Whatever happens, and however it is told: what is shown is what the rules of decision 13 say.
 //!
-//! - [`history`]: what a history is made of, and how it is written down for people
+//! - [`history`]: what a history is made of
 //! - [`generator`]: histories by number
 //! - [`model`]: what should be shown
+//! - [`script`]: writes a history down for `mini-lvb simulate`
 //! - [`play`]: plays a history against a server and compares
 //!
 //! `scripts/histories` plays more of them.
@@ -11,22 +12,33 @@ mod generator;
 mod history;
 mod model;
 mod play;
+mod script;
 
 use std::{
-    fmt::Write as _,
+    fmt::Display,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
 };
 
+use cli::simulate::script::{parse, print};
+
 use self::{
     generator::{Dice, Roads, Truth},
-    history::History,
-    play::{Fault, Outcome, play},
+    history::{Act, File, History, Notice, Step},
+    play::{Fault, Outcome, look, play, shown, simulate, tell},
+    script::script,
 };
-use crate::harness::variable;
+use crate::{
+    harness::{START, variable},
+    steps::operated,
+};
 
 /// How many histories are played in an ordinary run.
 const COUNT: u64 = 30;
+/// How many are played again from what is printed of them.
+const AGAIN: usize = 20;
+/// How many things are done in one that is played quickly.
+const QUICK: usize = 40;
 /// How often a smaller history is played before it is taken for a good one: what comes at the same time does not always
 /// come in the same order.
 const TRIES: u32 = 3;
@@ -65,6 +77,72 @@ fn what_is_shown_follows_from_what_was_told_in_whatever_order() {
     println!("{} of them told the same in both orders, and showed the same", compared.into_inner());
 }
 
+#[tokio::test]
+async fn a_script_says_all_of_its_history() {
+    let mut compared = 0;
+    for history in (0..).map(single).filter(|history| history.acts() < QUICK).take(AGAIN) {
+        let text = written(&history);
+        let steps = parse(&text).unwrap();
+        assert!(steps.iter().map(|step| &step.act).eq(&script(&history)), "{text}");
+        let (program, model, _) = tell(&history).await.unwrap_or_else(|fault| panic!("{text}{fault}"));
+        let simulated = simulate(&steps, &program.app.config).await.unwrap_or_else(|failure| panic!("{text}{failure}"));
+        look(&simulated, &model).await.unwrap_or_else(|fault| panic!("{text}{fault}"));
+        // Which of two files that come at the same time comes first, and names the replay, is not said.
+        if !text.contains("together") {
+            let [there, here] = [&simulated, &program].map(|program| shown(&program.app, model.users.keys()));
+            assert_eq!(there.await, here.await, "{text}");
+            compared += 1;
+        }
+    }
+    assert_ne!(compared, 0);
+}
+
+/// A history, in one order.
+fn single(number: u64) -> History {
+    let mut dice = Dice::of(1, number);
+    let truth = Truth::of(&mut dice);
+    Roads::of(&mut dice).history(&truth, &mut dice)
+}
+
+#[tokio::test]
+async fn a_script_fails_in_the_line_in_which_the_server_differs() {
+    let text = written(&small());
+    let config = operated().await.app.config;
+    simulate(&parse(&text).unwrap(), &config).await.unwrap();
+    // A server that did not do what it was told shows what one shows that was not told.
+    for (act, expected) in [
+        ("push alice as a0 stream=8888_alice", "expect live alice"),
+        ("enter bob alice group=@alice", "expect viewers alice 1"),
+        ("like somebody alice", "expect likes alice 1"),
+        ("say alice offline", "expect offline alice"),
+        ("record a0 flv as f0 from=-100 to=0", "expect replays alice 1"),
+    ] {
+        let untold = if act.starts_with("push") { format!("{act} lost") } else { format!("# {act}") };
+        assert!(text.contains(act), "{text}");
+        let failure = simulate(&parse(&text.replace(act, &untold)).unwrap(), &config).await.err().unwrap();
+        let line = text.lines().position(|line| line == expected).map(|line| line + 1);
+        assert_eq!(Some(failure.line), line, "{failure} instead of {expected}\n{text}");
+    }
+}
+
+/// A live that is watched, ends, and leaves a replay.
+fn small() -> History {
+    let [alice, bob, stream, group] = ["alice", "bob", "8888_alice", "@alice"].map(str::to_owned);
+    let told = |notice| Act::Tell { user: alice.clone(), stream: stream.clone(), notice, expired: false };
+    let start = Notice::Start { push: "a0".to_owned(), at: START + 10 };
+    let file = File { id: "f0".to_owned(), format: "flv", from: START + 20, to: START + 120, has_url: true };
+    let step = |second, act, look| Step { at: START + second, acts: vec![act], look };
+    let steps = vec![
+        step(1, Act::Open { user: alice.clone(), title: "By the sea".to_owned(), group: group.clone() }, false),
+        step(10, told(start), false),
+        step(20, Act::Enter { viewer: bob, host: alice.clone(), group }, false),
+        step(30, Act::Like { host: alice.clone() }, true),
+        step(110, Act::Say { user: alice.clone(), online: false }, true),
+        step(120, told(Notice::File(file)), false),
+    ];
+    History { steps, end: START + 120 }
+}
+
 /// What was played of a history.
 struct Played {
     events: u64,
@@ -77,25 +155,36 @@ async fn two_orders(seed: u64, number: u64) -> Result<Played, String> {
     let mut dice = Dice::of(seed, number);
     let truth = Truth::of(&mut dice);
     let (mut events, mut outcomes) = (0, Vec::new());
-    let mut script = String::new();
+    let mut scripts = String::new();
     for _ in 0..2 {
         let history = Roads::of(&mut dice).history(&truth, &mut dice);
         match play(&history).await {
             Ok(outcome) => outcomes.push(outcome),
             Err(fault) => {
                 let (history, fault) = smallest(history, fault).await;
-                return Err(format!("history {number} of seed {seed}\n{history}\n{fault}"));
+                return Err(format!("# history {number} of seed {seed}\n{}{}", written(&history), comment(&fault)));
             }
         }
         events += history.acts() as u64;
-        write!(script, "\n{history}\n").unwrap();
+        scripts.push_str(&written(&history));
     }
     let [Outcome { evidence, shown }, Outcome { evidence: also, shown: again }] = &outcomes[..] else { unreachable!() };
     let are_alike = !truth.has_ties() && evidence == also;
     if are_alike && shown != again {
-        return Err(format!("history {number} of seed {seed}: {shown:?}, or in another order {again:?}\n{script}"));
+        let fault = format!("history {number} of seed {seed}: {shown:?}, or in another order {again:?}");
+        return Err(format!("{}{scripts}", comment(fault)));
     }
     Ok(Played { events, are_alike })
+}
+
+/// A history for `mini-lvb simulate`.
+fn written(history: &History) -> String {
+    format!("# mini-lvb simulate --memory --retry-seconds 0\n{}", print(&script(history)))
+}
+
+/// A text as remarks of a script.
+fn comment(text: impl Display) -> String {
+    text.to_string().lines().map(|line| format!("# {line}\n")).collect()
 }
 
 /// The smallest history that fails in the same way that can be had by leaving things out.

@@ -19,6 +19,8 @@ const CLOSED: (u64, &str) = (1, "recv rtmp deleteStream");
 const CUT: (u64, &str) = (18, "push is not allowed");
 /// An address of the documents, for whom nobody is to be found by.
 const NOBODYS_ADDRESS: &str = "203.0.113.7";
+/// The application of a push whose URL nobody knows.
+const APP: &str = "live";
 /// How many bytes a second of video has, about.
 const BYTES_PER_SECOND: u64 = 100_000;
 
@@ -67,13 +69,21 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Which part of a push a file is, as seconds.
+/// Which part of a push a file is, as seconds, and where it plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
+pub struct Part<'a> {
     /// When it begins; without it when the push did.
     pub from: Option<UnixSeconds>,
     /// When it ends; without it when the push did, or now.
     pub to: Option<UnixSeconds>,
+    /// Its address; without it one of the cloud.
+    pub url: Option<&'a str>,
+}
+
+/// Where the file of an account plays.
+pub fn file_url(appid: &str, id: &str, format: &str) -> String {
+    let name = if format == "hls" { "playlist.m3u8".to_owned() } else { format!("f0.{format}") };
+    format!("http://{appid}.vod2.myqcloud.com/{id}/{name}")
 }
 
 /// What the cloud says of a stream.
@@ -112,14 +122,24 @@ impl Cloud {
     pub fn push(&mut self, url: &str, name: &str, now: UnixSeconds) -> Result<Notice, Refused> {
         let PushUrl { app, stream, query, .. } =
             self.live.domains.read_push_url(url, &self.live.push_key, now).map_err(Refused::Url)?;
-        if self.state(stream, now) == State::Forbidden {
+        let [app, stream, query] = [app, stream, query].map(str::to_owned);
+        self.begin(Push { app, stream, query, start: now, end: None }, name)
+    }
+
+    /// Somebody begins to push a stream to a URL that the server did not give, and that is not judged.
+    pub fn push_stream(&mut self, stream: &str, name: &str, now: UnixSeconds) -> Result<Notice, Refused> {
+        let (app, stream, query) = (APP.to_owned(), stream.to_owned(), String::new());
+        self.begin(Push { app, stream, query, start: now, end: None }, name)
+    }
+
+    fn begin(&mut self, push: Push, name: &str) -> Result<Notice, Refused> {
+        let now = push.start;
+        if self.state(&push.stream, now) == State::Forbidden {
             return Err(Refused::Forbidden);
         }
         if self.pushes.contains_key(name) {
             return Err(Refused::Taken);
         }
-        let [app, stream, query] = [app, stream, query].map(str::to_owned);
-        let push = Push { app, stream, query, start: now, end: None };
         let fields = json!({
             "event_type": 1, "event_time": now.0, "errcode": 0, "errmsg": "ok", "width": 0, "height": 0,
         });
@@ -182,13 +202,12 @@ impl Cloud {
     }
 
     /// A file of a push was recorded; `None` if there is no such push.
-    pub fn record(&mut self, name: &str, format: &str, file: &str, span: Span, now: UnixSeconds) -> Option<Notice> {
+    pub fn record(&mut self, name: &str, format: &str, file: &str, part: Part<'_>, now: UnixSeconds) -> Option<Notice> {
         let push = self.pushes.get(name)?;
         let id = format!("{}{file}", self.run);
-        let (from, to) = (span.from.unwrap_or(push.start), span.to.or(push.end).unwrap_or(now));
+        let (from, to) = (part.from.unwrap_or(push.start), part.to.or(push.end).unwrap_or(now));
         let seconds = to.0.saturating_sub(from.0);
-        let base = format!("http://{}.vod2.myqcloud.com/{id}", self.live.appid);
-        let url = if format == "hls" { format!("{base}/playlist.m3u8") } else { format!("{base}/f0.{format}") };
+        let url = part.url.map_or_else(|| file_url(&self.live.appid, &id, format), str::to_owned);
         self.files.insert(id.clone(), push.stream.clone());
         let fields = json!({
             "event_type": 100, "video_id": id, "file_id": id, "video_url": url, "file_format": format,
@@ -326,16 +345,16 @@ mod tests {
         let (mut cloud, url) = cloud();
         cloud.push(&url, "p1", NOW).unwrap();
         let times = |notice: Notice| [&notice.fields["start_time"], &notice.fields["end_time"]].map(|t| t.as_u64());
-        let until_now = cloud.record("p1", "flv", "f1", Span::default(), NOW.plus(5)).unwrap();
+        let until_now = cloud.record("p1", "flv", "f1", Part::default(), NOW.plus(5)).unwrap();
         assert_eq!(times(until_now), [Some(NOW.0), Some(NOW.0 + 5)]);
         cloud.stop("p1", NOW.plus(9)).unwrap();
-        let whole = cloud.record("p1", "hls", "f2", Span::default(), NOW.plus(50)).unwrap();
+        let whole = cloud.record("p1", "hls", "f2", Part::default(), NOW.plus(50)).unwrap();
         assert_eq!(times(whole), [Some(NOW.0), Some(NOW.0 + 9)]);
-        let span = Span { from: Some(NOW.plus(1)), to: Some(NOW.plus(2)) };
-        let part = cloud.record("p1", "hls", "f3", span, NOW.plus(50)).unwrap();
+        let part = Part { from: Some(NOW.plus(1)), to: Some(NOW.plus(2)), url: None };
+        let part = cloud.record("p1", "hls", "f3", part, NOW.plus(50)).unwrap();
         assert_eq!(times(part), [Some(NOW.0 + 1), Some(NOW.0 + 2)]);
         assert!(cloud.has_file("run-f3") && cloud.delete_file("run-f3") && !cloud.delete_file("run-f3"));
-        assert_eq!(cloud.record("p2", "flv", "f4", Span::default(), NOW), None);
+        assert_eq!(cloud.record("p2", "flv", "f4", Part::default(), NOW), None);
     }
 
     #[test]

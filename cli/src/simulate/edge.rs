@@ -22,15 +22,16 @@ use shared::{
     error::Chain,
     http::{Client, Error},
     lambda,
-    types::UnixSeconds,
+    types::{Secret, UnixSeconds},
 };
 use tokio::net::TcpListener;
 
 use super::{
     cloud::Cloud,
-    notices::{PATH, Retries},
+    notices::{self, Retries},
     stage::{Answer, Stage, deliver},
 };
+use crate::operate::{is_private, show_key};
 
 /// The longest call to the cloud that is read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -60,10 +61,14 @@ impl Stage for Remote {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
 
-    async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, String> {
+    async fn post(&self, path: &str, key: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
         let mut request = HttpRequest::new(SdkBody::from(body));
         request.set_method("POST").map_err(|error| error.to_string())?;
         request.headers_mut().insert("content-type", "application/json");
+        if let Some(key) = key {
+            is_private(&self.base)?;
+            show_key(key, &mut request)?;
+        }
         match self.client.send(request, format!("{}{path}", self.base)).await {
             Ok(body) => Ok(Answer { status: 200, body }),
             Err(Error::Status(status)) => Ok(Answer { status, body: String::new() }),
@@ -109,16 +114,17 @@ async fn respond(
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes().to_vec());
     let request = Request::from_parts(head, body.unwrap_or_default());
     let now = lambda::now();
-    let (answer, bodies) = {
+    let (answer, bodies, path) = {
         let mut cloud = cloud.lock().unwrap_or_else(PoisonError::into_inner);
         let (answer, notices) = cloud.answer(&request, now);
         let key = cloud.key();
-        (answer, notices.iter().map(|notice| notice.body(now, &key)).collect::<Vec<_>>())
+        let bodies: Vec<_> = notices.iter().map(|notice| notice.body(now, &key)).collect();
+        (answer, bodies, notices::path(&cloud.live))
     };
     for body in bodies {
-        let server = server.clone();
+        let (server, path) = (server.clone(), path.clone());
         tokio::spawn(async move {
-            match deliver(&server, PATH, body, retries).await {
+            match deliver(&server, &path, body, retries).await {
                 Ok(answer) if answer.status == 200 => {}
                 Ok(answer) => tracing::warn!(answer.status, "a notice was not taken"),
                 Err(error) => tracing::warn!(error, "a notice was not taken"),

@@ -3,12 +3,17 @@
 use serde_json::{Value, json};
 use shared::{
     answer::CALLBACKS,
+    config::Live,
     sign::callback::sign,
     types::{Secret, UnixSeconds},
 };
 
-/// Where notices are posted to.
-pub const PATH: &str = CALLBACKS[0];
+/// Where a server with these settings has notices posted to.
+pub fn path(live: &Live) -> String {
+    let key = live.callback_path_key.iter().map(|key| format!("/{}", key.expose()));
+    key.chain([CALLBACKS[0].to_owned()]).collect()
+}
+
 /// How long a notice is good for.
 pub const LIFE_SECONDS: u64 = 600;
 
@@ -22,6 +27,11 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// Takes a member away; `None` if there is none of this name.
+    pub fn remove(&mut self, field: &str) -> Option<Value> {
+        self.fields.as_object_mut()?.remove(field)
+    }
+
     /// The body of the notice as it is made at `now`: it expires ten minutes later.
     ///
     /// ```

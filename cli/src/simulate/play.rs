@@ -16,9 +16,9 @@ use shared::{
 };
 
 use super::{
-    cloud::{Cloud, Span},
-    notices::{LIFE_SECONDS, Notice, PATH, Retries},
-    script::{Act, Deed, How, Key, Step, What, Word},
+    cloud::{Cloud, Part},
+    notices::{self, LIFE_SECONDS, Notice, Retries},
+    script::{Act, Deed, How, Key, Step, To, What, Word},
     stage::{Answer, Stage, deliver},
 };
 
@@ -80,6 +80,8 @@ struct Sending {
 enum Sent {
     Notice,
     Call,
+    /// The call of an operator.
+    Order,
     /// The call that gives the user a push URL.
     Open(String),
 }
@@ -136,7 +138,9 @@ impl<S: Stage> Player<S> {
                 | Deed::Say { .. }
                 | Deed::Enter { .. }
                 | Deed::Quit { .. }
-                | Deed::Like { .. } => {
+                | Deed::Like { .. }
+                | Deed::Ban { .. }
+                | Deed::Unban { .. } => {
                     for sending in self.prepare(step, &mut tell)? {
                         let answer = self.send(&sending).await;
                         self.settle(&sending, answer, &mut tell)?;
@@ -151,15 +155,18 @@ impl<S: Stage> Player<S> {
     fn prepare(&mut self, step: &Step, tell: &mut impl FnMut(&str)) -> Result<Vec<Sending>, Failure> {
         let Step { line, act: Act { deed, how } } = step;
         let fault = |what: String| Failure { line: *line, what };
-        let skew = i128::from(self.stage.now().0) + i128::from(how.skew);
-        let now = UnixSeconds(u64::try_from(skew).unwrap_or_default());
+        let made = UnixSeconds(self.stage.now().0.saturating_add_signed(how.skew));
+        let now = UnixSeconds(made.0.saturating_add_signed(how.at));
         let no_push = |push: &str| fault(format!("there is no push {push}"));
         let mut name = None;
-        let notice = match deed {
-            Deed::Push { user, push, url } => {
-                let url = url.as_ref().or_else(|| self.urls.get(user));
-                let url = url.ok_or_else(|| fault(format!("the server gave {user} no push URL")))?;
-                let begun = self.cloud().push(url, push, now);
+        let mut notice = match deed {
+            Deed::Push { user, push, to } => {
+                let given = || self.urls.get(user).ok_or_else(|| fault(format!("the server gave {user} no push URL")));
+                let begun = match to {
+                    To::Given => self.cloud().push(given()?, push, now),
+                    To::Url(url) => self.cloud().push(url, push, now),
+                    To::Stream(stream) => self.cloud().push_stream(stream, push, now),
+                };
                 match begun {
                     Ok(notice) => {
                         name = Some(push.clone());
@@ -176,12 +183,12 @@ impl<S: Stage> Player<S> {
                 let ended = self.cloud().stop(push, now);
                 ended.ok_or_else(|| fault(format!("no push {push} is running")))?
             }
-            Deed::Record { push, format, file, from, to } => {
+            Deed::Record { push, format, file, from, to, url } => {
                 name = Some(file.clone());
                 let second =
                     |offset: Option<i64>| offset.map(|offset| UnixSeconds(now.0.saturating_add_signed(offset)));
-                let span = Span { from: second(*from), to: second(*to) };
-                let recorded = self.cloud().record(push, format, file, span, now);
+                let part = Part { from: second(*from), to: second(*to), url: url.as_deref() };
+                let recorded = self.cloud().record(push, format, file, part, now);
                 recorded.ok_or_else(|| no_push(push))?
             }
             Deed::Shot { push } => self.cloud().shot(push, now).ok_or_else(|| no_push(push))?,
@@ -191,14 +198,21 @@ impl<S: Stage> Player<S> {
                 let made = self.made.get(notice).ok_or_else(|| fault(format!("there is no notice {notice}")))?;
                 return Ok(self.sendings(*line, &made.notice, made.at, how));
             }
-            Deed::Open { .. } | Deed::Say { .. } | Deed::Enter { .. } | Deed::Quit { .. } | Deed::Like { .. } => {
-                return Ok(self.calls(*line, deed, how));
-            }
+            Deed::Open { .. }
+            | Deed::Say { .. }
+            | Deed::Enter { .. }
+            | Deed::Quit { .. }
+            | Deed::Like { .. }
+            | Deed::Ban { .. }
+            | Deed::Unban { .. } => return Ok(self.calls(*line, deed, how)),
             Deed::Wait { .. } | Deed::Expect { .. } | Deed::Together | Deed::End => return Ok(vec![]),
         };
-        let sendings = if how.lost { vec![] } else { self.sendings(*line, &notice, now, how) };
+        if let Some(field) = &how.without {
+            notice.remove(field).ok_or_else(|| fault(format!("the notice has no {field}")))?;
+        }
+        let sendings = if how.lost { vec![] } else { self.sendings(*line, &notice, made, how) };
         if let Some(name) = name {
-            self.made.insert(name, Made { notice, at: now });
+            self.made.insert(name, Made { notice, at: made });
         }
         Ok(sendings)
     }
@@ -213,11 +227,15 @@ impl<S: Stage> Player<S> {
             Key::Right => self.cloud().key(),
             Key::Wrong => Secret::new(WRONG_KEY),
         };
-        let made = how.late.map_or(made, |late| self.stage.now().minus(LIFE_SECONDS.saturating_add(late)));
+        let made = match how.late {
+            Some(late) => self.stage.now().minus(LIFE_SECONDS.saturating_add(late)),
+            None if how.anew => self.stage.now(),
+            None => made,
+        };
         copies(line, Sent::Notice, notice.body(made, &key), how)
     }
 
-    /// A call of an app, as often as it is to be made.
+    /// A call of an app or of an operator, as often as it is to be made.
     fn calls(&mut self, line: usize, deed: &Deed, how: &How) -> Vec<Sending> {
         let mut sent = Sent::Call;
         let (caller, fields) = match deed {
@@ -234,11 +252,13 @@ impl<S: Stage> Player<S> {
                 };
                 (user, json!({ "Action": "ChangeStatus", "userid": user, "status": status }))
             }
-            Deed::Enter { viewer, user } => (viewer, self.visit("EnterGroup", viewer, user)),
-            Deed::Quit { viewer, user } => (viewer, self.visit("QuitGroup", viewer, user)),
+            Deed::Enter { viewer, user, group } => (viewer, self.visit("EnterGroup", viewer, user, group.as_ref())),
+            Deed::Quit { viewer, user, group } => (viewer, self.visit("QuitGroup", viewer, user, group.as_ref())),
             Deed::Like { viewer, user } => {
                 (viewer, json!({ "Action": "ChangeCount", "userid": user, "type": 1, "optype": 0, "flag": 0 }))
             }
+            Deed::Ban { user } => return copies(line, Sent::Order, order(user, 1), how),
+            Deed::Unban { user } => return copies(line, Sent::Order, order(user, 0), how),
             Deed::Push { .. }
             | Deed::Stop { .. }
             | Deed::Record { .. }
@@ -254,8 +274,8 @@ impl<S: Stage> Player<S> {
         copies(line, sent, self.call_body(caller, fields), how)
     }
 
-    fn visit(&self, action: &str, viewer: &str, user: &str) -> Value {
-        let group = self.groups.get(user).cloned().unwrap_or_else(|| format!("@{user}"));
+    fn visit(&self, action: &str, viewer: &str, user: &str, group: Option<&String>) -> Value {
+        let group = group.or_else(|| self.groups.get(user)).cloned().unwrap_or_else(|| format!("@{user}"));
         json!({ "Action": action, "userid": viewer, "liveuserid": user, "groupid": group, "flag": 0 })
     }
 
@@ -273,12 +293,15 @@ impl<S: Stage> Player<S> {
     }
 
     async fn send(&self, sending: &Sending) -> Result<Answer, String> {
-        let (path, retries) = match sending.what {
-            Sent::Notice if sending.refused.is_none() => (PATH, self.retries),
-            Sent::Notice => (PATH, Retries::NONE),
-            Sent::Call | Sent::Open(_) => (INTERFACE, Retries::NONE),
-        };
-        deliver(&self.stage, path, sending.body.clone(), retries).await
+        let body = sending.body.clone();
+        match sending.what {
+            Sent::Notice => {
+                let retries = if sending.refused.is_none() { self.retries } else { Retries::NONE };
+                deliver(&self.stage, &notices::path(&self.config.live), body, retries).await
+            }
+            Sent::Call | Sent::Open(_) => self.stage.post(INTERFACE, None, body).await,
+            Sent::Order => self.stage.post(INTERFACE, self.config.operator_key.as_ref(), body).await,
+        }
     }
 
     /// Looks at what came of something that was sent.
@@ -292,7 +315,7 @@ impl<S: Stage> Player<S> {
         let answer = answer.map_err(|what| Failure { line, what })?;
         let reason = match &sending.what {
             Sent::Notice => why_not_taken(&answer),
-            Sent::Call | Sent::Open(_) => {
+            Sent::Call | Sent::Open(_) | Sent::Order => {
                 let reply = Reply::read(&answer).map_err(|what| Failure { line, what })?;
                 if let (Sent::Open(user), Some(url)) = (&sending.what, reply.data["pushurl"].as_str()) {
                     self.urls.insert(user.clone(), url.to_owned());
@@ -305,7 +328,7 @@ impl<S: Stage> Player<S> {
     }
 
     async fn call(&self, caller: &str, fields: Value) -> Result<Reply, String> {
-        Reply::read(&self.stage.post(INTERFACE, self.call_body(caller, fields)).await?)
+        Reply::read(&self.stage.post(INTERFACE, None, self.call_body(caller, fields)).await?)
     }
 
     async fn expect(&self, user: &str, what: What) -> Result<(), String> {
@@ -371,6 +394,11 @@ fn same(what: &str, expected: u64, number: u64) -> Result<(), String> {
 fn copies(line: usize, what: Sent, body: Vec<u8>, how: &How) -> Vec<Sending> {
     let copy = || Sending { line, what: what.clone(), body: body.clone(), refused: how.refused.clone() };
     (0..=u8::from(how.again)).map(|_| copy()).collect()
+}
+
+/// The body of an operator's call that bans a user, or lifts the ban.
+fn order(user: &str, flag: u8) -> Vec<u8> {
+    json!({ "Action": "ForbidLive", "userid": user, "forbidflag": flag }).to_string().into_bytes()
 }
 
 /// Why a notice was not taken; `None` if it was.

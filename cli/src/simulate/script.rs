@@ -6,17 +6,20 @@
 //!
 //! ```text
 //! open USER TITLE [group=GROUP]              the app opens the user's room and keeps the push URL
-//! push USER as PUSH [url=URL]                a push to that URL starts: notice PUSH
+//! push USER as PUSH [url=URL|stream=STREAM]  a push to that URL starts: notice PUSH
 //! stop PUSH                                  it ends: notice PUSH.stop
-//! record PUSH FORMAT as FILE [from=S] [to=S] a file was recorded: notice FILE
+//! record PUSH FORMAT as FILE [from=S] [to=S] [url=URL]
+//!                                            a file was recorded: notice FILE
 //! shot PUSH                                  a picture was taken
 //! verdict PUSH WORD                          a picture was judged: Block, Review or Pass
 //! event PUSH NUMBER                          any other event
 //! send NOTICE                                a notice that was lost, or comes once more
 //! say USER online|offline                    the app says so
-//! enter VIEWER USER                          a viewer comes to the live of USER
-//! quit VIEWER USER                           the viewer leaves
+//! enter VIEWER USER [group=GROUP]            a viewer comes to the live of USER
+//! quit VIEWER USER [group=GROUP]             the viewer leaves
 //! like VIEWER USER                           the viewer likes it
+//! ban USER                                   an operator bans the user
+//! unban USER                                 and lifts the ban
 //! wait SECONDS
 //! expect live|offline USER                   in the room's row and in the list
 //! expect replays|viewers|likes USER NUMBER
@@ -24,16 +27,20 @@
 //! end                                        .. up to here
 //! ```
 //!
-//! The times of a file are seconds from now, negative for the past; without them it is as long as its push. Behind an
-//! act stands how it is done:
+//! A push with a stream of its own goes to a URL that was not asked for, as those of a room service, and is not judged. A
+//! group is that of the room unless it is said. The times of a file are seconds from now, negative for the past; without
+//! them it is as long as its push. Behind an act stands how it is done:
 //!
 //! ```text
-//! again           sent twice                                               every act up to `like`
+//! again           sent twice                                               every act up to `unban`
 //! refused[=TEXT]  must be refused, for a reason in which the text stands   the same
 //! key=wrong       signed with a wrong key                                  notices
 //! late=SECONDS    expired so long ago                                      notices
 //! lost            kept, not sent                                           push, stop, record
-//! skew=SECONDS    the cloud's clock is off by so much                      notices but `send`
+//! anew            signed now, not when it was made                         send
+//! at=SECONDS      it happened then, seconds from now                       notices but `send`
+//! skew=SECONDS    the cloud's clock is off by so much                      the same
+//! without=FIELD   the notice lacks this member                             the same
 //! ```
 //!
 //! ```
@@ -59,21 +66,34 @@ pub struct Act {
 #[expect(missing_docs, reason = "the head of the module says what each word means")]
 pub enum Deed {
     Open { user: String, title: String, group: Option<String> },
-    Push { user: String, push: String, url: Option<String> },
+    Push { user: String, push: String, to: To },
     Stop { push: String },
-    Record { push: String, format: String, file: String, from: Option<i64>, to: Option<i64> },
+    Record { push: String, format: String, file: String, from: Option<i64>, to: Option<i64>, url: Option<String> },
     Shot { push: String },
     Verdict { push: String, word: String },
     Event { push: String, number: u32 },
     Send { notice: String },
     Say { user: String, word: Word },
-    Enter { viewer: String, user: String },
-    Quit { viewer: String, user: String },
+    Enter { viewer: String, user: String, group: Option<String> },
+    Quit { viewer: String, user: String, group: Option<String> },
     Like { viewer: String, user: String },
+    Ban { user: String },
+    Unban { user: String },
     Wait { seconds: u64 },
     Expect { user: String, what: What },
     Together,
     End,
+}
+
+/// Where a push goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To the URL that the server gave.
+    Given,
+    /// To this one.
+    Url(String),
+    /// To this stream, whatever its URL is.
+    Stream(String),
 }
 
 /// What an app says of its room.
@@ -104,8 +124,14 @@ pub struct How {
     pub lost: bool,
     /// It expired so many seconds ago.
     pub late: Option<u64>,
+    /// It is signed now, not when it was made.
+    pub anew: bool,
+    /// It happened then, in seconds from now.
+    pub at: i64,
     /// The cloud's clock is off by so many seconds.
     pub skew: i64,
+    /// The notice lacks this member.
+    pub without: Option<String>,
     /// It is signed with this key.
     pub key: Key,
     /// It must be refused, for a reason in which this text stands.
@@ -179,6 +205,8 @@ pub fn parse(text: &str) -> Result<Vec<Step>, Fault> {
                 | Deed::Enter { .. }
                 | Deed::Quit { .. }
                 | Deed::Like { .. }
+                | Deed::Ban { .. }
+                | Deed::Unban { .. }
                 | Deed::Wait { .. }
                 | Deed::Expect { .. },
                 _,
@@ -217,7 +245,7 @@ enum Sends {
     Notice,
     /// A notice that was made before.
     OldNotice,
-    /// A call of an app.
+    /// A call of an app, or of an operator.
     Call,
     Nothing,
 }
@@ -226,9 +254,9 @@ impl Sends {
     /// The words for how it can be done.
     fn ways(self) -> &'static [&'static str] {
         match self {
-            Self::NamedNotice => &["again", "refused", "key", "late", "skew", "lost"],
-            Self::Notice => &["again", "refused", "key", "late", "skew"],
-            Self::OldNotice => &["again", "refused", "key", "late"],
+            Self::NamedNotice => &["again", "refused", "key", "late", "at", "skew", "without", "lost"],
+            Self::Notice => &["again", "refused", "key", "late", "at", "skew", "without"],
+            Self::OldNotice => &["again", "refused", "key", "late", "anew"],
             Self::Call => &["again", "refused"],
             Self::Nothing => &[],
         }
@@ -250,6 +278,8 @@ impl Deed {
             Self::Enter { .. } => "enter",
             Self::Quit { .. } => "quit",
             Self::Like { .. } => "like",
+            Self::Ban { .. } => "ban",
+            Self::Unban { .. } => "unban",
             Self::Wait { .. } => "wait",
             Self::Expect { .. } => "expect",
             Self::Together => "together",
@@ -262,9 +292,13 @@ impl Deed {
             Self::Push { .. } | Self::Stop { .. } | Self::Record { .. } => Sends::NamedNotice,
             Self::Shot { .. } | Self::Verdict { .. } | Self::Event { .. } => Sends::Notice,
             Self::Send { .. } => Sends::OldNotice,
-            Self::Open { .. } | Self::Say { .. } | Self::Enter { .. } | Self::Quit { .. } | Self::Like { .. } => {
-                Sends::Call
-            }
+            Self::Open { .. }
+            | Self::Say { .. }
+            | Self::Enter { .. }
+            | Self::Quit { .. }
+            | Self::Like { .. }
+            | Self::Ban { .. }
+            | Self::Unban { .. } => Sends::Call,
             Self::Wait { .. } | Self::Expect { .. } | Self::Together | Self::End => Sends::Nothing,
         }
     }
@@ -281,15 +315,19 @@ impl Act {
             match (name.as_str(), value) {
                 ("again", None) => how.again = true,
                 ("lost", None) => how.lost = true,
+                ("anew", None) => how.anew = true,
                 ("refused", text) => how.refused = Some(text.unwrap_or_default()),
                 ("late", Some(text)) => how.late = Some(number(&text)?),
+                ("at", Some(text)) => how.at = number(&text)?,
                 ("skew", Some(text)) => how.skew = number(&text)?,
+                ("without", Some(text)) => how.without = Some(text),
                 ("key", Some(text)) if text == "wrong" => how.key = Key::Wrong,
                 (_, None) => return Err(format!("{name} wants a value: {name}=..")),
                 (_, Some(text)) => return Err(format!("{name} cannot be {text}")),
             }
         }
-        if how.lost && how != (How { lost: true, skew: how.skew, ..How::default() }) {
+        let made = How { lost: true, at: how.at, skew: how.skew, without: how.without.clone(), ..How::default() };
+        if how.lost && how != made {
             return Err("what is lost is not sent: how it is done stands behind send".to_owned());
         }
         Ok(Self { deed, how })
@@ -299,6 +337,7 @@ impl Act {
 fn deed(words: &mut Words) -> Result<Deed, String> {
     let push = |words: &mut Words| words.next("the name of a push");
     let user = |words: &mut Words| words.next("a user");
+    let viewer = |words: &mut Words| words.next("a viewer");
     Ok(match words.next("an act")?.as_str() {
         "open" => {
             let (user, title) = (user(words)?, words.next("a title")?);
@@ -307,7 +346,10 @@ fn deed(words: &mut Words) -> Result<Deed, String> {
         "push" => {
             let user = user(words)?;
             words.keyword("as")?;
-            Deed::Push { user, push: push(words)?, url: words.option("url") }
+            let push = push(words)?;
+            let stream = |words: &mut Words| words.option("stream").map(To::Stream);
+            let to = words.option("url").map(To::Url).or_else(|| stream(words)).unwrap_or(To::Given);
+            Deed::Push { user, push, to }
         }
         "stop" => Deed::Stop { push: push(words)? },
         "record" => {
@@ -316,7 +358,7 @@ fn deed(words: &mut Words) -> Result<Deed, String> {
             let file = words.next("the name of a file")?;
             let mut second = |name| words.option(name).map(|text| number(&text)).transpose();
             let (from, to) = (second("from")?, second("to")?);
-            Deed::Record { push, format, file, from, to }
+            Deed::Record { push, format, file, from, to, url: words.option("url") }
         }
         "shot" => Deed::Shot { push: push(words)? },
         "verdict" => Deed::Verdict { push: push(words)?, word: words.next("Block, Review or Pass")? },
@@ -331,9 +373,11 @@ fn deed(words: &mut Words) -> Result<Deed, String> {
             };
             Deed::Say { user, word }
         }
-        "enter" => Deed::Enter { viewer: words.next("a viewer")?, user: user(words)? },
-        "quit" => Deed::Quit { viewer: words.next("a viewer")?, user: user(words)? },
-        "like" => Deed::Like { viewer: words.next("a viewer")?, user: user(words)? },
+        "enter" => Deed::Enter { viewer: viewer(words)?, user: user(words)?, group: words.option("group") },
+        "quit" => Deed::Quit { viewer: viewer(words)?, user: user(words)?, group: words.option("group") },
+        "like" => Deed::Like { viewer: viewer(words)?, user: user(words)? },
+        "ban" => Deed::Ban { user: user(words)? },
+        "unban" => Deed::Unban { user: user(words)? },
         "wait" => Deed::Wait { seconds: number(&words.next("a number of seconds")?)? },
         "expect" => {
             let what = words.next("what is expected")?;
@@ -457,24 +501,32 @@ impl fmt::Display for Deed {
                 write!(f, " {} {}", w(user), w(title))?;
                 group.iter().try_for_each(|group| write!(f, " group={}", w(group)))
             }
-            Self::Push { user, push, url } => {
+            Self::Push { user, push, to } => {
                 write!(f, " {} as {}", w(user), w(push))?;
-                url.iter().try_for_each(|url| write!(f, " url={}", w(url)))
+                match to {
+                    To::Given => Ok(()),
+                    To::Url(url) => write!(f, " url={}", w(url)),
+                    To::Stream(stream) => write!(f, " stream={}", w(stream)),
+                }
             }
             Self::Stop { push } | Self::Shot { push } => write!(f, " {}", w(push)),
-            Self::Record { push, format, file, from, to } => {
+            Self::Record { push, format, file, from, to, url } => {
                 write!(f, " {} {} as {}", w(push), w(format), w(file))?;
                 from.iter().try_for_each(|from| write!(f, " from={from}"))?;
-                to.iter().try_for_each(|to| write!(f, " to={to}"))
+                to.iter().try_for_each(|to| write!(f, " to={to}"))?;
+                url.iter().try_for_each(|url| write!(f, " url={}", w(url)))
             }
             Self::Verdict { push, word } => write!(f, " {} {}", w(push), w(word)),
             Self::Event { push, number } => write!(f, " {} {number}", w(push)),
             Self::Send { notice } => write!(f, " {}", w(notice)),
             Self::Say { user, word: Word::Online } => write!(f, " {} online", w(user)),
             Self::Say { user, word: Word::Offline } => write!(f, " {} offline", w(user)),
-            Self::Enter { viewer, user } | Self::Quit { viewer, user } | Self::Like { viewer, user } => {
-                write!(f, " {} {}", w(viewer), w(user))
+            Self::Enter { viewer, user, group } | Self::Quit { viewer, user, group } => {
+                write!(f, " {} {}", w(viewer), w(user))?;
+                group.iter().try_for_each(|group| write!(f, " group={}", w(group)))
             }
+            Self::Like { viewer, user } => write!(f, " {} {}", w(viewer), w(user)),
+            Self::Ban { user } | Self::Unban { user } => write!(f, " {}", w(user)),
             Self::Wait { seconds } => write!(f, " {seconds}"),
             Self::Expect { user, what } => match what {
                 What::Live => write!(f, " live {}", w(user)),
@@ -490,18 +542,20 @@ impl fmt::Display for Deed {
 
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let How { again, lost, late, skew, key, refused } = &self.how;
+        let How { again, lost, late, anew, at, skew, without, key, refused } = &self.how;
         self.deed.fmt(f)?;
-        if *again {
-            f.write_str(" again")?;
-        }
-        if *lost {
-            f.write_str(" lost")?;
+        for (word, is_so) in [("again", again), ("lost", lost), ("anew", anew)] {
+            if *is_so {
+                write!(f, " {word}")?;
+            }
         }
         late.iter().try_for_each(|late| write!(f, " late={late}"))?;
-        if *skew != 0 {
-            write!(f, " skew={skew}")?;
+        for (name, seconds) in [("at", at), ("skew", skew)] {
+            if *seconds != 0 {
+                write!(f, " {name}={seconds}")?;
+            }
         }
+        without.iter().try_for_each(|field| write!(f, " without={}", Written(field)))?;
         match key {
             Key::Right => {}
             Key::Wrong => f.write_str(" key=wrong")?,

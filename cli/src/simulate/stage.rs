@@ -10,12 +10,19 @@ use std::{
 
 use lambda_http::http::Request;
 use shared::{
-    answer::answer_anywhere, app::App, cloud, config::Config, error::Chain, lambda::getrandom_u32, oidc::Provider,
-    table::Table, types::UnixSeconds,
+    answer::answer_anywhere,
+    app::App,
+    cloud,
+    config::Config,
+    error::Chain,
+    lambda::getrandom_u32,
+    oidc::Provider,
+    table::Table,
+    types::{Secret, UnixSeconds},
 };
 
 use super::notices::Retries;
-use crate::engine::Engine;
+use crate::{engine::Engine, operate};
 
 /// What the server answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +41,14 @@ pub trait Stage: Sync {
     /// Lets seconds pass.
     fn wait(&self, seconds: u64) -> impl Future<Output = ()> + Send;
 
-    /// Posts a body to an address of the server; the answer, or why there is none.
-    fn post(&self, path: &str, body: Vec<u8>) -> impl Future<Output = Result<Answer, String>> + Send;
+    /// Posts a body to an address of the server, as an operator with this key if there is one; the answer, or why there
+    /// is none.
+    fn post(
+        &self,
+        path: &str,
+        key: Option<&Secret>,
+        body: Vec<u8>,
+    ) -> impl Future<Output = Result<Answer, String>> + Send;
 }
 
 impl<S: Stage> Stage for &S {
@@ -47,8 +60,13 @@ impl<S: Stage> Stage for &S {
         (**self).wait(seconds)
     }
 
-    fn post(&self, path: &str, body: Vec<u8>) -> impl Future<Output = Result<Answer, String>> + Send {
-        (**self).post(path, body)
+    fn post(
+        &self,
+        path: &str,
+        key: Option<&Secret>,
+        body: Vec<u8>,
+    ) -> impl Future<Output = Result<Answer, String>> + Send {
+        (**self).post(path, key, body)
     }
 }
 
@@ -56,13 +74,22 @@ impl<S: Stage> Stage for &S {
 pub async fn deliver(stage: &impl Stage, path: &str, body: Vec<u8>, retries: Retries) -> Result<Answer, String> {
     let mut left = retries.times;
     loop {
-        let answer = stage.post(path, body.clone()).await;
+        let answer = stage.post(path, None, body.clone()).await;
         if left == 0 || answer.as_ref().is_ok_and(|answer| answer.status == 200) {
             return answer;
         }
         left -= 1;
         stage.wait(retries.seconds).await;
     }
+}
+
+/// Posts a body to a server in this process.
+pub async fn post(app: &App, path: &str, key: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
+    let request = Request::post(path);
+    let request = key.into_iter().fold(request, |request, key| request.header(operate::HEADER, key.expose()));
+    let request = request.body(body).map_err(|error| error.to_string())?;
+    let response = answer_anywhere(app, request).await;
+    Ok(Answer { status: response.status().as_u16(), body: response.into_body() })
 }
 
 /// A server of one's own in this process, with its table in memory and a clock that only waiting moves.
@@ -99,9 +126,7 @@ impl Stage for Memory {
         self.now.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, String> {
-        let request = Request::post(path).body(body).map_err(|error| error.to_string())?;
-        let response = answer_anywhere(&self.app, request).await;
-        Ok(Answer { status: response.status().as_u16(), body: response.into_body() })
+    async fn post(&self, path: &str, key: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
+        post(&self.app, path, key, body).await
     }
 }

@@ -1,8 +1,8 @@
-//! What a history is made of, and how it is written down for people.
+//! What a history is made of.
 
-use std::fmt::{self, Display, Formatter, Write as _};
+use cli::simulate::cloud::file_url;
 
-use crate::harness::START;
+use crate::harness::setting;
 
 /// What the cloud tells about a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,8 @@ pub(super) struct File {
 impl File {
     /// Where it plays.
     pub(super) fn url(&self) -> String {
-        if self.has_url { format!("http://vod/{}.{}", self.id, self.format) } else { String::new() }
+        let appid = setting("LIVE_APPID").unwrap_or_default();
+        if self.has_url { file_url(appid, &self.id, self.format) } else { String::new() }
     }
 }
 
@@ -68,6 +69,12 @@ pub(super) struct History {
 }
 
 impl History {
+    /// The steps, and the last look.
+    pub(super) fn with_its_end(&self) -> impl Iterator<Item = Step> {
+        let end = Step { at: self.end, acts: Vec::new(), look: true };
+        self.steps.iter().cloned().chain([end])
+    }
+
     /// How many things are done.
     pub(super) fn acts(&self) -> usize {
         self.steps.iter().map(|step| step.acts.len()).sum()
@@ -89,67 +96,5 @@ impl History {
         }
         steps.retain(|step| !step.acts.is_empty() || step.look);
         Self { steps, ..*self }
-    }
-}
-
-/// The history as a script: what happens stands where it is told, its own time is in the remark behind it.
-impl Display for History {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mut now = START;
-        for Step { at, acts, look } in &self.steps {
-            if *at > now {
-                writeln!(f, "wait {}", at - now)?;
-                now = *at;
-            }
-            if acts.len() > 1 {
-                writeln!(f, "together")?;
-            }
-            for act in acts {
-                writeln!(f, "{}", line(act, now))?;
-            }
-            if acts.len() > 1 {
-                writeln!(f, "end")?;
-            }
-            if *look {
-                writeln!(f, "check")?;
-            }
-        }
-        if self.end > now {
-            writeln!(f, "wait {}", self.end - now)?;
-        }
-        write!(f, "check")
-    }
-}
-
-/// The line of an act.
-fn line(act: &Act, now: u64) -> String {
-    match act {
-        Act::Open { user, title, group } => format!("open {user} \"{title}\" group={group}"),
-        Act::Say { user, online } => format!("say {user} {}", if *online { "online" } else { "offline" }),
-        Act::Forbid { user, banned: true } => format!("ban {user}"),
-        Act::Forbid { user, banned: false } => format!("unban {user}"),
-        Act::Enter { viewer, host, group } => format!("enter {viewer} {host} group={group}"),
-        Act::Quit { viewer, host, group } => format!("quit {viewer} {host} group={group}"),
-        Act::Like { host } => format!("like somebody {host}"),
-        Act::Tell { user, stream, notice, expired } => {
-            let before = |at: u64| format!("-{}", now.saturating_sub(at));
-            let mut line = match notice {
-                Notice::Start { push, at } => format!("push {user} as {push} at {}", before(*at)),
-                Notice::End { push, at, seconds: None } => format!("stop {push} at {}", before(*at)),
-                Notice::End { push, at, seconds: Some(seconds) } => {
-                    format!("stop {push} at {} after {seconds}", before(*at))
-                }
-                Notice::File(File { id, format, from, to, .. }) => {
-                    format!("record {user} {format} as {id} from {} to {}", before(*from), before(*to))
-                }
-            };
-            if !stream.starts_with("8888_") {
-                write!(line, " stream={stream}").unwrap();
-            }
-            if *expired {
-                line.push_str(" late");
-            }
-            line
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
 };
 
 use super::history::{Act, File, Notice};
@@ -472,6 +473,14 @@ impl User {
             likes: live.map_or(Some(0), |live| live.end.and(live.totals).map(|totals| totals.likes)),
         }
     }
+}
+
+/// How many of these stand in the lists: at least, and at most.
+pub(super) fn how_many_listed(replays: &[Replay]) -> RangeInclusive<u64> {
+    let names = |replay: &Replay| replay.by_name.values().filter(|said| said.is_listed()).count();
+    let all = replays.iter().filter(|replay| names(replay) == replay.by_name.len()).count();
+    let some = replays.iter().filter(|replay| names(replay) > 0).count();
+    all as u64..=some as u64
 }
 
 /// The addresses of the best of some files of a replay that lasts so long: phones play mp4 everywhere, so one that is
