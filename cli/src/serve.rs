@@ -23,12 +23,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use lambda_http::tracing;
-use shared::{
-    answer::{Door, answer, answer_nowhere},
-    app::App,
-    types::Origin,
-    wire::MAX_BODY_BYTES,
-};
+use shared::{answer::answer_anywhere, app::App, types::Origin, wire::MAX_BODY_BYTES};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, SemaphorePermit},
@@ -194,11 +189,7 @@ async fn respond(app: &App, caller: IpAddr, request: Request<Incoming>) -> Respo
     };
     let mut request = Request::from_parts(head, body);
     request.extensions_mut().insert(Origin(caller));
-    let response = match Door::at(request.uri().path()) {
-        Some(door) => answer(app, door, request).await,
-        None => answer_nowhere(&request),
-    };
-    let mut response = response.map(|body| Full::new(Bytes::from(body)));
+    let mut response = answer_anywhere(app, request).await.map(|body| Full::new(Bytes::from(body)));
     if !whole {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -115,8 +115,16 @@ pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Respons
     respond(reply)
 }
 
+/// Answers a call to whatever address, where all doors are in one process.
+pub async fn answer_anywhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
+    match Door::at(request.uri().path()) {
+        Some(door) => answer(app, door, request).await,
+        None => answer_nowhere(&request),
+    }
+}
+
 /// Answers a call to an address where there is nothing.
-pub fn answer_nowhere(request: &Request<Vec<u8>>) -> Response<String> {
+fn answer_nowhere(request: &Request<Vec<u8>>) -> Response<String> {
     let reply = Dialect::Rest.refuse(&Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned()));
     // Apps post, and take any status but 200 for a dead network; whoever else looks around finds nothing.
     let status = if request.method() == Method::POST { 200 } else { 404 };

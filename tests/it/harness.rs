@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use cli::{engine, engine::Engine};
 use lambda_http::http::{Request, Response};
 use shared::{
-    answer::{Door, answer, answer_nowhere},
+    answer::answer_anywhere,
     app::App,
     cloud::Cloud,
     config::Config,
@@ -129,10 +129,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// Sends a request to the door at its address, as the local server does.
 pub(crate) async fn send(program: &Program, request: Request<Vec<u8>>) -> Response<String> {
-    match Door::at(request.uri().path()) {
-        Some(door) => answer(&program.app, door, request).await,
-        None => answer_nowhere(&request),
-    }
+    answer_anywhere(&program.app, request).await
 }
 
 /// Posts a body to an address.

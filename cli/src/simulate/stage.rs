@@ -10,15 +10,8 @@ use std::{
 
 use lambda_http::http::Request;
 use shared::{
-    answer::{Door, answer, answer_nowhere},
-    app::App,
-    cloud,
-    config::Config,
-    error::Chain,
-    lambda::getrandom_u32,
-    oidc::Provider,
-    table::Table,
-    types::UnixSeconds,
+    answer::answer_anywhere, app::App, cloud, config::Config, error::Chain, lambda::getrandom_u32, oidc::Provider,
+    table::Table, types::UnixSeconds,
 };
 
 use super::notices::Retries;
@@ -108,10 +101,7 @@ impl Stage for Memory {
 
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, String> {
         let request = Request::post(path).body(body).map_err(|error| error.to_string())?;
-        let response = match Door::at(path) {
-            Some(door) => answer(&self.app, door, request).await,
-            None => answer_nowhere(&request),
-        };
+        let response = answer_anywhere(&self.app, request).await;
         Ok(Answer { status: response.status().as_u16(), body: response.into_body() })
     }
 }
