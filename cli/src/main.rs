@@ -16,7 +16,6 @@ use cli::{
     engine::{self, Engine},
     folder::{self, Folder},
     operate::{self, Form, Question},
-    serve::serve,
     settings,
     simulate::{
         cloud::Cloud as FakeCloud,
@@ -32,6 +31,7 @@ use lambda_http::tracing::{
     self,
     subscriber::filter::{EnvFilter, LevelFilter},
 };
+use server::{Front, serve};
 use shared::{
     answer::{CALLBACKS, INTERFACE},
     app::App,
@@ -297,7 +297,8 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
         }
     };
-    serve(app, listener, options.proxy.map(|proxy| proxy.to_canonical()), stop).await;
+    let front = options.proxy.map_or(Front::Nothing, |proxy| Front::Proxy(proxy.to_canonical()));
+    serve(app, listener, front, stop).await;
     folder.map_or(Ok(()), Folder::leave)?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use cli::{engine::Engine, serve};
+use cli::engine::Engine;
 use serde_json::{Value, json};
 use shared::{
     answer::{CALLBACKS, INTERFACE},
@@ -255,7 +255,7 @@ impl Worlds {
         app.random = Box::new(lambda::getrandom_u32);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve::serve(Arc::new(app), listener, None, std::future::pending()));
+        tokio::spawn(server::serve(Arc::new(app), listener, server::Front::Nothing, std::future::pending()));
         Self { settings: environment(&table), server }
     }
 }
