@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_dynamodb::{Client, config::Credentials};
 use clap::{Args, Parser, Subcommand};
 use cli::{
     engine::{self, Engine},
@@ -363,7 +364,7 @@ async fn table(
 ) -> Result<Table, Box<dyn Error>> {
     let client = match engine {
         Some(engine) => engine.client(),
-        None => engine::client_of(endpoint.unwrap_or_default()),
+        None => client(endpoint.unwrap_or_default()),
     };
     let table = Table::new(client, config.table.clone());
     table.create_if_missing().await.map_err(|error| match endpoint {
@@ -375,6 +376,21 @@ async fn table(
         table.recount_lists(config.rules.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
     }
     Ok(table)
+}
+
+/// A client of another server, which is shown the credentials of the environment if there are any.
+fn client(endpoint: &str) -> Client {
+    match (environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY")) {
+        (Some(id), Some(secret)) => {
+            let credentials = Credentials::new(id, secret, environment("AWS_SESSION_TOKEN"), None, "environment");
+            engine::client_as(
+                endpoint,
+                environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+                credentials,
+            )
+        }
+        _ => engine::client_of(endpoint),
+    }
 }
 
 /// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it, or else `level`.
