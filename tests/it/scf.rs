@@ -80,10 +80,11 @@ impl Function {
     async fn ask_as(&mut self, body: Body, sent: &Sent) -> Received {
         match self {
             Self::Web(web) => ask(&web.address, sent, &headers(sent)).await,
-            Self::Event(function) => match function.invoke(event(body, sent).to_string()).await {
-                Said::Response(response) => received_in(&serde_json::from_str(&response).unwrap()),
-                other => panic!("{other:?}"),
-            },
+            Self::Event(function) => {
+                let said = function.invoke(event(body, sent).to_string()).await;
+                let Said::Response(response) = said else { panic!("{said:?}") };
+                received_in(&serde_json::from_str(&response).unwrap())
+            }
         }
     }
 }
