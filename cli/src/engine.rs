@@ -177,7 +177,15 @@ pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
 
 /// A client of a table on another DynamoDB-compatible server of one's own, which takes any credentials.
 pub fn client_of(endpoint: impl Into<String>) -> aws_sdk_dynamodb::Client {
-    let anybody = Credentials::new("local", "local", None, None, "a server of one's own");
-    let config = lambda::sdk_config(lambda::tls_client()).region(Region::new("local")).endpoint_url(endpoint);
-    aws_sdk_dynamodb::Client::from_conf(config.credentials_provider(anybody).build())
+    client_as(endpoint, "local", Credentials::new("local", "local", None, None, "a server of one's own"))
+}
+
+/// A client of a table on a server that knows its callers.
+pub fn client_as(
+    endpoint: impl Into<String>,
+    region: impl Into<String>,
+    credentials: Credentials,
+) -> aws_sdk_dynamodb::Client {
+    let config = lambda::sdk_config(lambda::tls_client()).region(Region::new(region.into())).endpoint_url(endpoint);
+    aws_sdk_dynamodb::Client::from_conf(config.credentials_provider(credentials).build())
 }

@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_dynamodb::{Client, config::Credentials};
 use clap::{Args, Parser, Subcommand};
 use cli::{
     engine::{self, Engine},
     folder::{self, Folder},
     operate::{self, Form, Question},
-    serve::serve,
     settings,
     simulate::{
         cloud::Cloud as FakeCloud,
@@ -32,6 +32,7 @@ use lambda_http::tracing::{
     self,
     subscriber::filter::{EnvFilter, LevelFilter},
 };
+use server::{Front, serve};
 use shared::{
     answer::{CALLBACKS, INTERFACE},
     app::App,
@@ -297,7 +298,8 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
         }
     };
-    serve(app, listener, options.proxy.map(|proxy| proxy.to_canonical()), stop).await;
+    let front = options.proxy.map_or(Front::Nothing, |proxy| Front::Proxy(proxy.to_canonical()));
+    serve(app, listener, front, stop).await;
     folder.map_or(Ok(()), Folder::leave)?;
     Ok(())
 }
@@ -362,7 +364,7 @@ async fn table(
 ) -> Result<Table, Box<dyn Error>> {
     let client = match engine {
         Some(engine) => engine.client(),
-        None => engine::client_of(endpoint.unwrap_or_default()),
+        None => client(endpoint.unwrap_or_default()),
     };
     let table = Table::new(client, config.table.clone());
     table.create_if_missing().await.map_err(|error| match endpoint {
@@ -374,6 +376,21 @@ async fn table(
         table.recount_lists(config.rules.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
     }
     Ok(table)
+}
+
+/// A client of another server, which is shown the credentials of the environment if there are any.
+fn client(endpoint: &str) -> Client {
+    match (environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY")) {
+        (Some(id), Some(secret)) => {
+            let credentials = Credentials::new(id, secret, environment("AWS_SESSION_TOKEN"), None, "environment");
+            engine::client_as(
+                endpoint,
+                environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+                credentials,
+            )
+        }
+        _ => engine::client_of(endpoint),
+    }
 }
 
 /// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it, or else `level`.

@@ -356,6 +356,23 @@ fn a_server_of_the_table_that_is_not_there_is_said_with_the_cause_and_what_to_do
 }
 
 #[test]
+fn a_server_of_the_table_is_shown_the_credentials_of_the_environment() {
+    let folder = Folder::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut command = command(&["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap(), "--endpoint", &url]);
+    command.env("AWS_ACCESS_KEY_ID", "AKIDtest").env("AWS_SECRET_ACCESS_KEY", "for-tests-only");
+    command.env("AWS_REGION", "ap-guangzhou");
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut head = BufReader::new(listener.accept().unwrap().0).lines().map_while(Result::ok);
+    let shown = head.find_map(|line| line.strip_prefix("authorization: ").map(str::to_owned)).unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let name = shown.split("Credential=").nth(1).unwrap();
+    assert!(name.starts_with("AKIDtest/") && name.contains("/ap-guangzhou/dynamodb/"), "{shown}");
+}
+
+#[test]
 fn data_in_memory_stays_there_whatever_server_the_environment_names() {
     let mut command = command(&["--listen", "127.0.0.1:0", "--memory"]);
     let server = Server::run(command.env("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9"));

@@ -14,7 +14,6 @@ use std::{
 
 use cli::{
     engine::Engine,
-    serve::serve,
     settings::{alone, invented, judge},
     simulate::{
         cloud::{Cloud, State},
@@ -27,6 +26,7 @@ use cli::{
     },
 };
 use serde_json::Value;
+use server::{Front, serve};
 use shared::{
     answer::CALLBACKS,
     app::App,
@@ -393,7 +393,7 @@ async fn world() -> (String, Arc<Mutex<Cloud>>, Config) {
     let (clock, random) = (Box::new(now), Box::new(getrandom_u32));
     let app =
         App { cloud: shared::cloud::Cloud::new(&config), oidc: None, table, clock, random, config: config.clone() };
-    tokio::spawn(serve(Arc::new(app), listener, None, pending()));
+    tokio::spawn(serve(Arc::new(app), listener, Front::Nothing, pending()));
     let remote = Remote::new(&format!("http://{server}/"));
     tokio::spawn(edge::serve(port, Arc::clone(&cloud), remote, Retries::NONE));
     (server, cloud, config)

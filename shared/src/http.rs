@@ -67,24 +67,27 @@ impl Client {
     }
 
     /// The same with a time limit of one's own.
-    pub async fn send_within(&self, limit: Duration, mut request: HttpRequest, uri: String) -> Result<String, Error> {
-        request.set_uri(uri).map_err(|error| Error::Connection(error.into()))?;
-        let exchange = async {
-            let response: HttpResponse = self.0.call(request).await.map_err(|error| Error::Connection(error.into()))?;
-            if response.status().as_u16() != 200 {
-                return Err(Error::Status(response.status().as_u16()));
-            }
-            let mut parts = ByteStream::new(response.into_body());
-            let mut body = Vec::new();
-            while let Some(part) = parts.next().await {
-                body.extend(part.map_err(|error| Error::Connection(error.into()))?);
-                if body.len() > MAX_ANSWER_BYTES {
-                    return Err(Error::Answer);
-                }
-            }
-            String::from_utf8(body).map_err(|_| Error::Answer)
-        };
+    pub async fn send_within(&self, limit: Duration, request: HttpRequest, uri: String) -> Result<String, Error> {
+        let exchange = self.wait(request, uri, MAX_ANSWER_BYTES);
         tokio::time::timeout(limit, exchange).await.map_err(|_| Error::Timeout(limit))?
+    }
+
+    /// The same without a time limit, for an answer of at most so many bytes that comes when there is one.
+    pub async fn wait(&self, mut request: HttpRequest, uri: String, most: usize) -> Result<String, Error> {
+        request.set_uri(uri).map_err(|error| Error::Connection(error.into()))?;
+        let response: HttpResponse = self.0.call(request).await.map_err(|error| Error::Connection(error.into()))?;
+        if response.status().as_u16() != 200 {
+            return Err(Error::Status(response.status().as_u16()));
+        }
+        let mut parts = ByteStream::new(response.into_body());
+        let mut body = Vec::new();
+        while let Some(part) = parts.next().await {
+            body.extend(part.map_err(|error| Error::Connection(error.into()))?);
+            if body.len() > most {
+                return Err(Error::Answer);
+            }
+        }
+        String::from_utf8(body).map_err(|_| Error::Answer)
     }
 }
 

@@ -26,13 +26,7 @@ use crate::{
 
 /// Serves one door until the process is stopped: log, settings and table once, then a call at a time.
 pub async fn serve(door: Door) -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let app = app()?;
-    // A connection made now costs the first caller nothing. If the table is away, the calls will say so.
-    if let Err(error) = app.table.warm_up().await {
-        tracing::warn!(error = %Chain(&error), "the table could not be reached at start");
-    }
-    let app = &app;
+    let app = &start().await?;
     lambda_http::run(service_fn(|request: Request| async move {
         let origin = origin(&request);
         let mut request = request.map(|body| body.to_vec());
@@ -44,19 +38,25 @@ pub async fn serve(door: Door) -> Result<(), Error> {
     .await
 }
 
-/// Sweeps each time the function is called, until the process is stopped. In doubt it stays and looks again.
+/// Sweeps each time the function is called, until the process is stopped.
 pub async fn sweep() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let app = app()?;
-    let app = &app;
-    lambda_runtime::run(service_fn(|_: LambdaEvent<IgnoredAny>| async move {
-        if sweep::round(app).await?.is_in_doubt {
-            tokio::time::sleep(Duration::from_secs(sweep::DOUBT_SECONDS)).await;
-            sweep::round(app).await?;
-        }
-        Ok::<_, Error>(())
-    }))
+    let app = &app()?;
+    lambda_runtime::run(service_fn(
+        |_: LambdaEvent<IgnoredAny>| async move { Ok::<_, Error>(sweep::minute(app).await?) },
+    ))
     .await
+}
+
+/// What a process does once that answers calls: log, settings, and a connection to the table.
+pub async fn start() -> Result<App, Error> {
+    tracing::init_default_subscriber();
+    let app = app()?;
+    // A connection made now costs the first caller nothing. If the table is away, the calls will say so.
+    if let Err(error) = app.table.warm_up().await {
+        tracing::warn!(error = %Chain(&error), "the table could not be reached at start");
+    }
+    Ok(app)
 }
 
 /// Where a call comes from, as the gateway saw it. What the caller says of it in a header is not looked at.
@@ -112,7 +112,8 @@ fn credentials() -> Result<Credentials, Error> {
     Ok(Credentials::new(id, secret, environment("AWS_SESSION_TOKEN"), None, "environment"))
 }
 
-fn environment(name: &str) -> Option<String> {
+/// A variable of the process's environment.
+pub fn environment(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the one place of the library that reads the environment")]
     std::env::var(name).ok()
 }

@@ -3,6 +3,8 @@
 //!
 //! All of that stands in one index with the second at which it is due. Where nothing is due, a round is one query.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, stream};
 use lambda_http::tracing;
 
@@ -49,6 +51,16 @@ struct Found {
     is_in_doubt: bool,
     /// It is a live, and goes on since then.
     live_since: Option<UnixSeconds>,
+}
+
+/// What is done each minute where a clock calls: a round, and in doubt another one.
+pub async fn minute(app: &App) -> Result<(), Error> {
+    // Boxed, because the compiler gives up on what is in it otherwise.
+    if Box::pin(round(app)).await?.is_in_doubt {
+        tokio::time::sleep(Duration::from_secs(DOUBT_SECONDS)).await;
+        Box::pin(round(app)).await?;
+    }
+    Ok(())
 }
 
 /// Looks after everything that is due.

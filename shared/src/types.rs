@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 use time::{
@@ -441,6 +441,25 @@ impl fmt::Display for UnixSeconds {
 pub struct Origin(pub IpAddr);
 
 impl Origin {
+    /// The last address of a list to which each proxy adds from whom it took the call: what stands before that may be
+    /// made up.
+    ///
+    /// ```
+    /// use shared::types::Origin;
+    /// let last = |list| Origin::last_of(list).map(|Origin(address)| address.to_string());
+    /// assert_eq!(last("203.0.113.7").as_deref(), Some("203.0.113.7"));
+    /// assert_eq!(last("6.6.6.6, 203.0.113.7:41000").as_deref(), Some("203.0.113.7"));
+    /// assert_eq!(last("[2001:db8::7]:41000").as_deref(), Some("2001:db8::7"));
+    /// assert_eq!(last("::ffff:203.0.113.7").as_deref(), Some("203.0.113.7"));
+    /// assert_eq!(last("203.0.113.7, nonsense"), None);
+    /// assert_eq!(last(""), None);
+    /// ```
+    pub fn last_of(list: &str) -> Option<Self> {
+        let last = list.rsplit(',').next()?.trim();
+        let address = last.parse().or_else(|_| last.parse().map(|with_port: SocketAddr| with_port.ip()));
+        address.ok().map(|address: IpAddr| Self(address.to_canonical()))
+    }
+
     /// What one customer of a provider has: an address, or of version 6 all the 2^64 of a line. None for this machine
     /// itself, on which a developer works, or a proxy that speaks for everybody.
     pub fn line(self) -> Option<String> {

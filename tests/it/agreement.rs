@@ -91,6 +91,40 @@ fn a_binary_has_one_statement() {
     }
 }
 
+/// The two ways in which Tencent SCF runs all commands: they are in no template of AWS.
+const SCF: [&str; 2] = ["scf_event", "scf_web"];
+
+#[test]
+fn what_scf_runs_has_one_statement_and_is_built_and_deployed() {
+    assert_eq!(names_in("scf/src/bin"), SCF.map(str::to_owned).into());
+    for (name, code) in sources("scf/src/bin") {
+        let main = code.split("async fn main() -> Result<(), scf::Error> {\n").nth(1).unwrap();
+        assert_eq!(main, format!("    {}::serve().await\n}}\n", name.replace('_', "::")));
+        assert!(read("scripts/build-scf").contains(&format!("folder / \"{name}\"")), "{name}");
+        assert!(read("deploy/scf/main.tf").contains(&format!("\"{name}-*.zip\"")), "{name}");
+    }
+    let bootstrap = read("deploy/scf/scf_bootstrap");
+    assert!(bootstrap.starts_with("#!/bin/bash\n") && bootstrap.ends_with("/scf_web\"\n"), "{bootstrap}");
+}
+
+#[test]
+fn the_example_for_scf_has_every_setting_that_must_be_set_and_secrets_in_their_place() {
+    let example = read("deploy/scf/example.tfvars");
+    let block = |name: &str| {
+        let lines = example.split(&format!("{name} = {{\n")).nth(1).unwrap().split("}\n").next().unwrap().to_owned();
+        lines.lines().map(|line| line.trim().split(' ').next().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let is_secret = |name: &str| name.split('_').any(|word| word == "KEY");
+    let wanted = SETTINGS.iter().filter(|setting| setting.default.is_none() || setting.name == "OPERATOR_KEY");
+    let (secrets, settings) = wanted.map(|setting| setting.name.to_owned()).partition(|name| is_secret(name));
+    assert_eq!((block("secrets"), block("settings")), (secrets, settings));
+    let variables = read("deploy/scf/variables.tf");
+    for variable in variables.split("\nvariable ").filter(|block| block.contains("ecret") || block.contains("key")) {
+        let is_sensitive = variable.contains("sensitive   = true");
+        assert!(is_sensitive || variable.starts_with("\"settings\""), "{variable}");
+    }
+}
+
 #[test]
 fn every_command_has_a_file_and_every_file_a_command() {
     let commands = commands::all().into_iter().map(|entry| entry.names.name).chain([LiveCallback::NAMES.name]);
@@ -487,13 +521,15 @@ fn functions_depend_on_the_library_and_the_runtime_only() {
 }
 
 #[test]
-fn nothing_that_is_deployed_depends_on_an_http_server_or_the_embedded_engine() {
-    assert!(dependencies("cli").contains("dynoxide-rs"));
-    for package in ["shared", "functions"] {
-        for name in dependencies(package) {
-            let heavy = ["hyper", "dynoxide", "http-body", "clap", "toml", "cli"];
-            assert!(!heavy.iter().any(|heavy| name.starts_with(heavy)), "{package} depends on {name}");
-        }
+fn no_function_of_lambda_depends_on_an_http_server_and_nothing_deployed_on_the_embedded_engine() {
+    assert!(dependencies("cli").contains("dynoxide-rs") && dependencies("server").contains("hyper"));
+    let (server, local) = (["hyper", "http-body", "server"], ["dynoxide", "clap", "toml", "cli"]);
+    let no_lambda = [&server[..], &local].concat();
+    let packages = [("shared", &no_lambda[..]), ("functions", &no_lambda), ("server", &local), ("scf", &local)];
+    for (package, heavy) in packages {
+        let named = dependencies(package);
+        let named = named.iter().find(|name| heavy.iter().any(|heavy| name.starts_with(heavy)));
+        assert_eq!(named, None, "{package}");
     }
 }
 
@@ -526,7 +562,7 @@ fn every_dependency_has_its_reason_written_down() {
     let reasons: String = decision.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
     // The names of the rows, those of the second in a row cut short: "aws-smithy-runtime-api, -types".
     for name in section.lines().filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty()) {
-        let ours = ["shared", "cli"].contains(&name);
+        let ours = ["shared", "server", "cli"].contains(&name);
         let known = reasons.contains(name) || name == "aws-smithy-types" || name == "http";
         assert!(ours || known, "{name} has no row in decision 7");
     }

@@ -6,6 +6,7 @@
 //! - [`object_store`]: a stand-in for the object storage
 //! - [`identity_provider`]: a stand-in for a customer's identity provider
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
+//! - [`scf_runtime_api`]: what an event function's process talks to in the other cloud
 //! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`injector`]: faults between a program and its table
 //! - [`requests`]: one well-formed request for every command
@@ -21,7 +22,8 @@
 //! - [`histories`]: made-up broadcasts by the hundred, told in many orders, against a model of decision 13
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
-//! - [`phone`]: a day in the life of a Gen-2 app, against the local server and against the functions
+//! - [`scf`]: the binaries for Tencent SCF, held to the same
+//! - [`phone`]: a day in the life of an app of each generation, wherever the commands run
 //! - [`engine`]: the embedded table answers the same directly and over HTTP
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 //! - [`agreement`]: commands, binaries, documents and template name the same things, and boundaries hold
@@ -76,6 +78,8 @@ mod replay_notices;
 mod report_user;
 mod requests;
 mod runtime;
+mod scf;
+mod scf_runtime_api;
 mod sessions;
 mod show_notice;
 mod stand_in;

@@ -1,9 +1,10 @@
-//! A day in the life of a Gen-2 app, against the local server and against the functions: what it sends is put together
-//! here as the app does it, from what it read in the answers before.
+//! A day in the life of an app of each generation, wherever the commands run: on the local server, as functions of
+//! Lambda, as a function of SCF. What it sends is put together here as the app does it, from what it read in the answers
+//! before.
 
 use serde_json::{Value, json};
 use shared::{
-    answer::CALLBACKS,
+    answer::{CALLBACKS, INTERFACE},
     lambda,
     sign::session::{body_digest, liteav_sig},
 };
@@ -13,6 +14,7 @@ use crate::{
     object_store::{ObjectStore, Sent as Stored},
     requests,
     runtime::{Sent, World, Worlds},
+    scf::Kind,
 };
 
 /// How the apps of the two systems stamp their calls.
@@ -174,8 +176,7 @@ async fn a_day(world: &mut World, system: System) {
 
 #[tokio::test]
 async fn attempts_are_counted_by_where_the_gateway_says_that_they_come_from() {
-    let [_, functions] = Worlds::new().await.each();
-    let mut functions = functions.with("ADDRESS_LOGIN_LIMIT", "1");
+    let [_, mut functions] = Worlds::new().await.with("ADDRESS_LOGIN_LIMIT", "1").each();
     let guess = Sent::signed("/login", r#"{"userid":"nobody","password":"wrong"}"#, None);
     let mut codes = Vec::new();
     for address in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
@@ -185,11 +186,84 @@ async fn attempts_are_counted_by_where_the_gateway_says_that_they_come_from() {
     assert_eq!(codes, [620, 4003, 620]);
 }
 
-#[tokio::test]
-async fn a_day_with_an_app_of_gen_2_is_the_same_on_the_local_server_and_with_the_functions() {
-    for mut world in Worlds::new().await.each() {
-        for system in [System::Android, System::Ios] {
-            a_day(&mut world, system).await;
-        }
+/// A day with an app of Gen 1: a live from its beginning to its replay, with somebody who watches.
+async fn a_day_of_gen_1(world: &mut World) {
+    let open = json!({
+        "userid": "alice", "groupid": "@TGS#1", "title": "今晚",
+        "userinfo": {"nickname": "Alice", "headpic": "", "frontcover": "", "location": "深圳", "desc": ""},
+    });
+    let opened = done(world, "RequestLVBAddr", open).await;
+    assert!(opened["pushurl"].as_str().unwrap().contains("/8888_alice?bizid=8888&"), "{opened}");
+    done(world, "GetCOSSignV2", json!({"userid": "alice"})).await;
+    let now = lambda::now().0;
+    let told = |fields: Value| Sent::signed(CALLBACKS[0], &requests::signed(fields, now), None);
+    let pushes = |event: u8, at: u64| {
+        told(json!({"event_type": event, "stream_id": "8888_alice", "sequence": "1", "event_time": at}))
+    };
+    assert_eq!(world.ask("live_callback", &pushes(1, now - 600)).await, r#"{"code":0}"#);
+    done(world, "ChangeStatus", json!({"userid": "alice", "status": 0})).await;
+    let page = |flag: u8| json!({"userid": "bob", "flag": flag, "pageno": 1, "pagesize": 20});
+    let lives = done(world, "FetchList", page(1)).await;
+    assert_eq!((&lives["totalcount"], &lives["pusherlist"][0]["title"]), (&json!(1), &json!("今晚")), "{lives}");
+
+    let watching = json!({
+        "userid": "bob", "liveuserid": "alice", "groupid": "@TGS#1", "nickname": "Bob", "headpic": "", "flag": 0,
+    });
+    done(world, "EnterGroup", watching.clone()).await;
+    let like = json!({"userid": "alice", "type": 1, "optype": 0, "flag": 0, "fileid": ""});
+    done(world, "ChangeCount", like).await;
+    let group = json!({"userid": "bob", "liveuserid": "alice", "groupid": "@TGS#1", "pageno": 1, "pagesize": 20});
+    let members = done(world, "FetchGroupMemberList", group).await;
+    assert_eq!(members["totalcount"], 1, "{members}");
+    let live = done(world, "GetUserInfo", json!({"userid": "alice", "type": 0, "fileid": ""})).await;
+    assert_eq!((&live["likecount"], &live["viewercount"]), (&json!(1), &json!(1)), "{live}");
+    done(world, "QuitGroup", watching).await;
+
+    done(world, "ChangeStatus", json!({"userid": "alice", "status": 1})).await;
+    assert_eq!(world.ask("live_callback", &pushes(0, now - 5)).await, r#"{"code":0}"#);
+    let recorded = told(json!({
+        "event_type": 100, "stream_id": "8888_alice", "video_id": "gen1", "file_format": "flv",
+        "video_url": "http://vod/1.flv", "start_time": now - 600, "end_time": now - 5,
+    }));
+    assert_eq!(world.ask("live_callback", &recorded).await, r#"{"code":0}"#);
+    let lists = done(world, "FetchList", page(3)).await;
+    let replays: Vec<&Value> = lists["pusherlist"].as_array().unwrap().iter().map(|row| &row["fileid"]).collect();
+    assert_eq!(replays, ["gen1"], "{lists}");
+    let forged =
+        Sent::signed(CALLBACKS[0], r#"{"t":4102444800,"sign":"0","event_type":1,"stream_id":"8888_alice"}"#, None);
+    assert_ne!(world.ask("live_callback", &forged).await, r#"{"code":0}"#);
+}
+
+/// Calls an Action that must be done; what it answers.
+async fn done(world: &mut World, action: &str, mut fields: Value) -> Value {
+    fields["Action"] = action.into();
+    let answer = world.ask("interface", &Sent::signed(INTERFACE, &fields.to_string(), None)).await;
+    let mut answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["returnValue"], 0, "{action}: {answer}");
+    answer["returnData"].take()
+}
+
+/// A day with an app of each generation.
+async fn days(world: &mut World) {
+    a_day_of_gen_1(world).await;
+    for system in [System::Android, System::Ios] {
+        a_day(world, system).await;
     }
+}
+
+#[tokio::test]
+async fn a_day_with_each_app_is_the_same_on_the_local_server_and_with_the_functions() {
+    for mut world in Worlds::new().await.each() {
+        days(&mut world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_day_with_each_app_is_the_same_with_the_web_function_of_scf() {
+    days(&mut Worlds::new().await.scf(Kind::Web).await).await;
+}
+
+#[tokio::test]
+async fn a_day_with_each_app_is_the_same_with_the_event_function_of_scf() {
+    days(&mut Worlds::new().await.scf(Kind::Event).await).await;
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use cli::{engine::Engine, serve};
+use cli::engine::Engine;
 use serde_json::{Value, json};
 use shared::{
     answer::{CALLBACKS, INTERFACE},
@@ -23,22 +23,23 @@ use tokio::{
 };
 
 use crate::{
-    harness::{program_over, setting, tests_folder},
+    harness::{Program, program_over, setting, tests_folder},
     lambda_runtime_api::{Function, Outcome, command},
     requests::{action_body, fields, notices, signed},
+    scf,
 };
 
 const OPERATOR_KEY: &str = "an-operator-of-the-tests";
 
 /// Where the binaries are, by their names. Cargo builds them: it builds those of another package for a test of its own
 /// accord only as tests, and it knows best which of them are out of date.
-fn binaries() -> &'static BTreeMap<String, PathBuf> {
+pub(crate) fn binaries() -> &'static BTreeMap<String, PathBuf> {
     static BINARIES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     BINARIES.get_or_init(|| {
         // With this test named beside them, the crates below are the ones that it was built with, and not built anew.
         let mut cargo = std::process::Command::new(env!("CARGO"));
         cargo.current_dir(tests_folder()).args(["build", "--offline", "--quiet", "--message-format=json"]);
-        cargo.args(["--package", "functions", "--bins", "--package", "tests", "--test", "it"]);
+        cargo.args(["--package", "functions", "--package", "scf", "--bins", "--package", "tests", "--test", "it"]);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
@@ -63,8 +64,12 @@ fn binaries() -> &'static BTreeMap<String, PathBuf> {
 }
 
 /// The names of the functions, by their sources.
-fn functions() -> Vec<String> {
-    let sources = fs::read_dir(tests_folder().join("../functions/src/bin")).unwrap();
+pub(crate) fn functions() -> Vec<String> {
+    names_in("../functions/src/bin")
+}
+
+fn names_in(folder: &str) -> Vec<String> {
+    let sources = fs::read_dir(tests_folder().join(folder)).unwrap();
     let mut names: Vec<String> =
         sources.map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -74,16 +79,16 @@ fn functions() -> Vec<String> {
 /// A request, as a phone sends it.
 #[derive(Clone)]
 pub(crate) struct Sent {
-    method: &'static str,
-    path: String,
-    content_type: Option<&'static str>,
-    signature: Option<String>,
-    address: &'static str,
-    body: Vec<u8>,
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) signature: Option<String>,
+    pub(crate) address: &'static str,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Sent {
-    fn post(path: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn post(path: &str, body: impl Into<Vec<u8>>) -> Self {
         let content_type = Some("application/json");
         Self {
             method: "POST",
@@ -105,7 +110,7 @@ impl Sent {
         Self { address, ..self }
     }
 
-    fn headers(&self) -> BTreeMap<&'static str, String> {
+    pub(crate) fn headers(&self) -> BTreeMap<&'static str, String> {
         let mut headers = BTreeMap::from([
             ("accept-encoding", "gzip".to_owned()),
             ("content-length", self.body.len().to_string()),
@@ -121,10 +126,10 @@ impl Sent {
 
 /// What came back, without what belongs to the connection.
 #[derive(Debug, PartialEq)]
-struct Received {
-    status: u16,
+pub(crate) struct Received {
+    pub(crate) status: u16,
     headers: BTreeMap<String, String>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Received {
@@ -136,7 +141,7 @@ impl Received {
 
     /// With a `*` for all that depends on the clock or on chance, and nothing else: the two processes are asked one
     /// after the other, and draw numbers of their own.
-    fn masked(mut self) -> Self {
+    pub(crate) fn masked(mut self) -> Self {
         let digit = |c: char| c.is_ascii_digit();
         let hexadecimal = |c: char| c.is_ascii_hexdigit();
         let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=;".contains(c);
@@ -176,7 +181,7 @@ enum Front {
 
 /// How the front hands the body on: as it is where the content type says that it is text, or else as base64.
 #[derive(Clone, Copy, Debug)]
-enum Body {
+pub(crate) enum Body {
     Text,
     Base64,
 }
@@ -222,6 +227,11 @@ fn event(front: Front, body: Body, sent: &Sent) -> Value {
 /// What the front would send to the phone.
 fn received(outcome: Outcome) -> Received {
     let Outcome::Response(response) = outcome else { panic!("{outcome:?}") };
+    received_in(&response)
+}
+
+/// What the front would send to the phone for this answer of a function.
+pub(crate) fn received_in(response: &Value) -> Received {
     let headers: BTreeMap<String, String> = serde_json::from_value(response["headers"].clone()).unwrap();
     let many: BTreeMap<String, Vec<String>> =
         serde_json::from_value(response["multiValueHeaders"].clone()).unwrap_or_default();
@@ -235,16 +245,18 @@ fn received(outcome: Outcome) -> Received {
 /// A world of its own for each side, alike in all: the same settings, and tables in which the same has happened.
 pub(crate) struct Worlds {
     /// What the function is started with.
-    settings: Vec<(String, String)>,
+    pub(crate) settings: Vec<(String, String)>,
+    /// Its table, as a program sees it whose clock stands.
+    pub(crate) program: Program,
     /// Where the local server listens.
-    server: String,
+    pub(crate) server: String,
 }
 
 impl Worlds {
     pub(crate) async fn new() -> Self {
         // The table of the function, behind an address, as in the cloud.
         let engine = Engine::in_memory().unwrap();
-        program_over(engine.http_client(), settings).await;
+        let program = program_over(engine.http_client(), settings).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let table = format!("http://{}", listener.local_addr().unwrap());
         let database = engine.database().clone();
@@ -255,8 +267,14 @@ impl Worlds {
         app.random = Box::new(lambda::getrandom_u32);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve::serve(Arc::new(app), listener, None, std::future::pending()));
-        Self { settings: environment(&table), server }
+        tokio::spawn(server::serve(Arc::new(app), listener, server::Front::Nothing, std::future::pending()));
+        Self { settings: environment(&table), program, server }
+    }
+
+    /// With another setting of the functions.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
     }
 }
 
@@ -266,6 +284,8 @@ pub(crate) enum World {
     Server(String),
     /// The functions, each started when it is called for the first time.
     Functions(Vec<(String, String)>, BTreeMap<String, Function>),
+    /// All commands in one function of SCF.
+    Scf(Box<scf::Function>),
 }
 
 impl Worlds {
@@ -276,18 +296,11 @@ impl Worlds {
 }
 
 impl World {
-    /// With another setting of its functions, none of which has been started yet.
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        if let Self::Functions(settings, _) = &mut self {
-            settings.push((name.to_owned(), value.to_owned()));
-        }
-        self
-    }
-
     /// Asks the function that is there for it, or the server; the body of the answer.
     pub(crate) async fn ask(&mut self, function: &str, sent: &Sent) -> String {
         match self {
-            Self::Server(server) => ask(server, sent).await.body,
+            Self::Server(server) => ask(server, sent, &sent.headers()).await.body,
+            Self::Scf(scf) => scf.ask(sent).await.body,
             Self::Functions(settings, running) => {
                 if !running.contains_key(function) {
                     running.insert(function.to_owned(), Function::start(&binaries()[function], settings).await);
@@ -304,7 +317,7 @@ fn settings(name: &str) -> Option<&'static str> {
 }
 
 /// The environment of a function whose table is at this address.
-fn environment(table: &str) -> Vec<(String, String)> {
+pub(crate) fn environment(table: &str) -> Vec<(String, String)> {
     let given =
         SETTINGS.iter().map(|known| known.name).filter_map(|name| Some((name, settings(name).or(setting(name))?)));
     let table = [("AWS_ENDPOINT_URL_DYNAMODB", table)];
@@ -312,9 +325,9 @@ fn environment(table: &str) -> Vec<(String, String)> {
 }
 
 /// Sends a request to the local server, over the wire.
-async fn ask(server: &str, sent: &Sent) -> Received {
+pub(crate) async fn ask(server: &str, sent: &Sent, headers: &BTreeMap<&'static str, String>) -> Received {
     let mut request = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", sent.method, sent.path);
-    for (name, value) in sent.headers() {
+    for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     let request = [request.as_bytes(), b"\r\n", &sent.body].concat();
@@ -332,7 +345,7 @@ async fn ask(server: &str, sent: &Sent) -> Received {
 }
 
 /// What is sent to a function: all that its door is for. A function that is not known here fails the test.
-fn requests(function: &str) -> Vec<Sent> {
+pub(crate) fn requests(function: &str) -> Vec<Sent> {
     let now = lambda::now().0;
     match function {
         "interface" => {
@@ -362,7 +375,7 @@ fn requests(function: &str) -> Vec<Sent> {
 }
 
 /// The ways in which one request can come in.
-fn ways(sent: &Sent) -> Vec<(Body, Sent)> {
+pub(crate) fn ways(sent: &Sent) -> Vec<(Body, Sent)> {
     let of_type = |content_type| Sent { content_type, ..sent.clone() };
     let form = || of_type(Some("application/x-www-form-urlencoded"));
     let utf8 = of_type(Some("application/json; charset=utf-8"));
@@ -377,7 +390,7 @@ fn ways(sent: &Sent) -> Vec<(Body, Sent)> {
 }
 
 /// What no door is for: nothing, no JSON, no text, and too much.
-fn nonsense(path: &str) -> [Sent; 5] {
+pub(crate) fn nonsense(path: &str) -> [Sent; 5] {
     let huge = format!(r#"{{"userid":"alice","x":"{}"}}"#, "x".repeat(shared::wire::MAX_BODY_BYTES));
     [
         Sent::post(path, ""),
@@ -400,7 +413,7 @@ async fn every_function_answers_as_the_local_server_does() {
         for (body, sent) in requests.iter().flat_map(ways).chain(nonsense) {
             for front in [Front::HttpApi, Front::FunctionUrl] {
                 let functions = received(function.invoke(&event(front, body, &sent)).await);
-                let servers = ask(&worlds.server, &sent).await;
+                let servers = ask(&worlds.server, &sent, &sent.headers()).await;
                 let shown = sent.body[..sent.body.len().min(300)].escape_ascii().to_string();
                 let what = format!("{name}: {front:?}, {body:?}: {} {} {shown}", sent.method, sent.path);
                 let good = r#"{"returnValue":0,"#;
@@ -488,7 +501,8 @@ async fn a_function_with_faulty_settings_ends_and_names_them_all() {
 #[test]
 fn every_function_is_built_and_nothing_else() {
     let built: Vec<&String> = binaries().keys().collect();
-    let expected = functions();
+    let mut expected = [functions(), names_in("../scf/src/bin")].concat();
+    expected.sort();
     assert_eq!(built, expected.iter().collect::<Vec<_>>());
     assert!(binaries().values().all(|binary| Path::new(binary).is_file()));
 }

@@ -1,0 +1,200 @@
+//! The event function: this process asks SCF's runtime API for one event after the other. An event is a call, as a
+//! function URL or an API gateway writes it, or the clock's.
+//!
+//! ```text
+//! POST /runtime/init/ready            the process has started
+//! GET  /runtime/invocation/next       waits for an event, and gives it again until it is answered
+//! POST /runtime/invocation/response   the answer to it
+//! POST /runtime/invocation/error      why it has none
+//! ```
+
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use lambda_http::{
+    http::{Request, Response},
+    tracing,
+};
+use serde::{Deserialize, Serialize};
+use shared::{
+    answer::answer_anywhere,
+    app::App,
+    error::Chain,
+    http::{self, Client},
+    lambda, sweep,
+    types::Origin,
+};
+
+use crate::{Error, REMOTE_ADDRESS};
+
+/// The largest event that is read. SCF sends none over 6 MB.
+const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
+/// How often the runtime API is asked before the process gives up, and SCF starts another.
+const ATTEMPTS: u32 = 6;
+/// The pause after the first attempt; each further one is twice as long, 1.5 seconds in all.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Answers events until the process is stopped, or the runtime API is gone. No event ends it, whatever it is.
+pub async fn serve() -> Result<(), Error> {
+    let app = Arc::new(lambda::start().await?);
+    let api = Api::from_environment()?;
+    api.post("init/ready", String::new()).await?;
+    loop {
+        let event = api.next().await?;
+        let app = Arc::clone(&app);
+        // In a task of its own, so that a panic is an answer, too.
+        let outcome = tokio::spawn(async move { respond(&app, event?).await }).await;
+        match outcome.unwrap_or(Err("the function panicked")) {
+            Ok(response) => api.post("invocation/response", response).await?,
+            Err(reason) => {
+                tracing::error!(reason, "an event was not answered");
+                api.post("invocation/error", reason.to_owned()).await?;
+            }
+        }
+    }
+}
+
+/// The answer to an event, or why there is none, in words for whoever owns the function.
+async fn respond(app: &App, event: String) -> Result<String, &'static str> {
+    // What serde says of an event may show what is in it.
+    let event: Event = serde_json::from_str(&event).map_err(|_| "the event is neither a call nor the clock's")?;
+    match event {
+        Event::Call(call) => Ok(answer(&answer_anywhere(app, call.into_request()?).await)),
+        Event::Clock { .. } => sweep::minute(app).await.map(|()| "null".to_owned()).map_err(|error| {
+            tracing::error!(error = %Chain(&error), "a round of the sweep failed");
+            "the sweep failed"
+        }),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Event {
+    Call(Box<Call>),
+    Clock {
+        #[serde(rename = "Type")]
+        _kind: Clock,
+    },
+}
+
+/// What the clock's events have for a type.
+#[derive(Deserialize)]
+enum Clock {
+    Timer,
+}
+
+/// A call. A function URL writes the first four; an API gateway, or a URL that is compatible with one, all.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Call {
+    http_method: String,
+    path: String,
+    headers: Option<BTreeMap<String, String>>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+    request_context: Option<Context>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Context {
+    source_ip: Option<String>,
+}
+
+impl Call {
+    fn into_request(self) -> Result<Request<Vec<u8>>, &'static str> {
+        let body = self.body.unwrap_or_default();
+        let body = match self.is_base64_encoded {
+            Some(true) => STANDARD.decode(body).map_err(|_| "the body is not base64")?,
+            Some(false) | None => body.into_bytes(),
+        };
+        // What has no slash at its front would be taken for a host.
+        let path = Some(self.path).filter(|path| path.starts_with('/')).ok_or("the call has no path")?;
+        let mut request = Request::builder().method(self.http_method.as_str()).uri(path);
+        for (name, value) in self.headers.unwrap_or_default() {
+            request = request.header(name, value);
+        }
+        let mut request = request.body(body).map_err(|_| "the call is no HTTP")?;
+        let said = self.request_context.and_then(|context| Origin::last_of(&context.source_ip?));
+        let origin = said.or_else(|| Origin::last_of(request.headers().get(REMOTE_ADDRESS)?.to_str().ok()?));
+        if let Some(origin) = origin {
+            request.extensions_mut().insert(origin);
+        }
+        Ok(request)
+    }
+}
+
+/// An answer as SCF wants it.
+fn answer(response: &Response<String>) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer<'a> {
+        is_base64_encoded: bool,
+        status_code: u16,
+        headers: BTreeMap<&'a str, &'a str>,
+        body: &'a str,
+    }
+    let headers = response.headers().iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().expect("our headers are text")));
+    let answer = Answer {
+        is_base64_encoded: false,
+        status_code: response.status().as_u16(),
+        headers: headers.collect(),
+        body: response.body(),
+    };
+    serde_json::to_string(&answer).expect("text and numbers are JSON")
+}
+
+/// SCF's runtime API.
+struct Api {
+    base: String,
+    http: Client,
+}
+
+impl Api {
+    fn from_environment() -> Result<Self, Error> {
+        let part = |name| lambda::environment(name).ok_or_else(|| format!("{name} is not set: is this SCF?"));
+        let base = format!("http://{}:{}/runtime/", part("SCF_RUNTIME_API")?, part("SCF_RUNTIME_API_PORT")?);
+        Ok(Self { base, http: Client::unconnected() })
+    }
+
+    /// The next event, or why it cannot be read.
+    async fn next(&self) -> Result<Result<String, &'static str>, Error> {
+        let wait = async || {
+            let address = format!("{}invocation/next", self.base);
+            match self.http.wait(HttpRequest::empty(), address, MAX_EVENT_BYTES).await {
+                Err(http::Error::Answer) => Ok(Err("the event is too large, or no text")),
+                answer => answer.map(Ok),
+            }
+        };
+        patiently(wait).await
+    }
+
+    async fn post(&self, path: &str, body: String) -> Result<(), Error> {
+        let send = async || {
+            let mut request = HttpRequest::new(SdkBody::from(body.as_str()));
+            request.set_method("POST").map_err(|error| http::Error::Connection(error.into()))?;
+            match self.http.send(request, format!("{}{path}", self.base)).await {
+                Ok(_) | Err(http::Error::Status(200..300)) => Ok(()),
+                Err(error) => Err(error),
+            }
+        };
+        patiently(send).await
+    }
+}
+
+/// Tries again and again, but not for ever: an event whose answer nobody takes would come, and be done, once more.
+async fn patiently<T, F: Future<Output = Result<T, http::Error>>>(attempt: impl Fn() -> F) -> Result<T, Error> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => tracing::warn!(error = %Chain(&error), "SCF's runtime API did not answer"),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    attempt().await.map_err(|error| format!("SCF's runtime API does not answer: {}", Chain(&error)).into())
+}
