@@ -21,7 +21,7 @@
 //! - [`histories`]: made-up broadcasts by the hundred, told in many orders, against a model of decision 13
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
-//! - [`phone`]: a day in the life of a Gen-2 app, against the local server and against the functions
+//! - [`phone`]: a day in the life of apps, against the local server, the functions, and a deployed stack
 //! - [`engine`]: the embedded table answers the same directly and over HTTP
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 //! - [`agreement`]: commands, binaries, documents and template name the same things, and boundaries hold

@@ -1,9 +1,11 @@
-//! A day in the life of a Gen-2 app, against the local server and against the functions: what it sends is put together
-//! here as the app does it, from what it read in the answers before.
+//! A day in the life of an app of each generation, against the local server, against the functions, and before a deployed
+//! stack: what it sends is put together here as the app does it, from what it read in the answers before.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::{
-    answer::CALLBACKS,
+    answer::{CALLBACKS, INTERFACE},
     lambda,
     sign::session::{body_digest, liteav_sig},
 };
@@ -13,6 +15,7 @@ use crate::{
     object_store::{ObjectStore, Sent as Stored},
     requests,
     runtime::{Sent, World, Worlds},
+    steps::stream_of,
 };
 
 /// How the apps of the two systems stamp their calls.
@@ -172,6 +175,92 @@ async fn a_day(world: &mut World, system: System) {
     assert_eq!(app.ask("refresh", json!({"refresh_token": last})).await["code"], 498);
 }
 
+/// Calls an Action as the phone of a user; what it answers.
+async fn act(world: &mut World, user: &str, action: &str, mut fields: Value) -> Value {
+    (fields["Action"], fields["userid"]) = (action.into(), user.into());
+    let answer = world.ask("interface", &Sent::signed(INTERFACE, &fields.to_string(), None)).await;
+    let mut answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["returnValue"], 0, "{fields}: {answer}");
+    answer["returnData"].take()
+}
+
+/// The cloud tells something of a stream.
+async fn tell(world: &mut World, mut notice: Value, stream: &str) {
+    notice["stream_id"] = stream.into();
+    let notice = Sent::signed(CALLBACKS[0], &requests::signed(notice, lambda::now().0), None);
+    assert_eq!(world.ask("live_callback", &notice).await, r#"{"code":0}"#);
+}
+
+/// The row of a user in a list, or null.
+async fn row(world: &mut World, viewer: &str, flag: u64, user: &str) -> Value {
+    let page = act(world, viewer, "FetchList", json!({"flag": flag, "pageno": 1, "pagesize": 10})).await;
+    let rows = page["pusherlist"].as_array().unwrap();
+    rows.iter().find(|row| row["userid"] == user).cloned().unwrap_or_default()
+}
+
+/// Lists follow what was written, on a table of Amazon's at once or a moment later.
+async fn listed(world: &mut World, viewer: &str, flag: u64, user: &str, is_there: bool) -> Value {
+    for _ in 0..20 {
+        let row = row(world, viewer, flag, user).await;
+        if row.is_null() != is_there {
+            return row;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    panic!("list {flag}, {user}: expected {is_there}");
+}
+
+/// An evening with an app of 2016: its users are whom they say they are, and everything goes through one door.
+async fn an_evening(world: &mut World) {
+    let (host, viewer, group) = ("anna", "vera", "@TGS#evening");
+    let cover = act(world, host, "GetCOSSignV2", json!({})).await;
+    assert!(cover["signKey"].is_string() && cover["keyTime"].is_string(), "{cover}");
+    let userinfo = json!({"nickname": "Anna", "headpic": "", "frontcover": "http://h/c.png", "location": "深圳"});
+    let opening = json!({"groupid": group, "title": "今晚", "userinfo": userinfo});
+    let push_url = act(world, host, "RequestLVBAddr", opening).await["pushurl"].as_str().unwrap().to_owned();
+    let stream = stream_of(&push_url);
+
+    // The phone pushes, and says so; the cloud, too.
+    let now = lambda::now().0;
+    let push = |event: u64, at: u64| json!({"event_type": event, "sequence": format!("{now}"), "event_time": at});
+    tell(world, push(1, now), &stream).await;
+    act(world, host, "ChangeStatus", json!({"status": 0})).await;
+    let live = listed(world, viewer, 1, host, true).await;
+    assert_eq!((&live["title"], &live["groupid"], &live["status"]), (&json!("今晚"), &json!(group), &json!("1")));
+    assert_eq!(live["userinfo"]["nickname"], "Anna");
+    assert!(live["playurl"].as_str().unwrap().contains(&stream), "{live}");
+
+    // Somebody watches, likes, and leaves.
+    let place = |flag: u64| json!({"liveuserid": host, "groupid": group, "flag": flag, "nickname": "Vera"});
+    act(world, viewer, "EnterGroup", place(0)).await;
+    let members = json!({"liveuserid": host, "groupid": group, "pageno": 1, "pagesize": 10});
+    let members = act(world, viewer, "FetchGroupMemberList", members).await;
+    assert_eq!((&members["totalcount"], &members["memberlist"][0]["nickname"]), (&json!(1), &json!("Vera")));
+    // The phone names the broadcaster here, whoever calls.
+    let like = json!({"type": 1, "optype": 0, "flag": 0, "fileid": ""});
+    act(world, host, "ChangeCount", like).await;
+    let seen = act(world, host, "GetUserInfo", json!({"type": 0, "fileid": ""})).await;
+    assert_eq!((&seen["viewercount"], &seen["likecount"]), (&json!(1), &json!(1)));
+    act(world, viewer, "QuitGroup", place(0)).await;
+
+    // It is over; what was recorded is in the list of replays.
+    tell(world, push(0, now + 1), &stream).await;
+    act(world, host, "ChangeStatus", json!({"status": 1})).await;
+    listed(world, viewer, 1, host, false).await;
+    let file = json!({
+        "event_type": 100, "video_id": "file_of_anna", "file_format": "flv", "video_url": "http://vod/anna.flv",
+        "start_time": now - 1800, "end_time": now,
+    });
+    tell(world, file, &stream).await;
+    let replay = listed(world, viewer, 2, host, true).await;
+    assert_eq!((&replay["fileid"], &replay["playurl"]), (&json!("file_of_anna"), &json!("http://vod/anna.flv")));
+
+    let video =
+        json!({"file_id": "video_of_anna", "title": "短", "play_url": "http://vod/v.mp4", "userinfo": userinfo});
+    act(world, host, "UploadUGCVideo", video).await;
+    assert_eq!(listed(world, viewer, 5, host, true).await["playurl"], "http://vod/v.mp4");
+}
+
 #[tokio::test]
 async fn attempts_are_counted_by_where_the_gateway_says_that_they_come_from() {
     let [_, functions] = Worlds::new().await.each();
@@ -191,5 +280,22 @@ async fn a_day_with_an_app_of_gen_2_is_the_same_on_the_local_server_and_with_the
         for system in [System::Android, System::Ios] {
             a_day(&mut world, system).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn an_evening_with_an_app_of_gen_1_is_the_same_on_the_local_server_and_with_the_functions() {
+    for mut world in Worlds::new().await.each() {
+        an_evening(&mut world).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "wants a fresh stack: scripts/emulate"]
+async fn an_evening_and_two_days_before_a_deployed_stack() {
+    let mut world = World::deployed();
+    an_evening(&mut world).await;
+    for system in [System::Android, System::Ios] {
+        a_day(&mut world, system).await;
     }
 }
