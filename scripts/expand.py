@@ -23,16 +23,21 @@ class NoPolicies(ManagedPolicyLoader):
         return {}
 
 
-def main():
+def expand(template, release):
+    """What the template, packaged or not, comes to."""
     logging.disable(logging.WARNING)
-    os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
-    template = yaml_parse(sys.stdin.read())
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     for function in template["Resources"].values():
-        properties = function.get("Properties", {})
-        if "CodeUri" in properties:
-            properties["CodeUri"] = "s3://code/" + properties["CodeUri"]
+        code = function.get("Properties", {}).get("CodeUri", "s3://")
+        if not code.startswith("s3://"):
+            function["Properties"]["CodeUri"] = "s3://code/" + code
     # Of the parameters without a default SAM itself looks at one.
-    expanded = transform(template, {"Release": "0" * 64}, NoPolicies())
+    return transform(template, {"Release": release}, NoPolicies())
+
+
+def main():
+    os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+    expanded = expand(yaml_parse(sys.stdin.read()), "0" * 64)
     sections = []
     for section, parts in sorted(expanded.items()):
         if isinstance(parts, dict):

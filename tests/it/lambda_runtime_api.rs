@@ -21,7 +21,7 @@ use serde_json::Value;
 use shared::lambda::now;
 use tokio::{
     net::TcpListener,
-    process::{Child, Command},
+    process::{Child, ChildStdout, Command},
     sync::{
         Mutex,
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -83,14 +83,25 @@ pub(crate) fn command(binary: &Path, api: &str, settings: &[(String, String)]) -
 impl Function {
     /// Starts a function.
     pub(crate) async fn start(binary: &Path, settings: &[(String, String)]) -> Self {
+        // The log is for people; a pipe that nobody reads would fill up.
+        Self::spawn(binary, settings, Stdio::null()).await
+    }
+
+    /// Starts a function whose log is read when it is over.
+    pub(crate) async fn overheard(binary: &Path, settings: &[(String, String)]) -> (Self, ChildStdout) {
+        let mut function = Self::spawn(binary, settings, Stdio::piped()).await;
+        let log = function.process.stdout.take().expect("it has a pipe");
+        (function, log)
+    }
+
+    async fn spawn(binary: &Path, settings: &[(String, String)], log: Stdio) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = listener.local_addr().unwrap().to_string();
         let (events, wanted) = unbounded_channel();
         let (says, said) = unbounded_channel();
         tokio::spawn(serve(listener, Arc::new(Mutex::new(wanted)), says));
         let mut command = command(binary, &api, settings);
-        // The log is for people; a pipe that nobody reads would fill up.
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let process = command.stdout(log).stderr(Stdio::null()).spawn();
         let process = process.unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
         Self { process, events, said, invocations: 0 }
     }

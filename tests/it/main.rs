@@ -23,7 +23,7 @@
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
 //! - [`scf`]: the binaries for Tencent SCF, held to the same
-//! - [`phone`]: a day in the life of an app of each generation, wherever the commands run
+//! - [`phone`]: days in the life of apps, wherever the commands run: the local server, functions, SCF, a deployed stack
 //! - [`engine`]: the embedded table answers the same directly and over HTTP
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 //! - [`agreement`]: commands, binaries, documents and template name the same things, and boundaries hold

@@ -6,8 +6,11 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cli::engine::Engine;
 use serde_json::{Value, json};
@@ -15,6 +18,7 @@ use shared::{
     answer::{CALLBACKS, INTERFACE},
     commands,
     config::SETTINGS,
+    http::Client,
     lambda,
 };
 use tokio::{
@@ -23,19 +27,24 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Program, program_over, setting, tests_folder},
+    harness::{Program, program_over, setting, tests_folder, variable},
     lambda_runtime_api::{Function, Outcome, command},
-    requests::{action_body, fields, notices, signed},
+    requests::{action_body, fields, notices, opening, signed},
     scf,
 };
 
 const OPERATOR_KEY: &str = "an-operator-of-the-tests";
 
 /// Where the binaries are, by their names. Cargo builds them: it builds those of another package for a test of its own
-/// accord only as tests, and it knows best which of them are out of date.
+/// accord only as tests, and it knows best which of them are out of date. `BINARIES` names a folder of others, laid out
+/// as they are deployed.
 pub(crate) fn binaries() -> &'static BTreeMap<String, PathBuf> {
     static BINARIES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     BINARIES.get_or_init(|| {
+        if let Some(folder) = variable("BINARIES") {
+            let bootstrap = |name: &String| Path::new(&folder).join(name).join("bootstrap");
+            return functions().into_iter().map(|name| (name.clone(), bootstrap(&name))).collect();
+        }
         // With this test named beside them, the crates below are the ones that it was built with, and not built anew.
         let mut cargo = std::process::Command::new(env!("CARGO"));
         cargo.current_dir(tests_folder()).args(["build", "--offline", "--quiet", "--message-format=json"]);
@@ -286,6 +295,34 @@ pub(crate) enum World {
     Functions(Vec<(String, String)>, BTreeMap<String, Function>),
     /// All commands in one function of SCF.
     Scf(Box<scf::Function>),
+    /// A deployed stack.
+    Deployed(Deployed),
+}
+
+/// A deployed stack: where it is, and how it is reached.
+pub(crate) struct Deployed {
+    client: Client,
+    base: String,
+    callback: String,
+}
+
+impl Deployed {
+    /// For how long an answer may take: of an emulator that starts a process for each call.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// The body of the answer.
+    async fn ask(&self, function: &str, sent: &Sent) -> String {
+        let at =
+            if function == "live_callback" { self.callback.clone() } else { format!("{}{}", self.base, sent.path) };
+        let mut request = HttpRequest::new(SdkBody::from(sent.body.clone()));
+        request.set_method(sent.method).unwrap();
+        for (name, value) in sent.headers() {
+            if !["content-length", "host", "accept-encoding"].contains(&name) {
+                request.headers_mut().insert(name, value);
+            }
+        }
+        self.client.send_within(Self::PATIENCE, request, at).await.unwrap()
+    }
 }
 
 impl Worlds {
@@ -296,6 +333,13 @@ impl Worlds {
 }
 
 impl World {
+    /// The stack that is deployed at `BASE_URL` and `CALLBACK_URL`, with the settings of the tests.
+    pub(crate) fn deployed() -> Self {
+        let [base, callback] = ["BASE_URL", "CALLBACK_URL"]
+            .map(|name| variable(name).unwrap_or_else(|| panic!("{name} does not say where the stack is")));
+        Self::Deployed(Deployed { client: Client::unconnected(), base, callback })
+    }
+
     /// Asks the function that is there for it, or the server; the body of the answer.
     pub(crate) async fn ask(&mut self, function: &str, sent: &Sent) -> String {
         match self {
@@ -308,6 +352,7 @@ impl World {
                 let event = event(Front::HttpApi, Body::Text, sent);
                 received(running.get_mut(function).unwrap().invoke(&event).await).body
             }
+            Self::Deployed(deployed) => deployed.ask(function, sent).await,
         }
     }
 }
@@ -361,8 +406,7 @@ pub(crate) fn requests(function: &str) -> Vec<Sent> {
             let good = notices(now).into_iter().map(|notice| signed(notice, now));
             let late = notices(now).into_iter().map(|notice| signed(notice, now - 1200));
             let stale = notices(now).into_iter().map(|notice| signed(notice, now - 9000));
-            let forged = signed(json!({"event_type": 0, "stream_id": "8888_alice"}), now).replace(r#""sign":""#, "$0x");
-            let bodies: Vec<String> = good.chain(late).chain(stale).chain([forged]).collect();
+            let bodies: Vec<String> = good.chain(late).chain(stale).chain([forged(now)]).collect();
             CALLBACKS.iter().flat_map(|path| bodies.iter().map(|body| Sent::post(path, body.clone()))).collect()
         }
         name => {
@@ -372,6 +416,11 @@ pub(crate) fn requests(function: &str) -> Vec<Sent> {
             vec![Sent::post(&format!("/{name}"), fields(entry).to_string())]
         }
     }
+}
+
+/// A notice with a wrong signature.
+fn forged(now: u64) -> String {
+    signed(json!({"event_type": 0, "stream_id": "8888_alice"}), now).replace(r#""sign":""#, r#""sign":"x"#)
 }
 
 /// The ways in which one request can come in.
@@ -495,6 +544,52 @@ async fn a_function_with_faulty_settings_ends_and_names_them_all() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{name} started");
         assert!(said.contains("PUSH_KEY is not set") && said.contains("BIZID may hold"), "{name}: {said}");
+    }
+}
+
+/// What a function writes to its log as Lambda has it write: to a call, JSON, from INFO on.
+async fn logged(function: &str, settings: &[(String, String)], event: &Value) -> Vec<Value> {
+    let mut settings = settings.to_vec();
+    settings.extend(
+        [("AWS_LAMBDA_LOG_FORMAT", "JSON"), ("AWS_LAMBDA_LOG_LEVEL", "INFO")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned())),
+    );
+    let (mut function, mut log) = Function::overheard(&binaries()[function], &settings).await;
+    function.invoke(event).await;
+    drop(function);
+    let mut text = String::new();
+    log.read_to_string(&mut text).await.unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+}
+
+/// Whether a line is one that a filter of a log group looks for, of those that our template has: `{ $.a.b = "c" && .. }`.
+fn is_found(line: &Value, pattern: &str) -> bool {
+    let terms = pattern.strip_prefix("{ $.").and_then(|pattern| pattern.strip_suffix(" }")).unwrap();
+    terms.split(" && $.").all(|term| {
+        let (path, wanted) = term.split_once(" = ").unwrap();
+        let found = path.split('.').fold(line, |value, name| &value[name]);
+        *found == serde_json::from_str::<Value>(wanted).unwrap()
+    })
+}
+
+#[tokio::test]
+async fn the_log_has_what_the_metrics_of_the_template_look_for() {
+    let template = fs::read_to_string(tests_folder().join("template/expanded.json")).unwrap();
+    let template: Value = serde_json::from_str(&template).unwrap();
+    let resources = template["Resources"].as_object().unwrap().values();
+    let patterns = resources.filter_map(|resource| resource["Properties"]["FilterPattern"].as_str());
+    // This one is of a live that has gone on for a minute.
+    let patterns = patterns.filter(|pattern| !pattern.contains("oldest_live_seconds"));
+
+    let mut settings = Worlds::new().await.settings;
+    let forged = event(Front::FunctionUrl, Body::Text, &Sent::post(CALLBACKS[0], forged(lambda::now().0)));
+    let mut lines = logged("live_callback", &settings, &forged).await;
+    let table = settings.iter_mut().find(|(name, _)| name == "AWS_ENDPOINT_URL_DYNAMODB").unwrap();
+    table.1 = "http://127.0.0.1:9".to_owned();
+    let opening = event(Front::HttpApi, Body::Text, &Sent::post(INTERFACE, opening()));
+    lines.extend(logged("interface", &settings, &opening).await);
+    for pattern in patterns {
+        assert!(lines.iter().any(|line| is_found(line, pattern)), "{pattern} finds none of {lines:#?}");
     }
 }
 
