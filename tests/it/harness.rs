@@ -20,9 +20,12 @@ use shared::{
     config::Config,
     oidc::Provider,
     sign::callback::sign,
+    sweep::{self, Round},
     table::{Table, keys::EXPIRES_AT},
     types::{Secret, UnixSeconds},
 };
+
+use crate::guard::{Guard, function_of};
 
 /// When every program starts: 2020-09-13 12:26:40 UTC.
 pub(crate) const START: u64 = 1_600_000_000;
@@ -32,6 +35,7 @@ pub(crate) const KEY: &str = "a-key-for-tests-only";
 /// A server of one's own.
 pub(crate) struct Program {
     pub(crate) app: App,
+    pub(crate) guard: Guard,
     now: Arc<AtomicU64>,
 }
 
@@ -66,7 +70,7 @@ pub(crate) async fn program_with(settings: impl Fn(&str) -> Option<&'static str>
             static TABLES: AtomicU32 = AtomicU32::new(0);
             let name = format!("it-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::SeqCst));
             let client = engine::client_of(url);
-            let program = program_on(Table::new(client.clone(), &name), settings).await;
+            let program = program_on(&client, &name, settings).await;
             never_expire(&client, &name).await;
             program
         }
@@ -82,11 +86,18 @@ async fn never_expire(client: &Client, table: &str) {
 
 /// A fresh program that reaches its table through this HTTP client.
 pub(crate) async fn program_over(http: SharedHttpClient, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
-    program_on(Table::new(engine::client(http), "mini-lvb"), settings).await
+    program_on(&engine::client(http), "mini-lvb", settings).await
 }
 
-/// A fresh program on this table.
-pub(crate) async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
+/// A fresh program on the table of this name, to which it may do what the functions may that it stands for.
+pub(crate) async fn program_on(
+    client: &Client,
+    table: &str,
+    settings: impl Fn(&str) -> Option<&'static str>,
+) -> Program {
+    let guard = Guard::default();
+    let guarded = guard.over(client.config().http_client().unwrap());
+    let table = Table::new(Client::from_conf(client.config().to_builder().http_client(guarded).build()), table);
     let config = Config::read(|name| settings(name).or_else(|| setting(name)).map(str::to_owned)).unwrap();
     table.create_if_missing().await.unwrap();
     let now = Arc::new(AtomicU64::new(START));
@@ -97,7 +108,7 @@ pub(crate) async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&
     let drawn = AtomicU32::new(0);
     let random = Box::new(move || drawn.fetch_add(2, Ordering::SeqCst) + 2);
     let oidc = config.oidc.as_ref().map(Provider::new);
-    Program { app: App { cloud: Cloud::new(&config), oidc, table, clock, random, config }, now }
+    Program { app: App { cloud: Cloud::new(&config), oidc, table, clock, random, config }, guard, now }
 }
 
 /// The settings of the tests. The cloud is an address where nobody listens.
@@ -130,9 +141,14 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 /// Sends a request to the door at its address, as the local server does.
 pub(crate) async fn send(program: &Program, request: Request<Vec<u8>>) -> Response<String> {
     match Door::at(request.uri().path()) {
-        Some(door) => answer(&program.app, door, request).await,
+        Some(door) => program.guard.serve(function_of(door), answer(&program.app, door, request)).await,
         None => answer_nowhere(&request),
     }
+}
+
+/// The sweep comes by; what it did.
+pub(crate) async fn swept(program: &Program) -> Round {
+    program.guard.serve("sweep", sweep::round(&program.app)).await.unwrap()
 }
 
 /// Posts a body to an address.
