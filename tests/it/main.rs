@@ -8,6 +8,7 @@
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
 //! - [`guard`]: what lets a call ask of the table only what its function may in the cloud
 //! - [`policy`]: what that is, by the template
+//! - [`proxy`]: a table behind an address, for one function and what that may
 //! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`injector`]: faults between a program and its table
 //! - [`requests`]: one well-formed request for every command
@@ -75,6 +76,7 @@ mod oidc;
 mod phone;
 mod policy;
 mod privileges;
+mod proxy;
 mod quit_group;
 mod rebuild_user;
 mod refresh;
