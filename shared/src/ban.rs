@@ -27,10 +27,20 @@ pub async fn judge(app: &App, user: &UserId, ban: Option<Ban>) -> Result<(), Err
 
 /// Does what is left to do about a ban.
 pub async fn carry_out(app: &App, user: &UserId) -> Result<(), Error> {
+    carry_out_those(app, user, |_| true).await
+}
+
+/// Cuts the stream of a user, if that is left to do. Nothing else about a ban is done: who takes the cloud's notices may
+/// not end sessions.
+pub async fn cut(app: &App, user: &UserId) -> Result<(), Error> {
+    carry_out_those(app, user, |step| step == Step::CutStream).await
+}
+
+async fn carry_out_those(app: &App, user: &UserId, is_meant: fn(Step) -> bool) -> Result<(), Error> {
     let standing = app.table.standing(user).await?;
     let Some(room) = app.table.room(user).await? else { return Ok(()) };
     let mut outcome = Ok(());
-    for step in standing.steps.clone() {
+    for step in standing.steps.clone().into_iter().filter(|step| is_meant(*step)) {
         if let Err(error) = take(app, user, &room.stream, &standing, step).await {
             tracing::warn!(?step, error = %Chain(&error), "a step of a ban failed and will be tried again");
             outcome = outcome.and(Err(error));

@@ -1,30 +1,18 @@
-//! The names agree: commands, binaries, documents and template say the same. And the boundaries hold that
-//! `ARCHITECTURE.md` draws, where neither the compiler nor clippy can.
+//! The names agree: commands, binaries and documents say the same. And the boundaries hold that `ARCHITECTURE.md` draws,
+//! where neither the compiler nor clippy can.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
 };
 
-use aws_smithy_runtime_api::client::{
-    http::{HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn},
-    orchestrator::HttpRequest,
-};
-use cli::engine::Engine;
-use lambda_http::http::Request;
-use serde_json::Value;
 use shared::{
     commands::{self, Command, LiveCallback, Names},
     config::SETTINGS,
-    table::keys,
 };
 
-use crate::{
-    harness::{action, notice, program_over, send, tests_folder},
-    steps::{registered, signed},
-};
+use crate::{harness::tests_folder, policy::OPERATIONS};
 
 /// Binaries that serve a door, not one command.
 const DOORS: [&str; 2] = ["interface", "live_callback"];
@@ -37,7 +25,7 @@ fn root() -> PathBuf {
     tests_folder().parent().unwrap().to_owned()
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -60,7 +48,7 @@ fn paths() -> Vec<&'static str> {
     commands::all().iter().filter_map(|entry| entry.names.path).collect()
 }
 
-fn binaries() -> BTreeSet<String> {
+pub(crate) fn binaries() -> BTreeSet<String> {
     paths().into_iter().chain(DOORS).chain(TASKS).map(str::to_owned).collect()
 }
 
@@ -194,312 +182,6 @@ fn every_golden_folder_is_a_command() {
     }
 }
 
-/// The blocks of a section of the template, by their names.
-fn blocks(section: &str) -> BTreeMap<String, String> {
-    let template = read("template.yaml");
-    let mut blocks: BTreeMap<String, String> = BTreeMap::new();
-    let mut name = String::new();
-    let lines = template.lines().skip_while(|line| *line != format!("{section}:")).skip(1);
-    for line in lines.take_while(|line| line.is_empty() || line.starts_with(' ')) {
-        match line.strip_prefix("  ").filter(|line| line.starts_with(char::is_alphabetic)) {
-            Some(head) => name = head.trim_end_matches(':').to_owned(),
-            None if line.trim_start().starts_with('#') => {}
-            None => blocks.entry(name.clone()).or_default().extend([line, "\n"]),
-        }
-    }
-    blocks
-}
-
-/// The functions of the template, by the names of their binaries.
-fn functions() -> BTreeMap<String, String> {
-    let resources = blocks("Resources").into_values().filter(|block| block.contains("Type: AWS::Serverless::Function"));
-    let named = resources.map(|block| {
-        let folder = block.split("CodeUri: target/lambda/").nth(1).unwrap_or_else(|| panic!("no CodeUri: {block}"));
-        (folder.lines().next().unwrap().trim_end_matches('/').to_owned(), block.clone())
-    });
-    named.collect()
-}
-
-#[test]
-fn the_template_has_a_function_with_a_route_for_every_binary() {
-    let functions = functions();
-    assert_eq!(functions.keys().cloned().collect::<BTreeSet<_>>(), binaries());
-    for (name, block) in functions {
-        let routes: Vec<_> = block.lines().filter(|line| line.contains("Type: HttpApi")).collect();
-        let expected: Vec<(&str, String)> = match name.as_str() {
-            "live_callback" => {
-                assert!(block.contains("FunctionUrlConfig: { AuthType: NONE }"), "the cloud signs by other means");
-                vec![]
-            }
-            "sweep" => {
-                assert!(block.contains("Type: ScheduleV2") && block.contains("rate(1 minute)"), "{block}");
-                vec![]
-            }
-            "interface" => {
-                let pages = ["/interface.php", "/index.php", "/"].map(str::to_owned);
-                pages.into_iter().flat_map(|page| [("GET", page.clone()), ("POST", page)]).collect()
-            }
-            command => vec![("POST", format!("/{command}"))],
-        };
-        assert_eq!(routes.len(), expected.len(), "{name}");
-        for (method, path) in expected {
-            let route = format!("Path: {path}, Method: {method} }}");
-            assert!(routes.iter().any(|line| line.contains(&route)), "{name}: {route}");
-        }
-    }
-}
-
-/// `PUSH_URL_SECONDS` as the template's parameter spells it.
-fn parameter(setting: &str) -> String {
-    let capital = |word: &str| word[..1].to_owned() + &word[1..].to_ascii_lowercase();
-    let name: String = setting.split('_').map(capital).collect();
-    name.replace("Bizid", "BizId").replace("Appid", "AppId")
-}
-
-#[test]
-fn every_setting_is_a_parameter_of_the_template_and_reaches_every_function() {
-    let globals = blocks("Globals").remove("Function").unwrap();
-    let variables = globals.split("      Variables:\n").nth(1).unwrap().trim_end();
-    let given: Vec<_> = variables.lines().map(str::trim).collect();
-    let expected = SETTINGS.map(|setting| match setting.name {
-        "TABLE_NAME" => "TABLE_NAME: !Ref Table".to_owned(),
-        name => format!("{name}: !Ref {}", parameter(name)),
-    });
-    assert_eq!(given, expected);
-    let parameters = blocks("Parameters");
-    for setting in SETTINGS.iter().filter(|setting| setting.name != "TABLE_NAME") {
-        let block = &parameters[&parameter(setting.name)];
-        let default = block.lines().find_map(|line| line.trim().strip_prefix("Default: "));
-        assert_eq!(default.map(|text| text.trim_matches('"')), setting.default, "{}", setting.name);
-        let secret = setting.name.split('_').any(|word| word == "KEY");
-        assert_eq!(block.contains("NoEcho: true"), secret, "{}: whether it is a secret", setting.name);
-    }
-}
-
-#[test]
-fn the_table_of_the_template_is_the_one_that_the_code_makes() {
-    let table = blocks("Resources").remove("Table").unwrap();
-    let schema = |head: &str, hash: &str, range: &str, indent: &str| {
-        format!(
-            "{head}\n{indent}- {{ AttributeName: {hash}, KeyType: HASH }}\n\
-             {indent}- {{ AttributeName: {range}, KeyType: RANGE }}\n"
-        )
-    };
-    let index = format!("        - IndexName: {}\n          KeySchema:", keys::LISTS);
-    for part in [
-        "Type: AWS::DynamoDB::Table\n".to_owned(),
-        "BillingMode: PAY_PER_REQUEST\n".to_owned(),
-        schema("      KeySchema:", keys::PK, keys::SK, "        "),
-        schema(&index, keys::LIST, keys::POSITION, "            "),
-        "Projection: { ProjectionType: ALL }\n".to_owned(),
-        format!("TimeToLiveSpecification: {{ AttributeName: {}, Enabled: true }}\n", keys::EXPIRES_AT),
-    ] {
-        assert!(table.contains(&part), "{part}");
-    }
-    assert_eq!(table.matches("AttributeType: ").count(), 6, "no attribute but those of the keys is declared");
-}
-
-/// What the SDK was asked to do, as a policy names it.
-type Asked = Arc<Mutex<BTreeSet<String>>>;
-
-/// An embedded table that notes what it is asked.
-fn noting(asked: Asked) -> SharedHttpClient {
-    #[derive(Debug)]
-    struct Noting(SharedHttpConnector, Asked);
-    impl HttpConnector for Noting {
-        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-            let target = request.headers().get("x-amz-target").unwrap();
-            let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
-            let index = if body.contains("\"IndexName\"") { " of the index" } else { "" };
-            self.1.lock().unwrap().insert(format!("dynamodb:{}{index}", target.split('.').nth(1).unwrap()));
-            self.0.call(request)
-        }
-    }
-    let engine = Engine::in_memory().unwrap().http_client();
-    http_client_fn(move |settings, components| {
-        SharedHttpConnector::new(Noting(engine.http_connector(settings, components), Arc::clone(&asked)))
-    })
-}
-
-/// Calls that take every way through the table, each command's in a row of its own: its Action, or its path if it has
-/// none.
-///
-/// Calls by a path are signed by whom they name, where that is alice or carol, and by nobody else.
-const CALLS: [(&str, &[&str]); 34] = [
-    ("register", &[r#""userid":"bobby","password":"abc""#]),
-    ("login", &[r#""userid":"bobby","password":"abc""#]),
-    ("get_user_info", &[r#""userid":"alice""#]),
-    ("upload_user_info", &[r#""userid":"alice","nickname":"Al","sex":1"#]),
-    ("RequestLVBAddr", &[r#""userid":"a","groupid":"g","title":"t""#; 2]),
-    ("ChangeStatus", &[r#""userid":"a","status":1"#, r#""userid":"a","status":0"#]),
-    (
-        "ChangeCount",
-        &[r#""userid":"a","type":1,"optype":0,"flag":0"#, r#""userid":"a","type":1,"optype":0,"flag":1,"fileid":"f1""#],
-    ),
-    (
-        "FetchList",
-        &[
-            r#""flag":3,"pageno":1,"pagesize":10"#,
-            r#""flag":4,"pageno":1,"pagesize":10"#,
-            r#""flag":5,"pageno":1,"pagesize":10"#,
-        ],
-    ),
-    ("GetUserInfo", &[r#""userid":"a","type":0"#, r#""userid":"a","type":1,"fileid":"f1""#]),
-    (
-        "EnterGroup",
-        &[
-            r#""userid":"b","liveuserid":"a","groupid":"g","flag":0"#,
-            r#""userid":"b","liveuserid":"a","groupid":"f1","flag":1"#,
-        ],
-    ),
-    (
-        "QuitGroup",
-        &[
-            r#""userid":"b","liveuserid":"a","groupid":"g","flag":0"#,
-            r#""userid":"b","liveuserid":"a","groupid":"f1","flag":1"#,
-        ],
-    ),
-    ("FetchGroupMemberList", &[r#""liveuserid":"a","groupid":"other","pageno":1,"pagesize":10"#]),
-    ("GetCOSSignV2", &[""]),
-    ("GetCOSSign", &[""]),
-    ("get_cos_grant", &[r#""userid":"alice","size":1,"type":"image/png""#]),
-    ("GetVodSignatureV2", &[""]),
-    ("UploadUGCVideo", &[r#""userid":"a","file_id":"v1","play_url":"http://v/1","title":"t""#; 2]),
-    ("RequestLVBAddrForLinkMic", &[r#""userid":"b","title":"t""#]),
-    ("RequestPlayUrlWithSignForLinkMic", &[r#""userid":"b","originStreamUrl":"rtmp://h/live/8888_a""#]),
-    ("MergeVideoStream", &[r#""userid":"a","mergeparams":{}"#]),
-    ("ReportUser", &[r#""userid":"b","hostuserid":"a""#]),
-    ("ForbidLive", &[r#""userid":"a","forbidflag":1,"hide_replays":1"#, r#""userid":"a","forbidflag":0"#]),
-    ("upload_room", &[r#""userid":"alice","title":"t""#; 2]),
-    ("get_vod_list", &[r#""userid":"alice","index":0,"count":10"#]),
-    ("get_ugc_list", &[r#""userid":"alice","index":0,"count":10"#]),
-    ("get_roomservice_sign", &[r#""userid":"alice""#]),
-    (
-        "update_replay",
-        &[r#""userid":"alice","file_id":"f3","hidden":1"#, r#""userid":"alice","file_id":"f3","hidden":0"#],
-    ),
-    ("delete_replay", &[r#""userid":"alice","file_id":"f3""#]),
-    ("list_notices", &[r#""streamid":"8888_a""#, r#""userid":"a""#, ""]),
-    ("show_notice", &[r#""streamid":"8888_a","id":"100 f1""#]),
-    ("replay_notices", &[r#""streamid":"rs_dave""#]),
-    ("rebuild_user", &[r#""userid":"erin""#]),
-    ("refresh", &[r#""userid":"alice","refresh_token":"""#]),
-    ("logout", &[r#""userid":"carol""#]),
-];
-
-#[tokio::test]
-async fn a_policy_allows_what_its_command_was_seen_to_do_and_nothing_else() {
-    const OPERATOR: &str = "a-key-for-operators";
-    let asked = Asked::default();
-    let program = program_over(noting(Arc::clone(&asked)), |name| (name == "OPERATOR_KEY").then_some(OPERATOR)).await;
-    let drain = || std::mem::take(&mut *asked.lock().unwrap());
-    let now = program.now();
-    let body = |action: &str, fields: &str| match fields {
-        "" => format!(r#"{{"Action":"{action}"}}"#),
-        fields => format!(r#"{{"Action":"{action}",{fields}}}"#),
-    };
-    // A room with a replay and somebody in another group, so that no call finds nothing.
-    action(&program, &body("RequestLVBAddr", r#""userid":"a","groupid":"g","title":"t""#)).await;
-    action(&program, &body("EnterGroup", r#""userid":"c","liveuserid":"a","groupid":"other","flag":0"#)).await;
-    let phones = [registered(&program, "alice").await, registered(&program, "carol").await];
-    let mut seen = BTreeMap::new();
-    let recorded = |user: &str, file: u8| {
-        format!(
-            r#""event_type":100,"stream_id":"8888_{user}","video_id":"f{file}","video_url":"u","file_format":"flv",
-            "start_time":{},"end_time":{now}"#,
-            now - 100
-        )
-    };
-    signed(&program, &phones[0], "upload_room", serde_json::json!({"title": "t"})).await;
-    notice(&program, &recorded("alice", 3)).await;
-    // The last of these joins two lives, so that one of them is deleted.
-    let pushes = |stream: &str| {
-        [(1, 1, 0), (0, 1, 10), (1, 2, 90), (1, 3, 50)].map(|(event, push, seconds)| {
-            let fields = format!(r#""event_type":{event},"stream_id":"{stream}","sequence":"{push}""#);
-            format!(r#"{fields},"event_time":{}"#, now + seconds)
-        })
-    };
-    // It comes before it can be known whom it is about, and waits for an operator.
-    for user in ["dave", "erin"] {
-        let [first, second, third, last] = pushes(&format!("rs_{user}"));
-        notice(&program, &last).await;
-        action(&program, &body("RequestLVBAddr", &format!(r#""userid":"{user}","groupid":"g","title":"t""#))).await;
-        for fields in [first, second, third] {
-            notice(&program, &fields).await;
-        }
-    }
-    drain();
-    for fields in pushes("8888_a") {
-        notice(&program, &fields).await;
-    }
-    notice(&program, &recorded("a", 1)).await;
-    notice(&program, &recorded("a", 2)).await;
-    seen.insert("live_callback".to_owned(), drain());
-    for (name, calls) in CALLS {
-        let mut all = commands::all().into_iter();
-        let Names { name: command, action, .. } =
-            all.find(|entry| entry.names.action.unwrap_or(entry.names.name) == name).unwrap().names;
-        for fields in calls {
-            let (path, body) = match action {
-                Some(action) => ("/interface.php".to_owned(), body(action, fields)),
-                None => (format!("/{command}"), format!("{{{fields}}}")),
-            };
-            let request = Request::post(path).header("x-operator-key", OPERATOR);
-            let answer = match phones.iter().find(|phone| action.is_none() && fields.contains(&phone.user)) {
-                Some(phone) => {
-                    let mut fields: Value = serde_json::from_str(&body).unwrap();
-                    if command == "refresh" {
-                        fields["refresh_token"] = phone.refresh_token.clone().into();
-                    }
-                    signed(&program, phone, command, fields).await
-                }
-                None => send(&program, request.body(body.into_bytes()).unwrap()).await.into_body(),
-            };
-            // No cloud can be asked here; all others are answered.
-            let done = [r#""returnValue":0"#, r#""returnValue":3000"#, r#""code":200"#];
-            assert!(done.iter().any(|done| answer.contains(done)), "{name} {fields}: {answer}");
-        }
-        let done = drain();
-        if action.is_some() {
-            seen.entry("interface".to_owned()).or_insert_with(BTreeSet::new).extend(done.iter().cloned());
-        }
-        seen.insert(command.to_owned(), done);
-    }
-    // A viewer who has been silent for long, and a live.
-    action(&program, &body("EnterGroup", r#""userid":"d","liveuserid":"a","groupid":"g","flag":0"#)).await;
-    drain();
-    program.pass(30_000);
-    shared::sweep::round(&program.app).await.unwrap();
-    seen.insert("sweep".to_owned(), drain());
-    program.app.table.warm_up().await.unwrap();
-    let at_start = drain();
-    let functions = functions();
-    assert_eq!(seen.keys().collect::<Vec<_>>(), functions.keys().collect::<Vec<_>>());
-    for (name, mut seen) in seen {
-        seen.extend(at_start.iter().cloned());
-        assert_eq!(allowed(&functions[&name]), seen, "{name}");
-    }
-}
-
-/// What the policy of a function allows.
-fn allowed(block: &str) -> BTreeSet<String> {
-    let mut allowed = BTreeSet::new();
-    for statement in block.split("Effect: Allow").skip(1) {
-        let (actions, resource) = statement.split_once("Resource: ").unwrap();
-        let index = match resource.lines().next().unwrap().trim_end_matches(" }") {
-            "!GetAtt Table.Arn" => "",
-            "!Sub \"${Table.Arn}/index/lists\""
-            | "!Sub \"${Table.Arn}/index/work\""
-            | "!Sub \"${Table.Arn}/index/*\"" => " of the index",
-            other => panic!("{other} is no resource of ours"),
-        };
-        let words = actions.split(|c: char| !c.is_alphanumeric() && c != ':' && c != '*');
-        let actions = words.filter(|word| word.starts_with("dynamodb:"));
-        allowed.extend(actions.map(|action| format!("{action}{index}")));
-    }
-    allowed
-}
-
 /// The dependencies that a manifest names, of whatever kind.
 fn dependencies(package: &str) -> BTreeSet<String> {
     let manifest = read(format!("{package}/Cargo.toml"));
@@ -574,6 +256,39 @@ fn signatures_have_no_clock_no_environment_and_no_input() {
         for word in ["async", "SystemTime", "Instant", "std::env", "std::fs", "std::net", "tokio", "random()"] {
             assert!(!code.contains(word), "{name} mentions {word}");
         }
+    }
+}
+
+/// Not every store that the table could be in has transactions, PartiQL or scans (`docs/engines.md`), and no policy of a
+/// function allows them.
+#[test]
+fn the_table_asks_for_nothing_but_what_functions_may() {
+    let of_functions = OPERATIONS.map(snake_case);
+    let of_tools = ["create_table", "put_item", "update_time_to_live", "config"].map(str::to_owned);
+    let mut used = BTreeSet::new();
+    for (name, code) in sources("shared/src/table") {
+        let code: String = code.split_whitespace().collect();
+        for call in code.split("client.").skip(1) {
+            let call: String = call.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            assert!(of_functions.contains(&call) || of_tools.contains(&call), "{name} asks for {call}");
+            used.insert(call);
+        }
+    }
+    assert_eq!(used.len(), of_functions.len() + of_tools.len(), "{used:?}");
+}
+
+/// `GetItem` as the SDK's method spells it.
+fn snake_case(operation: &str) -> String {
+    let word = |c: char| if c.is_ascii_uppercase() { format!("_{}", c.to_ascii_lowercase()) } else { c.to_string() };
+    operation.chars().map(word).collect::<String>().trim_start_matches('_').to_owned()
+}
+
+/// What the sweep asks of the table is judged only where the harness has it come by, and so is every call.
+#[test]
+fn no_test_goes_around_the_guard() {
+    let elsewhere = |name: &str| !["harness", "agreement"].contains(&name);
+    for (name, code) in sources("tests/it").into_iter().filter(|(name, _)| elsewhere(name)) {
+        assert!(!code.contains("sweep::round(") && !code.contains("answer::answer"), "{name}");
     }
 }
 

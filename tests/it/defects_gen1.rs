@@ -6,7 +6,7 @@
 use shared::types::{StreamId, UserId};
 
 use crate::{
-    harness::{Program, START, action, notice, program, program_with},
+    harness::{Program, START, action, notice, program, program_with, swept},
     stand_in::{Manner::Answers, program_with_cloud_api},
     steps::{
         File, OPERATOR_KEY, acknowledged, action_with, code, column, done, enter, fields, forged, go_online,
@@ -155,7 +155,7 @@ async fn g13_only_misses_one_after_the_other_end_a_live() {
     for manner in [inactive, inactive, active, inactive, inactive, active] {
         cloud.behave(manner);
         program.pass(30);
-        shared::sweep::round(&program.app).await.unwrap();
+        swept(&program).await;
         assert_eq!(status(&program).await, "1");
     }
 }
@@ -167,7 +167,7 @@ async fn g13_a_live_that_nobody_ends_is_over_some_day() {
     open_room(&program, "alice", "t").await;
     go_online(&program, "alice").await;
     program.pass(3600);
-    shared::sweep::round(&program.app).await.unwrap();
+    swept(&program).await;
     assert_eq!(status(&program).await, "0");
 }
 

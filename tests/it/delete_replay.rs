@@ -4,12 +4,11 @@ use serde_json::json;
 use shared::{
     deletion,
     error::Error,
-    sweep,
     types::{FileId, UserId},
 };
 
 use crate::{
-    harness::{Program, START, action, golden, notice, program, rest},
+    harness::{Program, START, action, golden, notice, program, rest, swept},
     stand_in::{
         Manner::{Answers, FailsFirst},
         StandIn, program_with_cloud_api,
@@ -125,7 +124,7 @@ async fn files_that_come_later_are_deleted_too() {
     assert_eq!((files(&program).await, doomed(&program, "f1").await), ((vec![], 0), 1));
     assert!(!is_told(&program, "f2").await);
     for _ in 0..2 {
-        sweep::round(&program.app).await.unwrap();
+        swept(&program).await;
         assert_eq!(asked(&cloud), [deletion_of("f1"), deletion_of("f2")]);
         program.pass(3600);
     }

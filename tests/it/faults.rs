@@ -20,13 +20,12 @@ use lambda_http::http::Request;
 use serde_json::{Value, json};
 use shared::{
     sign::callback::sign,
-    sweep,
-    table::{Fate, Table},
+    table::Fate,
     types::{Page, Secret, StreamId, UserId},
 };
 
 use crate::{
-    harness::{KEY, Program, START, program_on, send, variable},
+    harness::{KEY, Program, START, program_on, send, swept, variable},
     injector::{Fault, Injector, Lasts, Strike},
     stand_in::{Manner, StandIn},
     steps::{File, OPERATOR_KEY, fields, members, parse},
@@ -298,7 +297,7 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
     let client = injector.client(Engine::in_memory().unwrap().http_client());
     let (_cloud, address) = StandIn::listen(Manner::Answers(200, br#"{"ret":0}"#)).await;
     let url: &'static str = format!("{address}/common_access").leak();
-    let program = program_on(Table::new(client, "mini-lvb"), |name| match name {
+    let program = program_on(&client, "mini-lvb", |name| match name {
         "API_URL" => Some(url),
         "MODERATION" => Some("hide"),
         "OPERATOR_KEY" => Some(OPERATOR_KEY),
@@ -356,7 +355,7 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
 async fn look_after(program: &Program) {
     for _ in 0..ROUNDS {
         program.pass(ROUND_SECONDS);
-        assert_eq!(sweep::round(&program.app).await.unwrap().failed, 0);
+        assert_eq!(swept(program).await.failed, 0);
     }
 }
 

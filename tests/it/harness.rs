@@ -14,15 +14,18 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use cli::{engine, engine::Engine};
 use lambda_http::http::{Request, Response};
 use shared::{
-    answer::answer_anywhere,
+    answer::{Door, answer_anywhere},
     app::App,
     cloud::Cloud,
     config::Config,
     oidc::Provider,
     sign::callback::sign,
+    sweep::{self, Round},
     table::{Table, keys::EXPIRES_AT},
     types::{Secret, UnixSeconds},
 };
+
+use crate::guard::{Guard, function_of};
 
 /// When every program starts: 2020-09-13 12:26:40 UTC.
 pub(crate) const START: u64 = 1_600_000_000;
@@ -32,14 +35,15 @@ pub(crate) const KEY: &str = "a-key-for-tests-only";
 /// A server of one's own.
 pub(crate) struct Program {
     pub(crate) app: App,
+    pub(crate) guard: Guard,
     now: Arc<AtomicU64>,
 }
 
 impl Program {
-    /// A server that is there already, with a clock that stands still from now on.
+    /// A server that is there already, with a clock that stands still from now on, and with no guard before its table.
     pub(crate) fn of(app: App) -> Self {
         let now = Arc::new(AtomicU64::new(app.now().0));
-        Self { app, now }
+        Self { app, guard: Guard::default(), now }
     }
 
     /// The moment at which its clock stands.
@@ -72,7 +76,7 @@ pub(crate) async fn program_with(settings: impl Fn(&str) -> Option<&'static str>
             static TABLES: AtomicU32 = AtomicU32::new(0);
             let name = format!("it-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::SeqCst));
             let client = engine::client_of(url);
-            let program = program_on(Table::new(client.clone(), &name), settings).await;
+            let program = program_on(&client, &name, settings).await;
             never_expire(&client, &name).await;
             program
         }
@@ -88,11 +92,18 @@ async fn never_expire(client: &Client, table: &str) {
 
 /// A fresh program that reaches its table through this HTTP client.
 pub(crate) async fn program_over(http: SharedHttpClient, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
-    program_on(Table::new(engine::client(http), "mini-lvb"), settings).await
+    program_on(&engine::client(http), "mini-lvb", settings).await
 }
 
-/// A fresh program on this table.
-pub(crate) async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
+/// A fresh program on the table of this name, to which it may do what the functions may that it stands for.
+pub(crate) async fn program_on(
+    client: &Client,
+    table: &str,
+    settings: impl Fn(&str) -> Option<&'static str>,
+) -> Program {
+    let guard = Guard::default();
+    let guarded = guard.over(client.config().http_client().unwrap());
+    let table = Table::new(Client::from_conf(client.config().to_builder().http_client(guarded).build()), table);
     let config = Config::read(|name| settings(name).or_else(|| setting(name)).map(str::to_owned)).unwrap();
     table.create_if_missing().await.unwrap();
     let now = Arc::new(AtomicU64::new(START));
@@ -103,7 +114,7 @@ pub(crate) async fn program_on(table: Table, settings: impl Fn(&str) -> Option<&
     let drawn = AtomicU32::new(0);
     let random = Box::new(move || drawn.fetch_add(2, Ordering::SeqCst) + 2);
     let oidc = config.oidc.as_ref().map(Provider::new);
-    Program { app: App { cloud: Cloud::new(&config), oidc, table, clock, random, config }, now }
+    Program { app: App { cloud: Cloud::new(&config), oidc, table, clock, random, config }, guard, now }
 }
 
 /// The settings of the tests. The cloud is an address where nobody listens.
@@ -135,7 +146,14 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// Sends a request to the door at its address, as the local server does.
 pub(crate) async fn send(program: &Program, request: Request<Vec<u8>>) -> Response<String> {
-    answer_anywhere(&program.app, request).await
+    // Where no function is, none asks for anything.
+    let function = Door::at(request.uri().path()).map_or("interface", function_of);
+    program.guard.serve(function, answer_anywhere(&program.app, request)).await
+}
+
+/// The sweep comes by; what it did.
+pub(crate) async fn swept(program: &Program) -> Round {
+    program.guard.serve("sweep", sweep::round(&program.app)).await.unwrap()
 }
 
 /// Posts a body to an address.

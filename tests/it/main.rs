@@ -7,6 +7,9 @@
 //! - [`identity_provider`]: a stand-in for a customer's identity provider
 //! - [`lambda_runtime_api`]: what a function's process talks to in the cloud
 //! - [`scf_runtime_api`]: what an event function's process talks to in the other cloud
+//! - [`guard`]: what lets a call ask of the table only what its function may in the cloud
+//! - [`policy`]: what that is, by the template
+//! - [`proxy`]: a table behind an address, for one function and what that may
 //! - [`watch`]: what a program asks of its table, counted or held up
 //! - [`injector`]: faults between a program and its table
 //! - [`requests`]: one well-formed request for every command
@@ -26,7 +29,9 @@
 //! - [`phone`]: days in the life of apps, wherever the commands run: the local server, functions, SCF, a deployed stack
 //! - [`engine`]: the embedded table answers the same directly and over HTTP
 //! - [`vectors`]: the formulas against vectors that nobody here made up
-//! - [`agreement`]: commands, binaries, documents and template name the same things, and boundaries hold
+//! - [`template`]: what is deployed, and that it is the table of commands and nothing besides
+//! - [`privileges`]: what functions may do to the table, and that they do all of it
+//! - [`agreement`]: commands, binaries and documents name the same things, and boundaries hold
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed; clippy spares test functions only")]
 
 mod agreement;
@@ -55,6 +60,7 @@ mod get_ugc_list;
 mod get_user_info;
 mod get_vod_list;
 mod get_vod_sign;
+mod guard;
 mod harness;
 mod histories;
 mod hostile;
@@ -70,6 +76,9 @@ mod merge_video_stream;
 mod object_store;
 mod oidc;
 mod phone;
+mod policy;
+mod privileges;
+mod proxy;
 mod quit_group;
 mod rebuild_user;
 mod refresh;
@@ -85,6 +94,7 @@ mod show_notice;
 mod stand_in;
 mod steps;
 mod sweep;
+mod template;
 mod update_replay;
 mod upload_room;
 mod upload_ugc;

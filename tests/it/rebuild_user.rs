@@ -3,10 +3,9 @@
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use cli::engine::Engine;
 use serde_json::Value;
-use shared::sweep;
 
 use crate::{
-    harness::{Program, START, golden, program_over, rest},
+    harness::{Program, START, golden, program_over, rest, swept},
     steps::{
         File, OPERATOR_KEY, by_operator, column, fields, is_recorded, list, open_room, operated, parse, push_ends,
         push_starts, room,
@@ -117,7 +116,7 @@ async fn evidence_that_is_missing_is_added_from_the_ledger() {
     assert_repaired(rebuild(&program).await, &expected);
     // Who took the row away did not count it out, and the sweep counts again.
     program.pass(600);
-    sweep::round(&program.app).await.unwrap();
+    swept(&program).await;
     let page = list(&program, 2, 1, 10).await;
     assert_eq!((column(&page, "fileid"), page["totalcount"].as_u64()), (vec!["f1"], Some(1)));
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::{http::SharedHttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::body::SdkBody;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cli::engine::Engine;
@@ -20,6 +20,7 @@ use shared::{
     config::SETTINGS,
     http::Client,
     lambda,
+    types::Secret,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,10 +28,15 @@ use tokio::{
 };
 
 use crate::{
-    harness::{Program, program_over, setting, tests_folder, variable},
+    guard::Guard,
+    harness::{Program, action, program_over, setting, tests_folder, variable},
     lambda_runtime_api::{Function, Outcome, command},
-    requests::{action_body, fields, notices, opening, signed},
+    privileges::{self, CALLS, Call, Way},
+    proxy,
+    requests::{action_body, fields, going_online, notices, opening, signed},
     scf,
+    steps::list,
+    template,
 };
 
 const OPERATOR_KEY: &str = "an-operator-of-the-tests";
@@ -251,11 +257,43 @@ pub(crate) fn received_in(response: &Value) -> Received {
     Received::new(status.try_into().unwrap(), headers.into_iter().chain(many), body)
 }
 
+/// A function that runs, and what it may do to its table.
+pub(crate) struct Deployed {
+    function: Function,
+    guard: Guard,
+}
+
+impl Deployed {
+    /// Starts a function on a table, behind an address as in the cloud, where it may do what its policy allows.
+    async fn start(name: &str, table: &Engine, settings: &[(String, String)]) -> Self {
+        let binary = binaries().get_key_value(name).unwrap_or_else(|| panic!("{name} was not built"));
+        let guard = Guard::of(binary.0);
+        let address = proxy::listen(SharedHttpConnector::new(table.clone()), &guard).await;
+        let mut settings = settings.to_vec();
+        settings.push(at(&address));
+        // And what the template withholds from it.
+        let given = template::secrets(name);
+        let withheld =
+            settings.iter_mut().filter(|(name, _)| template::is_secret(name) && !given.contains(name.as_str()));
+        withheld.for_each(|(_, value)| *value = Secret::WITHHELD.to_owned());
+        Self { function: Function::start(binary.1, &settings).await, guard }
+    }
+
+    /// Gives the function an event and waits for what it makes of it. Fails if it asked its table for what it may not.
+    async fn invoke(&mut self, event: &Value) -> Outcome {
+        let outcome = self.function.invoke(event).await;
+        self.guard.assert_obeyed();
+        outcome
+    }
+}
+
 /// A world of its own for each side, alike in all: the same settings, and tables in which the same has happened.
 pub(crate) struct Worlds {
-    /// What the function is started with.
-    pub(crate) settings: Vec<(String, String)>,
-    /// Its table, as a program sees it whose clock stands.
+    /// What functions are started with, but for where their table is.
+    settings: Vec<(String, String)>,
+    /// The table of the functions.
+    table: Engine,
+    /// The same, as a program sees it whose clock stands.
     pub(crate) program: Program,
     /// Where the local server listens.
     pub(crate) server: String,
@@ -263,13 +301,8 @@ pub(crate) struct Worlds {
 
 impl Worlds {
     pub(crate) async fn new() -> Self {
-        // The table of the function, behind an address, as in the cloud.
-        let engine = Engine::in_memory().unwrap();
-        let program = program_over(engine.http_client(), settings).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let table = format!("http://{}", listener.local_addr().unwrap());
-        let database = engine.database().clone();
-        tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
+        let table = Engine::in_memory().unwrap();
+        let program = program_over(table.http_client(), settings).await;
         // The local server, as it is.
         let mut app = program_over(Engine::in_memory().unwrap().http_client(), settings).await.app;
         app.clock = Box::new(lambda::now);
@@ -277,13 +310,27 @@ impl Worlds {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap().to_string();
         tokio::spawn(server::serve(Arc::new(app), listener, server::Front::Nothing, std::future::pending()));
-        Self { settings: environment(&table), program, server }
+        Self { settings: environment(), table, program, server }
     }
 
     /// With another setting of the functions.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Starts a function.
+    async fn start(&self, name: &str) -> Deployed {
+        Deployed::start(name, &self.table, &self.settings).await
+    }
+
+    /// What a function is started with that may do everything to its table.
+    pub(crate) async fn settings(&self) -> Vec<(String, String)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let database = self.table.database().clone();
+        tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
+        self.settings.iter().cloned().chain([at(&address)]).collect()
     }
 }
 
@@ -292,21 +339,21 @@ pub(crate) enum World {
     /// The local server.
     Server(String),
     /// The functions, each started when it is called for the first time.
-    Functions(Vec<(String, String)>, BTreeMap<String, Function>),
+    Functions(Vec<(String, String)>, Engine, BTreeMap<String, Deployed>),
     /// All commands in one function of SCF.
     Scf(Box<scf::Function>),
     /// A deployed stack.
-    Deployed(Deployed),
+    Stack(Stack),
 }
 
 /// A deployed stack: where it is, and how it is reached.
-pub(crate) struct Deployed {
+pub(crate) struct Stack {
     client: Client,
     base: String,
     callback: String,
 }
 
-impl Deployed {
+impl Stack {
     /// For how long an answer may take: of an emulator that starts a process for each call.
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -328,7 +375,7 @@ impl Deployed {
 impl Worlds {
     /// The one and the other.
     pub(crate) fn each(self) -> [World; 2] {
-        [World::Server(self.server), World::Functions(self.settings, BTreeMap::new())]
+        [World::Server(self.server), World::Functions(self.settings, self.table, BTreeMap::new())]
     }
 }
 
@@ -337,7 +384,7 @@ impl World {
     pub(crate) fn deployed() -> Self {
         let [base, callback] = ["BASE_URL", "CALLBACK_URL"]
             .map(|name| variable(name).unwrap_or_else(|| panic!("{name} does not say where the stack is")));
-        Self::Deployed(Deployed { client: Client::unconnected(), base, callback })
+        Self::Stack(Stack { client: Client::unconnected(), base, callback })
     }
 
     /// Asks the function that is there for it, or the server; the body of the answer.
@@ -345,14 +392,14 @@ impl World {
         match self {
             Self::Server(server) => ask(server, sent, &sent.headers()).await.body,
             Self::Scf(scf) => scf.ask(sent).await.body,
-            Self::Functions(settings, running) => {
+            Self::Functions(settings, table, running) => {
                 if !running.contains_key(function) {
-                    running.insert(function.to_owned(), Function::start(&binaries()[function], settings).await);
+                    running.insert(function.to_owned(), Deployed::start(function, table, settings).await);
                 }
                 let event = event(Front::HttpApi, Body::Text, sent);
                 received(running.get_mut(function).unwrap().invoke(&event).await).body
             }
-            Self::Deployed(deployed) => deployed.ask(function, sent).await,
+            Self::Stack(stack) => stack.ask(function, sent).await,
         }
     }
 }
@@ -361,12 +408,21 @@ fn settings(name: &str) -> Option<&'static str> {
     (name == "OPERATOR_KEY").then_some(OPERATOR_KEY)
 }
 
-/// The environment of a function whose table is at this address.
-pub(crate) fn environment(table: &str) -> Vec<(String, String)> {
+/// The environment of a function, but for where its table is.
+fn environment() -> Vec<(String, String)> {
     let given =
         SETTINGS.iter().map(|known| known.name).filter_map(|name| Some((name, settings(name).or(setting(name))?)));
-    let table = [("AWS_ENDPOINT_URL_DYNAMODB", table)];
-    given.chain(table).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The environment of a function whose table is at this address.
+pub(crate) fn with_table_at(address: &str) -> Vec<(String, String)> {
+    environment().into_iter().chain([at(address)]).collect()
+}
+
+/// Where the table is, in an environment.
+fn at(address: &str) -> (String, String) {
+    ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), address.to_owned())
 }
 
 /// Sends a request to the local server, over the wire.
@@ -454,9 +510,8 @@ pub(crate) fn nonsense(path: &str) -> [Sent; 5] {
 async fn every_function_answers_as_the_local_server_does() {
     let (mut functions_run, mut events, mut done) = (0, 0, 0);
     for name in functions().into_iter().filter(|name| name != "sweep") {
-        let binary = binaries().get(&name).unwrap_or_else(|| panic!("{name} was not built"));
         let worlds = Worlds::new().await;
-        let mut function = Function::start(binary, &worlds.settings).await;
+        let mut function = worlds.start(&name).await;
         let requests = requests(&name);
         let nonsense = nonsense(&requests[0].path).map(|sent| (Body::Base64, sent));
         for (body, sent) in requests.iter().flat_map(ways).chain(nonsense) {
@@ -478,20 +533,50 @@ async fn every_function_answers_as_the_local_server_does() {
 }
 
 #[tokio::test]
+async fn every_function_may_do_what_it_is_called_for() {
+    let worlds = Worlds::new().await;
+    let mut world = privileges::World::on(&worlds.table, Way::ItsOwn).await;
+    world.program.pass(lambda::now().0 - world.program.now());
+    world.prepare().await;
+    let mut callback = worlds.start("live_callback").await;
+    for notice in notices(world.program.now()) {
+        let sent = Sent::post(CALLBACKS[0], signed(notice, world.program.now()));
+        let answer = received(callback.invoke(&event(Front::FunctionUrl, Body::Base64, &sent)).await);
+        assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"code":0}"#));
+    }
+    for (name, calls) in CALLS {
+        let command = world.written(Way::ItsOwn, name, calls[0]).command;
+        let mut function = worlds.start(command).await;
+        for fields in calls {
+            let Call { path, body, signature, .. } = world.written(Way::ItsOwn, name, fields);
+            let sent = Sent::signed(&path, &body, signature);
+            let answer = received(function.invoke(&event(Front::HttpApi, Body::Text, &sent)).await).body;
+            assert!([r#""code":200"#, r#""code":502"#].iter().any(|done| answer.contains(done)), "{name}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_sweep_is_called_by_the_clock() {
     let worlds = Worlds::new().await;
-    let mut function = Function::start(&binaries()["sweep"], &worlds.settings).await;
+    // A live that began when the tests did, long before the clock of the function.
+    let program = program_over(worlds.table.http_client(), settings).await;
+    for call in [opening(), going_online()] {
+        action(&program, &call).await;
+    }
+    let mut function = worlds.start("sweep").await;
     let event = json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.scheduler", "detail": {}});
     for event in [event, json!({}), json!(null)] {
         let outcome = function.invoke(&event).await;
         assert!(matches!(&outcome, Outcome::Response(Value::Null)), "{outcome:?}");
     }
+    assert_eq!(list(&program, 1, 1, 10).await["totalcount"], 0);
 }
 
 #[tokio::test]
 async fn an_event_that_is_no_request_is_an_error_and_not_the_end() {
     let worlds = Worlds::new().await;
-    let mut function = Function::start(&binaries()["interface"], &worlds.settings).await;
+    let mut function = worlds.start("interface").await;
     let sent = Sent::post(INTERFACE, r#"{"Action":"FetchList","userid":"v","flag":1,"pageno":1,"pagesize":10}"#);
     let good = event(Front::HttpApi, Body::Text, &sent);
     let mut not_base64 = event(Front::HttpApi, Body::Base64, &sent);
@@ -518,7 +603,8 @@ async fn an_event_that_is_no_request_is_an_error_and_not_the_end() {
 async fn a_function_whose_table_is_away_says_so_in_its_dialect() {
     // A port that was free a moment ago, and that nobody is told of.
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let settings = environment(&format!("http://{nobody}"));
+    let mut settings = environment();
+    settings.push(at(&format!("http://{nobody}")));
     let mut function = Function::start(&binaries()["interface"], &settings).await;
     let list = r#"{"Action":"FetchList","userid":"v","flag":1,"pageno":1,"pagesize":10}"#;
     let answer = received(function.invoke(&event(Front::HttpApi, Body::Text, &Sent::post(INTERFACE, list))).await);
@@ -534,8 +620,8 @@ async fn a_function_whose_table_is_away_says_so_in_its_dialect() {
 
 #[tokio::test]
 async fn a_function_with_faulty_settings_ends_and_names_them_all() {
-    let table = "http://127.0.0.1:9";
-    let mut settings = environment(table);
+    let mut settings = environment();
+    settings.push(at("http://127.0.0.1:9"));
     settings.retain(|(name, _)| name != "PUSH_KEY");
     settings.push(("BIZID".to_owned(), "no word".to_owned()));
     for name in functions() {
@@ -581,7 +667,7 @@ async fn the_log_has_what_the_metrics_of_the_template_look_for() {
     // This one is of a live that has gone on for a minute.
     let patterns = patterns.filter(|pattern| !pattern.contains("oldest_live_seconds"));
 
-    let mut settings = Worlds::new().await.settings;
+    let mut settings = Worlds::new().await.settings().await;
     let forged = event(Front::FunctionUrl, Body::Text, &Sent::post(CALLBACKS[0], forged(lambda::now().0)));
     let mut lines = logged("live_callback", &settings, &forged).await;
     let table = settings.iter_mut().find(|(name, _)| name == "AWS_ENDPOINT_URL_DYNAMODB").unwrap();

@@ -18,8 +18,8 @@ use tokio::{
 use crate::{
     harness::{action, variable},
     runtime::{
-        Body, Received, Sent, World, Worlds, ask, binaries, environment, functions, nonsense, received_in, requests,
-        ways,
+        Body, Received, Sent, World, Worlds, ask, binaries, functions, nonsense, received_in, requests, ways,
+        with_table_at,
     },
     scf_runtime_api::{EventFunction, Said},
 };
@@ -110,7 +110,7 @@ impl Web {
 impl Worlds {
     /// One world, with all in one function of SCF.
     pub(crate) async fn scf(&self, kind: Kind) -> World {
-        World::Scf(Box::new(Function::start(kind, &self.settings).await))
+        World::Scf(Box::new(Function::start(kind, &self.settings().await).await))
     }
 }
 
@@ -159,7 +159,7 @@ async fn answers_as_the_local_server_does(kind: Kind) {
     let (mut asked, mut done) = (0, 0);
     for name in functions().into_iter().filter(|name| name != "sweep") {
         let worlds = Worlds::new().await;
-        let mut function = Function::start(kind, &worlds.settings).await;
+        let mut function = Function::start(kind, &worlds.settings().await).await;
         let requests = requests(&name);
         let nonsense = nonsense(&requests[0].path).map(|sent| (Body::Base64, sent));
         let nowhere = [Sent::post("/nowhere", "{}"), Sent { method: "GET", ..Sent::post("/nowhere", "") }];
@@ -191,7 +191,7 @@ async fn the_event_function_answers_as_the_local_server_does() {
 async fn attempts_are_counted_by_where_scf_says_that_they_come_from() {
     for (kind, body) in [(Kind::Web, Body::Text), (Kind::Event, Body::Text), (Kind::Event, Body::Base64)] {
         let worlds = Worlds::new().await.with("ADDRESS_LOGIN_LIMIT", "1");
-        let mut function = Function::start(kind, &worlds.settings).await;
+        let mut function = Function::start(kind, &worlds.settings().await).await;
         let guess = Sent::post("/login", r#"{"userid":"nobody","password":"wrong"}"#);
         let mut codes = Vec::new();
         for address in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
@@ -211,7 +211,7 @@ async fn the_clock_sweeps() {
     for call in [open, online] {
         assert!(action(&worlds.program, call).await.starts_with(r#"{"returnValue":0,"#), "{call}");
     }
-    let mut function = Function::start(Kind::Event, &worlds.settings).await;
+    let mut function = Function::start(Kind::Event, &worlds.settings().await).await;
     assert!(function.ask(&good()).await.body.contains(r#""totalcount":1,"#));
     let Function::Event(scf) = &mut function else { unreachable!("it is one") };
     assert_eq!(scf.invoke(clock().to_string()).await, Said::Response("null".to_owned()));
@@ -232,7 +232,7 @@ async fn a_sweep_that_fails_is_an_error_and_not_the_end() {
 async fn away() -> EventFunction {
     // A port that was free a moment ago, and that nobody is told of.
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    EventFunction::start(command("scf_event", &environment(&format!("http://{nobody}")))).await
+    EventFunction::start(command("scf_event", &with_table_at(&format!("http://{nobody}")))).await
 }
 
 /// Events that are none, and what is said of each.
@@ -327,7 +327,7 @@ fn malformed() -> Vec<(Vec<u8>, &'static str)> {
 #[tokio::test]
 async fn events_that_are_none_are_errors_and_not_the_end() {
     let worlds = Worlds::new().await;
-    let mut function = EventFunction::start(command("scf_event", &worlds.settings)).await;
+    let mut function = EventFunction::start(command("scf_event", &worlds.settings().await)).await;
     let malformed = malformed();
     println!("{} events that are none", malformed.len());
     for (event, reason) in malformed {
@@ -345,7 +345,7 @@ fn event_of(sent: &Sent) -> String {
 #[tokio::test]
 async fn what_an_event_need_not_have_may_be_missing() {
     let worlds = Worlds::new().await;
-    let mut function = EventFunction::start(command("scf_event", &worlds.settings)).await;
+    let mut function = EventFunction::start(command("scf_event", &worlds.settings().await)).await;
     let health = r#"{\"returnValue\":4001,"#;
     for event in [
         json!({"httpMethod": "GET", "path": INTERFACE}),
@@ -369,7 +369,7 @@ async fn a_function_whose_table_is_away_says_so_in_its_dialect() {
 #[tokio::test]
 async fn a_runtime_api_that_fails_for_a_moment_is_asked_again() {
     let worlds = Worlds::new().await;
-    let mut function = EventFunction::start(command("scf_event", &worlds.settings)).await;
+    let mut function = EventFunction::start(command("scf_event", &worlds.settings().await)).await;
     for failures in [1, 4] {
         assert!(matches!(function.invoke(event_of(&good())).await, Said::Response(_)), "{failures}");
         function.fail(failures);
@@ -380,7 +380,7 @@ async fn a_runtime_api_that_fails_for_a_moment_is_asked_again() {
 #[tokio::test]
 async fn a_runtime_api_that_goes_on_failing_ends_the_process_and_nothing_is_done_twice() {
     let worlds = Worlds::new().await;
-    let mut function = EventFunction::start(command("scf_event", &worlds.settings)).await;
+    let mut function = EventFunction::start(command("scf_event", &worlds.settings().await)).await;
     assert!(matches!(function.invoke(event_of(&good())).await, Said::Response(_)));
     let before = function.asked();
     function.fail(usize::MAX);
@@ -393,7 +393,7 @@ async fn a_runtime_api_that_goes_on_failing_ends_the_process_and_nothing_is_done
 #[tokio::test]
 async fn a_runtime_api_that_is_gone_ends_the_process() {
     let worlds = Worlds::new().await;
-    let mut function = EventFunction::start(command("scf_event", &worlds.settings)).await;
+    let mut function = EventFunction::start(command("scf_event", &worlds.settings().await)).await;
     assert!(matches!(function.invoke(event_of(&good())).await, Said::Response(_)));
     let (status, words) = function.ends_alone().await;
     assert!(!status.success() && words.contains("SCF's runtime API does not answer: no connection"), "{words}");
@@ -410,7 +410,7 @@ async fn complaint(name: &str, settings: &[(String, String)], others: &[(&str, &
 
 #[tokio::test]
 async fn a_start_that_fails_says_why() {
-    let mut settings = environment("http://127.0.0.1:9");
+    let mut settings = with_table_at("http://127.0.0.1:9");
     let said = complaint("scf_event", &settings, &[]).await;
     assert!(said.contains("SCF_RUNTIME_API is not set"), "{said}");
     let said = complaint("scf_web", &settings, &[("PORT", "http")]).await;

@@ -2,13 +2,13 @@
 
 use cli::engine::Engine;
 use shared::{
-    sweep::{self, Round},
+    sweep::{DOUBT_SECONDS, Round},
     table::{Fate, Notice},
     types::{StreamId, UserId},
 };
 
 use crate::{
-    harness::{Program, START, action, notice, program, program_over, program_with},
+    harness::{Program, START, action, notice, program, program_over, program_with, swept},
     stand_in::{Manner, Manner::Answers, StandIn, program_with_cloud_api, program_with_cloud_api_and},
     steps::{
         File, OPERATOR_KEY, action_with, code, column, done_by, fields, go_online, is_recorded, list, open_room,
@@ -22,10 +22,6 @@ const INACTIVE: Manner = Answers(200, br#"{"Response":{"StreamState":"inactive",
 const FAILS: Manner = Answers(500, b"");
 /// How often a server of one's own sweeps.
 const EVERY: u64 = 30;
-
-async fn swept(program: &Program) -> Round {
-    sweep::round(&program.app).await.unwrap()
-}
 
 /// Sweeps as often as there is time for in so many seconds.
 async fn sweep_for(program: &Program, seconds: u64) {
@@ -116,7 +112,7 @@ async fn a_function_that_is_called_once_a_minute_ends_it_within_two_minutes_too(
         program.pass(60);
         // In doubt it stays for half a minute and looks again: at most once, or it would meet the next call.
         if swept(&program).await.is_in_doubt {
-            program.pass(sweep::DOUBT_SECONDS);
+            program.pass(DOUBT_SECONDS);
             swept(&program).await;
             program.app.now();
         }

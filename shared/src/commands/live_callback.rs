@@ -362,7 +362,7 @@ async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
     };
     app.table.change(user, &app.config.rules, app.now(), apply).await?;
     app.table.hide_picture(user, app.now()).await?;
-    if policy == Moderation::End && ban::carry_out(app, user).await.is_err() {
+    if policy == Moderation::End && ban::cut(app, user).await.is_err() {
         tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");
     }
     Ok(())

@@ -17,6 +17,7 @@
 //! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
 //! | notice     | `NOTICE#<stream>`                   | `<event> <what tells it from others>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
+//! | nothing    | `NOTHING`                           | `NOTHING`              | every function but the sweep as it starts, to open the connection; there is no such item |
 //!
 //! The index [`LISTS`] has every row that stands in a list, under `list` (`online`, `offline`, `replays` or `videos`)
 //! and `position`; fetch_list, get_vod_list and get_ugc_list read it. Rows are complete in it: a list costs no read per
@@ -256,6 +257,11 @@ pub(super) fn place(position: Position, id: &str) -> String {
 /// A sort key that stands just before every row at this position.
 pub(super) fn bound(Position(position): Position) -> String {
     format!("{position:012}")
+}
+
+/// Where nothing is.
+pub(super) fn nothing() -> Key {
+    key("NOTHING".to_owned(), "NOTHING")
 }
 
 /// A report about `host`.
