@@ -352,6 +352,8 @@ def main(arguments=None, prepare=None):
     for name in [*args.secrets, *filter(None, [args.exchange, args.print])]:
         if name not in known:
             sys.exit(f"{name} is no secret: " + ", ".join(known))
+    if args.exchange and f"{args.exchange}_NEXT" not in known:
+        sys.exit(f"{args.exchange} has no next one: scripts/deploy --secrets {args.exchange}")
     if not args.print:
         # Nobody should have to answer everything first.
         binaries(template)
@@ -359,7 +361,7 @@ def main(arguments=None, prepare=None):
         guide(args.file, parameters)
     given = read_file(args.file, parameters)
     if args.print:
-        print(Keys(boto3.Session(region_name=given["Region"]), given["Stack"]).values[args.print])
+        print(Keys(boto3.Session(region_name=given["Region"]), given["Stack"]).values.get(args.print, NONE))
         return 0
     session = connect(given)
     keys = Keys(session, given["Stack"])

@@ -53,8 +53,10 @@ def emulated(gateway):
             # Of alarms it knows those of one metric.
             if resource["Type"] in UNKNOWN or "Metrics" in resource.get("Properties", {}):
                 del resources[name]
-            # CodeDeploy moves the alias on AWS; here it moves at once.
-            resource.pop("UpdatePolicy", None)
+            # CodeDeploy moves the alias on AWS; here it moves at once. It makes a function that changes anew, without its
+            # aliases: so they change with it.
+            if resource.pop("UpdatePolicy", None):
+                resource["Properties"]["Description"] = {"Ref": "Release"}
         routes(template)
         # It knows no dynamic references.
         values = json.loads(boto3.client("secretsmanager").get_secret_value(
