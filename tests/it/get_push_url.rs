@@ -1,11 +1,14 @@
 //! `get_push_url`, `RequestLVBAddr`.
 
+use cli::engine::Engine;
+
 use crate::{
-    harness::{action, golden, program, program_with, rest},
+    harness::{action, golden, program, program_over, program_with, rest},
     steps::{
         OPERATOR_KEY, action_with, code, column, done, enter, fields, go_offline, go_online, like, list, open_room,
         open_room_for, operated, push_starts, quit, room, stream_of,
     },
+    watch::Watch,
 };
 
 #[tokio::test]
@@ -258,5 +261,24 @@ async fn a_name_that_would_lead_into_the_url_of_another_user_is_refused() {
     for user in ["x.flv?", "a/../b", "a&bizid=1", "%61lice"] {
         let body = fields!("Action": "RequestLVBAddr", "userid": user, "groupid": "g", "title": "t");
         assert_eq!(code(&action(&program, &body.to_string()).await), 4002, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn asking_again_costs_a_read_and_three_writes_while_the_room_is_live_and_seven_when_it_is_not() {
+    let watch = Watch::default();
+    let program = program_over(watch.over(Engine::in_memory().unwrap().http_client()), |_| None).await;
+    open_room(&program, "alice", "t").await;
+    let asked_again = async || {
+        program.pass(100);
+        watch.take();
+        open_room(&program, "alice", "t").await;
+        watch.take().into_iter().map(|asked| asked.operation).collect::<Vec<_>>()
+    };
+    let requests = |writes| [vec!["BatchGetItem"], vec!["UpdateItem"; writes]].concat();
+    assert_eq!(asked_again().await, requests(7));
+    go_online(&program, "alice").await;
+    for _ in 0..2 {
+        assert_eq!(asked_again().await, requests(3));
     }
 }

@@ -92,6 +92,7 @@ impl Seed {
             ("title", s("t")),
             ("stream", s(stream)),
             ("opened_at", n(at)),
+            ("counted_since", n(at)),
             ("list", s("online")),
             ("position", s(place)),
             ("revision", n(2)),

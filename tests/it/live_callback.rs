@@ -2,6 +2,7 @@
 
 use cli::engine::Engine;
 use lambda_http::http::Request;
+use serde_json::Value;
 use shared::{
     answer::{Door, answer},
     sign::callback,
@@ -11,8 +12,9 @@ use shared::{
 use crate::{
     harness::{KEY, Program, START, golden, notice, post, program, program_over, program_with},
     steps::{
-        File, acknowledged, column, done, done_by, fields, forged, go_offline, go_online, is_recorded, like, list,
-        open_room, push_ends, push_starts, registered, replay, room, sign_of, stream_of,
+        File, acknowledged, by_operator, column, done, done_by, enter, fields, forged, go_offline, go_online,
+        is_recorded, like, list, open_room, operated, parse, push_ends, push_starts, quit, registered, replay, room,
+        sign_of, stream_of,
     },
     watch::Watch,
 };
@@ -595,20 +597,6 @@ async fn a_file_that_was_taken_for_a_part_of_a_live_is_a_replay_of_its_own_once_
 }
 
 #[tokio::test]
-async fn a_replay_is_called_as_the_show_that_it_turns_out_to_be_of() {
-    let program = with_room().await;
-    program.pass(100);
-    open_room(&program, "alice", "another show").await;
-    let at = START + 150;
-    is_recorded(&program, file("v1", "flv", at, at + 100)).await;
-    assert_eq!(replay(&program, "alice", "v1").await["title"], "another show");
-    // The push was on long before the file.
-    let start = format!(r#""event_type":1,"stream_id":"{STREAM}","sequence":"1","event_time":{}"#, START + 50);
-    acknowledged(&notice(&program, &start).await);
-    assert_eq!(replay(&program, "alice", "v1").await["title"], "the show");
-}
-
-#[tokio::test]
 async fn what_a_live_came_to_stays_when_its_start_is_told_after_the_next_show_was_opened() {
     let program = with_room().await;
     program.pass(100);
@@ -623,6 +611,150 @@ async fn what_a_live_came_to_stays_when_its_start_is_told_after_the_next_show_wa
     let lives = program.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap();
     let shown: Vec<_> = lives.iter().map(|live| (live.started_at.0, live.totals.likes)).collect();
     assert_eq!(shown, [(START + 90, 1)]);
+}
+
+/// What the cloud tells of alice's pushes: one that ended at 50, and the next one, which started at 65.
+fn of_two_pushes(piece: &str) -> String {
+    let (event, sequence, at) = match piece {
+        "start" => (1, "1", START + 10),
+        "end" => (0, "1", START + 50),
+        _ => (1, "2", START + 65),
+    };
+    format!(r#""event_type":{event},"stream_id":"{STREAM}","sequence":"{sequence}","event_time":{at}"#)
+}
+
+/// The lives of alice: from when until when, of which show, what that was called, and how many likes it got.
+async fn lives(program: &Program) -> Vec<(u64, Option<u64>, u64, String, u64)> {
+    let answer = parse(&by_operator(program, "rebuild_user", fields!("userid": "alice", "dry_run": 1)).await);
+    assert_eq!(answer["data"]["differences"].as_array().map(Vec::len), Some(0), "{answer}");
+    let second = |live: &Value, name: &str| live[name].as_u64().map(|at| at - START);
+    let live = |live: &Value| {
+        let title = live["title"].as_str().unwrap().to_owned();
+        let start = second(live, "started_at").unwrap();
+        (start, second(live, "ended_at"), second(live, "show").unwrap(), title, live["likes"].as_u64().unwrap())
+    };
+    answer["data"]["lives"].as_array().unwrap().iter().map(live).collect()
+}
+
+#[tokio::test]
+async fn a_late_end_an_opening_and_the_next_start_are_two_lives_with_two_titles_in_whatever_order() {
+    let orders = [
+        ["start", "end", "open", "next"],
+        ["start", "open", "end", "next"],
+        ["start", "open", "next", "end"],
+        ["end", "open", "start", "next"],
+        ["end", "open", "next", "start"],
+        ["open", "start", "end", "next"],
+        ["open", "end", "start", "next"],
+        ["open", "end", "next", "start"],
+        ["open", "start", "next", "end"],
+        ["open", "next", "start", "end"],
+        ["open", "next", "end", "start"],
+    ];
+    for order in orders {
+        let program = operated().await;
+        open_room(&program, "alice", "the show").await;
+        program.pass(60);
+        for piece in order {
+            match piece {
+                "open" => drop(open_room(&program, "alice", "another show").await),
+                piece => acknowledged(&notice(&program, &of_two_pushes(piece)).await),
+            }
+            // The app pushes after it asked; what comes of an end alone is not known before its start.
+            program.pass(1);
+        }
+        let row = room(&program, "alice").await;
+        assert_eq!((&row["title"], &row["status"]), (&"another show".into(), &"1".into()), "{order:?}");
+        let opened = row["timestamp"].as_u64().unwrap() - START;
+        for (id, from) in [("v1", 20), ("v2", 70)] {
+            is_recorded(&program, file(id, "flv", START + from, START + from + 30)).await;
+        }
+        let titles = [replay(&program, "alice", "v1").await, replay(&program, "alice", "v2").await];
+        assert_eq!(titles.each_ref().map(|row| &row["title"]), ["the show", "another show"], "{order:?}");
+        let expected = [(10, Some(50), 0, "the show".to_owned(), 0), (65, None, opened, "another show".to_owned(), 0)];
+        assert_eq!(lives(&program).await, expected, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_opening_during_a_live_that_ended_later_is_of_that_live() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    program.pass(10);
+    acknowledged(&notice(&program, &of_two_pushes("start")).await);
+    program.pass(30);
+    open_room(&program, "alice", "the show, renamed").await;
+    is_recorded(&program, file("v1", "flv", START + 10, START + 40)).await;
+    program.pass(20);
+    acknowledged(&notice(&program, &of_two_pushes("end")).await);
+    acknowledged(&notice(&program, &of_two_pushes("next")).await);
+    assert_eq!(lives(&program).await, [(10, None, 0, "the show, renamed".to_owned(), 0)]);
+    assert_eq!(room(&program, "alice").await["timestamp"], START);
+}
+
+#[tokio::test]
+async fn a_replay_is_called_as_the_show_that_it_turns_out_to_be_of() {
+    let program = with_room().await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(60);
+    open_room(&program, "alice", "another show").await;
+    is_recorded(&program, file("v1", "flv", START, START + 50)).await;
+    assert_eq!(replay(&program, "alice", "v1").await["title"], "another show");
+    let end = format!(r#""event_type":0,"stream_id":"{STREAM}","sequence":"1","event_time":{}"#, START + 50);
+    acknowledged(&notice(&program, &end).await);
+    assert_eq!(replay(&program, "alice", "v1").await["title"], "the show");
+}
+
+#[tokio::test]
+async fn what_was_counted_until_a_late_end_is_told_stays_with_its_live_and_the_next_one_counts_anew() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    program.pass(10);
+    acknowledged(&notice(&program, &of_two_pushes("start")).await);
+    for viewer in ["bob", "carol"] {
+        enter(&program, viewer, "alice", "@alice").await;
+    }
+    like(&program, "alice").await;
+    program.pass(50);
+    open_room(&program, "alice", "another show").await;
+    like(&program, "alice").await;
+    assert_eq!(room(&program, "alice").await["likecount"], 2, "it seems to go on");
+    acknowledged(&notice(&program, &of_two_pushes("end")).await);
+    let row = room(&program, "alice").await;
+    assert_eq!((&row["likecount"], &row["viewercount"], &row["status"]), (&0.into(), &0.into(), &"0".into()));
+    assert_eq!(row["timestamp"], START + 60);
+    quit(&program, "bob", "alice", "@alice").await;
+    program.pass(5);
+    acknowledged(&notice(&program, &of_two_pushes("next")).await);
+    enter(&program, "carol", "alice", "@alice").await;
+    like(&program, "alice").await;
+    let row = room(&program, "alice").await;
+    assert_eq!((&row["likecount"], &row["viewercount"]), (&1.into(), &1.into()));
+    let counted: Vec<_> = lives(&program).await.into_iter().map(|(start, .., likes)| (start, likes)).collect();
+    assert_eq!(counted, [(10, 2), (65, 0)]);
+    let page = list(&program, 1, 1, 10).await;
+    assert_eq!((column(&page, "title"), page["totalcount"].as_u64()), (vec!["another show"], Some(1)));
+}
+
+#[tokio::test]
+async fn a_room_that_was_opened_again_while_a_late_start_was_on_its_way_counts_on() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    program.pass(60);
+    open_room(&program, "alice", "the show again").await;
+    enter(&program, "bob", "alice", "@alice").await;
+    like(&program, "alice").await;
+    acknowledged(&notice(&program, &of_two_pushes("start")).await);
+    let row = room(&program, "alice").await;
+    assert_eq!((&row["timestamp"], &row["title"]), (&START.into(), &"the show again".into()));
+    assert_eq!((&row["likecount"], &row["viewercount"]), (&1.into(), &1.into()));
+    enter(&program, "bob", "alice", "@alice").await;
+    enter(&program, "carol", "alice", "@alice").await;
+    quit(&program, "bob", "alice", "@alice").await;
+    assert_eq!(room(&program, "alice").await["viewercount"], 1);
+    program.pass(10);
+    push_ends(&program, STREAM, "1").await;
+    assert_eq!(lives(&program).await, [(10, Some(70), 0, "the show again".to_owned(), 1)]);
 }
 
 #[tokio::test]

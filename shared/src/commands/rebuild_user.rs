@@ -11,7 +11,7 @@ use crate::{
     auth::Operator,
     error::Error,
     table::{Entry, LiveRow, Table},
-    timeline::{End, Evidence, Timeline},
+    timeline::{self, End, Evidence, Timeline},
     types::{FileId, StreamId, UnixSeconds, UserId},
     wire::Params,
 };
@@ -182,9 +182,14 @@ fn state(live: &LiveRow, grace: u64, now: UnixSeconds) -> &'static str {
 
 async fn lives(app: &App, user: &UserId) -> Result<Vec<Live>, Error> {
     let rows = app.table.lives(user).await?;
-    let titles = app.table.titles(user, rows.iter().map(|row| row.show).collect::<BTreeSet<_>>()).await?;
+    let known = app.table.standing(user).await?.timeline.lives(app.config.rules.grace_seconds);
+    let named_at = |row: &LiveRow| {
+        let is_it = |live: &&timeline::Live| live.start == row.started_at && live.lane.stream() == row.stream;
+        known.iter().find(is_it).and_then(|live| live.named_at).unwrap_or(row.named_at)
+    };
+    let titles = app.table.titles(user, rows.iter().map(named_at).collect::<BTreeSet<_>>()).await?;
     let live = |row: LiveRow| Live {
-        title: titles.get(&row.show).map(|title| title.as_str().to_owned()).unwrap_or_default(),
+        title: titles.get(&named_at(&row)).map(|title| title.as_str().to_owned()).unwrap_or_default(),
         state: state(&row, app.config.rules.grace_seconds, app.now()),
         streamid: row.stream,
         started_at: row.started_at.0,

@@ -69,6 +69,8 @@ pub struct LiveRow {
     pub reason: String,
     /// The show that it was, by the second at which that was opened.
     pub show: UnixSeconds,
+    /// The second of the opening that says what it is called, as far as that was known when this was written.
+    pub named_at: UnixSeconds,
     /// What it came to by its end.
     pub totals: Totals,
 }
@@ -106,6 +108,8 @@ impl LiveRow {
             ended_at,
             reason: text_in(item, "reason")?.to_owned(),
             show: moment_in(item, "show")?,
+            // Rows of before do not have it: then a show had one name.
+            named_at: moment_in(item, if item.contains_key("named_at") { "named_at" } else { "show" })?,
             totals: Totals::read(item)?,
         })
     }
@@ -124,7 +128,7 @@ impl Table {
         show.write(update).send(self, "write a show").await.map(|_| ())
     }
 
-    /// What the room was opened for at this second; `None` if that is long ago.
+    /// What was said when the room was opened at this second; `None` if that is long ago.
     pub(super) async fn show(&self, user: &UserId, opened_at: UnixSeconds) -> Result<Option<ShowRow>> {
         self.get(keys::show(user, opened_at), "read a show").await?.as_ref().map(ShowRow::read).transpose()
     }
@@ -138,23 +142,22 @@ impl Table {
         room: Option<&Room>,
         gone: &[&str],
     ) -> Result<()> {
-        let stream = match &live.lane {
-            Lane::Own => "",
-            Lane::RoomService(stream) => stream,
-        };
         let until = counts_kept_until(live.end.map_or(work.now, |(end, _)| end), work.rules.replay_window_seconds);
         let update = work
             .row(keys::live(work.user, &keys::live_place(live.start, &live.lane)))
-            .set_text("stream", stream)
+            .set_text("stream", live.lane.stream())
             .set("started_at", moment(live.start))
             .set("show", moment(live.show.unwrap_or(UnixSeconds(0))))
+            .set("named_at", moment(live.named_at.unwrap_or(UnixSeconds(0))))
             .set(keys::EXPIRES_AT, moment(until))
             .remove("gone");
         let update = match live.end {
             Some((end, why)) => update.set("ended_at", moment(end)).set("reason", text(why.name())),
             None => update.remove("ended_at").remove("reason"),
         };
-        let is_current = room.is_some_and(|room| live.show == Some(room.opened_at));
+        // What the room was open for may have turned out to be no show of its own.
+        let is_current =
+            room.is_some_and(|room| live.show.is_some() && live.show == work.standing.timeline.show_of(room.opened_at));
         let totals = match room {
             _ if live.lane != Lane::Own || live.end.is_none() && is_current => None,
             Some(room) if is_current => Some(room.totals.clone()),
@@ -202,16 +205,16 @@ impl Table {
         Ok(self.live_rows(user).await?.into_values().collect())
     }
 
-    /// What the shows were called that were opened at these seconds; nothing of those that are long ago.
+    /// What was said to be shown when the room was opened at these seconds; nothing of those that are long ago.
     pub async fn titles(
         &self,
         user: &UserId,
-        shows: BTreeSet<UnixSeconds>,
+        openings: BTreeSet<UnixSeconds>,
     ) -> Result<BTreeMap<UnixSeconds, Text<255>>> {
-        let mut rows =
-            self.batch(shows.iter().map(|show| keys::show(user, *show)), Reads::Relaxed, "read shows").await?;
-        let rows = shows.into_iter().filter_map(|show| Some((show, rows.remove(&keys::id(&keys::show(user, show)))?)));
-        rows.map(|(show, row)| Ok((show, ShowRow::read(&row)?.title))).collect()
+        let keys = openings.iter().map(|opening| keys::show(user, *opening));
+        let mut rows = self.batch(keys, Reads::Relaxed, "read shows").await?;
+        let rows = openings.into_iter().filter_map(|at| Some((at, rows.remove(&keys::id(&keys::show(user, at)))?)));
+        rows.map(|(opening, row)| Ok((opening, ShowRow::read(&row)?.title))).collect()
     }
 
     /// The same by what tells them apart.

@@ -289,8 +289,8 @@ impl Table {
     /// Says what a replay is called: as its show was, which may be another one than before. If that is long ago it stays
     /// as it is called, or is called as the room is now.
     async fn describe(&self, work: &Work<'_>, replay: &Entry, row: &Item, update: Update) -> Result<Update> {
-        let show = match replay.show {
-            Some(opened_at) => self.show(work.user, opened_at).await?,
+        let show = match replay.named_at {
+            Some(opening) => self.show(work.user, opening).await?,
             None => None,
         };
         if let Some(show) = show {

@@ -96,6 +96,8 @@ pub struct Room {
     pub stream: StreamId,
     /// When it was opened for what it shows now.
     pub opened_at: UnixSeconds,
+    /// The opening at which its counters began at zero: another one than that, if it turned out to begin no show.
+    pub(super) counted_since: UnixSeconds,
     /// Whether it is live.
     pub status: Status,
     /// Whether it is live and yet in no list, because of what its pictures showed.
@@ -145,6 +147,7 @@ impl Room {
             profile.frontcover = Text::parse(&totals.screenshot).unwrap_or_default();
         }
         Ok(Self {
+            counted_since: counted_since(item)?,
             user: parsed(item, "user", UserId::parse)?,
             group: text_in(item, "group")?.to_owned(),
             title: parsed(item, "title", Text::parse)?,
@@ -177,11 +180,23 @@ impl Room {
     }
 }
 
+/// The opening at which the counters of a room began at zero. Rooms of before do not say it.
+fn counted_since(item: &Item) -> Result<UnixSeconds> {
+    moment_in(item, if item.contains_key("counted_since") { "counted_since" } else { "opened_at" })
+}
+
+/// Writes a room only if its counters began at zero at this opening.
+fn counting_since(update: Update, opening: UnixSeconds) -> Update {
+    let of_before = "(attribute_not_exists(#counted_since) AND #opened_at = :since)";
+    update.when(&format!("(#counted_since = :since OR {of_before})")).value(":since", moment(opening))
+}
+
 impl Table {
     /// Opens the room of `user` for a show, or brings the room up to date if it is live already.
     ///
-    /// A room that is live keeps its status, its counters and its place in the list. A ban is not lifted. The stream is
-    /// the first of `streams` that is not somebody else's, and stays the user's for as long as it begins with `prefix`.
+    /// A room that is live keeps its status, its counters and its place in the list, unless it turns out later that it
+    /// was not. A ban is not lifted. The stream is the first of `streams` that is not somebody else's, and stays the
+    /// user's for as long as it begins with `prefix`.
     pub async fn open_room(
         &self,
         user: &UserId,
@@ -204,27 +219,26 @@ impl Table {
         let Show { group, title, profile, description } = show.clone();
         let row = ShowRow { title, profile, description, group, stream };
         // Before the room says that it is open for it: whoever finishes what is left half-done finds it. Also if the room
-        // seems to be live: it may be over before this is written.
+        // seems to be live: it may be over before this is written, or have been over.
         self.write_show(user, now, &row, now).await?;
         let opening = Opening(&row);
         let open = |standing: &mut Standing| {
-            let can_open = !standing.is_live() && !is_banned(standing);
-            if can_open {
-                if standing.ban.is_some() {
-                    standing.lift();
-                }
-                standing.timeline.add(Evidence::Opened(now));
+            if is_banned(standing) {
+                return false;
             }
-            can_open
+            if standing.ban.is_some() {
+                standing.lift();
+            }
+            standing.timeline.add(Evidence::Opened(now)) || !standing.is_live()
         };
         let standing = self.change_seen(user, rules, now, seen, Some(&opening), open).await?;
         if is_banned(&standing) {
             return Ok(Opened::Banned);
         }
-        if let Some(opened_at) = standing.timeline.show().filter(|_| standing.is_live()) {
-            self.write_show(user, opened_at, &row, now).await?;
+        if standing.is_live() {
+            // Unless it was opened for another show since.
             let update = row.write(Update::of(keys::room(user)));
-            let update = update.when("#opened_at = :show").value(":show", moment(opened_at));
+            let update = update.when("#opened_at <= :now").value(":now", moment(now));
             update.send(self, "bring a room up to date").await?;
         }
         Ok(Opened::Open(row.stream))
@@ -241,8 +255,13 @@ impl Table {
         const CONTEXT: &str = "write a room";
         let Work { user, standing, .. } = work;
         let Some(opened_at) = standing.timeline.show() else { return Ok(room) };
-        let is_new = room.as_ref().is_none_or(|room| room.opened_at != opened_at);
-        let found = if is_new && opening.is_none() { self.show(user, opened_at).await? } else { None };
+        // If it turned out that what it was open for was no show of its own, it counts on.
+        let is_new = room.as_ref().is_none_or(|room| room.counted_since < opened_at);
+        let named_at = standing.timeline.last_opening().filter(|_| is_new && opening.is_none());
+        let found = match named_at {
+            Some(named_at) => self.show(user, named_at).await?,
+            None => None,
+        };
         let show = opening.map(|Opening(show)| *show).or(found.as_ref());
         if room.is_none() && show.is_none() {
             return Ok(room);
@@ -262,7 +281,8 @@ impl Table {
         let update = match show {
             Some(show) => {
                 let counters = ["viewers", "likes", "peak", "visits", "screenshot", "screenshot_at"];
-                counters.into_iter().fold(show.write(update), Update::remove)
+                let update = show.write(update).set("counted_since", moment(opened_at));
+                counters.into_iter().fold(update, Update::remove)
             }
             None => update,
         };
@@ -371,34 +391,33 @@ impl Table {
         self.count_on(keys::room(user), "viewers", by).await
     }
 
-    /// Counts a viewer of the show that the room is open for, and says which one that is, by when it was opened, and how
-    /// many are watching now. `None` if there is no room, or its group is another one.
+    /// Counts a viewer of the show that the room is open for, and says since which opening it counts, and how many are
+    /// watching now. `None` if there is no room, or its group is another one.
     pub(super) async fn count_viewer_in(&self, user: &UserId, group: &GroupId) -> Result<Option<(UnixSeconds, u64)>> {
         let update = Update::of(keys::room(user)).add("viewers", 1).add("visits", 1);
         let update = update.when("#group = :group").value(":group", text(group.as_str()));
         match update.send_for_old(self, "count a viewer").await? {
-            Outcome::Done(before) => Ok(Some((moment_in(&before, "opened_at")?, counter_in(&before, "viewers")? + 1))),
+            Outcome::Done(before) => Ok(Some((counted_since(&before)?, counter_in(&before, "viewers")? + 1))),
             Outcome::Unmet(_) => Ok(None),
         }
     }
 
-    /// Writes that so many were watching this show at a time.
-    pub(super) async fn raise_peak(&self, user: &UserId, show: UnixSeconds, viewers: u64) -> Result<()> {
+    /// Writes that so many were watching at a time what the room counts since this opening.
+    pub(super) async fn raise_peak(&self, user: &UserId, since: UnixSeconds, viewers: u64) -> Result<()> {
         let update = Update::of(keys::room(user)).set("peak", number(viewers));
-        let update = update.when("#opened_at = :show AND (attribute_not_exists(#peak) OR #peak < :peak)");
-        update.value(":show", moment(show)).send(self, "count a viewer").await.map(|_| ())
+        let update = counting_since(update, since).when("(attribute_not_exists(#peak) OR #peak < :peak)");
+        update.send(self, "count a viewer").await.map(|_| ())
     }
 
-    /// Takes a viewer of this show away, and the visit too if it was none. Nothing happens if the room has been opened
-    /// for another show since.
-    pub(super) async fn count_viewer_out(&self, user: &UserId, show: UnixSeconds, visit: Visit) -> Result<()> {
+    /// Takes a viewer away who was counted since this opening, and the visit too if it was none. Nothing happens if the
+    /// room counts anew since another one.
+    pub(super) async fn count_viewer_out(&self, user: &UserId, since: UnixSeconds, visit: Visit) -> Result<()> {
         let update = Update::of(keys::room(user)).add("viewers", -1);
         let update = match visit {
             Visit::Over => update,
             Visit::CountedTwice => update.add("visits", -1),
         };
-        let update = update.when("#viewers >= :enough AND #opened_at = :show");
-        let update = update.value(":enough", number(1)).value(":show", moment(show));
+        let update = counting_since(update, since).when("#viewers >= :enough").value(":enough", number(1));
         update.send(self, "count a viewer").await.map(|_| ())
     }
 

@@ -189,6 +189,23 @@ impl Meaning {
     fn live_of(&self, replay: &Replay) -> Option<&Live> {
         self.lives.get(replay.live?)
     }
+
+    /// What is written of the lives.
+    fn written_lives(&self) -> Vec<Live> {
+        self.lives.iter().map(written).collect()
+    }
+
+    /// What is written of the name of a replay, and of its live.
+    fn written_of(&self, replay: &Replay) -> (Option<UnixSeconds>, Option<Live>) {
+        let live = self.live_of(replay).map(written);
+        (live.as_ref().map_or(replay.named_at, |live| live.named_at), live)
+    }
+}
+
+/// What is written of a live: while it goes on, asking to push again is to cost no write of it and of its replay. They
+/// are called as was said last when it ends.
+fn written(live: &Live) -> Live {
+    Live { named_at: live.end.and(live.named_at), ..live.clone() }
 }
 
 impl Standing {
@@ -273,7 +290,8 @@ impl Standing {
 
     /// Whether the room is kept out of the lists.
     pub(super) fn is_hidden(&self) -> bool {
-        self.hidden.is_some() && self.hidden == self.timeline.show() && self.is_live()
+        let hidden = self.hidden.and_then(|opening| self.timeline.show_of(opening));
+        hidden.is_some() && hidden == self.timeline.show() && self.is_live()
     }
 
     /// The list that the room stands in.
@@ -332,7 +350,8 @@ impl Table {
         self.change_seen(user, rules, now, seen, None, change).await
     }
 
-    /// As [`Self::change`], of what has just been read; with an opening the change is that the room opens for a show.
+    /// As [`Self::change`], of what has just been read; with an opening the change is that the room opens for a show, if
+    /// it is not live then.
     pub(super) async fn change_seen(
         &self,
         user: &UserId,
@@ -354,7 +373,8 @@ impl Table {
             let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
             let own = differences(user, (&before, &was), (&after, &is));
             after.unwritten.extend(own.iter().cloned());
-            if is_changed && opening.is_some() {
+            let opening = opening.filter(|_| is_changed && !after.is_live());
+            if opening.is_some() {
                 after.unwritten.insert(Unwritten::Room);
             }
             after.revision += 1;
@@ -511,7 +531,10 @@ impl Table {
     /// Writes the rows that the timeline says are unwritten.
     async fn write_out(&self, work: &Work<'_>, mut room: Option<Room>, opening: Option<&Opening<'_>>) -> Result<()> {
         let Work { standing, meaning, .. } = work;
-        if standing.unwritten.contains(&Unwritten::Room) {
+        let is_room_unwritten = standing.unwritten.contains(&Unwritten::Room);
+        // If the room is to count anew, whoever finishes this in our stead must find what the lives came to in their rows.
+        let counts_anew = room.as_ref().is_some_and(|room| Some(room.counted_since) < standing.timeline.show());
+        if is_room_unwritten && !counts_anew {
             // As it stood in the very moment before, with the counters that a live which ends takes along.
             room = self.write_room(work, room, opening).await?;
         }
@@ -524,6 +547,9 @@ impl Table {
         }
         for place in gone {
             self.take_live_away(work, place).await?;
+        }
+        if is_room_unwritten && counts_anew {
+            self.write_room(work, room, opening).await?;
         }
         for replay in &meaning.replays {
             let is_unwritten = |file: &FileId| standing.unwritten.contains(&Unwritten::File(file.clone()));
@@ -591,15 +617,14 @@ fn differences(
         let shows = [before, after].into_iter().filter_map(|standing| standing.timeline.show());
         unwritten.extend(shows.map(|show| Unwritten::Count(rooms::TREE, Position::of(show, user.as_str()))));
     }
-    let changed = was.lives.iter().filter(|live| !is.lives.contains(live));
-    let changed = changed.chain(is.lives.iter().filter(|live| !was.lives.contains(live)));
+    let (were, are) = (was.written_lives(), is.written_lives());
+    let changed = were.iter().filter(|live| !are.contains(live)).chain(are.iter().filter(|live| !were.contains(live)));
     unwritten.extend(changed.map(|live| Unwritten::Live(keys::live_place(live.start, &live.lane))));
     let known = |replay: &Replay| was.replays.iter().find(|known| known.file == replay.file);
     for replay in &is.replays {
         let known = known(replay);
-        let is_same = known.is_some_and(|known| {
-            (&known.parts, known.show, was.live_of(known)) == (&replay.parts, replay.show, is.live_of(replay))
-        });
+        let is_same =
+            known.is_some_and(|known| (&known.parts, was.written_of(known)) == (&replay.parts, is.written_of(replay)));
         if is_same {
             continue;
         }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Lane, Push, Timeline, Told};
+use super::{
+    Lane, Push, Timeline, Told,
+    shows::{Show, show_at},
+};
 use crate::types::UnixSeconds;
 
 /// One broadcast, from the first start of a push to the last end.
@@ -16,6 +19,8 @@ pub struct Live {
     pub end: Option<(UnixSeconds, End)>,
     /// The show that it is, by the second at which that was opened; `None` if no show ever was.
     pub show: Option<UnixSeconds>,
+    /// What it is called was said at this second: the last opening of its show, up to its end.
+    pub named_at: Option<UnixSeconds>,
 }
 
 /// Why a live ended.
@@ -71,13 +76,14 @@ impl Push {
 }
 
 /// A stretch during which a stream ran.
-struct Stretch {
+pub(super) struct Stretch {
     start: u64,
-    end: Option<(u64, End)>,
+    pub(super) end: Option<(u64, End)>,
 }
 
 /// What is told of a stream at some second.
-enum Word<'a> {
+#[derive(Clone, Copy)]
+pub(super) enum Word<'a> {
     Start(&'a Push),
     End(&'a Push),
     On,
@@ -90,7 +96,8 @@ impl Timeline {
         let mut lanes: Vec<&Lane> = self.pushes.iter().map(|push| &push.lane).chain([&Lane::Own]).collect();
         lanes.sort();
         lanes.dedup();
-        lanes.into_iter().flat_map(|lane| self.lives_of(lane, grace)).collect()
+        let shows = self.shows();
+        lanes.into_iter().flat_map(|lane| self.lives_of(lane, &shows, grace)).collect()
     }
 
     /// The second of the last word on the user's own stream.
@@ -101,16 +108,19 @@ impl Timeline {
 
     /// Whether the user's own stream runs.
     pub fn is_on(&self) -> bool {
-        self.stretches(&Lane::Own).last().is_some_and(|stretch| stretch.end.is_none())
+        stretches(&self.words(&Lane::Own)).last().is_some_and(|stretch| stretch.end.is_none())
     }
 
-    fn lives_of(&self, lane: &Lane, grace: u64) -> Vec<Live> {
+    fn lives_of(&self, lane: &Lane, shows: &[Show], grace: u64) -> Vec<Live> {
+        let show_at = |second: u64| show_at(shows, second);
+        let is_parted =
+            |first: u64, second: u64| show_at(first).map(Show::opened_at) != show_at(second).map(Show::opened_at);
         let mut lives: Vec<(u64, Stretch)> = Vec::new();
-        for stretch in self.stretches(lane) {
+        for stretch in stretches(&self.words(lane)) {
             match lives.last_mut() {
                 Some((last_start, live))
                     if live.end.is_none_or(|(end, _)| stretch.start <= end.saturating_add(grace))
-                        && !self.opened_between(*last_start, stretch.start) =>
+                        && !is_parted(*last_start, stretch.start) =>
                 {
                     live.end = stretch.end;
                     *last_start = stretch.start;
@@ -118,22 +128,21 @@ impl Timeline {
                 _ => lives.push((stretch.start, stretch)),
             }
         }
-        let live = |(_, stretch): (u64, Stretch)| Live {
-            lane: lane.clone(),
-            start: UnixSeconds(stretch.start),
-            end: stretch.end.map(|(end, why)| (UnixSeconds(end), why)),
-            show: self.show_at(UnixSeconds(stretch.start)),
+        let live = |(_, stretch): (u64, Stretch)| {
+            let show = show_at(stretch.start);
+            Live {
+                lane: lane.clone(),
+                start: UnixSeconds(stretch.start),
+                end: stretch.end.map(|(end, why)| (UnixSeconds(end), why)),
+                show: show.map(Show::opened_at),
+                named_at: show.map(|show| show.named_at(stretch.end.map_or(u64::MAX, |(end, _)| end))),
+            }
         };
         lives.into_iter().map(live).collect()
     }
 
-    /// Whether another show is on at the second of the two.
-    fn opened_between(&self, first: u64, second: u64) -> bool {
-        self.show_at(UnixSeconds(first)) != self.show_at(UnixSeconds(second))
-    }
-
-    /// The stretches during which a stream ran, the oldest first.
-    fn stretches(&self, lane: &Lane) -> Vec<Stretch> {
+    /// What is told of a stream, by its seconds; within one second, as it came.
+    pub(super) fn words(&self, lane: &Lane) -> Vec<(Told, Word<'_>)> {
         let mut words: Vec<(Told, Word<'_>)> = Vec::new();
         for push in self.pushes.iter().filter(|push| push.lane == *lane) {
             words.extend(push.started().map(|start| (start, Word::Start(push))));
@@ -146,28 +155,33 @@ impl Timeline {
             words.extend(marks.map(|mark| (mark.at, mark.end.map_or(Word::On, Word::Off))));
         }
         words.sort_by_key(|(told, _)| *told);
-        let mut stretches: Vec<Stretch> = Vec::new();
-        // The push that runs: `None` if only a mark says that something does.
-        let mut running: Option<Option<&Push>> = None;
-        for (Told(at, _), word) in words {
-            let (next, end) = match (word, running) {
-                (Word::Start(push), _) => (Some(Some(push)), End::Stopped),
-                (Word::On, None) => (Some(None), End::Stopped),
-                (Word::End(push), Some(Some(other))) if other.name != push.name && push.was_followed_by(other) => {
-                    continue;
-                }
-                (Word::End(_), Some(_)) => (None, End::Stopped),
-                (Word::Off(end), Some(_)) => (None, end),
-                (Word::On, Some(_)) | (Word::End(_) | Word::Off(_), None) => continue,
-            };
-            if let Some(stretch) = stretches.last_mut().filter(|stretch| stretch.end.is_none()) {
-                stretch.end = Some((at, end));
-            }
-            if next.is_some() {
-                stretches.push(Stretch { start: at, end: None });
-            }
-            running = next;
-        }
-        stretches
+        words
     }
+}
+
+/// The stretches during which a stream ran, the oldest first.
+pub(super) fn stretches<'a>(words: impl IntoIterator<Item = &'a (Told, Word<'a>)>) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    // The push that runs: `None` if only a mark says that something does.
+    let mut running: Option<Option<&Push>> = None;
+    for &(Told(at, _), word) in words {
+        let (next, end) = match (word, running) {
+            (Word::Start(push), _) => (Some(Some(push)), End::Stopped),
+            (Word::On, None) => (Some(None), End::Stopped),
+            (Word::End(push), Some(Some(other))) if other.name != push.name && push.was_followed_by(other) => {
+                continue;
+            }
+            (Word::End(_), Some(_)) => (None, End::Stopped),
+            (Word::Off(end), Some(_)) => (None, end),
+            (Word::On, Some(_)) | (Word::End(_) | Word::Off(_), None) => continue,
+        };
+        if let Some(stretch) = stretches.last_mut().filter(|stretch| stretch.end.is_none()) {
+            stretch.end = Some((at, end));
+        }
+        if next.is_some() {
+            stretches.push(Stretch { start: at, end: None });
+        }
+        running = next;
+    }
+    stretches
 }

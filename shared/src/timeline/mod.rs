@@ -7,6 +7,7 @@
 
 mod lives;
 mod replays;
+mod shows;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use self::shows::Opening;
 pub use self::{
     lives::{End, Live},
     replays::{Part, Replay},
@@ -31,7 +33,7 @@ const MOST_ADDRESS_BYTES: usize = 150_000;
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// The app asked to push while its room was not live: a new show.
+    /// The app asked to push: for a new show, or again for the one that runs.
     Opened(UnixSeconds),
     /// The cloud: a push of a stream started.
     Started {
@@ -90,6 +92,14 @@ impl Lane {
     pub fn of(stream: &StreamId) -> Self {
         Self::RoomService(stream.to_string())
     }
+
+    /// The stream of the room service; empty: the user's own.
+    pub fn stream(&self) -> &str {
+        match self {
+            Self::Own => "",
+            Self::RoomService(stream) => stream,
+        }
+    }
 }
 
 /// A file that the cloud recorded.
@@ -118,7 +128,7 @@ pub struct Timeline {
     #[serde(rename = "n", default)]
     arrived: u64,
     #[serde(rename = "o", default)]
-    openings: Vec<u64>,
+    openings: Vec<Opening>,
     #[serde(rename = "p", default)]
     pushes: Vec<Push>,
     #[serde(rename = "m", default)]
@@ -186,14 +196,7 @@ impl Timeline {
     pub fn add(&mut self, evidence: Evidence) -> bool {
         let n = self.arrived;
         let new = match evidence {
-            Evidence::Opened(UnixSeconds(at)) => {
-                let place = self.openings.partition_point(|opening| *opening < at);
-                let new = self.openings.get(place) != Some(&at);
-                if new {
-                    self.openings.insert(place, at);
-                }
-                new
-            }
+            Evidence::Opened(UnixSeconds(at)) => self.open(at),
             Evidence::Started { lane, push, at } => {
                 let push = self.push(lane, push);
                 let new = push.start.is_none();
@@ -265,22 +268,9 @@ impl Timeline {
             .collect()
     }
 
-    /// The second at which the last show was opened.
-    pub fn show(&self) -> Option<UnixSeconds> {
-        self.openings.last().copied().map(UnixSeconds)
-    }
-
-    /// The show that was on at this second: the last one opened before it; `None` if none was.
-    pub fn show_at(&self, UnixSeconds(at): UnixSeconds) -> Option<UnixSeconds> {
-        /// The clocks of the cloud and of ours differ a little.
-        const SKEW_SECONDS: u64 = 2;
-        let opened = self.openings.partition_point(|opening| *opening <= at.saturating_add(SKEW_SECONDS));
-        opened.checked_sub(1).map(|last| UnixSeconds(self.openings[last]))
-    }
-
     /// Drops what ended before this second, lives and replays as a whole, and of what there is too much the oldest.
     pub fn prune(&mut self, before: UnixSeconds, grace: u64) {
-        let lives = self.lives(grace);
+        let (lives, began) = (self.lives(grace), self.begins());
         let old: Vec<FileId> = {
             let replays = self.replays(&lives).into_iter().filter(|replay| replay.end < before);
             replays.flat_map(|replay| replay.parts).map(|part| part.file).collect()
@@ -302,9 +292,7 @@ impl Timeline {
         let oldest = oldest.chain(self.pushes.iter().filter_map(|push| push.started().map(|Told(at, _)| at)));
         // What is no older than `before` may still be told of.
         let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).fold(before.0, u64::min);
-        let needless = self.openings.partition_point(|opening| *opening <= oldest).saturating_sub(1);
-        self.openings.drain(..needless);
-        self.openings.drain(..self.openings.len().saturating_sub(MOST_OPENINGS));
+        self.drop_openings(&began, oldest, MOST_OPENINGS);
     }
 
     /// Drops the oldest files while there are too many: but the one that names a replay is its last to go.

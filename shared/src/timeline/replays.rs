@@ -21,8 +21,8 @@ pub struct Replay {
     pub end: UnixSeconds,
     /// Which of the lives it remains of; `None` if none of them is known to.
     pub live: Option<usize>,
-    /// The show that it is of, by the second at which that was opened; `None` if no show ever was.
-    pub show: Option<UnixSeconds>,
+    /// What it is called was said at this second, when the room was opened; `None` if it was not yet.
+    pub named_at: Option<UnixSeconds>,
 }
 
 /// A file of a replay.
@@ -175,7 +175,7 @@ impl Timeline {
             end,
             parts,
             live: live.map(|(number, _)| number),
-            show: live.map_or_else(|| self.show_at(start), |(_, live)| live.show),
+            named_at: live.map_or_else(|| self.named_at(start), |(_, live)| live.named_at),
         }
     }
 }

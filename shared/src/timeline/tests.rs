@@ -56,6 +56,11 @@ fn shows(evidence: &[Evidence]) -> Vec<u64> {
     told(evidence).lives(GRACE).iter().map(|live| live.show.unwrap_or_default().0).collect()
 }
 
+/// The openings by which the lives are called; 0 if there is none.
+fn names(evidence: &[Evidence]) -> Vec<u64> {
+    told(evidence).lives(GRACE).iter().map(|live| live.named_at.unwrap_or_default().0).collect()
+}
+
 /// The files of each replay.
 fn files(evidence: &[Evidence]) -> BTreeSet<Vec<String>> {
     let timeline = told(evidence);
@@ -199,10 +204,115 @@ fn an_opening_between_parts_what_the_grace_would_join() {
 }
 
 #[test]
-fn an_opening_parts_a_push_from_the_one_that_it_went_on_beside() {
+fn a_live_goes_on_with_a_push_for_which_the_app_asked_while_the_last_one_was_on() {
     let evidence = [opened(1), started("1", 10), opened(20), started("2", 25), ended("1", 26, 16)];
-    assert_eq!(lives(&evidence), [(10, Some(25)), (25, None)]);
-    assert_eq!(shows(&evidence), [1, 20]);
+    assert_eq!(lives(&evidence), [(10, None)]);
+    assert_eq!((shows(&evidence), names(&evidence)), (vec![1], vec![20]));
+}
+
+#[test]
+fn an_opening_before_a_late_end_renews_the_show_and_one_after_it_begins_another() {
+    let with_end = |at| {
+        let evidence = [opened(1), started("1", 10), opened(60), started("2", 65), ended("1", at, at - 10)];
+        (lives(&evidence), shows(&evidence), names(&evidence))
+    };
+    assert_eq!(with_end(59), (vec![(10, Some(59)), (65, None)], vec![1, 60], vec![1, 60]));
+    assert_eq!(with_end(60), (vec![(10, None)], vec![1], vec![60]), "within one second, as they came");
+}
+
+#[test]
+fn an_opening_that_came_when_the_stream_was_off_by_what_was_told_then_begins_a_show() {
+    // The cloud's clock is ahead of ours.
+    let evidence = [opened(1), started("1", 10), ended("1", 52, 42), opened(51), started("2", 55)];
+    assert_eq!((lives(&evidence), shows(&evidence)), (vec![(10, Some(52)), (55, None)], vec![1, 51]));
+    let evidence = [opened(1), started("1", 12), opened(11)];
+    assert_eq!((shows(&evidence), names(&evidence)), (vec![1], vec![11]), "and was on");
+}
+
+#[test]
+fn an_opening_that_turns_out_to_have_come_while_a_push_was_on_begins_no_show() {
+    let with_start = |at| {
+        let timeline = told(&[opened(1), opened(60), started("1", at)]);
+        (timeline.show(), timeline.show_of(UnixSeconds(60)))
+    };
+    assert_eq!(with_start(57), (Some(UnixSeconds(1)), Some(UnixSeconds(1))));
+    assert_eq!(with_start(58), (Some(UnixSeconds(60)), Some(UnixSeconds(60))), "it may have been opened for it");
+}
+
+#[test]
+fn the_first_opening_begins_a_show_though_the_stream_is_on() {
+    assert_eq!(told(&[started("1", 10), opened(60)]).show(), Some(UnixSeconds(60)));
+}
+
+#[test]
+fn a_show_that_was_opened_twice_in_one_second_is_one_also_if_it_ran_in_between() {
+    assert_eq!(told(&[opened(10), on(10), opened(10)]).show(), Some(UnixSeconds(10)));
+    let evidence = [opened(1), on(5), opened(10), off(10), opened(10), on(11)];
+    assert_eq!(shows(&evidence), [1, 10], "but the second time it was off");
+    let mut timeline = told(&[opened(10)]);
+    assert!(!timeline.add(opened(10)), "nothing was told in between");
+}
+
+#[test]
+fn a_live_is_called_as_was_said_last_before_it_ended() {
+    let mut evidence = vec![opened(1), started("1", 10), opened(20), opened(30), ended("1", 40, 30)];
+    assert_eq!(names(&evidence), [30]);
+    evidence.extend([started("2", 200), opened(300)]);
+    assert_eq!((shows(&evidence), names(&evidence)), (vec![1, 1], vec![30, 300]));
+    let timeline = told(&[evidence.as_slice(), &[file("a", "flv", 15, 40), file("b", "flv", 120, 180)]].concat());
+    let replays = timeline.replays(&timeline.lives(GRACE));
+    let named: Vec<_> = replays.iter().map(|replay| replay.named_at.unwrap().0).collect();
+    assert_eq!((named, timeline.last_opening()), (vec![30, 30], Some(UnixSeconds(300))));
+}
+
+#[test]
+fn an_app_that_asks_again_and_again_does_not_push_out_what_begins_a_show() {
+    let mut timeline = told(&[opened(1), started("1", 10), ended("1", 20, 10), opened(30), started("2", 40)]);
+    for at in 100..1000 {
+        timeline.prune(UnixSeconds(0), GRACE);
+        timeline.add(opened(at));
+    }
+    timeline.prune(UnixSeconds(0), GRACE);
+    assert_eq!(timeline.openings.len(), MOST_OPENINGS);
+    let shows: Vec<_> =
+        timeline.lives(GRACE).iter().map(|live| (live.show.unwrap().0, live.named_at.unwrap().0)).collect();
+    assert_eq!(shows, [(1, 1), (30, 999)]);
+    // And if it asked for the last time after the end.
+    timeline.add(ended("2", 998, 958));
+    assert_eq!(timeline.show(), Some(UnixSeconds(999)));
+}
+
+#[test]
+fn of_more_openings_than_are_kept_the_oldest_shows_go() {
+    let mut timeline = Timeline::default();
+    for n in 0..300 {
+        timeline.add(opened(100 * n));
+        timeline.add(started(&n.to_string(), 100 * n + 10));
+        timeline.add(ended(&n.to_string(), 100 * n + 20, 10));
+    }
+    timeline.prune(UnixSeconds(0), GRACE);
+    let shows: Vec<u64> = timeline.shows().iter().map(|show| show.opened_at().0).collect();
+    assert_eq!((shows.len(), shows.first(), shows.last()), (MOST_OPENINGS, Some(&4400), Some(&29_900)));
+}
+
+#[test]
+fn openings_mean_what_they_meant_when_what_they_were_judged_by_is_forgotten() {
+    let mut timeline = told(&[opened(1), started("1", 10), opened(20), opened(30), ended("1", 40, 30)]);
+    timeline.prune(UnixSeconds(100), GRACE);
+    assert_eq!(timeline.lives(GRACE), []);
+    timeline.add(started("2", 200));
+    let lives = timeline.lives(GRACE);
+    let live = lives.first().unwrap();
+    assert_eq!((live.show, live.named_at), (Some(UnixSeconds(1)), Some(UnixSeconds(30))));
+    assert_eq!(timeline.openings.len(), 2);
+}
+
+#[test]
+fn openings_of_before_are_read_as_shows() {
+    let timeline: Timeline = serde_json::from_str(r#"{"n":2,"o":[10,60],"p":[{"n":"1","s":[10,0]}]}"#).unwrap();
+    assert_eq!(timeline.show(), Some(UnixSeconds(60)));
+    let again: Timeline = serde_json::from_str(&serde_json::to_string(&timeline).unwrap()).unwrap();
+    assert_eq!(again, timeline);
 }
 
 #[test]
@@ -285,7 +395,7 @@ fn an_opening_is_kept_while_something_of_it_may_still_be_told() {
     assert_eq!(timeline.lives(GRACE)[0].show, Some(UnixSeconds(1000)));
     timeline.add(ended("1", 1600, 100));
     timeline.prune(UnixSeconds(2001), GRACE);
-    assert_eq!(timeline, Timeline { arrived: timeline.arrived, ..told(&[opened(2000)]) });
+    assert_eq!((timeline.openings.len(), timeline.show()), (1, Some(UnixSeconds(2000))));
 }
 
 #[test]
@@ -319,15 +429,28 @@ fn the_order_of_telling_changes_only_names() {
     let meaning = |timeline: &Timeline| {
         let lives = timeline.lives(GRACE);
         let mut replays: Vec<_> =
-            timeline.replays(&lives).into_iter().map(|replay| (replay.parts, replay.show)).collect();
+            timeline.replays(&lives).into_iter().map(|replay| (replay.parts, replay.named_at)).collect();
         replays.sort_by_key(|(parts, _)| parts[0].start);
         (lives, replays)
     };
     let expected = meaning(&told(&evidence));
+    let is_opening = |piece: &Evidence| matches!(piece, Evidence::Opened(_));
     for shift in 0..evidence.len() {
         for step in [1, 3, 7] {
             let order = (0..evidence.len()).map(|n| evidence[(n * step + shift) % evidence.len()].clone());
-            assert_eq!(meaning(&told(&order.collect::<Vec<_>>())), expected, "{shift} {step}");
+            let mut order: Vec<Evidence> = order.collect();
+            // An opening is told when it comes: nothing of a later second is told before it.
+            for opening in evidence.iter().filter(|piece| is_opening(piece)) {
+                let place = order.iter().position(|piece| piece == opening).unwrap();
+                let is_later = |n: usize, piece: &Evidence| n < place && piece.at() > opening.at();
+                let mut numbers = 0..;
+                let (later, mut told): (Vec<_>, Vec<_>) =
+                    order.into_iter().partition(|piece| is_later(numbers.next().unwrap(), piece));
+                let place = told.iter().position(|piece| piece == opening).unwrap();
+                told.splice(place + 1..place + 1, later);
+                order = told;
+            }
+            assert_eq!(meaning(&told(&order)), expected, "{shift} {step}");
         }
     }
 }

@@ -72,6 +72,12 @@ impl Truth {
     pub(super) fn has_ties(&self) -> bool {
         self.has_ties
     }
+
+    /// Whether a user's app asks where to push between these seconds.
+    fn opens(&self, user: &str, since: u64, until: u64) -> bool {
+        let is_it = |act: &Act| matches!(act, Act::Open { user: opener, .. } if opener == user);
+        self.done.iter().any(|(at, act)| is_it(act) && (since..=until).contains(at))
+    }
 }
 
 /// A user who has shows.
@@ -121,6 +127,10 @@ impl Broadcaster<'_> {
         for _ in 0..dice.pick(&[0, 1, 1, 1, 2, 2, 3, 4]) {
             let length = dice.pick(&[0, 1, 4, 20, 30, 59, 60, 61, 62, 70, 100, 600, 600, 4000, 16_000]);
             let (from, to) = self.push(dice, &stream, opened, start, length);
+            if length > 5 && dice.chance(10) {
+                let title = if dice.chance(50) { title.clone() } else { format!("{title} renewed") };
+                self.open(from + dice.roll(length), &title, &group);
+            }
             let from_before = spans.unwrap_or(from);
             if from_before < from && dice.chance(25) {
                 let from = from_before + dice.roll(3);
@@ -293,7 +303,8 @@ impl Roads {
             let can_join = steps.last().is_some_and(|step| {
                 let all = || step.acts.iter().chain([&act]);
                 let is_new = |act: &Act| !is_entry(act) || earlier.iter().all(|step| !step.acts.contains(act));
-                !step.look && step.acts.len() < 6 && may_join(&step.acts, &act) && all().all(is_new)
+                let is_opened = |user: &str, since: u64| truth.opens(user, since, at);
+                !step.look && step.acts.len() < 6 && may_join(&step.acts, &act, is_opened) && all().all(is_new)
             });
             match steps.last_mut() {
                 Some(step) if can_join && dice.chance(self.together) => {
@@ -315,11 +326,13 @@ impl Roads {
     }
 }
 
-/// Whether what comes of all these at the same time does not depend on which one comes first.
-fn may_join(acts: &[Act], act: &Act) -> bool {
+/// Whether what comes of all these at the same time does not depend on which one comes first. What is told of a stream
+/// after its user's room was opened again may begin a show by itself, which counts anew, and none with what comes next.
+fn may_join(acts: &[Act], act: &Act, is_opened_since: impl Fn(&str, u64) -> bool) -> bool {
     acts.iter().all(|other| match (other, act) {
         (Act::Tell { user, notice, .. }, Act::Tell { user: also, notice: next, .. }) => {
-            user != also || notice == next || turns_at(notice).is_none() || turns_at(notice) != turns_at(next)
+            let both = turns_at(notice).zip(turns_at(next)).filter(|_| user == also && notice != next);
+            both.is_none_or(|(one, other)| one != other && !is_opened_since(user, one.min(other)))
         }
         (Act::Enter { .. }, Act::Enter { .. }) => other != act,
         (Act::Enter { .. } | Act::Like { .. }, Act::Like { .. })

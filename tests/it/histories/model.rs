@@ -31,18 +31,28 @@ pub(super) struct Model {
 #[derive(Debug)]
 pub(super) struct User {
     name: String,
-    openings: BTreeSet<u64>,
-    /// What each show was called, one after the other.
-    titles: BTreeMap<u64, Vec<String>>,
+    openings: Vec<Opening>,
     pub(super) group: String,
     pub(super) banned: bool,
     pushes: BTreeMap<(String, String), Push>,
     marks: Vec<Word>,
     files: Vec<(u64, String, File)>,
-    /// Who is in which group, and the show that they were counted in.
+    /// Who is in which group, and since which opening the room counted that counted them.
     inside: BTreeMap<(String, String), u64>,
     totals: Totals,
+    /// The opening since which the room counts.
+    counted_since: u64,
+    /// The show that the room was open for until what is told now.
+    shown: u64,
     lives: Vec<Live>,
+}
+
+/// The app asked to push, and said what the show is called.
+#[derive(Clone, Debug)]
+struct Opening {
+    at: u64,
+    step: u64,
+    title: String,
 }
 
 /// What is known of a push: when it started, and when it ended after how many seconds; each with the step that told.
@@ -67,6 +77,16 @@ enum What {
     End(String, Option<u64>),
     On,
     Off(&'static str),
+}
+
+impl Word {
+    /// Whether it is before an opening of this second, whenever it is told.
+    fn is_earlier_than(&self, opening: u64) -> bool {
+        match self.what {
+            What::Start(_) | What::On => self.at + SKEW < opening,
+            What::End(..) | What::Off(_) => self.at < opening,
+        }
+    }
 }
 
 /// A live.
@@ -96,7 +116,7 @@ pub(super) struct Replay {
     pub(super) files: BTreeSet<String>,
     /// The files that may name it, more than one only if they came at the same time; and what is said of it then.
     pub(super) by_name: BTreeMap<String, Said>,
-    /// What its show was called, one after the other.
+    /// What it may be called.
     pub(super) titles: Vec<String>,
     /// How many likes it has; `None` if its live goes on, which has not come to anything yet.
     pub(super) likes: Option<u64>,
@@ -126,7 +146,11 @@ impl Model {
         for act in acts {
             match act {
                 Act::Open { user, title, group } => {
-                    self.users.entry(user.clone()).or_insert_with(|| User::new(user)).open(at, title, group);
+                    let user = self.users.entry(user.clone()).or_insert_with(|| User::new(user));
+                    if !user.banned {
+                        user.openings.push(Opening { at, step: self.step, title: title.clone() });
+                        user.group.clone_from(group);
+                    }
                 }
                 Act::Say { user, online } => {
                     let what = if *online { What::On } else { What::Off("left") };
@@ -181,7 +205,15 @@ impl Model {
             let pushes: Vec<_> = user.pushes.iter().map(push).collect();
             let mut files: Vec<_> = user.files.iter().map(|(_, _, file)| format!("{file:?}")).collect();
             files.sort();
-            format!("{:?} {:?} {marks:?} {pushes:?} {files:?}", user.openings, user.titles)
+            let words = user.words(&user.own_stream());
+            let opening = |opening: &Opening| {
+                // What was before it only because it had been told.
+                let told = words.iter().filter(|word| word.step < opening.step && !word.is_earlier_than(opening.at));
+                let told: BTreeSet<_> = told.map(|word| format!("{:?}", word.what)).collect();
+                (opening.at, opening.title.clone(), told)
+            };
+            let openings: Vec<_> = user.openings.iter().map(opening).collect();
+            format!("{openings:?} {marks:?} {pushes:?} {files:?}")
         };
         self.users.values().map(told).collect()
     }
@@ -191,8 +223,7 @@ impl User {
     fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            openings: BTreeSet::new(),
-            titles: BTreeMap::new(),
+            openings: Vec::new(),
             group: String::new(),
             banned: false,
             pushes: BTreeMap::new(),
@@ -200,33 +231,35 @@ impl User {
             files: Vec::new(),
             inside: BTreeMap::new(),
             totals: Totals::default(),
+            counted_since: 0,
+            shown: 0,
             lives: Vec::new(),
         }
     }
 
     /// When the room was opened for the show that it is open for.
     pub(super) fn show(&self) -> u64 {
-        self.openings.last().copied().unwrap_or_default()
+        self.shows().last().copied().unwrap_or_default()
     }
 
     /// What that is called.
     pub(super) fn title(&self) -> &str {
-        self.titles.get(&self.show()).and_then(|titles| titles.last()).map_or("", String::as_str)
+        self.openings.last().map_or("", |opening| &opening.title)
     }
 
     /// Whether the room is live.
     pub(super) fn is_live(&self) -> bool {
-        !self.banned && self.stretches(&self.own_stream()).last().is_some_and(|(_, end)| end.is_none())
+        !self.banned && is_on(self.words(&self.own_stream()))
     }
 
     /// How many viewers the room counts.
     pub(super) fn viewers(&self) -> u64 {
-        self.inside.values().filter(|show| **show == self.show()).count() as u64
+        self.inside.values().filter(|since| **since == self.counted_since).count() as u64
     }
 
     /// Whether the room counts this viewer, who is in this group.
     pub(super) fn counts(&self, viewer: &str, group: &str) -> bool {
-        self.inside.get(&(group.to_owned(), viewer.to_owned())) == Some(&self.show())
+        self.inside.get(&(group.to_owned(), viewer.to_owned())) == Some(&self.counted_since)
     }
 
     /// How many viewers are in a group.
@@ -247,29 +280,16 @@ impl User {
         format!("8888_{}", self.name)
     }
 
-    fn open(&mut self, at: u64, title: &str, group: &str) {
-        if self.banned {
-            return;
-        }
-        if self.openings.is_empty() || !self.is_live() {
-            self.openings.insert(at);
-            self.totals = Totals::default();
-        }
-        let titles = self.titles.entry(self.openings.last().copied().unwrap_or_default()).or_default();
-        titles.push(title.to_owned());
-        self.group = group.to_owned();
-    }
-
     fn enter(&mut self, viewer: &str, group: &str) {
         let key = (group.to_owned(), viewer.to_owned());
         if group != self.group {
             self.inside.insert(key, 0);
             return;
         }
-        if self.inside.get(&key) == Some(&self.show()) {
+        if self.inside.get(&key) == Some(&self.counted_since) {
             return;
         }
-        self.inside.insert(key, self.show());
+        self.inside.insert(key, self.counted_since);
         self.totals.visits += 1;
         self.totals.peak = self.totals.peak.max(self.viewers());
     }
@@ -294,13 +314,39 @@ impl User {
         }
     }
 
-    /// The show of a second; 0 if there was none yet.
-    fn show_at(&self, at: u64) -> u64 {
-        self.openings.range(..=at + SKEW).next_back().copied().unwrap_or_default()
+    /// Rule 2: the shows, by when they were opened.
+    fn shows(&self) -> Vec<u64> {
+        let words = self.words(&self.own_stream());
+        let was_on = |opening: &Opening| {
+            let is_before = |word: &Word| word.step < opening.step || word.is_earlier_than(opening.at);
+            is_on(words.iter().filter(|word| is_before(word)).cloned().collect())
+        };
+        let mut shows = Vec::new();
+        for opening in &self.openings {
+            if (shows.is_empty() || !was_on(opening)) && !shows.contains(&opening.at) {
+                shows.push(opening.at);
+            }
+        }
+        shows
     }
 
-    /// Rule 1: when a stream was on.
-    fn stretches(&self, stream: &str) -> Vec<(u64, Option<(u64, &'static str)>)> {
+    /// The show that was on at a second, by our clock; 0 if there was none yet.
+    fn show_until(&self, at: u64) -> u64 {
+        self.shows().into_iter().rfind(|show| *show <= at).unwrap_or_default()
+    }
+
+    /// The show of a second; 0 if there was none yet.
+    fn show_at(&self, at: u64) -> u64 {
+        self.show_until(at + SKEW)
+    }
+
+    /// What a show was called, one opening after the other.
+    fn openings_of(&self, show: u64) -> Vec<&Opening> {
+        self.openings.iter().filter(|opening| self.show_until(opening.at) == show).collect()
+    }
+
+    /// What is told of a stream, one after the other.
+    fn words(&self, stream: &str) -> Vec<Word> {
         let mut words = if stream == self.own_stream() { self.marks.clone() } else { Vec::new() };
         for ((of, name), Push { start, end }) in &self.pushes {
             if of != stream {
@@ -319,45 +365,13 @@ impl User {
             }
         }
         words.sort_by_key(|word| (word.at, word.step));
-        // What runs: from when on, and which push that is since when.
-        let mut on: Option<(u64, Option<(String, u64)>)> = None;
-        let mut stretches = Vec::new();
-        for Word { at, what, .. } in words {
-            let off = match what {
-                What::Start(name) => {
-                    // Another push is another stretch: it may be of another show.
-                    stretches.extend(on.take().map(|(since, _)| (since, Some((at, "stopped")))));
-                    on = Some((at, Some((name, at))));
-                    None
-                }
-                What::On => {
-                    on.get_or_insert((at, None));
-                    None
-                }
-                What::Off(reason) => Some(reason),
-                What::End(name, started) => {
-                    let other = on.as_ref().and_then(|(_, push)| push.as_ref()).filter(|(other, _)| *other != name);
-                    if other.is_some_and(|(_, since)| started.is_some_and(|started| *since > started)) {
-                        None
-                    } else {
-                        Some("stopped")
-                    }
-                }
-            };
-            if let Some(reason) = off
-                && let Some((since, _)) = on.take()
-            {
-                stretches.push((since, Some((at, reason))));
-            }
-        }
-        stretches.extend(on.map(|(since, _)| (since, None)));
-        stretches
+        words
     }
 
-    /// Rule 2: the lives of a stream.
+    /// Rule 3: the lives of a stream.
     fn lives_of(&self, stream: &str) -> Vec<Live> {
         let mut lives: Vec<Live> = Vec::new();
-        for (start, end) in self.stretches(stream) {
+        for (start, end) in stretches(self.words(stream)) {
             let show = self.show_at(start);
             let before = lives.last_mut().filter(|live| {
                 live.show == show && live.end.is_some_and(|(end, _)| start.saturating_sub(end) <= GRACE)
@@ -379,8 +393,8 @@ impl User {
         of_pushes.chain(of_files).chain([self.own_stream()]).collect()
     }
 
-    /// Finds the lives anew. One that is not as it was takes the totals of its show, if that is still on; else it keeps
-    /// what those had that it was.
+    /// Finds the lives anew. One that is not as it was takes what the room counts, if that was open for its show until
+    /// now; else it keeps what those had that it was. Then the room is open for the last show.
     fn follow(&mut self) {
         let before = std::mem::take(&mut self.lives);
         let mut lives: Vec<Live> = self.streams().iter().flat_map(|stream| self.lives_of(stream)).collect();
@@ -391,7 +405,8 @@ impl User {
             let is_same = |old: &&Live| old.stream.is_empty() && old.start == live.start;
             let old = before.iter().find(is_same);
             let is_as_it_was = old.is_some_and(|old| (old.end, old.show) == (live.end, live.show));
-            let are_new = live.end.is_some() && !is_as_it_was && live.show == self.show();
+            let is_of_room = live.show == self.show_until(self.shown);
+            let are_new = live.end.is_some() && !is_as_it_was && is_of_room;
             // One that turns out to be of another show, opened within the skew: nothing says what it came to.
             let moved = old.is_some_and(|old| old.end.is_some() && old.show != live.show);
             live.totals = if moved {
@@ -407,9 +422,14 @@ impl User {
         }
         lives.sort_by(|a, b| (a.start, &a.stream).cmp(&(b.start, &b.stream)));
         self.lives = lives;
+        self.shown = self.show();
+        if self.shown > self.counted_since {
+            self.counted_since = self.shown;
+            self.totals = Totals::default();
+        }
     }
 
-    /// Rules 3 and 4: the replays, listed or not.
+    /// Rules 4 and 5: the replays, listed or not.
     pub(super) fn replays(&self) -> Vec<Replay> {
         let mut replays = Vec::new();
         for stream in self.streams() {
@@ -461,14 +481,24 @@ impl User {
                 (named.id.clone(), Said { start, end, play_urls: urls(false), hls_urls: urls(true) })
             })
             .collect();
-        let shows: BTreeSet<u64> = live
-            .map_or_else(|| by_name.values().map(|said| self.show_at(said.start)).collect(), |live| [live.show].into());
+        let openings: Vec<&Opening> = match live {
+            Some(live) => {
+                let of_show = self.openings_of(live.show).into_iter();
+                let last = |end| of_show.clone().rfind(|opening| opening.at <= end || opening.at == live.show);
+                // While it goes on, it may be called as before.
+                live.end.map_or_else(|| of_show.clone().collect(), |(end, _)| last(end).into_iter().collect())
+            }
+            None => {
+                let last = |said: &Said| self.openings.iter().rfind(|opening| opening.at <= said.start + SKEW);
+                by_name.values().filter_map(last).collect()
+            }
+        };
         // Before the first show, it is called what the room was called when it was told.
-        let titles = self.titles.iter().filter(|(show, _)| shows.contains(show) || shows.contains(&0));
+        let openings = if openings.is_empty() { self.openings.iter().collect() } else { openings };
         Replay {
             user: self.name.clone(),
             files: files.iter().map(|file| file.id.clone()).collect(),
-            titles: titles.flat_map(|(_, titles)| titles.clone()).collect(),
+            titles: openings.into_iter().map(|opening| opening.title.clone()).collect(),
             by_name,
             likes: live.map_or(Some(0), |live| live.end.and(live.totals).map(|totals| totals.likes)),
         }
@@ -481,6 +511,48 @@ pub(super) fn how_many_listed(replays: &[Replay]) -> RangeInclusive<u64> {
     let all = replays.iter().filter(|replay| names(replay) == replay.by_name.len()).count();
     let some = replays.iter().filter(|replay| names(replay) > 0).count();
     all as u64..=some as u64
+}
+
+/// Rule 1: when a stream was on.
+fn stretches(words: Vec<Word>) -> Vec<(u64, Option<(u64, &'static str)>)> {
+    // What runs: from when on, and which push that is since when.
+    let mut on: Option<(u64, Option<(String, u64)>)> = None;
+    let mut stretches = Vec::new();
+    for Word { at, what, .. } in words {
+        let off = match what {
+            What::Start(name) => {
+                // Another push is another stretch: it may be of another show.
+                stretches.extend(on.take().map(|(since, _)| (since, Some((at, "stopped")))));
+                on = Some((at, Some((name, at))));
+                None
+            }
+            What::On => {
+                on.get_or_insert((at, None));
+                None
+            }
+            What::Off(reason) => Some(reason),
+            What::End(name, started) => {
+                let other = on.as_ref().and_then(|(_, push)| push.as_ref()).filter(|(other, _)| *other != name);
+                if other.is_some_and(|(_, since)| started.is_some_and(|started| *since > started)) {
+                    None
+                } else {
+                    Some("stopped")
+                }
+            }
+        };
+        if let Some(reason) = off
+            && let Some((since, _)) = on.take()
+        {
+            stretches.push((since, Some((at, reason))));
+        }
+    }
+    stretches.extend(on.map(|(since, _)| (since, None)));
+    stretches
+}
+
+/// Whether a stream is on.
+fn is_on(words: Vec<Word>) -> bool {
+    stretches(words).last().is_some_and(|(_, end)| end.is_none())
 }
 
 /// The addresses of the best of some files of a replay that lasts so long: phones play mp4 everywhere, so one that is
