@@ -117,7 +117,8 @@ def read_file(file, parameters):
             faults.append(f"{name} {parameter_fault(parameters[name], str(value))}")
     for name in ["Stack", "Region", *(name for name in parameters if "Default" not in parameters[name])]:
         if name not in given and name not in OURS:
-            faults.append(f"{name} is not set: {parameters.get(name, {}).get('Description', 'scripts/deploy --guided')}")
+            what = parameters.get(name, {}).get("Description", "scripts/deploy --guided asks for it")
+            faults.append(f"{name} is not set: {what}")
     if faults:
         sys.exit("\n".join(f"{file}: {fault}" for fault in faults))
     return {name: str(value) for name, value in given.items()}
@@ -147,7 +148,7 @@ def guide(file, parameters):
         given[name] = ask(name, what, None if offer is None else str(offer), fault)
         if name == "DomainName" and given[name]:
             todo += WITH_DOMAIN
-    lines = ["# What scripts/deploy deploys with: parameters of template.yaml, which says what each is. No secret belongs here."]
+    lines = ["# What scripts/deploy deploys with: template.yaml says what each is. No secret belongs here."]
     lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in given.items()]
     file.write_text("\n".join(lines) + "\n")
     print(f"\n{file} is written.")

@@ -1,7 +1,7 @@
 """What scripts/emulate does.
 
-MiniStack runs the real zips, each call in a process of its own, behind an HTTP API and a function URL, on a table. What it
-does not do is done for it in `emulated`, and nothing else differs from a deployment to AWS.
+MiniStack runs the real zips, each call in a process of its own, behind an HTTP API and a function URL, on a table. What
+it does not do is done for it in `emulated`, and nothing else differs from a deployment to AWS.
 """
 
 import getpass
@@ -53,8 +53,8 @@ def emulated(gateway):
             # Of alarms it knows those of one metric.
             if resource["Type"] in UNKNOWN or "Metrics" in resource.get("Properties", {}):
                 del resources[name]
-            # CodeDeploy moves the alias on AWS; here it moves at once. It makes a function that changes anew, without its
-            # aliases: so they change with it.
+            # CodeDeploy moves the alias on AWS; here it moves at once. It makes a function that changes anew, without
+            # its aliases: so they change with it.
             if resource.pop("UpdatePolicy", None):
                 resource["Properties"]["Description"] = {"Ref": "Release"}
         routes(template)
@@ -153,7 +153,8 @@ def answering(prompt):
     name = re.match(r"\s*(\w+)", prompt)[1]
     answer = ANSWERS.get(name, "")
     is_new, answering.asked = name not in answering.asked, answering.asked | {name}
-    answer = {"ActionAuth": "opne", "LiveAppId": "my account", "PUSH_KEY": "short"}.get(name, answer) if is_new else answer
+    if is_new:
+        answer = {"ActionAuth": "opne", "LiveAppId": "my account", "PUSH_KEY": "short"}.get(name, answer)
     print(prompt + (answer if name[:2].istitle() else "*" * len(answer)))
     return answer
 
