@@ -118,12 +118,16 @@ pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Respons
 
 /// Answers a call to whatever address, where all doors are in one process.
 pub async fn answer_anywhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
-    let path = request.uri().path();
-    let behind_key = behind_key(app, path).and_then(Door::at).filter(|door| matches!(door, Door::Callback));
-    match behind_key.or_else(|| Door::at(path)) {
+    match door_at(app, request.uri().path()) {
         Some(door) => answer(app, door, request).await,
         None => answer_nowhere(&request),
     }
+}
+
+/// The door at an address, where all doors are in one process: that of the cloud is behind its key, too.
+pub fn door_at(app: &App, path: &str) -> Option<Door> {
+    let behind_key = behind_key(app, path).and_then(Door::at).filter(|door| matches!(door, Door::Callback));
+    behind_key.or_else(|| Door::at(path))
 }
 
 /// Refuses a notice whose address lacks the key that it should begin with: as one with a wrong signature, so that an
