@@ -287,6 +287,30 @@ async fn an_earlier_start_that_is_told_while_a_later_one_is_written_leaves_one_l
     }
 }
 
+#[tokio::test]
+async fn what_a_live_came_to_is_kept_when_another_notice_meets_its_late_end() {
+    let push = |event: u8, seconds: u64| {
+        let at = START + seconds;
+        format!(r#""event_type":{event},"stream_id":"8888_alice","sequence":"1","event_time":{at}"#)
+    };
+    for write in 0..10 {
+        let (first, second, watch) = two_programs().await;
+        open_room(&first, "alice", "t").await;
+        acknowledged(&notice(&first, &push(1, 10)).await);
+        like(&first, "alice").await;
+        first.pass(60);
+        open_room(&first, "alice", "anew").await;
+        watch.interrupt("UpdateItem", write, || async move {
+            let file = File { stream: "8888_alice", id: "f1", format: "flv", from: START + 10, to: START + 50 };
+            notice(&second, &file.fields()).await;
+        });
+        acknowledged(&notice(&first, &push(0, 50)).await);
+        let lives = first.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap();
+        assert_eq!(lives[0].totals.likes, 1, "interrupted at write {write}");
+        assert_eq!(room(&first, "alice").await["likecount"], 0, "interrupted at write {write}");
+    }
+}
+
 /// An operator bans a user (1), or lifts the ban (0); the cloud cannot be told.
 async fn forbid(program: &Program, user: &str, flag: u8) {
     let body = format!(r#"{{"Action":"ForbidLive","userid":"{user}","forbidflag":{flag}}}"#);

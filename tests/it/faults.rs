@@ -118,10 +118,14 @@ impl Story {
     }
 
     fn push(&mut self, at: u64, event: u8, sequence: &str) {
+        self.push_late(at, at, event, sequence);
+    }
+
+    fn push_late(&mut self, told_at: u64, at: u64, event: u8, sequence: &str) {
         let time = START + at;
         let name = if event == 1 { "start" } else { "end" };
         self.cloud(
-            at,
+            told_at,
             &format!("{name} of {sequence}"),
             &format!(r#""event_type":{event},"stream_id":"{STREAM}","sequence":"{sequence}","event_time":{time}"#),
         );
@@ -153,7 +157,8 @@ impl Story {
         self.app(at, "ForbidLive", fields!("userid": HOST, "forbidflag": flag, "hide_replays": flag));
     }
 
-    /// Three shows: one with a reconnect, one whose picture is judged, one that ends with a ban; and a fourth that goes on.
+    /// Three shows: one with a reconnect, one whose picture is judged and whose end is told after the next was opened, one
+    /// that ends with a ban; and a fourth that goes on.
     fn whole() -> Vec<Step> {
         let mut story = Self::default();
         story.opens(0, "first");
@@ -182,12 +187,11 @@ impl Story {
         story.cloud(420, "judged", &judged);
         story.enters(425, "carol");
         story.likes(430);
-        story.push(500, 0, "p3");
         story.quits(505, "carol");
         story.likes(506);
 
-        // An end that comes after the room was opened again would be told of a live that is the same show still.
         story.opens(700, "third");
+        story.push_late(701, 500, 0, "p3");
         story.file(701, "b1", "flv", (405, 500));
         story.status(702, 0);
         story.push(705, 1, "p4");
