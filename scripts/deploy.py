@@ -42,7 +42,7 @@ def read_template():
 
 def known_secrets(template):
     """The secrets that the template reads, in its order: what each is, and whether it must be set."""
-    names = re.findall(r"SecretString:(\w+)::", json.dumps(template["Globals"]))
+    names = dict.fromkeys(re.findall(r"SecretString:(\w+)::", json.dumps(template)))
     source = (ROOT / "shared/src/config.rs").read_text()
     setting = re.compile(r'\b(must|may)\(\s*"(\w+)",\s*(?:"[^"]*",\s*)?"([^"]+)",?\s*\)')
     settings = {name: (help, kind == "must") for kind, name, help in setting.findall(source)}
