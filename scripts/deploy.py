@@ -76,6 +76,8 @@ def secret_fault(name, value, must):
     least = 32 if name.startswith("SESSION_KEY") else 8
     if len(value) < least:
         return f"has {least} characters or more"
+    if value == "withheld":
+        return "is another one: this word stands for a secret that a function does not get"
     if name == "CALLBACK_PATH_KEY" and not re.fullmatch("[-_A-Za-z0-9]+", value):
         return "may hold letters, digits, - and _ only"
     return None

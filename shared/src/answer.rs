@@ -1,5 +1,13 @@
 //! The whole journey of a call, from bytes to bytes: AWS, the local server and the tests all enter at [`answer`].
 
+use lambda_http::{
+    http::{
+        HeaderValue, Method, Request, Response, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS},
+    },
+    tracing,
+};
+
 use crate::{
     app::App,
     commands::{self, Command, Entry, LiveCallback},
@@ -7,13 +15,6 @@ use crate::{
     sign::matches,
     types::Origin,
     wire::{Call, Dialect, Params, Reply},
-};
-use lambda_http::{
-    http::{
-        HeaderValue, Method, Request, Response, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS},
-    },
-    tracing,
 };
 
 /// The address of Gen 1, and of the health check.

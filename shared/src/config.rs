@@ -588,11 +588,8 @@ impl Reader<'_> {
     /// A secret that stands in the path of an address as it is.
     fn path_key(&mut self, name: &'static str) -> Option<Secret> {
         let key = self.optional_secret(name)?;
-        if self.text(name) == Secret::WITHHELD {
-            return Some(key);
-        }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if key.expose().chars().all(is_plain) {
+        if self.text(name).chars().all(is_plain) {
             Some(key)
         } else {
             self.fault(name, "may hold letters, digits, - and _ only")

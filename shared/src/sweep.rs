@@ -12,12 +12,10 @@ use crate::{
     app::App,
     ban,
     cloud::StreamState,
-    commands,
-    config::Rules,
-    deletion,
+    commands, deletion,
     error::{Chain, Error},
     table::{Standing, Step, Work},
-    timeline::{End, Evidence, Lane},
+    timeline::{End, Evidence, Lane, Live},
     types::{GroupId, UnixSeconds, UserId},
 };
 
@@ -143,7 +141,8 @@ async fn look_after_user(app: &App, user: &UserId) -> Result<Found, Error> {
     let due = standing.due(app.now());
     let due = if is_counted { due } else { Some(app.now().plus(AGAIN_SECONDS)) };
     app.table.postpone_user(user, &standing, due).await?;
-    carried_out.map(|()| Found { is_in_doubt: standing.misses > 0, live_since: live_since(&standing, rules) })
+    carried_out
+        .map(|()| Found { is_in_doubt: standing.misses > 0, live_since: live_since(&standing, rules.grace_seconds) })
 }
 
 /// Lifts a ban that has run out, and has the cloud told again of one that it would forget.
@@ -196,13 +195,16 @@ async fn check_live(app: &App, user: &UserId) -> Result<Standing, Error> {
 
 /// When something was last heard of a live.
 fn last_heard(standing: &Standing, grace: u64) -> UnixSeconds {
-    let lives = standing.timeline.lives(grace);
-    let last = lives.iter().rev().find(|live| live.lane == Lane::Own).map(|live| live.start);
+    let last = last_live(standing, grace).map(|live| live.start);
     standing.seen_at.max(last.unwrap_or_default()).max(standing.timeline.last_word())
 }
 
 /// When the live began that goes on, if one does.
-fn live_since(standing: &Standing, rules: &Rules) -> Option<UnixSeconds> {
-    let lives = standing.timeline.lives(rules.grace_seconds);
-    lives.iter().rev().find(|live| live.lane == Lane::Own && live.end.is_none()).map(|live| live.start)
+fn live_since(standing: &Standing, grace: u64) -> Option<UnixSeconds> {
+    last_live(standing, grace).filter(|live| live.end.is_none()).map(|live| live.start)
+}
+
+/// The last live of the user's own stream.
+fn last_live(standing: &Standing, grace: u64) -> Option<Live> {
+    standing.timeline.lives(grace).into_iter().rev().find(|live| live.lane == Lane::Own)
 }

@@ -481,6 +481,9 @@ impl Origin {
 pub struct Secret(String);
 
 impl Secret {
+    /// What stands for a secret that a function has no use for.
+    pub const WITHHELD: &str = "withheld";
+
     /// Takes the text out of sight.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -495,9 +498,6 @@ impl Secret {
         assert!(self.0 != Self::WITHHELD, "this function was deployed without a secret that it needs");
         &self.0
     }
-
-    /// What stands for a secret that a function has no use for.
-    pub const WITHHELD: &str = "withheld";
 }
 
 impl fmt::Debug for Secret {
