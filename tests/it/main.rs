@@ -39,6 +39,7 @@ mod change_count;
 mod change_status;
 mod cloud;
 mod concurrency;
+mod covers;
 mod defects;
 mod defects_gen1;
 mod delete_replay;

@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     sign::md5_hex,
     table::{Entry, Fate, Notice, Owner, Standing, Step},
-    timeline::{End, Evidence, Lane, Recording},
+    timeline::{End, Evidence, Lane, Live, Recording},
     types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
     wire::Params,
 };
@@ -332,10 +332,13 @@ async fn saw(app: &App, user: &UserId, picture: Option<&Link<255>>, at: UnixSeco
         let was_guessed = last.is_some_and(|(end, why)| end < at && matches!(why, End::Vanished | End::Silent));
         was_guessed && standing.timeline.add(Evidence::On(at))
     };
-    app.table.change(user, &app.config.rules, app.now(), note).await?;
-    match picture {
-        Some(picture) => Ok(app.table.show_picture(user, picture, app.now()).await?),
-        None => Ok(()),
+    let rules = &app.config.rules;
+    let standing = app.table.change(user, rules, app.now(), note).await?;
+    let lives = standing.timeline.lives(rules.grace_seconds);
+    let is_of = |live: &&Live| live.lane == Lane::Own && live.start <= at && live.end.is_none_or(|(end, _)| at <= end);
+    match (picture, lives.iter().rfind(is_of)) {
+        (Some(picture), Some(live)) => Ok(app.table.show_picture(user, live, (picture, at), rules, app.now()).await?),
+        (None, _) | (_, None) => Ok(()),
     }
 }
 

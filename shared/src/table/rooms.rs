@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::Rules,
-    timeline::{End, Evidence},
+    timeline::{End, Evidence, Live},
     types::{GroupId, Link, Page, StreamId, Text, UnixSeconds, UserId},
 };
 
@@ -359,16 +359,38 @@ impl Table {
         update.when("attribute_exists(PK)").send(self, "hide a picture").await.map(|_| ())
     }
 
-    /// Makes a picture of a live its cover, if it has none of its own and is not hidden for what its pictures show.
-    pub async fn show_picture(&self, user: &UserId, picture: &Link<255>, now: UnixSeconds) -> Result<()> {
+    /// Makes a picture of a live its cover, if it has none of its own and is not hidden for what its pictures show, and
+    /// the room is not open for another show. A live that is over takes only its first, and hands it on to its replay.
+    pub async fn show_picture(
+        &self,
+        user: &UserId,
+        live: &Live,
+        (picture, at): (&Link<255>, UnixSeconds),
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
         let update = Update::of(keys::room(user))
             .set("screenshot", text(picture.as_str()))
-            .set("screenshot_at", moment(now))
-            .when("#list = :online AND attribute_not_exists(#frontcover)")
-            .value(":online", text("online"))
-            .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at < :before)")
-            .value(":before", moment(now.minus(PICTURE_EVERY_SECONDS)));
-        update.send(self, "show a picture").await.map(|_| ())
+            .set("screenshot_at", moment(at))
+            .when("#list = :list AND attribute_not_exists(#frontcover)");
+        if live.end.is_none() {
+            let update = update
+                .value(":list", text("online"))
+                .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at < :before)")
+                .value(":before", moment(at.minus(PICTURE_EVERY_SECONDS)));
+            return update.send(self, "show a picture").await.map(|_| ());
+        }
+        let Some(show) = live.show else { return Ok(()) };
+        let update = update
+            .value(":list", text("offline"))
+            .when("#opened_at = :show AND attribute_not_exists(#screenshot_at)")
+            .value(":show", moment(show));
+        let is_cover = match update.send_for_old(self, "show a picture").await? {
+            Outcome::Done(_) => true,
+            // A call before this one may have come no further.
+            Outcome::Unmet(room) => text_in(&room, "screenshot")? == picture.as_str(),
+        };
+        if is_cover { self.rewrite_live(user, live, rules, now).await } else { Ok(()) }
     }
 
     /// A page of the rooms that are live.

@@ -411,6 +411,18 @@ impl Table {
         self.change(user, rules, now, mark).await.map(|_| ())
     }
 
+    /// Writes the row of a live anew, and those of its replays.
+    pub(super) async fn rewrite_live(&self, user: &UserId, live: &Live, rules: &Rules, now: UnixSeconds) -> Result<()> {
+        let mark = |standing: &mut Standing| {
+            let meaning = Meaning::of(&standing.timeline, rules);
+            let replays = meaning.replays.iter().filter(|replay| meaning.live_of(replay) == Some(live));
+            standing.unwritten.extend(replays.map(|replay| Unwritten::File(replay.file.clone())));
+            standing.unwritten.insert(Unwritten::Live(keys::live_place(live.start, &live.lane)));
+            true
+        };
+        self.change(user, rules, now, mark).await.map(|_| ())
+    }
+
     /// Has the sweep count again where the rows of a user should stand that follow from this timeline, and where the room
     /// stands: rows that were wrong may have been counted or not.
     pub async fn doubt_counts(
