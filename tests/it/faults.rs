@@ -6,7 +6,7 @@
 //! the ordinary run takes a few of each.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt::Write,
     num::NonZero,
     sync::{
@@ -311,7 +311,7 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
     injector.arm(run.iter().flat_map(Run::strikes).collect());
     let again = run.map_or(Again::AtOnce, |run| run.again);
     // What the cloud will call again, and after how many other calls.
-    let mut owed: Vec<(usize, &Step)> = Vec::new();
+    let mut owed: VecDeque<(usize, &Step)> = VecDeque::new();
     let mut spent = Vec::new();
     let mut trouble = None;
     for step in story {
@@ -320,7 +320,7 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
         let mut answer = call(&program, step).await;
         injector.call_ended().await;
         match (step.caller, again) {
-            (Caller::Cloud, Again::After(others)) if answer.is_err() => owed.push((others + 1, step)),
+            (Caller::Cloud, Again::After(others)) if answer.is_err() => owed.push_back((others + 1, step)),
             (Caller::Cloud | Caller::App, Again::AtOnce | Again::After(_)) => {
                 for _ in 0..TRIES {
                     if answer.is_ok() {
@@ -335,17 +335,27 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
         for (others, _) in &mut owed {
             *others -= 1;
         }
-        while let Some(due) = owed.iter().position(|(others, _)| *others == 0) {
-            let (_, step) = owed.remove(due);
-            let answer = call(&program, step).await;
-            trouble = trouble.or(answer.err().map(|answer| format!("{}, later: still {answer}", step.name)));
+        while let Some(due) = owed.iter().position(|(others, _)| *others == 0)
+            && let Some((_, step)) = owed.remove(due)
+        {
+            if call(&program, step).await.is_err() {
+                // Struck another time.
+                owed.push_back((1, step));
+            }
+            injector.call_ended().await;
         }
         spent.push(injector.asked() - before);
     }
-    for (_, step) in owed {
-        let answer = call(&program, step).await;
-        trouble = trouble.or(answer.err().map(|answer| format!("{}, at last: still {answer}", step.name)));
+    for _ in 0..TRIES {
+        for (_, step) in std::mem::take(&mut owed) {
+            let answer = call(&program, step).await;
+            injector.call_ended().await;
+            if answer.is_err() {
+                owed.push_back((0, step));
+            }
+        }
     }
+    trouble = trouble.or(owed.front().map(|(_, step)| format!("{}: never done", step.name)));
     let struck = injector.struck();
     injector.arm(vec![]);
     let outcome = match trouble {

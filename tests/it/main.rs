@@ -90,6 +90,7 @@ mod requests;
 mod runtime;
 mod scf;
 mod scf_runtime_api;
+mod secrets;
 mod sessions;
 mod show_notice;
 mod stand_in;

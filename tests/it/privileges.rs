@@ -114,6 +114,16 @@ pub(crate) struct Call {
     user_sig: String,
 }
 
+impl Call {
+    /// It, by who has everybody's keys.
+    pub(crate) fn request(self) -> Request<Vec<u8>> {
+        let Self { path, body, signature, user_sig, .. } = self;
+        let request = Request::post(path).header("x-operator-key", OPERATOR_KEY).header("x-user-sig", user_sig);
+        let request = signature.into_iter().fold(request, |request, signature| request.header("liteav-sig", signature));
+        request.body(body.into()).unwrap()
+    }
+}
+
 /// A program, and who is logged in.
 pub(crate) struct World {
     pub(crate) program: Program,
@@ -123,18 +133,25 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn on(table: &Engine, way: Way) -> Self {
+        Self::with(table, way, |_| None).await
+    }
+
+    /// With other settings than those of the tests.
+    pub(crate) async fn with(table: &Engine, way: Way, settings: impl Fn(&str) -> Option<&'static str>) -> Self {
         let injector = Injector::default();
         let client = injector.client(table.http_client());
-        let program = program_on(&client, "mini-lvb", |name| match name {
-            "OPERATOR_KEY" => Some(OPERATOR_KEY),
-            "ACTION_AUTH" => (way == Way::Interface).then_some("user-sig"),
-            "MODERATION" => Some("end"),
-            _ => None,
+        let program = program_on(&client, "mini-lvb", |name| {
+            settings(name).or_else(|| match name {
+                "OPERATOR_KEY" => Some(OPERATOR_KEY),
+                "ACTION_AUTH" => (way == Way::Interface).then_some("user-sig"),
+                "MODERATION" => Some("end"),
+                _ => None,
+            })
         });
         Self { program: program.await, injector, phones: Vec::new() }
     }
 
-    async fn log_in(&mut self, user: &str) {
+    pub(crate) async fn log_in(&mut self, user: &str) {
         self.phones.push(registered(&self.program, user).await);
     }
 
@@ -147,12 +164,7 @@ impl World {
     }
 
     async fn answer(&self, way: Way, name: &str, fields: &str) -> String {
-        let Call { path, body, signature, user_sig, .. } = self.written(way, name, fields);
-        let mut request = Request::post(path).header("x-operator-key", OPERATOR_KEY).header("x-user-sig", user_sig);
-        if let Some(signature) = signature {
-            request = request.header("liteav-sig", signature);
-        }
-        send(&self.program, request.body(body.into()).unwrap()).await.into_body()
+        send(&self.program, self.written(way, name, fields).request()).await.into_body()
     }
 
     /// A call, signed.
@@ -182,7 +194,7 @@ impl World {
     }
 
     /// Opens a room.
-    async fn open(&self, user: &str) {
+    pub(crate) async fn open(&self, user: &str) {
         self.call(Way::Interface, "RequestLVBAddr", &format!(r#""userid":"{user}","groupid":"g","title":"t""#)).await;
     }
 
