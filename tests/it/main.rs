@@ -74,6 +74,7 @@ mod live_callback;
 mod login;
 mod logout;
 mod merge_video_stream;
+mod moderation;
 mod object_store;
 mod oidc;
 mod phone;

@@ -14,7 +14,7 @@ use crate::{
     config::Moderation,
     error::Error,
     sign::md5_hex,
-    table::{Entry, Fate, Notice, Owner, Standing, Step},
+    table::{Entry, Fate, Notice, Owner, Standing},
     timeline::{End, Evidence, Lane, Live, Recording},
     types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
     wire::Params,
@@ -348,22 +348,8 @@ async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
     if policy == Moderation::Record {
         return Ok(());
     }
-    let apply = |standing: &mut Standing| {
-        let lives = standing.timeline.lives(app.config.rules.grace_seconds);
-        let is_of_this = lives.iter().any(|live| live.lane == Lane::Own && live.end.is_none() && live.start <= at);
-        if !is_of_this {
-            return false;
-        }
-        let shown = standing.timeline.show();
-        let is_news = standing.hidden != shown;
-        standing.hidden = shown;
-        if policy == Moderation::End {
-            standing.steps.insert(Step::CutStream);
-            return standing.timeline.add(Evidence::Off(at, End::Moderated));
-        }
-        is_news
-    };
-    app.table.change(user, &app.config.rules, app.now(), apply).await?;
+    let rules = &app.config.rules;
+    app.table.change(user, rules, app.now(), |standing| standing.is_judged(at, rules)).await?;
     app.table.hide_picture(user, app.now()).await?;
     if policy == Moderation::End && ban::cut(app, user).await.is_err() {
         tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");

@@ -21,8 +21,8 @@ use super::{
     update::{Update, Written},
 };
 use crate::{
-    config::Rules,
-    timeline::{End, Evidence, Live, Replay, Timeline},
+    config::{Moderation, Rules},
+    timeline::{End, Evidence, Lane, Live, Replay, Timeline},
     types::{FileId, UnixSeconds, UserId},
 };
 
@@ -46,6 +46,8 @@ pub struct Standing {
     pub ban: Option<Ban>,
     /// The show that is kept out of the lists, by the second at which it was opened.
     pub hidden: Option<UnixSeconds>,
+    /// When a picture was found to be forbidden that is of no live known so far: its start may be told late.
+    pub judged_at: Option<UnixSeconds>,
     /// What is left to do about a ban.
     pub steps: BTreeSet<Step>,
     /// How often the cloud, asked, knew nothing of the live, one time after the other.
@@ -163,6 +165,8 @@ struct Record {
     ban: Option<Ban>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hidden: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    judged_at: Option<u64>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     steps: BTreeSet<Step>,
     #[serde(default)]
@@ -232,6 +236,7 @@ impl Standing {
             timeline: record.timeline,
             ban: record.ban,
             hidden: record.hidden.map(UnixSeconds),
+            judged_at: record.judged_at.map(UnixSeconds),
             steps: record.steps,
             misses: record.misses,
             missed_at: UnixSeconds(record.missed_at),
@@ -246,12 +251,39 @@ impl Standing {
             timeline: self.timeline.clone(),
             ban: self.ban.clone(),
             hidden: self.hidden.map(|at| at.0),
+            judged_at: self.judged_at.map(|at| at.0),
             steps: self.steps.clone(),
             misses: self.misses,
             missed_at: self.missed_at.0,
             seen_at: self.seen_at.0,
         };
         serde_json::to_string(&record).map_err(super::failed("write a timeline"))
+    }
+
+    /// Takes in that a picture of the stream was found to be forbidden at a second. Says whether that is news.
+    pub fn is_judged(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
+        let before = self.judged_at;
+        self.judged_at = before.max(Some(at));
+        self.judge(rules) || self.judged_at != before
+    }
+
+    /// Hides or ends, as the settings say, the live of a forbidden picture, as soon as that live is known. Says whether
+    /// that is news.
+    fn judge(&mut self, rules: &Rules) -> bool {
+        let Some(at) = self.judged_at else { return false };
+        let lives = self.timeline.lives(rules.grace_seconds);
+        let is_of =
+            |live: &&Live| live.lane == Lane::Own && live.start <= at && live.end.is_none_or(|(end, _)| at <= end);
+        let Some(live) = lives.iter().rfind(is_of) else { return false };
+        self.judged_at = None;
+        let hidden = self.hidden.max(live.show);
+        let is_news = hidden != self.hidden;
+        self.hidden = hidden;
+        if rules.moderation == Moderation::End && live.end.is_none() {
+            self.steps.insert(Step::CutStream);
+            return self.timeline.add(Evidence::Off(at, End::Moderated)) || is_news;
+        }
+        is_news
     }
 
     /// Bans the user, or another time, and notes what there is to do about it.
@@ -367,6 +399,7 @@ impl Table {
             before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             let mut after = before.clone();
             let is_changed = change(&mut after);
+            let is_changed = after.judge(rules) || is_changed || after.judged_at != before.judged_at;
             if !is_changed && before.unwritten.iter().all(Unwritten::is_count) {
                 return Ok(after);
             }

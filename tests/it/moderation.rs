@@ -1,0 +1,112 @@
+//! What the cloud's verdict over a picture does to the live that it is of.
+
+use crate::{
+    harness::{Program, notice, program_with},
+    stand_in::{Manner, StandIn, program_with_cloud_api_and},
+    steps::{acknowledged, column, list, open_room, push_ends, push_starts, room},
+};
+
+const STREAM: &str = "8888_alice";
+const DONE: Manner = Manner::Answers(200, br#"{"Response":{"RequestId":"r"}}"#);
+
+/// A program with this policy, where alice has opened her room.
+async fn with_policy(policy: &'static str) -> Program {
+    let program = program_with(|name| (name == "MODERATION").then_some(policy)).await;
+    open_room(&program, "alice", "the show").await;
+    program
+}
+
+/// The cloud tells its verdict.
+async fn is_judged(program: &Program, suggestion: &str) {
+    let fields = format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"{suggestion}","confidence":99"#);
+    acknowledged(&notice(program, &fields).await);
+}
+
+/// The cloud tells of a start that was so many seconds ago.
+async fn started_before(program: &Program, seconds: u64, sequence: &str) {
+    let at = program.now() - seconds;
+    let fields = format!(r#""event_type":1,"stream_id":"{STREAM}","sequence":"{sequence}","event_time":{at}"#);
+    acknowledged(&notice(program, &fields).await);
+}
+
+/// Whether alice's room says that it is live, and whether it is in the list of lives.
+async fn state(program: &Program) -> (bool, bool) {
+    let is_listed = column(&list(program, 1, 1, 10).await, "userid") == ["alice"];
+    (room(program, "alice").await["status"] == "1", is_listed)
+}
+
+/// What the cloud was asked to do.
+fn asked(cloud: &StandIn) -> Vec<String> {
+    cloud.headers().iter().map(|headers| headers["x-tc-action"].clone()).collect()
+}
+
+#[tokio::test]
+async fn what_a_forbidden_picture_does_is_a_setting() {
+    for (policy, expected) in [("record", (true, true)), ("hide", (true, false)), ("end", (false, false))] {
+        let program = with_policy(policy).await;
+        push_starts(&program, STREAM, "1").await;
+        for suggestion in ["Pass", "Review", ""] {
+            is_judged(&program, suggestion).await;
+            assert_eq!(state(&program).await, (true, true), "{policy} {suggestion}");
+        }
+        program.pass(10);
+        is_judged(&program, "Block").await;
+        assert_eq!(state(&program).await, expected, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_live_stays_hidden_through_reconnects_and_until_the_room_is_opened_anew() {
+    let program = with_policy("hide").await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(10);
+    is_judged(&program, "Block").await;
+    push_ends(&program, STREAM, "1").await;
+    program.pass(10);
+    push_starts(&program, STREAM, "2").await;
+    assert_eq!(state(&program).await, (true, false));
+    push_ends(&program, STREAM, "2").await;
+    program.pass(100);
+    open_room(&program, "alice", "the next show").await;
+    push_starts(&program, STREAM, "3").await;
+    assert_eq!(state(&program).await, (true, true));
+}
+
+#[tokio::test]
+async fn a_live_that_is_ended_is_cut_in_the_cloud() {
+    let (program, cloud) = program_with_cloud_api_and(DONE, &[("MODERATION", "end")]).await;
+    open_room(&program, "alice", "the show").await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(10);
+    is_judged(&program, "Block").await;
+    assert_eq!(state(&program).await, (false, false));
+    assert_eq!(asked(&cloud), ["DropLiveStream"]);
+}
+
+#[tokio::test]
+async fn a_verdict_that_comes_before_the_start_of_its_live_counts() {
+    for (policy, expected) in [("record", (true, true)), ("hide", (true, false)), ("end", (false, false))] {
+        let program = with_policy(policy).await;
+        program.pass(60);
+        is_judged(&program, "Block").await;
+        program.pass(10);
+        started_before(&program, 30, "1").await;
+        assert_eq!(state(&program).await, expected, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_over_what_is_over_is_of_no_later_live() {
+    for policy in ["hide", "end"] {
+        let program = with_policy(policy).await;
+        push_starts(&program, STREAM, "1").await;
+        program.pass(10);
+        push_ends(&program, STREAM, "1").await;
+        program.pass(10);
+        is_judged(&program, "Block").await;
+        program.pass(100);
+        open_room(&program, "alice", "the next show").await;
+        push_starts(&program, STREAM, "2").await;
+        assert_eq!(state(&program).await, (true, true), "{policy}");
+    }
+}
