@@ -186,7 +186,10 @@ def main():
         session = boto3.Session()
         outputs, keys = deploy.outputs_of(session, "mini-lvb"), deploy.Keys(session, "mini-lvb").values
         if "--stay" in sys.argv:
-            print(f"AWS_ENDPOINT_URL={ministack.url} until it is interrupted")
+            print(f"""
+It stays until it is interrupted. The live cloud signs its notices with {KEY} and sends them to
+{deploy.callback_url(outputs, keys)}
+The AWS command line reaches it with AWS_ENDPOINT_URL={ministack.url} and any credentials.""", flush=True)
             signal.pause()
         play("before_a_deployed_stack", BASE_URL=outputs["Base"], CALLBACK_URL=deploy.callback_url(outputs, keys))
         # Keys change without an interruption: the notices of before and after are taken.
