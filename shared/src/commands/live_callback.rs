@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     sign::md5_hex,
     table::{Entry, Fate, Notice, Owner, Standing},
-    timeline::{End, Evidence, Lane, Live, Recording},
+    timeline::{End, Evidence, Lane, Recording},
     types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
     wire::Params,
 };
@@ -334,10 +334,8 @@ async fn saw(app: &App, user: &UserId, picture: Option<&Link<255>>, at: UnixSeco
     };
     let rules = &app.config.rules;
     let standing = app.table.change(user, rules, app.now(), note).await?;
-    let lives = standing.timeline.lives(rules.grace_seconds);
-    let is_of = |live: &&Live| live.lane == Lane::Own && live.start <= at && live.end.is_none_or(|(end, _)| at <= end);
-    match (picture, lives.iter().rfind(is_of)) {
-        (Some(picture), Some(live)) => Ok(app.table.show_picture(user, live, (picture, at), rules, app.now()).await?),
+    match (picture, standing.timeline.live_at(at, rules.grace_seconds)) {
+        (Some(picture), Some(live)) => Ok(app.table.show_picture(user, &live, (picture, at), rules, app.now()).await?),
         (None, _) | (_, None) => Ok(()),
     }
 }
@@ -349,7 +347,7 @@ async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
         return Ok(());
     }
     let rules = &app.config.rules;
-    app.table.change(user, rules, app.now(), |standing| standing.is_judged(at, rules)).await?;
+    app.table.change(user, rules, app.now(), |standing| standing.judge(at, rules)).await?;
     app.table.hide_picture(user, app.now()).await?;
     if policy == Moderation::End && ban::cut(app, user).await.is_err() {
         tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::{Moderation, Rules},
-    timeline::{End, Evidence, Lane, Live, Replay, Timeline},
+    timeline::{End, Evidence, Live, Replay, Timeline},
     types::{FileId, UnixSeconds, UserId},
 };
 
@@ -261,20 +261,17 @@ impl Standing {
     }
 
     /// Takes in that a picture of the stream was found to be forbidden at a second. Says whether that is news.
-    pub fn is_judged(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
+    pub fn judge(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
         let before = self.judged_at;
         self.judged_at = before.max(Some(at));
-        self.judge(rules) || self.judged_at != before
+        self.carry_out_verdict(rules) || self.judged_at != before
     }
 
     /// Hides or ends, as the settings say, the live of a forbidden picture, as soon as that live is known. Says whether
     /// that is news.
-    fn judge(&mut self, rules: &Rules) -> bool {
+    fn carry_out_verdict(&mut self, rules: &Rules) -> bool {
         let Some(at) = self.judged_at else { return false };
-        let lives = self.timeline.lives(rules.grace_seconds);
-        let is_of =
-            |live: &&Live| live.lane == Lane::Own && live.start <= at && live.end.is_none_or(|(end, _)| at <= end);
-        let Some(live) = lives.iter().rfind(is_of) else { return false };
+        let Some(live) = self.timeline.live_at(at, rules.grace_seconds) else { return false };
         self.judged_at = None;
         let hidden = self.hidden.max(live.show);
         let is_news = hidden != self.hidden;
@@ -399,8 +396,8 @@ impl Table {
             before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             let mut after = before.clone();
             let is_changed = change(&mut after);
-            let is_changed = after.judge(rules) || is_changed || after.judged_at != before.judged_at;
-            if !is_changed && before.unwritten.iter().all(Unwritten::is_count) {
+            let is_judged = after.carry_out_verdict(rules) || after.judged_at != before.judged_at;
+            if !is_changed && !is_judged && before.unwritten.iter().all(Unwritten::is_count) {
                 return Ok(after);
             }
             let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
