@@ -1,10 +1,14 @@
 //! The pictures that the cloud takes of a live: which of them are a cover, and of what.
 
 use serde_json::Value;
+use shared::types::StreamId;
 
 use crate::{
     harness::{Program, START, notice, program, program_with},
-    steps::{File, acknowledged, done, fields, is_recorded, open_room, push_ends, push_starts, replay, room},
+    steps::{
+        File, OPERATOR_KEY, acknowledged, by_operator, done, fields, is_recorded, open_room, push_ends, push_starts,
+        replay, room,
+    },
 };
 
 const STREAM: &str = "8888_alice";
@@ -53,7 +57,8 @@ async fn ends(program: &Program) {
 #[tokio::test]
 async fn the_newest_picture_is_the_cover_and_another_one_is_taken_once_a_minute() {
     let program = live().await;
-    for (picture, at, expected) in [("a", 10, "a"), ("b", 70, "a"), ("c", 71, "c"), ("late", 60, "c")] {
+    program.pass(100);
+    for (picture, at, expected) in [("a", 10, "a"), ("b", 69, "a"), ("c", 70, "c"), ("late", 60, "c")] {
         is_taken(&program, picture, at).await;
         assert_eq!(cover_of_room(&program).await, expected, "{picture}");
     }
@@ -109,18 +114,57 @@ async fn a_picture_of_no_time_of_the_live_is_no_cover() {
 }
 
 #[tokio::test]
+async fn a_picture_of_a_clock_that_is_ahead_does_not_keep_others_out() {
+    let program = live().await;
+    program.pass(10);
+    is_taken(&program, "ahead", 3_000).await;
+    program.pass(60);
+    is_taken(&program, "b", 70).await;
+    assert_eq!(cover_of_room(&program).await, "b");
+}
+
+#[tokio::test]
 async fn a_forbidden_picture_is_no_cover_and_those_of_before_do_not_come_back() {
-    let program = program_with(|name| (name == "MODERATION").then_some("hide")).await;
+    for policy in ["hide", "end"] {
+        let program = program_with(|name| (name == "MODERATION").then_some(policy)).await;
+        open_room(&program, "alice", "the show").await;
+        push_starts(&program, STREAM, "1").await;
+        is_taken(&program, "a", 10).await;
+        program.pass(100);
+        let verdict = format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"Block","confidence":99"#);
+        acknowledged(&notice(&program, &verdict).await);
+        is_taken(&program, "b", 90).await;
+        assert_eq!(cover_of_room(&program).await, "", "{policy}");
+        ends(&program).await;
+        assert_eq!(cover_of_replay(&program, "v1").await, "", "{policy}");
+        is_taken(&program, "c", 95).await;
+        assert_eq!(
+            (cover_of_room(&program).await, cover_of_replay(&program, "v1").await),
+            (String::new(), String::new()),
+            "{policy}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_that_is_done_again_leaves_the_cover_of_the_next_show() {
+    let program = program_with(|name| match name {
+        "MODERATION" => Some("hide"),
+        "OPERATOR_KEY" => Some(OPERATOR_KEY),
+        _ => None,
+    });
+    let program = program.await;
     open_room(&program, "alice", "the show").await;
     push_starts(&program, STREAM, "1").await;
-    is_taken(&program, "a", 10).await;
-    program.pass(30);
-    let verdict = format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"Block","confidence":99"#);
-    acknowledged(&notice(&program, &verdict).await);
-    for told in ["while it goes on", "when it is over"] {
-        is_taken(&program, "b", 20).await;
-        assert_eq!(cover_of_room(&program).await, "", "{told}");
-        ends(&program).await;
-        assert_eq!(cover_of_replay(&program, "v1").await, "", "{told}");
-    }
+    program.pass(10);
+    acknowledged(&notice(&program, &format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"Block""#)).await);
+    ends(&program).await;
+    program.pass(100);
+    open_room(&program, "alice", "the next show").await;
+    push_starts(&program, STREAM, "2").await;
+    is_taken(&program, "b", 111).await;
+    let told = program.app.table.notice_heads(&StreamId::parse(STREAM).unwrap()).await.unwrap();
+    let verdict = told.iter().find(|head| head.notice.id.starts_with("317")).unwrap();
+    by_operator(&program, "replay_notices", fields!("streamid": STREAM, "id": verdict.notice.id)).await;
+    assert_eq!(cover_of_room(&program).await, "b");
 }

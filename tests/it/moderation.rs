@@ -96,6 +96,48 @@ async fn a_verdict_that_comes_before_the_start_of_its_live_counts() {
 }
 
 #[tokio::test]
+async fn a_live_whose_verdict_came_before_its_start_is_cut_when_that_is_told() {
+    let (program, cloud) = program_with_cloud_api_and(DONE, &[("MODERATION", "end")]).await;
+    open_room(&program, "alice", "the show").await;
+    program.pass(60);
+    is_judged(&program, "Block").await;
+    assert_eq!(asked(&cloud), [""; 0]);
+    program.pass(10);
+    started_before(&program, 30, "1").await;
+    assert_eq!(asked(&cloud), ["DropLiveStream"]);
+    assert_eq!(state(&program).await, (false, false));
+}
+
+#[tokio::test]
+async fn a_verdict_between_two_pushes_of_a_live_is_of_that_live() {
+    for (policy, expected) in [("hide", (true, false)), ("end", (false, false))] {
+        let program = with_policy(policy).await;
+        push_starts(&program, STREAM, "1").await;
+        program.pass(90);
+        push_ends(&program, STREAM, "1").await;
+        program.pass(10);
+        is_judged(&program, "Block").await;
+        program.pass(10);
+        push_starts(&program, STREAM, "2").await;
+        assert_eq!(state(&program).await, expected, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_that_waits_for_its_live_keeps_no_other_from_its_own() {
+    let program = with_policy("hide").await;
+    program.pass(60);
+    is_judged(&program, "Block").await;
+    program.pass(10);
+    push_starts(&program, STREAM, "1").await;
+    assert_eq!(state(&program).await, (true, true));
+    program.pass(10);
+    let another = format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"Block","confidence":80"#);
+    acknowledged(&notice(&program, &another).await);
+    assert_eq!(state(&program).await, (true, false));
+}
+
+#[tokio::test]
 async fn a_verdict_over_what_is_over_is_of_no_later_live() {
     for policy in ["hide", "end"] {
         let program = with_policy(policy).await;

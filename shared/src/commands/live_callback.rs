@@ -14,7 +14,7 @@ use crate::{
     config::Moderation,
     error::Error,
     sign::md5_hex,
-    table::{Entry, Fate, Notice, Owner, Standing},
+    table::{Entry, Fate, Notice, Owner, Standing, Step},
     timeline::{End, Evidence, Lane, Recording},
     types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
     wire::Params,
@@ -254,7 +254,13 @@ async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
         | Event::Judged { .. }
         | Event::Other) => match evidence(event, lane, received) {
             Ok(Evidence::Recorded(recording)) => app.table.record(&user, recording, rules, app.now()).await?,
-            Ok(evidence) => app.table.tell(&user, evidence, rules, app.now()).await?,
+            Ok(evidence) => {
+                let standing = app.table.tell(&user, evidence, rules, app.now()).await?;
+                // Its end may follow from a verdict that came before its start.
+                if standing.steps.contains(&Step::CutStream) {
+                    cut(app, &user).await;
+                }
+            }
             Err(reason) => return dropped(reason),
         },
     }
@@ -346,13 +352,23 @@ async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
     if policy == Moderation::Record {
         return Ok(());
     }
+    // Before a live that ends takes its cover along.
+    if let Some(show) = app.table.standing(user).await?.timeline.show_of(at) {
+        app.table.hide_picture(user, show, at).await?;
+    }
     let rules = &app.config.rules;
     app.table.change(user, rules, app.now(), |standing| standing.judge(at, rules)).await?;
-    app.table.hide_picture(user, app.now()).await?;
-    if policy == Moderation::End && ban::cut(app, user).await.is_err() {
-        tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");
+    if policy == Moderation::End {
+        cut(app, user).await;
     }
     Ok(())
+}
+
+/// Has the cloud cut a live that is over here. What fails, the sweep tries again.
+async fn cut(app: &App, user: &UserId) {
+    if ban::cut(app, user).await.is_err() {
+        tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");
+    }
 }
 
 #[cfg(test)]

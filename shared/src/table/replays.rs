@@ -140,7 +140,7 @@ impl Table {
         if is_old && self.get(keys::replay(user, &recording.file), "read a replay").await?.is_some() {
             return Ok(());
         }
-        self.tell(user, Evidence::Recorded(recording), rules, now).await
+        self.tell(user, Evidence::Recorded(recording), rules, now).await.map(|_| ())
     }
 
     /// Writes the row of a replay. Files that were deleted are no parts of it; one that is deleted itself stays so, and

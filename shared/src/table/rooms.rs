@@ -353,14 +353,17 @@ impl Table {
         Ok(true)
     }
 
-    /// Takes the picture of a live away that was its cover, and for a while takes no other.
-    pub async fn hide_picture(&self, user: &UserId, now: UnixSeconds) -> Result<()> {
-        let update = Update::of(keys::room(user)).remove("screenshot").set("screenshot_at", moment(now));
-        update.when("attribute_exists(PK)").send(self, "hide a picture").await.map(|_| ())
+    /// Takes the picture of a show away that is its cover, and for a while takes no other, if the room is still open for
+    /// it.
+    pub async fn hide_picture(&self, user: &UserId, show: UnixSeconds, at: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::room(user)).remove("screenshot").set("screenshot_at", moment(at));
+        let update = update.when("#opened_at = :show").value(":show", moment(show));
+        update.send(self, "hide a picture").await.map(|_| ())
     }
 
-    /// Makes a picture of a live its cover, if it has none of its own and is not hidden for what its pictures show, and
-    /// the room is not open for another show. A live that is over takes only its first, and hands it on to its replay.
+    /// Makes a picture of a live its cover, if it has none of its own and is not hidden for what its pictures show. A
+    /// live that is over takes only its first, while the room is not open for another show, and hands it on to its
+    /// replay.
     pub async fn show_picture(
         &self,
         user: &UserId,
@@ -369,6 +372,9 @@ impl Table {
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<()> {
+        const CONTEXT: &str = "show a picture";
+        // A clock that is ahead is no reason to show no other for as long.
+        let at = at.min(now);
         let update = Update::of(keys::room(user))
             .set("screenshot", text(picture.as_str()))
             .set("screenshot_at", moment(at))
@@ -376,21 +382,27 @@ impl Table {
         if live.end.is_none() {
             let update = update
                 .value(":list", text("online"))
-                .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at < :before)")
+                .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at <= :before)")
                 .value(":before", moment(at.minus(PICTURE_EVERY_SECONDS)));
-            return update.send(self, "show a picture").await.map(|_| ());
+            return update.send(self, CONTEXT).await.map(|_| ());
         }
         let Some(show) = live.show else { return Ok(()) };
         let update = update
             .value(":list", text("offline"))
             .when("#opened_at = :show AND attribute_not_exists(#screenshot_at)")
             .value(":show", moment(show));
-        let is_cover = match update.send_for_old(self, "show a picture").await? {
+        let is_cover = match update.send_for_old(self, CONTEXT).await? {
             Outcome::Done(_) => true,
             // A call before this one may have come no further.
             Outcome::Unmet(room) => text_in(&room, "screenshot")? == picture.as_str(),
         };
-        if is_cover { self.rewrite_live(user, live, rules, now).await } else { Ok(()) }
+        if !is_cover {
+            return Ok(());
+        }
+        let row = Update::of(keys::live(user, &keys::live_place(live.start, &live.lane)));
+        let row = row.set("screenshot", text(picture.as_str()));
+        row.when("attribute_exists(PK) AND attribute_not_exists(#screenshot)").send(self, CONTEXT).await?;
+        self.rewrite_replays_of(user, live, rules, now).await
     }
 
     /// A page of the rooms that are live.

@@ -260,25 +260,35 @@ impl Standing {
         serde_json::to_string(&record).map_err(super::failed("write a timeline"))
     }
 
-    /// Takes in that a picture of the stream was found to be forbidden at a second. Says whether that is news.
+    /// Takes in that a picture of the stream was found to be forbidden at a second, and hides or ends, as the settings
+    /// say, the live that ran then. Says whether that is news.
     pub fn judge(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
+        if let Some(live) = self.timeline.live_at(at, rules.grace_seconds) {
+            return self.punish(&live, at, rules);
+        }
         let before = self.judged_at;
         self.judged_at = before.max(Some(at));
-        self.carry_out_verdict(rules) || self.judged_at != before
+        self.judged_at != before
     }
 
-    /// Hides or ends, as the settings say, the live of a forbidden picture, as soon as that live is known. Says whether
-    /// that is news.
-    fn carry_out_verdict(&mut self, rules: &Rules) -> bool {
+    /// Does the same for a verdict whose live has turned up since.
+    fn judge_late(&mut self, rules: &Rules) -> bool {
         let Some(at) = self.judged_at else { return false };
         let Some(live) = self.timeline.live_at(at, rules.grace_seconds) else { return false };
         self.judged_at = None;
+        self.punish(&live, at, rules);
+        true
+    }
+
+    fn punish(&mut self, live: &Live, at: UnixSeconds, rules: &Rules) -> bool {
         let hidden = self.hidden.max(live.show);
         let is_news = hidden != self.hidden;
         self.hidden = hidden;
         if rules.moderation == Moderation::End && live.end.is_none() {
             self.steps.insert(Step::CutStream);
-            return self.timeline.add(Evidence::Off(at, End::Moderated)) || is_news;
+            // What ends it comes after all that is known: it may have been interrupted at that second.
+            let end = Evidence::Off(at.max(self.timeline.last_word()), End::Moderated);
+            return self.timeline.add(end) || is_news;
         }
         is_news
     }
@@ -362,8 +372,9 @@ impl Table {
     }
 
     /// Takes in what was told of a user who has a room, and writes out what follows.
-    pub async fn tell(&self, user: &UserId, evidence: Evidence, rules: &Rules, now: UnixSeconds) -> Result<()> {
-        self.change(user, rules, now, |standing| standing.timeline.add(evidence.clone())).await.map(|_| ())
+    /// Gives what is known then.
+    pub async fn tell(&self, user: &UserId, evidence: Evidence, rules: &Rules, now: UnixSeconds) -> Result<Standing> {
+        self.change(user, rules, now, |standing| standing.timeline.add(evidence.clone())).await
     }
 
     /// Changes what is known of a user, and writes out what follows from that. `change` says whether it did anything.
@@ -394,9 +405,10 @@ impl Table {
             let doubts = self.doubt.so_far();
             let (mut before, room) = seen;
             before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
+            before.judged_at = before.judged_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
             let mut after = before.clone();
             let is_changed = change(&mut after);
-            let is_judged = after.carry_out_verdict(rules) || after.judged_at != before.judged_at;
+            let is_judged = after.judge_late(rules);
             if !is_changed && !is_judged && before.unwritten.iter().all(Unwritten::is_count) {
                 return Ok(after);
             }
@@ -441,14 +453,20 @@ impl Table {
         self.change(user, rules, now, mark).await.map(|_| ())
     }
 
-    /// Writes the row of a live anew, and those of its replays.
-    pub(super) async fn rewrite_live(&self, user: &UserId, live: &Live, rules: &Rules, now: UnixSeconds) -> Result<()> {
+    /// Writes the replays of a live anew, which take from its row what it came to.
+    pub(super) async fn rewrite_replays_of(
+        &self,
+        user: &UserId,
+        live: &Live,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
         let mark = |standing: &mut Standing| {
             let meaning = Meaning::of(&standing.timeline, rules);
             let replays = meaning.replays.iter().filter(|replay| meaning.live_of(replay) == Some(live));
-            standing.unwritten.extend(replays.map(|replay| Unwritten::File(replay.file.clone())));
-            standing.unwritten.insert(Unwritten::Live(keys::live_place(live.start, &live.lane)));
-            true
+            let files: Vec<FileId> = replays.map(|replay| replay.file.clone()).collect();
+            standing.unwritten.extend(files.iter().cloned().map(Unwritten::File));
+            !files.is_empty()
         };
         self.change(user, rules, now, mark).await.map(|_| ())
     }
