@@ -157,6 +157,27 @@ async fn a_live_of_which_nothing_is_heard_is_over_after_a_while() {
 }
 
 #[tokio::test]
+async fn pictures_of_a_stream_do_not_put_off_what_is_left_to_do_of_a_ban() {
+    let (program, cloud) = live(FAILS).await;
+    let ban = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
+    action_with(&program, ban, "x-operator-key", OPERATOR_KEY).await;
+    push_starts(&program, "8888_alice", "2").await;
+    let told = || cloud.headers().iter().filter(|headers| headers["x-tc-action"] == "ForbidLiveStream").count();
+    let before = told();
+    for second in 0..12 {
+        program.pass(10);
+        let at = program.now();
+        let picture =
+            format!(r#""event_type":200,"stream_id":"8888_alice","pic_url":"/{second}.jpg","create_time":{at}"#);
+        notice(&program, &picture).await;
+        if second % 3 == 2 {
+            swept(&program).await;
+        }
+    }
+    assert!(told() > before, "the cloud is told again while pictures come");
+}
+
+#[tokio::test]
 async fn a_picture_of_what_was_thought_to_be_over_takes_that_back() {
     let (program, _) = live(INACTIVE).await;
     sweep_for(&program, 120).await;

@@ -15,7 +15,7 @@ use super::{
     batch::Reads,
     contended, damaged, keys,
     lists::Position,
-    moment, number, number_in, replays,
+    moment, moment_in, number, number_in, replays,
     rooms::{self, Opening, Room},
     text, text_in,
     update::{Update, Written},
@@ -58,6 +58,8 @@ pub struct Standing {
     pub seen_at: UnixSeconds,
     revision: i64,
     unwritten: BTreeSet<Unwritten>,
+    /// When somebody is to look at this again, as it is written.
+    due_at: Option<UnixSeconds>,
 }
 
 /// That a user may not broadcast.
@@ -243,6 +245,7 @@ impl Standing {
             seen_at: UnixSeconds(record.seen_at),
             revision: number_in(item, "revision")?,
             unwritten,
+            due_at: item.contains_key(keys::DUE).then(|| moment_in(item, keys::DUE)).transpose()?,
         })
     }
 
@@ -656,7 +659,9 @@ fn write_work(update: Update, standing: &Standing, now: UnixSeconds) -> Update {
     let names: Vec<String> = standing.unwritten.iter().map(Unwritten::name).collect();
     let update =
         if names.is_empty() { update.remove("unwritten") } else { update.set("unwritten", AttributeValue::Ss(names)) };
-    match standing.due(now) {
+    // What is left to do of a ban is not put off by what is told meanwhile.
+    let sooner = standing.due_at.filter(|_| !standing.steps.is_empty());
+    match standing.due(now).map(|due| sooner.map_or(due, |sooner| due.min(sooner))) {
         Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
         None => update.remove(keys::WORK).remove(keys::DUE),
     }
