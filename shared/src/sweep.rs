@@ -15,7 +15,7 @@ use crate::{
     commands, deletion,
     error::{Chain, Error},
     table::{Standing, Step, Work},
-    timeline::{End, Evidence, Lane, Live},
+    timeline::{End, Evidence},
     types::{GroupId, UnixSeconds, UserId},
 };
 
@@ -195,16 +195,11 @@ async fn check_live(app: &App, user: &UserId) -> Result<Standing, Error> {
 
 /// When something was last heard of a live.
 fn last_heard(standing: &Standing, grace: u64) -> UnixSeconds {
-    let last = last_live(standing, grace).map(|live| live.start);
+    let last = standing.timeline.last_live(grace).map(|live| live.start);
     standing.seen_at.max(last.unwrap_or_default()).max(standing.timeline.last_word())
 }
 
 /// When the live began that goes on, if one does.
 fn live_since(standing: &Standing, grace: u64) -> Option<UnixSeconds> {
-    last_live(standing, grace).filter(|live| live.end.is_none()).map(|live| live.start)
-}
-
-/// The last live of the user's own stream.
-fn last_live(standing: &Standing, grace: u64) -> Option<Live> {
-    standing.timeline.lives(grace).into_iter().rev().find(|live| live.lane == Lane::Own)
+    standing.timeline.last_live(grace).filter(|live| live.end.is_none()).map(|live| live.start)
 }

@@ -7,7 +7,7 @@ use crate::{
     harness::{Program, START, notice, program, program_with},
     steps::{
         File, OPERATOR_KEY, acknowledged, by_operator, done, fields, is_recorded, open_room, push_ends, push_starts,
-        replay, room,
+        replay, room, verdict,
     },
 };
 
@@ -131,8 +131,7 @@ async fn a_forbidden_picture_is_no_cover_and_those_of_before_do_not_come_back() 
         push_starts(&program, STREAM, "1").await;
         is_taken(&program, "a", 10).await;
         program.pass(100);
-        let verdict = format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"Block","confidence":99"#);
-        acknowledged(&notice(&program, &verdict).await);
+        acknowledged(&notice(&program, &verdict(STREAM, "Block")).await);
         is_taken(&program, "b", 90).await;
         assert_eq!(cover_of_room(&program).await, "", "{policy}");
         ends(&program).await;
@@ -157,14 +156,14 @@ async fn a_verdict_that_is_done_again_leaves_the_cover_of_the_next_show() {
     open_room(&program, "alice", "the show").await;
     push_starts(&program, STREAM, "1").await;
     program.pass(10);
-    acknowledged(&notice(&program, &format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"Block""#)).await);
+    acknowledged(&notice(&program, &verdict(STREAM, "Block")).await);
     ends(&program).await;
     program.pass(100);
     open_room(&program, "alice", "the next show").await;
     push_starts(&program, STREAM, "2").await;
     is_taken(&program, "b", 111).await;
     let told = program.app.table.notice_heads(&StreamId::parse(STREAM).unwrap()).await.unwrap();
-    let verdict = told.iter().find(|head| head.notice.id.starts_with("317")).unwrap();
-    by_operator(&program, "replay_notices", fields!("streamid": STREAM, "id": verdict.notice.id)).await;
+    let judged = told.iter().find(|head| head.notice.id.starts_with("317")).unwrap();
+    by_operator(&program, "replay_notices", fields!("streamid": STREAM, "id": judged.notice.id)).await;
     assert_eq!(cover_of_room(&program).await, "b");
 }

@@ -6,7 +6,7 @@
 //! the ordinary run takes a few of each.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     num::NonZero,
     sync::{
@@ -28,7 +28,7 @@ use crate::{
     harness::{KEY, Program, START, program_on, send, swept, variable},
     injector::{Fault, Injector, Lasts, Strike},
     stand_in::{Manner, StandIn},
-    steps::{File, OPERATOR_KEY, fields, members, parse},
+    steps::{File, OPERATOR_KEY, fields, members, parse, verdict},
 };
 
 const HOST: &str = "alice";
@@ -183,8 +183,7 @@ impl Story {
         story.push(405, 1, "p3");
         story.file(410, "a3", "mp4", (110, 201));
         story.enters(415, "bob");
-        let judged = format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"Block","confidence":99"#);
-        story.cloud(420, "judged", &judged);
+        story.cloud(420, "judged", &verdict(STREAM, "Block"));
         story.enters(425, "carol");
         story.likes(430);
         story.quits(505, "carol");
@@ -293,6 +292,14 @@ async fn call(program: &Program, step: &Step) -> Result<(), String> {
     if is_done { Ok(()) } else { Err(format!("{status} {body}")) }
 }
 
+/// The cloud calls again, later; `None` if it has to another time, because another fault struck.
+async fn call_again(program: &Program, injector: &Injector, step: &Step) -> Option<Result<(), String>> {
+    let struck = injector.struck().len();
+    let answer = call(program, step).await.map_err(|answer| format!("{}, later: still {answer}", step.name));
+    injector.call_ended().await;
+    (answer.is_ok() || injector.struck().len() == struck).then_some(answer)
+}
+
 /// Plays the story with a fault, or none; how many requests each step took, and what can be seen in the end.
 async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, String>, Vec<String>) {
     /// How often somebody calls again: only the first time something is struck.
@@ -311,7 +318,7 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
     injector.arm(run.iter().flat_map(Run::strikes).collect());
     let again = run.map_or(Again::AtOnce, |run| run.again);
     // What the cloud will call again, and after how many other calls.
-    let mut owed: VecDeque<(usize, &Step)> = VecDeque::new();
+    let mut owed: Vec<(usize, &Step)> = Vec::new();
     let mut spent = Vec::new();
     let mut trouble = None;
     for step in story {
@@ -320,7 +327,7 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
         let mut answer = call(&program, step).await;
         injector.call_ended().await;
         match (step.caller, again) {
-            (Caller::Cloud, Again::After(others)) if answer.is_err() => owed.push_back((others + 1, step)),
+            (Caller::Cloud, Again::After(others)) if answer.is_err() => owed.push((others + 1, step)),
             (Caller::Cloud | Caller::App, Again::AtOnce | Again::After(_)) => {
                 for _ in 0..TRIES {
                     if answer.is_ok() {
@@ -335,27 +342,22 @@ async fn play(story: &[Step], run: Option<Run>) -> (Vec<usize>, Result<Outcome, 
         for (others, _) in &mut owed {
             *others -= 1;
         }
-        while let Some(due) = owed.iter().position(|(others, _)| *others == 0)
-            && let Some((_, step)) = owed.remove(due)
-        {
-            if call(&program, step).await.is_err() {
-                // Struck another time.
-                owed.push_back((1, step));
+        while let Some(due) = owed.iter().position(|(others, _)| *others == 0) {
+            let (_, step) = owed.remove(due);
+            match call_again(&program, &injector, step).await {
+                Some(answer) => trouble = trouble.or(answer.err()),
+                None => owed.push((1, step)),
             }
-            injector.call_ended().await;
         }
         spent.push(injector.asked() - before);
     }
-    for _ in 0..TRIES {
-        for (_, step) in std::mem::take(&mut owed) {
-            let answer = call(&program, step).await;
-            injector.call_ended().await;
-            if answer.is_err() {
-                owed.push_back((0, step));
-            }
+    while !owed.is_empty() {
+        let (_, step) = owed.remove(0);
+        match call_again(&program, &injector, step).await {
+            Some(answer) => trouble = trouble.or(answer.err()),
+            None => owed.push((0, step)),
         }
     }
-    trouble = trouble.or(owed.front().map(|(_, step)| format!("{}: never done", step.name)));
     let struck = injector.struck();
     injector.arm(vec![]);
     let outcome = match trouble {

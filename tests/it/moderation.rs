@@ -3,7 +3,7 @@
 use crate::{
     harness::{Program, notice, program_with},
     stand_in::{Manner, StandIn, program_with_cloud_api_and},
-    steps::{acknowledged, column, list, open_room, push_ends, push_starts, room},
+    steps::{acknowledged, column, list, open_room, push_ends, push_starts, room, verdict},
 };
 
 const STREAM: &str = "8888_alice";
@@ -18,8 +18,7 @@ async fn with_policy(policy: &'static str) -> Program {
 
 /// The cloud tells its verdict.
 async fn is_judged(program: &Program, suggestion: &str) {
-    let fields = format!(r#""event_type":317,"streamId":"{STREAM}","suggestion":"{suggestion}","confidence":99"#);
-    acknowledged(&notice(program, &fields).await);
+    acknowledged(&notice(program, &verdict(STREAM, suggestion)).await);
 }
 
 /// The cloud tells of a start that was so many seconds ago.

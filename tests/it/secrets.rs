@@ -21,18 +21,13 @@ use crate::{
     guard::function_of,
     harness::{KEY, Program, notice, swept},
     privileges::{CALLS, Way, World},
-    steps::{File, push_starts},
+    steps::{File, push_starts, verdict},
     template,
 };
 
 /// The ways to call everything, each with a cloud of its own that does not answer.
 const WAYS: [(Way, &str); 3] =
     [(Way::Interface, "http://127.0.0.1:9/"), (Way::ItsOwn, "http://127.0.0.1:9/"), (Way::ItsOwn, "none")];
-
-/// What the cloud tells of a forbidden picture.
-fn judged(user: &str) -> String {
-    format!(r#""event_type":317,"streamId":"8888_{user}","suggestion":"Block","confidence":99"#)
-}
 
 /// What the cloud tells of a file that it has recorded and keeps.
 fn recorded(user: &str, id: &str, now: u64) -> String {
@@ -71,16 +66,16 @@ async fn who_needs(secret: &str) -> BTreeSet<&'static str> {
             push_starts(&rich.program, &format!("8888_{user}"), "1").await;
         }
         let now = rich.program.now();
-        for fields in [recorded("alice", "f1", now), judged("grace")] {
+        for fields in [recorded("alice", "f1", now), verdict("8888_grace", "Block")] {
             notice(&rich.program, &fields).await;
         }
         let without = |name: &str| if name == secret { Some(Secret::WITHHELD) } else { settings(name) };
         let poor = World::with(&table, way, without).await.program;
 
         let told = rich.program.app.table.notice_heads(&StreamId::parse("8888_grace").unwrap()).await.unwrap();
-        let verdict = told.iter().find(|head| head.notice.id.starts_with("317")).unwrap();
-        let verdict = format!(r#""streamid":"8888_grace","id":"{}""#, verdict.notice.id);
-        for (name, calls) in CALLS.into_iter().chain([("replay_notices", [verdict.as_str()].as_slice())]) {
+        let judged = told.iter().find(|head| head.notice.id.starts_with("317")).unwrap();
+        let again = format!(r#""streamid":"8888_grace","id":"{}""#, judged.notice.id);
+        for (name, calls) in CALLS.into_iter().chain([("replay_notices", [again.as_str()].as_slice())]) {
             for fields in calls {
                 let call = || rich.written(way, name, fields);
                 let door = Door::at(&call().path).unwrap();
@@ -99,7 +94,7 @@ async fn who_needs(secret: &str) -> BTreeSet<&'static str> {
         }
         let t = now + 600;
         let right = sign(&Secret::new(KEY), &t.to_string());
-        for fields in [recorded("alice", "f2", now), judged("henry")] {
+        for fields in [recorded("alice", "f2", now), verdict("8888_henry", "Block")] {
             for sign in [right.as_str(), "wrong"] {
                 let body = format!(r#"{{"t":{t},"sign":"{sign}",{fields}}}"#);
                 if wants(&poor, Door::Callback, Request::post("/").body(body.into()).unwrap()).await {

@@ -194,6 +194,11 @@ pub(crate) async fn is_recorded(program: &Program, file: File<'_>) {
     acknowledged(&notice(program, &file.fields()).await);
 }
 
+/// The members of the notice about a picture of a stream that was judged.
+pub(crate) fn verdict(stream: &str, suggestion: &str) -> String {
+    format!(r#""event_type":317,"streamId":"{stream}","suggestion":"{suggestion}","confidence":99"#)
+}
+
 /// That the cloud was told that its notice need not come again.
 #[track_caller]
 pub(crate) fn acknowledged(answer: &Response<String>) {

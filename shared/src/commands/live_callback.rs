@@ -255,11 +255,9 @@ async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
         | Event::Other) => match evidence(event, lane, received) {
             Ok(Evidence::Recorded(recording)) => app.table.record(&user, recording, rules, app.now()).await?,
             Ok(evidence) => {
+                // A live may turn out to be one that a verdict has ended before its start was told.
                 let standing = app.table.tell(&user, evidence, rules, app.now()).await?;
-                // Its end may follow from a verdict that came before its start.
-                if standing.steps.contains(&Step::CutStream) {
-                    cut(app, &user).await;
-                }
+                cut(app, &user, &standing).await;
             }
             Err(reason) => return dropped(reason),
         },
@@ -326,6 +324,7 @@ fn recording(file: File, lane: Lane, received: UnixSeconds) -> Result<Recording,
 
 /// A picture of the stream: a sign of life, and the cover of a live that has none.
 async fn saw(app: &App, user: &UserId, picture: Option<&Link<255>>, at: UnixSeconds) -> Result<(), Error> {
+    let rules = &app.config.rules;
     let note = |standing: &mut Standing| {
         if standing.timeline.is_on() {
             let is_news = standing.misses > 0 || at >= standing.seen_at.plus(SEEN_EVERY_SECONDS);
@@ -333,12 +332,10 @@ async fn saw(app: &App, user: &UserId, picture: Option<&Link<255>>, at: UnixSeco
             return is_news;
         }
         // We thought that it was over because we heard nothing; here is something.
-        let lives = standing.timeline.lives(app.config.rules.grace_seconds);
-        let last = lives.iter().rev().find(|live| live.lane == Lane::Own).and_then(|live| live.end);
+        let last = standing.timeline.last_live(rules.grace_seconds).and_then(|live| live.end);
         let was_guessed = last.is_some_and(|(end, why)| end < at && matches!(why, End::Vanished | End::Silent));
         was_guessed && standing.timeline.add(Evidence::On(at))
     };
-    let rules = &app.config.rules;
     let standing = app.table.change(user, rules, app.now(), note).await?;
     match (picture, standing.timeline.live_at(at, rules.grace_seconds)) {
         (Some(picture), Some(live)) => Ok(app.table.show_picture(user, &live, (picture, at), rules, app.now()).await?),
@@ -348,25 +345,22 @@ async fn saw(app: &App, user: &UserId, picture: Option<&Link<255>>, at: UnixSeco
 
 /// A picture showed what is forbidden: as the settings say, the live is hidden or ended.
 async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
-    let policy = app.config.rules.moderation;
-    if policy == Moderation::Record {
+    let rules = &app.config.rules;
+    if rules.moderation == Moderation::Record {
         return Ok(());
     }
     // Before a live that ends takes its cover along.
     if let Some(show) = app.table.standing(user).await?.timeline.show_of(at) {
         app.table.hide_picture(user, show, at).await?;
     }
-    let rules = &app.config.rules;
-    app.table.change(user, rules, app.now(), |standing| standing.judge(at, rules)).await?;
-    if policy == Moderation::End {
-        cut(app, user).await;
-    }
+    let standing = app.table.change(user, rules, app.now(), |standing| standing.judge(at, rules)).await?;
+    cut(app, user, &standing).await;
     Ok(())
 }
 
-/// Has the cloud cut a live that is over here. What fails, the sweep tries again.
-async fn cut(app: &App, user: &UserId) {
-    if ban::cut(app, user).await.is_err() {
+/// Has the cloud cut a live that is over here, if that is left to do. What fails, the sweep tries again.
+async fn cut(app: &App, user: &UserId, standing: &Standing) {
+    if standing.steps.contains(&Step::CutStream) && ban::cut(app, user).await.is_err() {
         tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");
     }
 }

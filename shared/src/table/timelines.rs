@@ -47,7 +47,7 @@ pub struct Standing {
     /// The show that is kept out of the lists, by the second at which it was opened.
     pub hidden: Option<UnixSeconds>,
     /// When a picture was found to be forbidden that is of no live known so far: its start may be told late.
-    pub judged_at: Option<UnixSeconds>,
+    judged_at: Option<UnixSeconds>,
     /// What is left to do about a ban.
     pub steps: BTreeSet<Step>,
     /// How often the cloud, asked, knew nothing of the live, one time after the other.
@@ -267,7 +267,7 @@ impl Standing {
     /// say, the live that ran then. Says whether that is news.
     pub fn judge(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
         if let Some(live) = self.timeline.live_at(at, rules.grace_seconds) {
-            return self.punish(&live, at, rules);
+            return self.moderate(&live, at, rules);
         }
         let before = self.judged_at;
         self.judged_at = before.max(Some(at));
@@ -279,11 +279,11 @@ impl Standing {
         let Some(at) = self.judged_at else { return false };
         let Some(live) = self.timeline.live_at(at, rules.grace_seconds) else { return false };
         self.judged_at = None;
-        self.punish(&live, at, rules);
+        self.moderate(&live, at, rules);
         true
     }
 
-    fn punish(&mut self, live: &Live, at: UnixSeconds, rules: &Rules) -> bool {
+    fn moderate(&mut self, live: &Live, at: UnixSeconds, rules: &Rules) -> bool {
         let hidden = self.hidden.max(live.show);
         let is_news = hidden != self.hidden;
         self.hidden = hidden;

@@ -100,10 +100,15 @@ impl Timeline {
         lanes.into_iter().flat_map(|lane| self.lives_of(lane, &shows, grace)).collect()
     }
 
+    /// The last live of the user's own stream.
+    pub fn last_live(&self, grace: u64) -> Option<Live> {
+        self.lives_of(&Lane::Own, &self.shows(), grace).pop()
+    }
+
     /// The live of the user's own stream that ran at a second.
     pub fn live_at(&self, at: UnixSeconds, grace: u64) -> Option<Live> {
         let ran = |live: &Live| live.start <= at && live.end.is_none_or(|(end, _)| at <= end);
-        self.lives(grace).into_iter().rev().find(|live| live.lane == Lane::Own && ran(live))
+        self.lives_of(&Lane::Own, &self.shows(), grace).into_iter().rfind(ran)
     }
 
     /// The second of the last word on the user's own stream.
