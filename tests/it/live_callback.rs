@@ -758,6 +758,32 @@ async fn a_room_that_was_opened_again_while_a_late_start_was_on_its_way_counts_o
 }
 
 #[tokio::test]
+async fn what_was_counted_since_an_opening_is_of_its_show_and_not_of_the_live_before_it_too() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    like(&program, "alice").await;
+    program.pass(10);
+    let push = |event: u8, sequence: &str, at: u64| {
+        let more = r#""push_duration":"4000""#;
+        let at = START + at;
+        format!(r#""event_type":{event},"stream_id":"{STREAM}","sequence":"{sequence}","event_time":{at},{more}"#)
+    };
+    acknowledged(&notice(&program, &push(0, "1", 10)).await);
+    program.pass(50);
+    open_room(&program, "alice", "another show").await;
+    acknowledged(&notice(&program, &push(1, "2", 57)).await);
+    assert_eq!(room(&program, "alice").await["timestamp"], START, "it seems to have been on already");
+    like(&program, "alice").await;
+    like(&program, "alice").await;
+    program.pass(100);
+    // It lasted no second, so nothing ran when the room was opened.
+    acknowledged(&notice(&program, &push(0, "2", 57)).await);
+    let row = room(&program, "alice").await;
+    assert_eq!((&row["timestamp"], &row["likecount"]), (&(START + 60).into(), &2.into()));
+    assert_eq!(lives(&program).await, [(6, Some(10), 0, "the show".to_owned(), 1)]);
+}
+
+#[tokio::test]
 async fn a_recording_of_a_user_with_a_dash_is_theirs() {
     let program = program().await;
     open_room(&program, "a_b", "not this").await;

@@ -133,8 +133,8 @@ impl Table {
         self.get(keys::show(user, opened_at), "read a show").await?.as_ref().map(ShowRow::read).transpose()
     }
 
-    /// Writes a live. One that ended takes along what the room came to, if the room is still open for its show; else
-    /// what those came to of its show that are gone, since it is what they were.
+    /// Writes a live. A live that ended takes along what the room came to, if the room counts for its show; else it
+    /// takes the totals of earlier lives of its show, which are deleted when lives merge.
     pub(super) async fn write_live(
         &self,
         work: &Work<'_>,
@@ -155,9 +155,9 @@ impl Table {
             Some((end, why)) => update.set("ended_at", moment(end)).set("reason", text(why.name())),
             None => update.remove("ended_at").remove("reason"),
         };
-        // What the room was open for may have turned out to be no show of its own.
-        let is_current =
-            room.is_some_and(|room| live.show.is_some() && live.show == work.standing.timeline.show_of(room.opened_at));
+        // The room counts for the show to which the opening belongs at which its counters began at zero.
+        let counts_for = room.and_then(|room| work.standing.timeline.show_of(room.counted_since));
+        let is_current = live.show.is_some() && live.show == counts_for;
         let totals = match room {
             _ if live.lane != Lane::Own || live.end.is_none() && is_current => None,
             Some(room) if is_current => Some(room.totals.clone()),

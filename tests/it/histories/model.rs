@@ -42,8 +42,6 @@ pub(super) struct User {
     totals: Totals,
     /// The opening since which the room counts.
     counted_since: u64,
-    /// The show that the room was open for until what is told now.
-    shown: u64,
     lives: Vec<Live>,
 }
 
@@ -232,7 +230,6 @@ impl User {
             inside: BTreeMap::new(),
             totals: Totals::default(),
             counted_since: 0,
-            shown: 0,
             lives: Vec::new(),
         }
     }
@@ -393,8 +390,8 @@ impl User {
         of_pushes.chain(of_files).chain([self.own_stream()]).collect()
     }
 
-    /// Finds the lives anew. One that is not as it was takes what the room counts, if that was open for its show until
-    /// now; else it keeps what those had that it was. Then the room is open for the last show.
+    /// Finds the lives anew. A live that is not as it was takes what the room counts, if the room counts for its show;
+    /// else it keeps the totals of the lives that it replaces. Then the room is open for the last show.
     fn follow(&mut self) {
         let before = std::mem::take(&mut self.lives);
         let mut lives: Vec<Live> = self.streams().iter().flat_map(|stream| self.lives_of(stream)).collect();
@@ -405,7 +402,7 @@ impl User {
             let is_same = |old: &&Live| old.stream.is_empty() && old.start == live.start;
             let old = before.iter().find(is_same);
             let is_as_it_was = old.is_some_and(|old| (old.end, old.show) == (live.end, live.show));
-            let is_of_room = live.show == self.show_until(self.shown);
+            let is_of_room = live.show == self.show_until(self.counted_since);
             let are_new = live.end.is_some() && !is_as_it_was && is_of_room;
             // One that turns out to be of another show, opened within the skew: nothing says what it came to.
             let moved = old.is_some_and(|old| old.end.is_some() && old.show != live.show);
@@ -422,9 +419,9 @@ impl User {
         }
         lives.sort_by(|a, b| (a.start, &a.stream).cmp(&(b.start, &b.stream)));
         self.lives = lives;
-        self.shown = self.show();
-        if self.shown > self.counted_since {
-            self.counted_since = self.shown;
+        let show = self.show();
+        if show > self.counted_since {
+            self.counted_since = show;
             self.totals = Totals::default();
         }
     }
