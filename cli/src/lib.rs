@@ -7,3 +7,4 @@ pub mod folder;
 pub mod operate;
 pub mod settings;
 pub mod simulate;
+pub mod terminal;

@@ -2,8 +2,7 @@
 
 use std::{
     error::Error,
-    fs,
-    io::{self, IsTerminal, Write},
+    fs, io,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
@@ -27,11 +26,9 @@ use cli::{
         script,
         stage::{Memory, Stage},
     },
+    terminal::{self, print},
 };
-use lambda_http::tracing::{
-    self,
-    subscriber::filter::{EnvFilter, LevelFilter},
-};
+use lambda_http::tracing::{self, subscriber::filter::LevelFilter};
 use server::{Front, serve};
 use shared::{
     answer::{CALLBACKS, INTERFACE},
@@ -193,7 +190,7 @@ struct Simulate {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Settings => say(&list_of_settings()).map_err(Into::into),
+        Command::Settings => print(&list_of_settings()).map_err(Into::into),
         Command::Serve(options) => run(options),
         Command::Simulate(options) => simulate(options),
         Command::Callbacks(callbacks) => {
@@ -207,7 +204,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mini-lvb: {error}");
+            terminal::complain(error.as_ref());
             ExitCode::FAILURE
         }
     }
@@ -230,12 +227,12 @@ async fn ask(question: &Question, operator: &Operator) -> Result<(), Box<dyn Err
     let file = operator.config.clone().unwrap_or_else(|| operator.data.join("settings.toml"));
     let server = operate::Server::new(&operator.server, operate::key(&file, environment)?)?;
     let form = if operator.json { Form::Json } else { Form::Table };
-    Ok(say(&server.ask(question, form).await?)?)
+    Ok(print(&server.ask(question, form).await?)?)
 }
 
 #[tokio::main]
 async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
-    log(LevelFilter::INFO);
+    terminal::log(LevelFilter::INFO, environment);
     let from_environment = || environment(ENDPOINT).filter(|url| !url.is_empty() && !options.memory);
     let endpoint = options.endpoint.clone().or_else(from_environment);
     let on_disk = !options.memory && endpoint.is_none();
@@ -286,7 +283,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     folder.as_mut().map_or(Ok(()), Folder::begin)?;
     // Before the address is said: who reads it may tell the server to stop at once.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    say(&announcement(listener.local_addr()?, &app, &data, &settings_from))?;
+    print(&announcement(listener.local_addr()?, &app, &data, &settings_from))?;
     if let Some(engine) = engine {
         tokio::spawn(clean(engine));
     }
@@ -306,7 +303,7 @@ async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
 
 #[tokio::main]
 async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
-    log(LevelFilter::WARN);
+    terminal::log(LevelFilter::WARN, environment);
     let settings = match &options.config {
         Some(file) => settings::read(file)?,
         None if options.memory => settings::alone(),
@@ -321,7 +318,7 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     let server = Remote::new(&options.server);
     if let Some(address) = options.api {
         let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-        say(&format!("the cloud answers at http://{}\n", listener.local_addr()?))?;
+        print(&format!("the cloud answers at http://{}\n", listener.local_addr()?))?;
         let port = edge::serve(listener, Arc::clone(&cloud), server.clone(), retries);
         match options.script {
             Some(_) => drop(tokio::spawn(port)),
@@ -346,12 +343,12 @@ async fn play(mut player: Player<impl Stage>, steps: &[script::Step]) -> Result<
     let mut printed = Ok(());
     let tell = |line: &str| {
         if printed.is_ok() {
-            printed = say(&format!("{line}\n"));
+            printed = print(&format!("{line}\n"));
         }
     };
     player.play(steps, tell).await?;
     printed?;
-    say("all is as it should be\n")?;
+    print("all is as it should be\n")?;
     Ok(())
 }
 
@@ -391,14 +388,6 @@ fn client(endpoint: &str) -> Client {
         }
         _ => engine::client_of(endpoint),
     }
-}
-
-/// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` says how much of it, or else `level`.
-/// Nothing secret is in it down to `debug`; at `trace` the AWS SDK prints the requests to the table, with what they write.
-fn log(level: LevelFilter) {
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    let log = tracing::subscriber::fmt().with_env_filter(filter).with_target(false);
-    log.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
 }
 
 /// Looks after what nobody else does, time and again.
@@ -464,14 +453,6 @@ fn list_of_settings() -> String {
         format!("{}  ({default})\n    {}\n", setting.name, setting.help)
     };
     SETTINGS.iter().map(entry).collect()
-}
-
-/// Prints. That nobody reads on, as behind `| head`, is no fault.
-fn say(text: &str) -> io::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
-    }
 }
 
 fn environment(name: &str) -> Option<String> {

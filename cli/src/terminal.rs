@@ -1,0 +1,39 @@
+//! What the command line prints, whether a terminal shows it or a file takes it.
+
+use std::io::{self, IsTerminal, Write};
+
+use lambda_http::tracing::subscriber::filter::{EnvFilter, LevelFilter};
+
+/// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` sets the level, `level`
+/// is the default.
+///
+/// Nothing secret is in the log down to `debug`; at `trace` the AWS SDK prints the requests to the table, with what
+/// they write.
+pub fn log(level: LevelFilter, environment: impl Fn(&str) -> Option<String>) {
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(io::stderr);
+    // A log line that cannot be written, on a full disk or a closed terminal, must not fail the call that it is about:
+    // the subscriber reports such an error with `eprintln!`, which panics.
+    log.with_ansi(has_colour(&io::stderr(), environment)).log_internal_errors(false).init();
+}
+
+/// Whether a stream shows colours: a terminal that knows them, unless `NO_COLOR` is set (<https://no-color.org>).
+pub fn has_colour(stream: &impl IsTerminal, environment: impl Fn(&str) -> Option<String>) -> bool {
+    let is_unwanted = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = environment("TERM").is_some_and(|name| name == "dumb");
+    stream.is_terminal() && !is_unwanted && !is_dumb
+}
+
+/// Prints to stdout. A reader that went away, as behind `| head`, is no error.
+pub fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Prints why the command failed to stderr.
+pub fn complain(error: &dyn std::error::Error) {
+    // Where nobody takes the complaint, the exit status has to do.
+    drop(writeln!(io::stderr(), "mini-lvb: {error}"));
+}
