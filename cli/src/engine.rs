@@ -3,9 +3,11 @@
 //! The SDK is given the engine in place of its HTTP client. It makes the same requests and reads the same answers as
 //! over the network, so everything above is what runs in the cloud; only the socket between is left out.
 
-use std::{path::Path, sync::mpsc, time::Duration};
+use std::{path::Path, sync::mpsc};
 
-use aws_sdk_dynamodb::config::{Credentials, Region, SharedHttpClient, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::config::{
+    Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig, timeout::TimeoutConfig,
+};
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
@@ -22,9 +24,6 @@ use tokio::sync::oneshot;
 
 /// What the engine's operations are called in a request's header `X-Amz-Target`.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
-
-/// How long an operation may take: an app waits no longer.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The embedded engine.
 ///
@@ -167,10 +166,11 @@ fn unreadable(operation: &str, error: &serde_json::Error) -> DynoxideError {
 /// A client of the table that asks an embedded engine, by what [`Engine::http_client`] gives. Requests are not signed:
 /// they never leave the process.
 pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
-    // No request is lost on the way to an engine in this process. When there is much to do it answers later, and the
-    // short limits that are good for a network would only make failures of that.
-    let patient = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
-    let config = lambda::sdk_config(http).timeout_config(patient);
+    // No request is lost on the way to an engine in this process: under load the answer comes later. A time limit would
+    // make a failure of a write that happens all the same, and a retry would do that write twice. Each limit is disabled
+    // by name, since the SDK fills in the ones that are left out.
+    let config = lambda::sdk_config(http).timeout_config(TimeoutConfig::disabled());
+    let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     let config = config.region(Region::new("local")).endpoint_url("http://engine.invalid");
     aws_sdk_dynamodb::Client::from_conf(config.allow_no_auth().build())
 }

@@ -1,17 +1,30 @@
 //! The embedded engine answers the same to the SDK directly and over HTTP: what is tested without a socket holds with one.
 
-use std::{fmt::Debug, future::Future};
+use std::{fmt::Debug, future::Future, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
+    config::{AsyncSleep, SharedAsyncSleep, Sleep},
     error::{ProvideErrorMetadata, SdkError},
     operation::update_item::UpdateItemError,
     types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    orchestrator::{HttpRequest, HttpResponse},
+};
 use cli::engine::{self, Engine};
+use futures_util::future::join_all;
 use shared::table::Table;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+};
+
+use crate::{
+    harness::program_on,
+    steps::{enter, like, list, members, open_room, room},
+};
 
 const TABLE: &str = "mini-lvb";
 
@@ -270,4 +283,72 @@ async fn an_index_that_is_not_there_is_refused() {
     })
     .await;
     assert!(outcomes[0].starts_with("400 Some(\"ValidationException\")"), "{}", outcomes[0]);
+}
+
+/// A clock of the SDK that runs only while a request to the table is under way.
+#[derive(Clone, Debug)]
+struct Clock(watch::Sender<Duration>);
+
+impl AsyncSleep for Clock {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        /// Time limits are no shorter. The pauses before a retry are, and are over at once.
+        const SHORTEST_LIMIT: Duration = Duration::from_secs(1);
+        let mut now = self.0.subscribe();
+        let end = *now.borrow() + duration;
+        Sleep::new(async move {
+            if duration >= SHORTEST_LIMIT {
+                now.wait_for(|now| *now >= end).await.ok();
+            }
+        })
+    }
+}
+
+/// An engine that does at once what it is asked, and answers after 2 seconds.
+#[derive(Debug)]
+struct Slow {
+    engine: SharedHttpConnector,
+    clock: Clock,
+}
+
+impl HttpConnector for Slow {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        /// More turns than a time limit takes to give up.
+        const TURNS: usize = 10;
+        let (asked, Clock(clock)) = (self.engine.call(request), self.clock.clone());
+        HttpConnectorFuture::new(async move {
+            let answer = asked.await?;
+            clock.send_modify(|now| *now += Duration::from_secs(2));
+            for _ in 0..TURNS {
+                tokio::task::yield_now().await;
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_answers_after_2_seconds_loses_and_doubles_nothing() {
+    const VIEWERS: usize = 8;
+    let clock = Clock(watch::Sender::new(Duration::ZERO));
+    let engine = SharedHttpConnector::new(Engine::in_memory().unwrap());
+    let slow = {
+        let clock = clock.clone();
+        http_client_fn(move |_, _| SharedHttpConnector::new(Slow { engine: engine.clone(), clock: clock.clone() }))
+    };
+    let config = engine::client(slow).config().to_builder().sleep_impl(SharedAsyncSleep::new(clock)).build();
+    let program = program_on(&Client::from_conf(config), TABLE, |_| None).await;
+    open_room(&program, "alice", "t").await;
+    join_all((0..VIEWERS).map(|n| {
+        let (program, viewer) = (&program, format!("viewer{n}"));
+        async move {
+            enter(program, &viewer, "alice", "@alice").await;
+            like(program, "alice").await;
+            open_room(program, &viewer, "t").await;
+        }
+    }))
+    .await;
+    let alice = room(&program, "alice").await;
+    assert_eq!((&alice["likecount"], &alice["viewercount"]), (&VIEWERS.into(), &VIEWERS.into()));
+    assert_eq!(members(&program, "alice", "@alice").await["totalcount"], VIEWERS);
+    assert_eq!(list(&program, 4, 1, 10).await["totalcount"], VIEWERS + 1);
 }
