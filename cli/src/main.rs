@@ -306,7 +306,7 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     terminal::log(LevelFilter::WARN, environment);
     let settings = match &options.config {
         Some(file) => settings::read(file)?,
-        None if options.memory => settings::alone(),
+        None if options.memory => settings::invented(),
         None => settings::read(&options.data.join("settings.toml")).map_err(|error| {
             format!("{error}; start the server first, or say with --config what it was started with")
         })?,

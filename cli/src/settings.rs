@@ -13,14 +13,14 @@ pub type Settings = BTreeMap<String, String>;
 
 /// What the file of a development configuration begins with.
 const HEAD: &str = "# A development configuration: the keys are invented, so no real cloud takes what they sign.\n\
-                    # Put the values of your accounts here, CLOUD_API_URL last.\n\
+                    # Replace these values with those of your accounts, API_URL and CLOUD_API_URL last: while they are\n\
+                    # none, the server makes no call to the cloud.\n\
                     # `mini-lvb settings` says what each one is.\n";
 /// What a development configuration of an older version may lack and must have: the key that is nobody's business but
 /// ours, and where calls must not go that are signed with an invented key.
-const ADDED: [&str; 2] = ["CLOUD_API_URL", "SESSION_KEY"];
-
-/// An address of this machine at which nobody listens.
-const NOWHERE: &str = "http://127.0.0.1:9/common_access";
+const ADDED: [&str; 3] = ["API_URL", "CLOUD_API_URL", "SESSION_KEY"];
+/// The live account of a development configuration, which is nobody's.
+const NO_ACCOUNT: &str = "1250000000";
 
 /// Why there are no settings.
 #[derive(Debug)]
@@ -83,6 +83,10 @@ pub fn development(file: &Path) -> Result<Settings, Error> {
     let mut settings = read(file)?;
     let mut added = invented();
     added.retain(|name, _| ADDED.contains(&name.as_str()) && !settings.contains_key(name));
+    // A folder with the account of somebody may rely on the default.
+    if settings.get("LIVE_APPID").is_some_and(|account| account != NO_ACCOUNT) {
+        added.remove("API_URL");
+    }
     if !added.is_empty() {
         let append = || {
             io::Write::write_all(
@@ -102,23 +106,16 @@ pub fn invented() -> Settings {
     let invented = |name: &str| match name {
         "ACTION_AUTH" => "open".to_owned(),
         "BIZID" => "8888".to_owned(),
-        "LIVE_APPID" | "COS_APPID" => "1250000000".to_owned(),
+        "LIVE_APPID" | "COS_APPID" => NO_ACCOUNT.to_owned(),
         "COS_BUCKET" => "mini-lvb".to_owned(),
         "COS_SECRET_ID" | "CLOUD_API_SECRET_ID" => "AKIDdevelopment".to_owned(),
         "IM_SDK_APP_ID" => "1400000000".to_owned(),
-        "CLOUD_API_URL" => "none".to_owned(),
+        "API_URL" | "CLOUD_API_URL" => "none".to_owned(),
         _ => secret(),
     };
-    let beside = ["OPERATOR_KEY", "CLOUD_API_URL"];
+    let beside = ["OPERATOR_KEY", "API_URL", "CLOUD_API_URL"];
     let wanted = SETTINGS.iter().filter(|setting| setting.default.is_none() || beside.contains(&setting.name));
     wanted.map(|setting| (setting.name.to_owned(), invented(setting.name))).collect()
-}
-
-/// [`invented`] ones for a server that is alone: no address of the cloud leads anywhere.
-pub fn alone() -> Settings {
-    let mut settings = invented();
-    settings.insert("API_URL".to_owned(), NOWHERE.to_owned());
-    settings
 }
 
 /// The settings as a file has them.
@@ -150,8 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_invented_is_not_sent_to_the_cloud() {
-        assert!(judge(&invented(), |_| None).unwrap().cloud_api.is_none());
+    fn no_development_setting_holds_an_address_that_is_called() {
+        let settings = invented();
+        for setting in SETTINGS {
+            let value = settings.get(setting.name).map(String::as_str).or(setting.default).unwrap_or_default();
+            assert!(!value.contains("://"), "{} is {value}", setting.name);
+        }
+        let config = judge(&settings, |_| None).unwrap();
+        assert!(config.cloud_api.is_none() && config.live.api_url.is_none() && config.oidc.is_none());
     }
 
     #[test]
@@ -170,9 +173,12 @@ mod tests {
         let settings = read_twice(&older);
         assert!(older.iter().all(|(name, value)| settings[name] == *value));
         assert_eq!(settings["CLOUD_API_URL"], "none");
+        assert_eq!(settings["API_URL"], "none");
         assert_eq!(settings["SESSION_KEY"].len(), 32);
         older.insert("CLOUD_API_URL".to_owned(), "https://{service}.example.com".to_owned());
         assert_eq!(read_twice(&older)["CLOUD_API_URL"], "https://{service}.example.com");
+        older.insert("LIVE_APPID".to_owned(), "1251234567".to_owned());
+        assert!(!read_twice(&older).contains_key("API_URL"), "the account is a real one, and API_URL as it was");
         fs::remove_dir_all(folder).unwrap();
     }
 

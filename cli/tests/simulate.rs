@@ -14,7 +14,7 @@ use std::{
 
 use cli::{
     engine::Engine,
-    settings::{alone, invented, judge},
+    settings::{invented, judge},
     simulate::{
         cloud::{Cloud, State},
         demonstration,
@@ -40,7 +40,7 @@ use tokio::{net::TcpListener, sync::Barrier};
 const START: UnixSeconds = UnixSeconds(1_600_000_000);
 
 fn config() -> Config {
-    judge(&alone(), |_| None).unwrap()
+    judge(&invented(), |_| None).unwrap()
 }
 
 /// A player before a fresh server in memory.
@@ -174,10 +174,10 @@ async fn an_operator_bans() {
     let show = "open alice t group=g\nenter bob alice group=other\nexpect viewers alice 0\nenter bob alice\n\
                 expect viewers alice 1\nsay alice online\nexpect live alice\n";
     // No cloud can be told; the ban holds all the same.
-    let ban = "ban alice refused=3000\nexpect offline alice\nopen alice t refused=10001\n";
-    play(&format!("{show}{ban}unban alice refused=3000\nopen alice t")).await.unwrap();
+    let ban = "ban alice\nexpect offline alice\nopen alice t refused=10001\n";
+    play(&format!("{show}{ban}unban alice\nopen alice t")).await.unwrap();
     let settings = |name: &str| (name == "OPERATOR_KEY").then(String::new);
-    let mut player = player_with(judge(&alone(), settings).unwrap()).await;
+    let mut player = player_with(judge(&invented(), settings).unwrap()).await;
     let failure = player.play(&parse("ban alice").unwrap(), |_| {}).await.unwrap_err();
     assert_eq!(failure.to_string(), "line 1: it was refused: 10000 not allowed");
 }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// How soon the cloud is told again of a ban: API 3.0 takes 90 days at most, and the old interface forgets after seven.
+/// Without a cloud the second holds too, so that one that is set later hears of the ban.
 const RENEWED_AFTER_SECONDS: u64 = 80 * 24 * 3600;
 const RENEWED_AFTER_SECONDS_OLD: u64 = 6 * 24 * 3600;
 
@@ -66,24 +67,31 @@ async fn carry_out_those(app: &App, user: &UserId, is_meant: fn(Step) -> bool) -
 
 async fn take(app: &App, user: &UserId, stream: &StreamId, standing: &Standing, step: Step) -> Result<(), Error> {
     let (cloud, now, rules) = (&app.cloud, app.now(), &app.config.rules);
-    match step {
+    let outcome = match step {
         // It was lifted meanwhile.
-        Step::ForbidStream if standing.ban.is_none() => {}
-        Step::ForbidStream if cloud.can_ask() => {
-            let ban = standing.ban.clone().unwrap_or_default();
-            cloud.forbid_stream(stream, ban.until.map(UnixSeconds), &ban.reason, now).await?;
-            cloud.drop_stream(stream, now).await?;
+        Step::ForbidStream if standing.ban.is_none() => Ok(()),
+        Step::ForbidStream if cloud.can_ask() => forbid(app, stream, standing.ban.clone().unwrap_or_default()).await,
+        Step::ForbidStream => cloud.set_channel(stream, Channel::Disabled, now).await,
+        Step::AllowStream if cloud.can_ask() => cloud.resume_stream(stream, now).await,
+        Step::AllowStream => cloud.set_channel(stream, Channel::Enabled, now).await,
+        Step::CutStream => cloud.drop_stream(stream, now).await,
+        Step::EndSessions => return Ok(app.table.end_sessions(user).await?),
+        Step::WithholdReplays => return Ok(app.table.withhold_replays(user, true, rules, now).await?),
+        Step::ReleaseReplays => return Ok(app.table.withhold_replays(user, false, rules, now).await?),
+    };
+    match outcome {
+        // The settings name no cloud, so a second attempt would come to the same.
+        Err(cloud::Error::SwitchedOff(setting)) => {
+            let (user, stream) = (user.as_str(), stream.as_str());
+            tracing::warn!(?step, user, stream, "{setting} is none: the cloud is not told of this step of a ban");
+            Ok(())
         }
-        Step::ForbidStream => cloud.set_channel(stream, Channel::Disabled, now).await?,
-        Step::AllowStream if cloud.can_ask() => cloud.resume_stream(stream, now).await?,
-        Step::AllowStream => cloud.set_channel(stream, Channel::Enabled, now).await?,
-        Step::CutStream => match cloud.drop_stream(stream, now).await {
-            Err(cloud::Error::SwitchedOff) => tracing::warn!("a stream goes on: CLOUD_API_URL is none"),
-            outcome => outcome?,
-        },
-        Step::EndSessions => app.table.end_sessions(user).await?,
-        Step::WithholdReplays => app.table.withhold_replays(user, true, rules, now).await?,
-        Step::ReleaseReplays => app.table.withhold_replays(user, false, rules, now).await?,
+        outcome => Ok(outcome?),
     }
-    Ok(())
+}
+
+/// Has the cloud cut a stream and refuse it for as long as the ban holds.
+async fn forbid(app: &App, stream: &StreamId, ban: Ban) -> Result<(), cloud::Error> {
+    app.cloud.forbid_stream(stream, ban.until.map(UnixSeconds), &ban.reason, app.now()).await?;
+    app.cloud.drop_stream(stream, app.now()).await
 }

@@ -107,8 +107,8 @@ pub struct Live {
     pub recording: Option<Recording>,
     /// The key that signs our calls to the cloud.
     pub api_key: Secret,
-    /// Where those calls go.
-    pub api_url: String,
+    /// Where the calls of the cloud's old interface go, or `None` for nowhere.
+    pub api_url: Option<String>,
     /// The keys that a notice may be signed with: the one in force and, while keys are changed, the next.
     pub callback_keys: Vec<Secret>,
     /// The first segment of the address of notices, or `None` for whatever address.
@@ -317,7 +317,11 @@ pub const SETTINGS: [Setting; 56] = [
     may("RECORD_FORMATS", "flv|hls", "What the push URL asks to record: flv, hls, mp4, joined by |; none: nothing."),
     may("RECORD_INTERVAL_SECONDS", "7200", "The longest recorded file."),
     must("API_KEY", "The API authentication key of the live account: it signs our calls to the cloud."),
-    may("API_URL", "http://fcgi.video.qcloud.com/common_access", "Where our calls to the live cloud go."),
+    may(
+        "API_URL",
+        "http://fcgi.video.qcloud.com/common_access",
+        "Where calls of the cloud's old interface go, which mixes streams; none: they are not made.",
+    ),
     may("CALLBACK_KEY", "", "The key that signs the cloud's notices; empty: API_KEY."),
     may("CALLBACK_KEY_NEXT", "", "A second key that notices may be signed with, while keys are changed."),
     may(
@@ -427,7 +431,7 @@ impl Config {
                 link_mic_seconds: reader.seconds("LINK_MIC_SECONDS"),
                 recording: reader.recording(),
                 api_key,
-                api_url: reader.text("API_URL"),
+                api_url: reader.old_api("API_URL"),
                 callback_keys,
                 callback_path_key: reader.path_key("CALLBACK_PATH_KEY"),
             },
@@ -642,6 +646,18 @@ impl Reader<'_> {
         }
     }
 
+    /// The address of the old interface: the query of each call is put behind it.
+    fn old_api(&mut self, name: &'static str) -> Option<String> {
+        let url = self.text(name);
+        if url == "none" {
+            return None;
+        }
+        if http::is_address(&url) && !url.contains(['?', '#']) {
+            return Some(url);
+        }
+        self.fault(name, "is none, or an http or https address without query")
+    }
+
     fn cloud_api(&mut self, Vod { secret_id, secret_key, .. }: &Vod) -> Option<CloudApi> {
         let url = self.text("CLOUD_API_URL");
         if url == "none" {
@@ -787,6 +803,20 @@ mod tests {
                 fault, "settings: CLOUD_API_URL is none, or an https address without path (http for loopback only)",
                 "{url}"
             );
+        }
+    }
+
+    #[test]
+    fn the_old_interface_of_the_cloud_has_an_address_without_query_and_can_be_switched_off() {
+        let api = |url| read(&[("API_URL", url)]).map(|config| config.live.api_url);
+        assert_eq!(api("").unwrap().unwrap(), "http://fcgi.video.qcloud.com/common_access");
+        for url in ["https://fcgi.example.com/common_access", "http://127.0.0.1:9100"] {
+            assert_eq!(api(url).unwrap().unwrap(), url);
+        }
+        assert_eq!(api("none"), Ok(None));
+        for url in ["fcgi.example.com/common_access", "http://", "ftp://h/", "http://h/?cmd=1", "http://h/#a", "None"] {
+            let fault = api(url).unwrap_err().to_string();
+            assert_eq!(fault, "settings: API_URL is none, or an http or https address without query", "{url}");
         }
     }
 

@@ -91,6 +91,12 @@ impl Client {
     }
 }
 
+/// Whether this is the address of an HTTP server.
+pub(crate) fn is_address(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    matches!((uri.scheme_str(), uri.host()), (Some("http" | "https"), Some(host)) if !host.is_empty())
+}
+
 /// Whether nobody on the way can change what this address answers: it is one over TLS, or one on this machine.
 ///
 /// ```

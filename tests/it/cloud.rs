@@ -4,19 +4,20 @@ use std::{error::Error as _, future::Future};
 
 use ring::{digest, hmac};
 use shared::{
-    cloud::{Cloud, Error, StreamState},
+    cloud::{Channel, Cloud, Error, StreamState},
     error::Chain,
     sign::hex,
     types::{StreamId, UnixSeconds},
 };
 
 use crate::{
-    harness::{KEY, START, program},
+    harness::{KEY, START},
     stand_in::{
         Arrived, Headers,
         Manner::{self, Answers, HangsUp},
         StandIn, program_with_cloud_api,
     },
+    steps::without_cloud,
 };
 
 /// Now, for the calls.
@@ -271,10 +272,13 @@ async fn a_cloud_that_fails_is_reported_without_what_it_was_sent() {
 
 #[tokio::test]
 async fn a_cloud_that_is_switched_off_is_not_asked() {
-    let program = program().await;
+    let program = without_cloud().await;
     let cloud = program.app.cloud;
     assert!(!cloud.can_ask());
-    assert!(matches!(state(cloud.clone()).await, Err(Error::SwitchedOff)));
+    assert!(matches!(state(cloud.clone()).await, Err(Error::SwitchedOff("CLOUD_API_URL"))));
+    assert!(matches!(cloud.mix_streams("{}".to_owned(), NOW).await, Err(Error::SwitchedOff("API_URL"))));
+    let set = cloud.set_channel(&stream(), Channel::Disabled, NOW).await;
+    assert!(matches!(set, Err(Error::SwitchedOff("API_URL"))));
     let outcomes = [
         drop_stream(cloud.clone()).await,
         forbid(cloud.clone()).await,

@@ -3,10 +3,11 @@
 use shared::{sign::callback, types::Secret};
 
 use crate::{
-    harness::{KEY, Program, START, action, golden, program, rest},
+    harness::{KEY, Program, START, action, golden, program, rest, swept},
     stand_in::{Arrived, Manner::Answers, program_with_cloud},
     steps::{
         OPERATOR_KEY, action_with, code, column, go_online, list, open_room, operated, push_starts, rest_with, room,
+        without_cloud,
     },
 };
 
@@ -139,6 +140,21 @@ async fn a_cloud_that_is_not_there_is_reported() {
     let program = operated().await;
     open_room(&program, "alice", "t").await;
     golden("forbid_live/cloud_fails.action.json", &forbid(&program, 1).await);
+}
+
+#[tokio::test]
+async fn without_a_cloud_a_ban_succeeds_and_nothing_is_left_to_try_again() {
+    let program = without_cloud().await;
+    open_room(&program, "alice", "t").await;
+    push_starts(&program, "8888_alice", "1").await;
+    golden("forbid_live/ok.action.json", &forbid(&program, 1).await);
+    assert_eq!(room(&program, "alice").await["status"], "0");
+    program.pass(3600);
+    assert_eq!(swept(&program).await.due, 0, "no call to the cloud is tried again");
+    golden("forbid_live/ok.action.json", &forbid(&program, 0).await);
+    assert!(open_room(&program, "alice", "t").await.starts_with("rtmp://"));
+    program.pass(3600);
+    assert_eq!(swept(&program).await.due, 0);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::{
         Manner::{Answers, HangsUp, IsSilent},
         program_with_cloud,
     },
+    steps::without_cloud,
 };
 
 /// What the app asks of the cloud: odd blanks, numbers, escapes and order, which must arrive as they are.
@@ -87,6 +88,11 @@ async fn a_cloud_that_never_answers_is_given_up_while_the_app_still_waits() {
     golden("merge_video_stream/cloud_fails.action.json", &mix(&program).await);
     assert!(asked.elapsed() < APP_WAITS);
     assert_eq!(cloud.arrived().len(), 1, "it was asked, and once");
+}
+
+#[tokio::test]
+async fn without_a_cloud_the_app_is_told_at_once_that_nothing_is_mixed() {
+    golden("merge_video_stream/no_cloud.action.json", &mix(&without_cloud().await).await);
 }
 
 #[tokio::test]

@@ -23,6 +23,16 @@ pub(crate) async fn operated() -> Program {
     program_with(|name| (name == "OPERATOR_KEY").then_some(OPERATOR_KEY)).await
 }
 
+/// A program with an operator whose settings name no cloud, as a development configuration does.
+pub(crate) async fn without_cloud() -> Program {
+    let settings = |name: &str| match name {
+        "OPERATOR_KEY" => Some(OPERATOR_KEY),
+        "API_URL" | "CLOUD_API_URL" => Some("none"),
+        _ => None,
+    };
+    program_with(settings).await
+}
+
 /// A program whose Gen-1 door asks for a UserSig.
 pub(crate) async fn guarded() -> Program {
     program_with(|name| (name == "ACTION_AUTH").then_some("user-sig")).await

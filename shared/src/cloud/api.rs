@@ -121,7 +121,7 @@ impl Cloud {
         now: UnixSeconds,
     ) -> Result<Response, Error> {
         const CONTENT_TYPE: &str = "application/json";
-        let api = self.api.as_ref().ok_or(Error::SwitchedOff)?;
+        let api = self.api.as_ref().ok_or(Error::SwitchedOff("CLOUD_API_URL"))?;
         let (body, host) = (params.to_string(), api.url.host(service.name));
         let signed = tc3::Request { method: "POST", query: "", content_type: CONTENT_TYPE, host: &host, body: &body };
         let authorization = tc3::authorization(signed, service.name, &api.secret_id, &api.secret_key, now);

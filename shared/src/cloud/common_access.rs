@@ -32,7 +32,7 @@ pub enum Channel {
 impl Cloud {
     /// Asks the cloud to mix streams as `params` says, and gives its answer, both JSON texts as they are.
     pub async fn mix_streams(&self, params: String, now: UnixSeconds) -> Result<String, Error> {
-        let uri = self.uri("Mix_StreamV2", "", now);
+        let uri = self.uri("Mix_StreamV2", "", now)?;
         let mut request = HttpRequest::new(SdkBody::from(params));
         request.set_method("POST").map_err(|error| http::Error::Connection(error.into()))?;
         request.headers_mut().insert("content-type", "application/json");
@@ -54,7 +54,7 @@ impl Cloud {
         };
         let stream: String = form_urlencoded::byte_serialize(stream.as_str().as_bytes()).collect();
         let params = format!("&Param.s.channel_id={stream}&Param.n.status={status}");
-        let uri = self.uri("Live_Channel_SetStatus", &params, now);
+        let uri = self.uri("Live_Channel_SetStatus", &params, now)?;
         let answer = self.http.send(HttpRequest::empty(), uri).await?;
         match serde_json::from_str::<Answer>(&answer).map_err(|_| Error::Answer)?.ret {
             0 | NEVER_PUSHED => Ok(()),
@@ -62,9 +62,10 @@ impl Cloud {
         }
     }
 
-    fn uri(&self, interface: &str, params: &str, now: UnixSeconds) -> String {
-        let t = now.plus(SIGNED_SECONDS).to_string();
+    fn uri(&self, interface: &str, params: &str, now: UnixSeconds) -> Result<String, Error> {
         let Self { url, appid, key, .. } = self;
-        format!("{url}?cmd={appid}&interface={interface}{params}&t={t}&sign={}", sign(key, &t))
+        let url = url.as_ref().ok_or(Error::SwitchedOff("API_URL"))?;
+        let t = now.plus(SIGNED_SECONDS).to_string();
+        Ok(format!("{url}?cmd={appid}&interface={interface}{params}&t={t}&sign={}", sign(key, &t)))
     }
 }

@@ -23,8 +23,8 @@ pub enum Error {
     Refused(i64),
     /// The API 3.0's.
     Denied(String),
-    /// The settings say that the API 3.0 is not called.
-    SwitchedOff,
+    /// The setting of this name is `none`, so the call is not made.
+    SwitchedOff(&'static str),
 }
 
 impl fmt::Display for Error {
@@ -34,7 +34,7 @@ impl fmt::Display for Error {
             Self::Answer => f.write_str("an answer that cannot be understood"),
             Self::Refused(code) => write!(f, "refused with code {code}"),
             Self::Denied(code) => write!(f, "refused with code {code}"),
-            Self::SwitchedOff => f.write_str("CLOUD_API_URL is none"),
+            Self::SwitchedOff(setting) => write!(f, "{setting} is none"),
         }
     }
 }
@@ -43,7 +43,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Call(error) => error.source(),
-            Self::Answer | Self::Refused(_) | Self::Denied(_) | Self::SwitchedOff => None,
+            Self::Answer | Self::Refused(_) | Self::Denied(_) | Self::SwitchedOff(_) => None,
         }
     }
 }
@@ -60,7 +60,7 @@ pub struct Cloud {
     http: http::Client,
     appid: String,
     key: Secret,
-    url: String,
+    url: Option<String>,
     push_domain: String,
     api: Option<CloudApi>,
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Command, Names};
-use crate::{app::App, auth::User, error::Error, types::UserId, wire::Params};
+use crate::{app::App, auth::User, cloud, error::Error, types::UserId, wire::Params};
 
 /// See the module.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ impl Command for MergeVideoStream {
     }
 
     async fn run(self, _: User, app: &App) -> Result<Reply, Error> {
-        Ok(Reply { msg: app.cloud.mix_streams(self.params, app.now()).await? })
+        match app.cloud.mix_streams(self.params, app.now()).await {
+            // The joint broadcast goes on, and its viewers see the host alone. To call that done would mislead the host.
+            Err(cloud::Error::SwitchedOff(_)) => Err(Error::SwitchedOff("API_URL is none, so no streams are mixed")),
+            outcome => Ok(Reply { msg: outcome? }),
+        }
     }
 }

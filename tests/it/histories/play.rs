@@ -33,7 +33,7 @@ use super::{
 use crate::{
     harness::{Program, START, action},
     lists::place,
-    steps::{fields, operated, parse},
+    steps::{fields, parse, without_cloud},
 };
 
 /// How the cloud tells again what was too much at once.
@@ -97,7 +97,7 @@ pub(super) async fn play(history: &History) -> Result<Outcome, Fault> {
 
 /// Tells a program a history, step by step; what lives and replays there are.
 pub(super) async fn tell(history: &History) -> Result<(Program, Model, Vec<String>), Fault> {
-    let (program, mut scribe) = (operated().await, Scribe::of(history));
+    let (program, mut scribe) = (without_cloud().await, Scribe::of(history));
     let cloud = Arc::new(Mutex::new(Cloud::new(&program.app.config, "")));
     let mut player = Player::new(&program, cloud, &program.app.config, RETRIES);
     let mut shown = Vec::new();
