@@ -11,7 +11,7 @@ use lambda_http::{
 use crate::{
     app::App,
     commands::{self, Command, Entry, LiveCallback},
-    error::{Chain, Error},
+    error::{BodyFault, Chain, Error},
     sign::matches,
     types::Origin,
     wire::{Call, Dialect, Params, Reply},
@@ -56,6 +56,7 @@ impl Door {
             return Some(Self::Callback);
         }
         let name = path.strip_prefix("interface.php/").unwrap_or(path);
+        let name = name.strip_suffix('/').unwrap_or(name);
         commands::all().into_iter().find(|entry| entry.names.path == Some(name)).map(Self::Command)
     }
 
@@ -72,6 +73,7 @@ impl Door {
         match self {
             Self::Command(entry) => Ok(entry),
             Self::Callback => Ok(Entry::of::<LiveCallback>()),
+            Self::Interface if params.is_notice() => Err(Error::MisplacedNotice),
             Self::Interface => {
                 let action = params.optional::<String>("Action").ok().flatten().unwrap_or_default();
                 let mut all = commands::all().into_iter();
@@ -83,12 +85,14 @@ impl Door {
 
 /// Answers a call.
 pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Response<String> {
-    if matches!(door, Door::Interface) && HOME.contains(&request.uri().path()) {
+    // What an app posts here is answered: a redirect would lose its body.
+    let is_visit = matches!(door, Door::Interface) && request.method() != Method::POST;
+    if is_visit && HOME.contains(&request.uri().path()) {
         return redirect();
     }
     let dialect = door.dialect();
     if dialect == Dialect::Rest && request.method() == Method::OPTIONS {
-        return options();
+        return not_allowed();
     }
     let mut command = "?";
     let outcome = async {
@@ -111,6 +115,8 @@ pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Respons
             } else {
                 tracing::info!(command, dialect = dialect_name, reason = %error, "refused");
             }
+            // Whoever sent it, the cloud is to send it again.
+            let dialect = if matches!(error, Error::MisplacedNotice) { Dialect::Callback } else { dialect };
             dialect.refuse(&error)
         }
     };
@@ -119,16 +125,20 @@ pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Respons
 
 /// Answers a call to whatever address, where all doors are in one process.
 pub async fn answer_anywhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
-    match door_at(app, request.uri().path()) {
+    if request.method() == Method::CONNECT {
+        return not_allowed();
+    }
+    match door_at(request.uri().path()) {
         Some(door) => answer(app, door, request).await,
-        None => answer_nowhere(&request),
+        None => answer_nowhere(request),
     }
 }
 
-/// The door at an address, where all doors are in one process: that of the cloud is behind its key, too.
-pub fn door_at(app: &App, path: &str) -> Option<Door> {
-    let behind_key = behind_key(app, path).and_then(Door::at).filter(|door| matches!(door, Door::Callback));
-    behind_key.or_else(|| Door::at(path))
+/// The door at an address, where all doors are in one process: that of the cloud is behind any first segment, too,
+/// since [`is_meant`] judges whether that is the key.
+pub fn door_at(path: &str) -> Option<Door> {
+    let behind_key = path.trim_start_matches('/').split_once('/').and_then(|(_, rest)| Door::at(rest));
+    behind_key.filter(|door| matches!(door, Door::Callback)).or_else(|| Door::at(path))
 }
 
 /// Refuses a notice whose address lacks the key that it should begin with: as one with a wrong signature, so that an
@@ -147,11 +157,19 @@ fn behind_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
 }
 
 /// Answers a call to an address where there is nothing.
-fn answer_nowhere(request: &Request<Vec<u8>>) -> Response<String> {
-    let reply = Dialect::Rest.refuse(&Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned()));
+fn answer_nowhere(request: Request<Vec<u8>>) -> Response<String> {
+    let error = Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned());
+    let (head, body) = request.into_parts();
     // Apps post, and take any status but 200 for a dead network; whoever else looks around finds nothing.
-    let status = if request.method() == Method::POST { 200 } else { 404 };
-    respond(Reply { status, ..reply })
+    if head.method != Method::POST {
+        return respond(Reply { status: 404, ..Dialect::Rest.refuse(&error) });
+    }
+    // The cloud must send again what came here because the callback URL is wrong.
+    if Params::read(Dialect::Callback, body).is_ok_and(|params| params.is_notice()) {
+        tracing::info!(command = "?", dialect = Dialect::Callback.name(), reason = %Error::MisplacedNotice, "refused");
+        return respond(Dialect::Callback.refuse(&Error::MisplacedNotice));
+    }
+    respond(Dialect::Rest.refuse(&error))
 }
 
 fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
@@ -164,7 +182,15 @@ fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
     let origin = request.extensions().get::<Origin>().copied();
     let (signature, user_sig, operator_key) = (header("liteav-sig"), header("x-user-sig"), header("x-operator-key"));
     // The originals took any method. A call changes things, so here only POST carries one.
-    let body = if request.method() == Method::POST { request.into_body() } else { Vec::new() };
+    let is_post = request.method() == Method::POST;
+    match request.extensions().get::<BodyFault>() {
+        Some(fault) if is_post => return Err(Error::Body(*fault)),
+        Some(_) | None => {}
+    }
+    if dialect == Dialect::Rest && !is_post {
+        return Err(Error::Meaningless("a command is called by POST, with a JSON object as the body"));
+    }
+    let body = if is_post { request.into_body() } else { Vec::new() };
     Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key, origin })
 }
 
@@ -178,8 +204,9 @@ fn respond(reply: Reply) -> Response<String> {
     response
 }
 
-/// What may be asked of a command: nothing but to be called. In particular no page of another site is let in.
-fn options() -> Response<String> {
+/// Refuses a method: a command can only be called. In particular no page of another site is let in, and nobody is
+/// connected to anything.
+fn not_allowed() -> Response<String> {
     let refused = Dialect::Rest.refuse(&Error::MalformedRequest);
     let mut response = respond(Reply { status: 405, ..refused });
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));

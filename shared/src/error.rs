@@ -7,11 +7,40 @@ use crate::{cloud, oidc, password::Busy, table};
 /// How much of a name that a caller made up is shown: in the log, and in the answer.
 pub(crate) const NAME_CHARS: usize = 64;
 
+/// Why a body is not, or not wholly, there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFault {
+    /// It is longer than [`crate::wire::MAX_BODY_BYTES`].
+    TooLong,
+    /// It did not come in the time that it had.
+    TooSlow,
+    /// It ended before the length that was declared.
+    BrokenOff,
+    /// It begins as a JSON object and is none: somebody on the way may have cut or changed it.
+    Damaged,
+}
+
+impl BodyFault {
+    /// What is wrong, for the caller and for the log.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::TooLong => "the body is longer than 1 MiB",
+            Self::TooSlow => "the body came too slowly",
+            Self::BrokenOff => "the body is shorter than its declared length",
+            Self::Damaged => "the body begins as a JSON object and is not one",
+        }
+    }
+}
+
 /// The reason of a refusal or a failure. Each dialect in [`crate::wire`] says what it calls each of them.
 #[derive(Debug)]
 pub enum Error {
     /// The body is not a JSON document that could hold a call.
     MalformedRequest,
+    /// The body is not, or not wholly, there.
+    Body(BodyFault),
+    /// A notice of the cloud came to an address that takes none.
+    MisplacedNotice,
     /// No command of this name; the name as it was asked for, empty if none was.
     UnknownCommand(String),
     /// A parameter is missing or breaks the rule of its type.
@@ -62,6 +91,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MalformedRequest => f.write_str("the body is not a JSON document that could hold a call"),
+            Self::Body(fault) => f.write_str(fault.text()),
+            Self::MisplacedNotice => {
+                f.write_str("a notice of the cloud came to an address that takes none: is the callback URL right?")
+            }
             Self::UnknownCommand(name) => {
                 write!(f, "no command {:?}", name.chars().take(NAME_CHARS).collect::<String>())
             }
@@ -91,6 +124,8 @@ impl std::error::Error for Error {
             Self::IdentityProvider(failure) => Some(failure.as_ref()),
             Self::Table(error) => Some(error),
             Self::MalformedRequest
+            | Self::Body(_)
+            | Self::MisplacedNotice
             | Self::UnknownCommand(_)
             | Self::InvalidParam { .. }
             | Self::Meaningless(_)

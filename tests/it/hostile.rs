@@ -142,7 +142,7 @@ fn judge(path: &str, answer: &Response<String>) {
     assert_eq!(answer.headers()["content-type"], "application/json", "{body}");
     // The keys in the order in which they are written: some apps take the answer apart by hand.
     let (keys, failed) = if CALLBACKS.contains(&path) {
-        assert!(matches!(answer.status().as_u16(), 200 | 403), "{}: {body}", answer.status());
+        assert!(matches!(answer.status().as_u16(), 200 | 400 | 403 | 413), "{}: {body}", answer.status());
         assert!(value["code"].is_u64(), "{body}");
         (format!(r#"{{"code":{}}}"#, value["code"]), false)
     } else {
@@ -419,9 +419,7 @@ async fn huge_and_deep_bodies_are_answered() {
                 if length <= MAX_BODY_BYTES && !answer.body().contains("sign") {
                     assert_eq!(answer.body(), small.body(), "{path}");
                 } else if length > MAX_BODY_BYTES {
-                    // What is longer counts as no body.
-                    let none = target.post("no body", &path, "").await;
-                    assert_eq!(answer.body(), none.body(), "{path}");
+                    assert!(answer.body().contains("the body is longer than 1 MiB"), "{path}: {}", answer.body());
                 }
                 let filler = "x".repeat(length - body.len().min(length) - r#","x":"""#.len());
                 target.post("huge, by a field", &path, format!(r#"{start},"x":"{filler}"}}"#)).await;
@@ -456,7 +454,7 @@ async fn huge_and_deep_bodies_are_answered() {
 #[tokio::test]
 async fn a_method_other_than_post_carries_no_call() {
     let target = Target::new().await;
-    let others = ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "post", "BREW"];
+    let others = ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "post", "BREW"];
     for method in others.map(|method| Method::from_bytes(method.as_bytes()).unwrap()) {
         for entry in commands::all() {
             for (path, body) in doors(&entry, &fields(&entry)) {

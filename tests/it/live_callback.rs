@@ -102,10 +102,52 @@ async fn a_notice_that_lacks_a_field_is_refused() {
     let answer = notice(&program, r#""event_type":1"#).await;
     assert_eq!(answer.status(), 200);
     golden("live_callback/no_stream.callback.json", answer.body());
-    for body in [r#"{"sign":"x","event_type":1,"stream_id":"s"}"#, r#"{"t":1,"event_type":1,"stream_id":"s"}"#] {
+}
+
+/// As the console sends them where it has no key.
+#[tokio::test]
+async fn a_notice_without_a_signature_comes_again_until_the_console_has_the_key() {
+    let program = with_room().await;
+    for signature in [r#""sign":"x","#, r#""t":1,"#, ""] {
+        let body = format!(r#"{{{signature}"event_type":1,"stream_id":"8888_alice"}}"#);
         let answer = post(&program, "/callback/Live_callback.php", body).await;
-        golden("live_callback/no_stream.callback.json", answer.body());
+        assert_eq!(answer.status(), 403);
+        golden("live_callback/wrong_sign.callback.json", answer.body());
     }
+}
+
+#[tokio::test]
+async fn a_notice_that_is_damaged_or_too_long_comes_again() {
+    let program = with_room().await;
+    let t = program.now() + 600;
+    let whole = |filler: &str| format!(r#"{{"t":{t},"sign":{},{PUSH},"filler":"{filler}"}}"#, sign_of(t));
+    let notice = whole("");
+    for length in [1, notice.len() / 2, notice.len() - 1] {
+        let answer = post(&program, "/callback/Live_callback.php", &notice[..length]).await;
+        assert_eq!((answer.status().as_u16(), answer.body().as_str()), (400, r#"{"code":4001}"#), "{length}");
+    }
+    for bytes in [128 * 1024, 1024 * 1024] {
+        let answer = post(&program, "/callback/Live_callback.php", whole(&"x".repeat(bytes))).await;
+        assert_eq!((answer.status().as_u16(), answer.body().as_str()), (413, r#"{"code":4001}"#), "{bytes}");
+    }
+    assert!(!is_live(&program).await);
+    let mut bytes = whole("?").into_bytes();
+    let at = bytes.iter().rposition(|byte| *byte == b'?').unwrap();
+    bytes[at] = 0xff;
+    acknowledged(&post(&program, "/callback/Live_callback.php", bytes).await);
+    assert!(is_live(&program).await, "bytes that are no text do not lose a notice");
+}
+
+#[tokio::test]
+async fn a_notice_at_an_address_that_takes_none_comes_again_until_the_callback_url_is_right() {
+    let program = with_room().await;
+    let t = program.now() + 600;
+    let body = format!(r#"{{"t":{t},"sign":{},{PUSH}}}"#, sign_of(t));
+    for path in ["/", "/interface.php", "/index.php", "/callback/live_callback.php", "/nothing"] {
+        let answer = post(&program, path, body.as_str()).await;
+        assert_eq!((answer.status().as_u16(), answer.body().as_str()), (403, r#"{"code":4003}"#), "{path}");
+    }
+    assert!(!is_live(&program).await);
 }
 
 #[tokio::test]
@@ -221,6 +263,7 @@ async fn with_a_key_in_its_path_no_other_address_takes_notices() {
     ] {
         let answer = post(&program, path, body.as_str()).await;
         assert_eq!(answer.body() == r#"{"code":0}"#, is_taken, "{path}: {}", answer.body());
+        assert_eq!(answer.status(), if is_taken { 200 } else { 403 }, "the cloud is to send it again: {path}");
     }
     // As it is deployed, where every path leads to the function.
     for (path, status) in [("/nobody-knows-it", 200), ("/nobody-knows-it/any", 200), ("/", 403), ("/any", 403)] {

@@ -23,6 +23,7 @@
 //! - [`faults`]: requests to the table that fail
 //! - [`defects`]: what was wrong with the Gen-2 original, and is not so here
 //! - [`histories`]: made-up broadcasts by the hundred, told in many orders, against a model of decision 13
+//! - [`mistakes`]: what people and apps get wrong about address, method and body, and what they hear
 //! - [`hostile`]: what nobody should send, by the thousand
 //! - [`runtime`]: every function's binary on a runtime loop, held to what the local server answers
 //! - [`scf`]: the binaries for Tencent SCF, held to the same
@@ -74,6 +75,7 @@ mod live_callback;
 mod login;
 mod logout;
 mod merge_video_stream;
+mod mistakes;
 mod moderation;
 mod object_store;
 mod oidc;

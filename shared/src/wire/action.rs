@@ -32,8 +32,10 @@ pub(super) fn refuse(error: &Error) -> String {
 fn code(error: &Error) -> (u16, &'static str) {
     match error {
         // The deployment document's health check waits for this text, letter by letter.
-        Error::MalformedRequest => (4001, "json format error"),
-        Error::UnknownCommand(_) | Error::InvalidParam { .. } => (1000, "invalid param in json from client!"),
+        Error::MalformedRequest | Error::Body(_) => (4001, "json format error"),
+        Error::UnknownCommand(_) | Error::InvalidParam { .. } | Error::MisplacedNotice => {
+            (1000, "invalid param in json from client!")
+        }
         Error::NotFound(_) | Error::Table(_) => (2003, "db operator error"),
         Error::Cloud(_) => (3000, "live cloud error"),
         Error::IdentityProvider(_) => (3000, "identity provider error"),
@@ -53,8 +55,10 @@ fn detail(error: &Error) -> Option<String> {
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
         Error::Meaningless(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
         Error::NotFound(what) => Some(format!("no such {what}")),
+        Error::Body(fault) => Some(fault.text().to_owned()),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
+        | Error::MisplacedNotice
         | Error::BadSignature
         | Error::WrongPassword
         | Error::BadIdToken(_)

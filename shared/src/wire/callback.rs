@@ -1,12 +1,12 @@
 //! The envelope and the codes of the live cloud's notices: `{"code"}`.
 //!
-//! The cloud looks at the HTTP status: whatever is not 200 it sends again, for 12 minutes. So a notice that could not
-//! be stored, or that is signed with a key we do not know, must not get 200.
+//! The cloud looks at the HTTP status: whatever is not 200 it sends again, for 12 minutes. So 200 is only for what is
+//! kept, and for what is proved to be no notice of ours: all of it is there, and no notice looks so.
 
 use serde::Serialize;
 
 use super::{Reply, json};
-use crate::error::Error;
+use crate::error::{BodyFault, Error};
 
 #[derive(Serialize)]
 struct Envelope {
@@ -28,12 +28,18 @@ fn code(error: &Error) -> (u16, u16) {
         // Sending these again would not help, so they get the status that ends the matter, as the original.
         Error::MalformedRequest => (200, 4001),
         Error::InvalidParam { .. } | Error::Meaningless(_) | Error::UnknownCommand(_) => (200, 4002),
-        Error::SwitchedOff(_) => (200, 4002),
-        // A key that is set wrong must show as failing callbacks, and heal when it is set right.
-        Error::BadSignature | Error::NotOperator => (403, 4003),
+        // Nobody knows what the whole of it would have said.
+        Error::Body(BodyFault::TooSlow) => (408, 4001),
+        Error::Body(BodyFault::TooLong) => (413, 4001),
+        Error::Body(BodyFault::BrokenOff | BodyFault::Damaged) => (400, 4001),
+        // A key or an address that is set wrong must show as failing callbacks, and heal when it is set right.
+        Error::BadSignature | Error::NotOperator | Error::MisplacedNotice => (403, 4003),
         Error::StaleNotice => (403, 4004),
+        // The notice is kept, and nothing follows from it.
         Error::Banned | Error::NotFound(_) => (200, 0),
-        Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists | Error::TooMany => (200, 0),
+        // No notice comes to these. One that did would not be kept.
+        Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists | Error::TooMany => (500, 2003),
+        Error::SwitchedOff(_) => (500, 2003),
         Error::Cloud(_) | Error::IdentityProvider(_) | Error::Table(_) => (500, 2003),
     }
 }

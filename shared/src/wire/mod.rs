@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    error::Error,
+    error::{BodyFault, Error},
     types::{
         AccountName, FileId, GroupId, Link, Nickname, NoticeId, Origin, Password, Sex, StreamId, Text, Timestamp,
         UnixSeconds, UserId,
@@ -25,6 +25,10 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Fields that Gen-2 apps of 2021 spell in another way.
 const ALIASES: [(&str, &str); 2] = [("userid", "userId"), ("frontcover", "frontCover")];
+
+/// What is wrong with a body that a Gen-2 command cannot be called with.
+const NO_JSON: &str = "the body must be a JSON object; this one is no JSON";
+const NO_OBJECT: &str = "the body must be a JSON object";
 
 /// Why a field is refused; the name of the field goes before it.
 const MISSING: &str = "is null or empty!";
@@ -132,16 +136,33 @@ impl Params {
 
     /// Reads a body.
     ///
-    /// Gen 1 and the callback refuse a body that is too long, is no JSON, or is JSON that PHP takes for false; in Gen 2
-    /// such a body is one without fields. A list or a bare value is a body without fields in all of them.
+    /// All refuse a body that is too long. Gen 1 and the callback refuse one that is no JSON, or JSON that PHP takes for
+    /// false, and take a list or a bare value for a body without fields. Gen 2 takes an empty body, and what PHP takes
+    /// for false, for one without fields, and refuses whatever else is no JSON object.
     pub(crate) fn read(dialect: Dialect, body: Vec<u8>) -> Result<Self, Error> {
-        let whole = if body.len() <= MAX_BODY_BYTES { body.as_slice() } else { &[] };
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Error::Body(BodyFault::TooLong));
+        }
+        // A notice is kept, whatever its bytes.
+        let body = match dialect {
+            Dialect::Callback => String::from_utf8_lossy(&body).into_owned().into_bytes(),
+            Dialect::Action | Dialect::Rest => body,
+        };
+        let value = std::str::from_utf8(&body).ok().and_then(shallow::read);
+        let is_json = value.is_some();
         // As the originals: interface.php and Live_callback.php look at the decoded value with `!$data`.
-        let value = std::str::from_utf8(whole).ok().and_then(shallow::read).filter(|value| !is_false_in_php(value));
-        let mut fields = match (value, dialect) {
+        let mut fields = match (value.filter(|value| !is_false_in_php(value)), dialect) {
             (Some(Value::Object(fields)), _) => fields,
+            (Some(_), Dialect::Action | Dialect::Callback) => Map::new(),
+            (None, Dialect::Callback) if !is_json && body.trim_ascii_start().starts_with(b"{") => {
+                return Err(Error::Body(BodyFault::Damaged));
+            }
             (None, Dialect::Action | Dialect::Callback) => return Err(Error::MalformedRequest),
-            (Some(_), _) | (None, Dialect::Rest) => Map::new(),
+            (Some(_), Dialect::Rest) => return Err(Error::Meaningless(NO_OBJECT)),
+            (None, Dialect::Rest) if !is_json && !body.trim_ascii().is_empty() => {
+                return Err(Error::Meaningless(NO_JSON));
+            }
+            (None, Dialect::Rest) => Map::new(),
         };
         if dialect == Dialect::Rest {
             for (name, alias) in ALIASES {
@@ -151,7 +172,12 @@ impl Params {
                 }
             }
         }
-        Ok(Self { fields, text: if body.len() <= MAX_BODY_BYTES { body } else { Vec::new() } })
+        Ok(Self { fields, text: body })
+    }
+
+    /// Whether the body is a notice of the cloud and no call of an app.
+    pub(crate) fn is_notice(&self) -> bool {
+        self.fields.contains_key("event_type") && !self.fields.contains_key("Action")
     }
 
     /// The body, just as it was sent: what a signature covers.
@@ -209,10 +235,14 @@ impl Params {
 
     /// The JSON text of an object inside, just as it was sent.
     pub fn verbatim(&self, name: &'static str) -> Result<String, Error> {
-        const NO_OBJECT: &str = "is not an object!";
+        const NOT_AN_OBJECT: &str = "is not an object!";
         let whole = std::str::from_utf8(&self.text).map_err(|_| Error::MalformedRequest)?;
         let text = shallow::verbatim(whole, name).ok_or(Error::InvalidParam { name, reason: MISSING })?;
-        if text.starts_with('{') { Ok(text.to_owned()) } else { Err(Error::InvalidParam { name, reason: NO_OBJECT }) }
+        if text.starts_with('{') {
+            Ok(text.to_owned())
+        } else {
+            Err(Error::InvalidParam { name, reason: NOT_AN_OBJECT })
+        }
     }
 }
 
@@ -459,23 +489,32 @@ mod tests {
 
     #[test]
     fn what_php_takes_for_false_is_no_call_in_gen_1_and_a_call_without_fields_in_gen_2() {
-        for body in ["", "nonsense", "null", "false", "0", "0.0", "\"\"", "\"0\"", "[]", "{}", "\u{feff}{\"a\":1}"] {
+        for body in ["", " ", "null", "false", "0", "0.0", "\"\"", "\"0\"", "[]", "{}"] {
             assert!(Params::read(Dialect::Action, body.into()).is_err(), "{body:?}");
             assert!(Params::read(Dialect::Callback, body.into()).is_err(), "{body:?}");
             assert!(Params::read(Dialect::Rest, body.into()).is_ok(), "{body:?}");
         }
         for body in ["5", "\"text\"", "[1]", "true"] {
             assert!(Params::read(Dialect::Action, body.into()).is_ok(), "{body:?}");
+            assert!(Params::read(Dialect::Callback, body.into()).is_ok(), "{body:?}");
+            assert!(Params::read(Dialect::Rest, body.into()).is_err(), "{body:?}");
         }
+    }
+
+    #[test]
+    fn a_notice_with_bytes_that_are_no_text_is_a_notice() {
+        let params = Params::read(Dialect::Callback, b"{\"stream_id\":\"a\xff\"}".to_vec()).unwrap();
+        assert_eq!(params.required::<String>("stream_id").unwrap(), "a\u{fffd}");
     }
 
     #[test]
     fn a_body_at_the_limit_is_read_and_one_byte_more_is_not() {
         let body = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8)).into_bytes();
-        assert!(Params::read(Dialect::Action, body(MAX_BODY_BYTES)).is_ok());
-        assert!(Params::read(Dialect::Action, body(MAX_BODY_BYTES + 1)).is_err());
-        // As the local server has it, which stops reading there.
-        assert!(Params::read(Dialect::Rest, body(MAX_BODY_BYTES + 1)).unwrap().fields.is_empty());
+        for dialect in [Dialect::Action, Dialect::Rest, Dialect::Callback] {
+            assert!(Params::read(dialect, body(MAX_BODY_BYTES)).is_ok());
+            let error = Params::read(dialect, body(MAX_BODY_BYTES + 1)).unwrap_err();
+            assert!(matches!(error, Error::Body(BodyFault::TooLong)), "{error}");
+        }
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(super) fn refuse(error: &Error) -> String {
 /// What this dialect calls each error. No `_` arm: a new error is named here.
 fn code(error: &Error) -> (u16, &'static str) {
     match error {
-        Error::MalformedRequest | Error::UnknownCommand(_) => (400, "Bad Request"),
+        Error::MalformedRequest | Error::Body(_) | Error::UnknownCommand(_) => (400, "Bad Request"),
+        Error::MisplacedNotice => (400, "Bad Request"),
         Error::NotOperator | Error::Banned | Error::SwitchedOff(_) => (403, "Forbidden"),
         Error::BadSignature => (498, "Invalid Token"),
         Error::Table(_) => (500, "Internal Server Error(db operate error)"),
@@ -59,8 +60,10 @@ fn detail(error: &Error) -> Option<String> {
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
         Error::Meaningless(what) | Error::NotFound(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
         Error::Banned => Some("banned from going live".to_owned()),
+        Error::Body(fault) => Some(fault.text().to_owned()),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
+        | Error::MisplacedNotice
         | Error::BadSignature
         | Error::WrongPassword
         | Error::BadIdToken(_)
