@@ -192,11 +192,12 @@ fn a_client_that_has_said_all_still_gets_its_answer() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_no_call() {
+fn a_body_over_the_limit_hears_the_limit() {
     let folder = Folder::new();
     let server = Server::start(&folder.0);
     let body = format!(r#"{{"Action":"GetCOSSign","filler":"{}"}}"#, "x".repeat(1024 * 1024));
-    assert_eq!(server.call(&body), HEALTH);
+    let expected = HEALTH.replace("error", "error | the body is longer than 1 MiB");
+    assert_eq!(server.call(&body), expected);
 }
 
 #[test]

@@ -2,15 +2,10 @@
 //!
 //! `mini-lvb serve` is one, and the web function of Tencent SCF.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    convert::Infallible,
-    future::Future,
-    io,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+mod patient;
+mod places;
+
+use std::{error::Error, future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -25,26 +20,67 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use lambda_http::tracing;
-use shared::{answer::answer_anywhere, app::App, types::Origin, wire::MAX_BODY_BYTES};
+use shared::{answer::answer_anywhere, app::App, error::BodyFault, types::Origin, wire::MAX_BODY_BYTES};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout_at},
 };
 
-/// How many connections are served at a time; the others wait to be accepted.
-const CONNECTIONS: usize = 1024;
-/// How many of them one line may have, so that nobody alone takes the places of all.
-const CONNECTIONS_OF_ONE: usize = CONNECTIONS / 4;
-/// How long a client may take to send the head of a request, or its body.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::{
+    patient::Patient,
+    places::{Evicted, Place, Places},
+};
+
 /// How much of a body is read without further ado; the longest that an app sends has some hundred bytes.
 const SHORT_BODY_BYTES: usize = 64 * 1024;
 /// So many longer ones are in memory at a time: all connections together could fill a gigabyte with them.
 static LONG_BODIES: Semaphore = Semaphore::const_new(32);
+/// How much of a body that is too long is read and thrown away, so that its sender comes to read the answer.
+const DISCARDED_BYTES: usize = 8 * MAX_BODY_BYTES;
 /// How long calls that are under way may take to end when the server is told to stop.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the server pauses when the operating system gives it no connection, for want of file handles mostly.
 const BREATH: Duration = Duration::from_millis(50);
+/// After how long without a byte the operating system asks whether a client is still there, and how often then.
+const PROBED_AFTER: Duration = Duration::from_secs(30);
+const PROBED_EVERY: Duration = Duration::from_secs(10);
+
+/// How long clients may keep the server waiting, and how many connections there may be.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// How many connections are served at a time; the others wait to be accepted.
+    connections: usize,
+    /// How many of them one line may have, so that nobody alone takes the places of all.
+    connections_of_line: usize,
+    /// How long a connection may wait for the head of a request, from its start or from the last answer.
+    head: Duration,
+    /// How long a short body may take.
+    body: Duration,
+    /// How many bytes of a longer one must come in each further second.
+    body_bytes_a_second: u32,
+    /// How long a client may take to take an answer.
+    answer: Duration,
+}
+
+impl Limits {
+    /// An app waits 10 seconds for an answer. The longest body takes 74 seconds at the slowest pace.
+    const OF_TODAY: Self = Self {
+        connections: 1024,
+        connections_of_line: 256,
+        head: Duration::from_secs(10),
+        body: Duration::from_secs(10),
+        body_bytes_a_second: 16 * 1024,
+        answer: Duration::from_secs(30),
+    };
+
+    /// How long a body may take of which so many bytes have come.
+    fn of_body(&self, bytes: usize) -> Duration {
+        let bytes = u32::try_from(bytes.min(MAX_BODY_BYTES)).unwrap_or(u32::MAX);
+        self.body + Duration::from_secs(1) * bytes / self.body_bytes_a_second
+    }
+}
 
 /// What stands before the server, and so who says where a call comes from.
 #[derive(Clone, Copy, Debug)]
@@ -86,30 +122,35 @@ fn said<T>(request: &Request<T>, header: &str) -> Option<Origin> {
 
 /// Serves every door until `stop` is done; then the calls under way are answered, and no more.
 pub async fn serve(app: Arc<App>, listener: TcpListener, front: Front, stop: impl Future<Output = ()>) {
-    serve_at_most(CONNECTIONS, app, listener, front, stop).await;
+    serve_within(Limits::OF_TODAY, app, listener, front, stop).await;
 }
 
-async fn serve_at_most(
-    connections: usize,
+async fn serve_within(
+    limits: Limits,
     app: Arc<App>,
     listener: TcpListener,
     front: Front,
     stop: impl Future<Output = ()>,
 ) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(connections));
-    let lines = Lines::default();
+    let places = Places::new(limits.connections, limits.connections_of_line);
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
-            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
             let (stream, client) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            io::Result::Ok((place, stream, client.ip().to_canonical()))
+            // A phone that lost its network does not say that it goes.
+            let probes = TcpKeepalive::new().with_time(PROBED_AFTER).with_interval(PROBED_EVERY);
+            SockRef::from(&stream).set_tcp_keepalive(&probes)?;
+            let client = client.ip().to_canonical();
+            let line = Origin(client).line().filter(|_| !front.speaks(client));
+            io::Result::Ok((places.take(line).await, stream, client))
         };
         let (place, stream, client) = tokio::select! {
             next = next => match next {
-                Ok(next) => next,
+                Ok((Some(place), stream, client)) => (place, stream, client),
+                // The line has as many connections as it may.
+                Ok((None, ..)) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "no connection could be accepted");
                     tokio::time::sleep(BREATH).await;
@@ -118,31 +159,31 @@ async fn serve_at_most(
             },
             () = &mut stop => break,
         };
-        let line = match Origin(client).line().filter(|_| !front.speaks(client)).map(|line| lines.take(line)) {
-            Some(Some(line)) => line,
-            Some(None) => continue,
-            None => Line::default(),
-        };
-        let app = Arc::clone(&app);
-        let service = service_fn(move |request| {
-            let app = Arc::clone(&app);
-            let origin = front.origin(client, &request);
-            async move { Ok::<_, Infallible>(respond(&app, origin, request).await) }
+        let (app, place) = (Arc::clone(&app), Arc::new(place));
+        let service = service_fn({
+            let place = Arc::clone(&place);
+            move |request| {
+                let (app, place) = (Arc::clone(&app), Arc::clone(&place));
+                let origin = front.origin(client, &request);
+                respond(app, limits, place, origin, request)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            // Who has said all may still want the answer; and a call is carried out whole, also for who hangs up
-            // meanwhile: half of it would leave a row that its list does not count.
+            .header_read_timeout(limits.head)
+            // Who has said all may still want the answer.
             .half_close(true)
             .keep_alive(!matches!(front, Front::Platform(_)))
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Patient::new(stream, limits.answer)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                biased;
+                () = place.evicted() => tracing::debug!(reason = %Evicted, "a connection ended early"),
+                outcome = connection => if let Err(error) = outcome {
+                    tracing::debug!(%error, "a connection ended early");
+                },
             }
-            drop((place, line));
         });
     }
     drop(listener);
@@ -152,85 +193,82 @@ async fn serve_at_most(
     }
 }
 
-/// The lines that connections come from, and how many of each there are.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<HashMap<String, usize>>>);
-
-impl Lines {
-    /// A connection of this line; `None` if it has as many as it may.
-    fn take(&self, name: String) -> Option<Line> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let connections = lines.entry(name.clone()).or_default();
-        if *connections >= CONNECTIONS_OF_ONE {
-            return None;
-        }
-        *connections += 1;
-        Some(Line { name, lines: self.clone() })
-    }
-}
-
-/// A connection of a line, counted for as long as it is there.
-#[derive(Default)]
-struct Line {
-    name: String,
-    lines: Lines,
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        let mut lines = self.lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut connections) = lines.entry(std::mem::take(&mut self.name)) {
-            *connections.get_mut() -= 1;
-            if *connections.get() == 0 {
-                connections.remove();
-            }
-        }
-    }
-}
-
-/// Reads a body. A long one, as no app sends it, takes up `room` for as long as the caller keeps that.
-async fn read(mut body: Incoming, room: &mut Option<SemaphorePermit<'_>>) -> Result<Vec<u8>, &'static str> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let data = frame.map_err(|_| "broken off")?.into_data().unwrap_or_default();
-        let length = bytes.len() + data.len();
+/// Reads a body, in the time that its length gives it. A long one, as no app sends it, takes up `room` for as long as
+/// the caller keeps that.
+async fn read(
+    mut body: Incoming,
+    limits: Limits,
+    room: &mut Option<SemaphorePermit<'static>>,
+) -> Result<Vec<u8>, BodyFault> {
+    let began = Instant::now();
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    loop {
+        let due = began + limits.of_body(length);
+        let Some(frame) = timeout_at(due, body.frame()).await.map_err(|_| BodyFault::TooSlow)? else { break };
+        let data = frame.map_err(|_| BodyFault::BrokenOff)?.into_data().unwrap_or_default();
+        length += data.len();
         if length > MAX_BODY_BYTES {
-            return Err("too long");
+            (bytes, *room) = (Vec::new(), None);
+            if length > DISCARDED_BYTES {
+                break;
+            }
+            continue;
         }
         if length > SHORT_BODY_BYTES && room.is_none() {
-            *room = LONG_BODIES.acquire().await.ok();
+            *room = timeout_at(due, LONG_BODIES.acquire()).await.map_err(|_| BodyFault::TooSlow)?.ok();
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes)
+    if length > MAX_BODY_BYTES { Err(BodyFault::TooLong) } else { Ok(bytes) }
 }
 
 /// Answers one request.
-async fn respond(app: &App, origin: Option<Origin>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn respond(
+    app: Arc<App>,
+    limits: Limits,
+    place: Arc<Place>,
+    origin: Option<Origin>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
+    place.reads()?;
     let (head, body) = request.into_parts();
     let mut room = None;
-    let read = tokio::time::timeout(PATIENCE, read(body, &mut room)).await;
-    let (body, whole) = match read.unwrap_or(Err("too slow")) {
-        Ok(body) => (body, true),
-        // Taken for no body at all; the rest of it is still on the way, so the connection cannot go on.
-        Err(reason) => {
-            tracing::info!(reason, "a body was not read");
-            (Vec::new(), false)
-        }
+    let (body, fault) = match read(body, limits, &mut room).await {
+        Ok(body) => (body, None),
+        Err(fault) => (Vec::new(), Some(fault)),
     };
+    place.calls()?;
     let mut request = Request::from_parts(head, body);
+    let extensions = request.extensions_mut();
     if let Some(origin) = origin {
-        request.extensions_mut().insert(origin);
+        extensions.insert(origin);
     }
-    let mut response = answer_anywhere(app, request).await.map(|body| Full::new(Bytes::from(body)));
-    if !whole {
+    if let Some(fault) = fault {
+        extensions.insert(fault);
+    }
+    // In a task of its own: a client that hangs up, or takes no answer, must not end the call half-way, which would
+    // leave a row that its list does not count.
+    let call = tokio::spawn({
+        let place = Arc::clone(&place);
+        async move {
+            let response = answer_anywhere(&app, request).await;
+            drop((room, place));
+            response
+        }
+    });
+    let mut response = call.await?.map(|body| Full::new(Bytes::from(body)));
+    if fault.is_some() {
+        // The rest of the body is still on the way, so the connection cannot go on.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response
+    place.idles()?;
+    Ok(response)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use shared::{
         cloud::Cloud,
         config::{Config, SETTINGS},
@@ -239,7 +277,7 @@ mod tests {
     };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpStream,
+        net::{TcpSocket, TcpStream},
         sync::oneshot,
         time::timeout,
     };
@@ -258,17 +296,6 @@ mod tests {
         let table = Table::new(aws_sdk_dynamodb::Client::from_conf(nowhere), "t");
         let (clock, random) = (Box::new(now), Box::new(getrandom_u32));
         Arc::new(App { cloud: Cloud::new(&config), oidc: None, table, clock, random, config })
-    }
-
-    #[test]
-    fn one_line_has_a_quarter_of_the_places_and_gives_them_back() {
-        let lines = Lines::default();
-        let taken: Vec<_> = (0..CONNECTIONS_OF_ONE).map(|_| lines.take("203.0.113.7".to_owned()).unwrap()).collect();
-        assert!(lines.take("203.0.113.7".to_owned()).is_none());
-        assert!(lines.take("203.0.113.8".to_owned()).is_some());
-        drop(taken);
-        assert!(lines.take("203.0.113.7".to_owned()).is_some());
-        assert!(lines.0.lock().unwrap().is_empty(), "nothing is kept of who is gone");
     }
 
     /// Where a front says that a call with these headers comes from, by a connection from 198.51.100.1.
@@ -327,11 +354,129 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut only = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
+        let limits = Limits { connections: 1, ..Limits::OF_TODAY };
         let server =
-            tokio::spawn(serve_at_most(1, app(), listener, Front::Nothing, async move { stopped.await.unwrap() }));
+            tokio::spawn(serve_within(limits, app(), listener, Front::Nothing, async move { stopped.await.unwrap() }));
         only.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         only.read_u8().await.unwrap();
         stop.send(()).unwrap();
-        timeout(PATIENCE / 2, server).await.expect("it does not wait for the client to go").unwrap();
+        timeout(Limits::OF_TODAY.head / 2, server).await.expect("it does not wait for the client to go").unwrap();
+    }
+
+    /// No limit that a test reaches by itself.
+    const PATIENT: Limits = {
+        let long = Duration::from_secs(3600);
+        Limits { head: long, body: long, answer: long, ..Limits::OF_TODAY }
+    };
+    const SHORT: Duration = Duration::from_millis(50);
+    /// What is answered to a request for nothing, as the health check has it.
+    const HEALTH: &str = r#"{"returnValue":4001,"returnMsg":"json format error","returnData":[]}"#;
+
+    /// A server; its address.
+    async fn server(limits: Limits) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve_within(limits, app(), listener, Front::Nothing, std::future::pending()));
+        address
+    }
+
+    /// All that comes back on a connection until the server closes it.
+    async fn answer(connection: &mut TcpStream) -> String {
+        let mut answer = String::new();
+        let read = connection.read_to_string(&mut answer);
+        timeout(Duration::from_secs(20), read).await.expect("the server closes the connection").unwrap();
+        answer
+    }
+
+    /// What is answered to bytes behind which no more come, although the connection stays.
+    async fn answer_to(server: SocketAddr, bytes: &[u8]) -> String {
+        let mut connection = TcpStream::connect(server).await.unwrap();
+        connection.write_all(bytes).await.unwrap();
+        answer(&mut connection).await
+    }
+
+    #[tokio::test]
+    async fn who_never_reads_their_answers_loses_the_connection() {
+        let server = server(Limits { answer: SHORT, ..PATIENT }).await;
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut connection = socket.connect(server).await.unwrap();
+        let requests = b"GET /interface.php HTTP/1.1\r\n\r\n".repeat(100);
+        let send = async { while connection.write_all(&requests).await.is_ok() {} };
+        timeout(Duration::from_secs(20), send).await.expect("the server gives up");
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_in_time_and_so_is_one_that_never_ends_a_head() {
+        let server = server(Limits { head: SHORT, ..PATIENT }).await;
+        for start in ["", "GET / HTTP/1.1\r\nx: y"] {
+            assert_eq!(answer_to(server, start.as_bytes()).await, "", "{start}");
+        }
+    }
+
+    #[tokio::test]
+    async fn idle_connections_make_room_for_others() {
+        let server = server(Limits { connections: 2, ..PATIENT }).await;
+        let mut idle = [TcpStream::connect(server).await.unwrap(), TcpStream::connect(server).await.unwrap()];
+        idle[1].write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        for _ in 0..2 {
+            let health = answer_to(server, b"GET /interface.php HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+            assert!(health.ends_with(HEALTH), "{health}");
+        }
+        assert_eq!(answer(&mut idle[0]).await, "", "the one that has waited longest is closed");
+    }
+
+    #[tokio::test]
+    async fn a_notice_that_comes_too_slowly_or_breaks_off_comes_again() {
+        let server = server(Limits { body: SHORT, ..PATIENT }).await;
+        let to = |path: &str| format!("POST {path} HTTP/1.1\r\ncontent-length: 100\r\n\r\n{{\"t\":");
+        let slow = answer_to(server, to("/live_callback").as_bytes()).await;
+        assert!(slow.starts_with("HTTP/1.1 408 ") && slow.ends_with(r#"{"code":4001}"#), "{slow}");
+        let mut connection = TcpStream::connect(server).await.unwrap();
+        connection.write_all(to("/live_callback").as_bytes()).await.unwrap();
+        connection.shutdown().await.unwrap();
+        let broken = answer(&mut connection).await;
+        // A server that notices the slowness first may say so.
+        assert!(broken.starts_with("HTTP/1.1 400 ") || broken.starts_with("HTTP/1.1 408 "), "{broken}");
+        // An app takes any other status for a dead network.
+        let slow = answer_to(server, to("/interface.php").as_bytes()).await;
+        assert!(slow.starts_with("HTTP/1.1 200 ") && slow.contains("the body came too slowly"), "{slow}");
+        let slow = answer_to(server, to("/login").as_bytes()).await;
+        assert!(slow.starts_with("HTTP/1.1 200 ") && slow.contains("the body came too slowly"), "{slow}");
+    }
+
+    #[test]
+    fn a_long_body_has_longer_but_must_keep_a_pace() {
+        let seconds = |bytes| Limits::OF_TODAY.of_body(bytes).as_secs();
+        assert_eq!((seconds(0), seconds(16 * 1024), seconds(900 * 1024)), (10, 11, 66));
+        assert_eq!(seconds(MAX_BODY_BYTES), 74);
+        assert_eq!(seconds(usize::MAX), 74, "what is thrown away earns no more");
+    }
+
+    #[tokio::test]
+    async fn who_sends_too_much_comes_to_read_why_that_is_no_call() {
+        let server = server(PATIENT).await;
+        let body = "x".repeat(3 * MAX_BODY_BYTES);
+        let request = format!("POST /login HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let long = answer_to(server, request.as_bytes()).await;
+        assert!(
+            long.ends_with(r#"{"code":400,"message":"Bad Request | the body is longer than 1 MiB","data":[]}"#),
+            "{long}"
+        );
+    }
+
+    #[tokio::test]
+    async fn who_speaks_https_is_told_that_this_is_http() {
+        let server = server(PATIENT).await;
+        // The beginning of a ClientHello.
+        let answer = answer_to(server, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("speaks HTTP, not HTTPS"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_tunnel_is_refused() {
+        let server = server(PATIENT).await;
+        let answer = answer_to(server, b"CONNECT h:443 HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: POST\r\n"), "{answer}");
     }
 }
