@@ -97,6 +97,16 @@ async fn a_grant_ends_when_it_says() {
 }
 
 #[tokio::test]
+async fn a_grant_is_good_at_once_where_the_clock_of_the_storage_is_a_minute_behind() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let grant = granted(&program, &alice, 7, "image/png").await;
+    let sent = Sent::as_told(&grant, b"picture");
+    assert_eq!(ObjectStore::behind(&program, 60).await.send(&sent).await, (200, String::new()));
+    assert_eq!(ObjectStore::behind(&program, 61).await.send(&sent).await, (403, "time".to_owned()));
+}
+
+#[tokio::test]
 async fn every_object_has_a_name_of_its_own_in_the_folder_of_its_user() {
     let program = program().await;
     let alice = registered(&program, "alice").await;

@@ -37,6 +37,15 @@ async fn with_the_key_a_phone_uploads_for_30_seconds() {
     assert_eq!(store.send(&sent).await, (403, "time".to_owned()));
 }
 
+#[tokio::test]
+async fn a_key_is_good_at_once_where_the_clock_of_the_storage_is_a_minute_behind() {
+    let program = program().await;
+    let key = done(&program, "GetCOSSignV2", fields!()).await;
+    let sent = signed(&key, "PUT", "/head_pic/alice_1.png", b"picture");
+    assert_eq!(ObjectStore::behind(&program, 60).await.send(&sent).await, (200, String::new()));
+    assert_eq!(ObjectStore::behind(&program, 61).await.send(&sent).await, (403, "time".to_owned()));
+}
+
 /// What the protocol warns of: nothing but the rights of the COS key stops this.
 #[tokio::test]
 async fn with_the_key_a_phone_deletes_what_another_uploaded() {

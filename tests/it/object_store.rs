@@ -100,6 +100,12 @@ impl ObjectStore {
         Self::start("AKIDtest", KEY, program.clock()).await
     }
 
+    /// The same storage, with a clock that is so many seconds behind the program's.
+    pub(crate) async fn behind(program: &Program, seconds: u64) -> Self {
+        let clock = program.clock();
+        Self::start("AKIDtest", KEY, move || clock() - seconds).await
+    }
+
     /// A storage that knows one key.
     pub(crate) async fn start(
         secret_id: &'static str,

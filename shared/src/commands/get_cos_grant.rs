@@ -88,14 +88,13 @@ impl Command for GetCosGrant {
         let (host, content_length) = (settings.host(), self.size.to_string());
         let headers = [("host", &*host), ("content-length", &*content_length), ("content-type", media_type)];
         let request = cos::Request { method: PUT, path: &path, parameters: &[], headers: &headers };
-        let expiry = now.plus(settings.sign_seconds);
-        let key = cos::derive(&settings.secret_key, now, expiry);
+        let key = cos::derive_now(&settings.secret_key, now, settings.sign_seconds);
         let authorization = key.authorization(&settings.secret_id, request);
         Ok(Reply {
             method: PUT,
             url: cos::url(&host, &path),
             headers: Headers { authorization, content_type: media_type, content_length },
-            expires: expiry.0,
+            expires: now.plus(settings.sign_seconds).0,
         })
     }
 }

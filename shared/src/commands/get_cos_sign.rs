@@ -27,8 +27,8 @@ impl Command for GetCosSign {
     }
 
     async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
-        let (settings, now) = (giving_keys(app)?, app.now());
-        let key = cos::derive(&settings.secret_key, now, now.plus(settings.sign_seconds));
+        let settings = giving_keys(app)?;
+        let key = cos::derive_now(&settings.secret_key, app.now(), settings.sign_seconds);
         Ok(Reply { signKey: key.sign_key, keyTime: key.key_time })
     }
 }

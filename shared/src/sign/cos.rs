@@ -64,6 +64,21 @@ pub fn derive(key: &Secret, start: UnixSeconds, end: UnixSeconds) -> SignKey {
     SignKey { sign_key: hex(&hmac_sha1(key, &key_time)), key_time }
 }
 
+/// How long before now a key begins, as in the storage's own SDKs: it refuses a key that has not begun by its own clock,
+/// which may be behind ours.
+const BEFORE_NOW_SECONDS: u64 = 60;
+
+/// Derives the key that is good for so many seconds from now.
+///
+/// ```
+/// use shared::{sign::cos, types::{Secret, UnixSeconds}};
+/// let key = cos::derive_now(&Secret::new("key"), UnixSeconds(1_500_000_000), 30);
+/// assert_eq!(key.key_time, "1499999940;1500000030");
+/// ```
+pub fn derive_now(key: &Secret, now: UnixSeconds, seconds: u64) -> SignKey {
+    derive(key, now.minus(BEFORE_NOW_SECONDS), now.plus(seconds))
+}
+
 /// What of a request is signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
