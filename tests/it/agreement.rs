@@ -4,7 +4,9 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::{self, Stdio},
 };
 
 use shared::{
@@ -171,6 +173,25 @@ fn the_readme_lists_every_command() {
     for path in paths() {
         let row = format!("| `{path}` | {} | `/{path}` |", actions(path).join(", ")).replace("|  |", "| |");
         assert!(readme.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn every_script_says_what_it_does() {
+    for entry in fs::read_dir(root().join("scripts")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.metadata().unwrap().permissions().mode() & 0o111 == 0 {
+            continue;
+        }
+        // In a folder of its own, since scripts are also started from elsewhere; and with no standard input to wait for.
+        for option in ["--help", "-h"] {
+            let mut script = process::Command::new(&path);
+            script.arg(option).current_dir(std::env::temp_dir()).stdin(Stdio::null());
+            let said = script.output().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let text = String::from_utf8_lossy(&said.stdout).into_owned();
+            let name = format!("scripts/{}", path.file_name().unwrap().to_str().unwrap());
+            assert!(said.status.success() && text.contains(&name), "{name} {option}: {said:?}");
+        }
     }
 }
 
