@@ -283,6 +283,17 @@ fn every_setting_is_a_parameter_but_secrets_which_are_written_nowhere() {
     }
 }
 
+#[test]
+fn every_secret_says_where_it_stands_in_the_settings_and_in_the_template() {
+    let template = read("template.yaml");
+    for setting in SETTINGS.iter().filter(|setting| is_secret(setting.name)) {
+        let is_said = setting.help.contains("onsole, ") || setting.help.contains("in no console: ");
+        let is_its_neighbours = setting.help.contains("where CALLBACK_KEY stands");
+        assert!(is_said || is_its_neighbours, "{}: {}", setting.name, setting.help);
+        assert!(template.contains(&format!("\n  #   {}: {}\n", setting.name, setting.help)), "{}", setting.name);
+    }
+}
+
 /// What SAM adds to the roles of functions is for all log groups; a role may do what both it and the boundary allow.
 #[test]
 fn the_boundary_is_the_table_our_log_and_traces() {
