@@ -66,6 +66,8 @@ pub enum Error {
     NotOperator,
     /// The user is banned from going live.
     Banned,
+    /// The caller has no part in what the call is about; what they would have to do.
+    NotAllowed(&'static str),
     /// The settings of this site do not allow it; what they say.
     SwitchedOff(&'static str),
     /// There is no such thing; what was looked for.
@@ -107,6 +109,7 @@ impl fmt::Display for Error {
             Self::TooMany => f.write_str("too many attempts"),
             Self::NotOperator => f.write_str("the operator key is missing or wrong"),
             Self::Banned => f.write_str("the user is banned from going live"),
+            Self::NotAllowed(what) => f.write_str(what),
             Self::SwitchedOff(why) => write!(f, "switched off: {why}"),
             Self::NotFound(what) => write!(f, "no such {what}"),
             Self::StaleNotice => f.write_str("the notice expired too long ago, or expires too far ahead"),
@@ -136,6 +139,7 @@ impl std::error::Error for Error {
             | Self::TooMany
             | Self::NotOperator
             | Self::Banned
+            | Self::NotAllowed(_)
             | Self::SwitchedOff(_)
             | Self::NotFound(_)
             | Self::StaleNotice => None,

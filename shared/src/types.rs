@@ -53,15 +53,16 @@ identifier!(
 );
 
 identifier!(
-    /// An IM group, the chat room of a live: 1 to 128 characters, none of them a control character.
+    /// An IM group, the chat room of a live, or the file of a replay: 1 to 200 characters, none of them a control
+    /// character. It is as long as a [`FileId`], so that every replay can be entered.
     ///
     /// ```
     /// use shared::types::GroupId;
     /// assert!(GroupId::parse("@TGS#a1").is_some());
-    /// assert!(GroupId::parse(&"g".repeat(129)).is_none(), "too long");
+    /// assert!(GroupId::parse(&"g".repeat(201)).is_none(), "too long");
     /// ```
     GroupId,
-    128
+    200
 );
 
 identifier!(

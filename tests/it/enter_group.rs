@@ -2,8 +2,24 @@
 
 use crate::{
     harness::{START, action, golden, program, rest},
-    steps::{File, done, enter, fields, is_recorded, members, open_room, quit, replay, room},
+    steps::{File, column, done, enter, fields, is_recorded, list, members, open_room, quit, replay, room},
 };
+
+#[tokio::test]
+async fn every_replay_that_is_listed_can_be_entered() {
+    let program = program().await;
+    open_room(&program, "alice", "t").await;
+    let longest = "文".repeat(200);
+    is_recorded(&program, File { stream: "8888_alice", id: &longest, format: "flv", from: START - 100, to: START })
+        .await;
+    assert_eq!(column(&list(&program, 2, 1, 10).await, "fileid"), [longest.as_str()]);
+    let fields = fields!("userid": "bob", "liveuserid": "alice", "groupid": longest, "flag": 1);
+    done(&program, "EnterGroup", fields).await;
+    assert_eq!(replay(&program, "alice", &longest).await["viewercount"], 1);
+    assert_eq!(members(&program, "alice", &longest).await["totalcount"], 1);
+    done(&program, "QuitGroup", fields!("userid": "bob", "liveuserid": "alice", "groupid": longest, "flag": 1)).await;
+    assert_eq!(replay(&program, "alice", &longest).await["viewercount"], 0);
+}
 
 #[tokio::test]
 async fn a_viewer_comes_to_a_live() {

@@ -31,6 +31,22 @@ async fn guests_whose_names_look_alike_do_not_share_a_stream() {
 }
 
 #[tokio::test]
+async fn a_guest_whose_name_the_cloud_takes_in_no_stream_pushes_one_that_it_takes() {
+    let program = program().await;
+    let mut streams = Vec::new();
+    for user in ["用户", "用戶", "john doe", "x.flv?"] {
+        let answer = done(&program, "RequestLVBAddrForLinkMic", fields!("userid": user, "title": "t")).await;
+        let url = answer["playurl"].as_str().unwrap();
+        let stream = url.strip_prefix("rtmp://8888.liveplay.myqcloud.com/live/8888_").unwrap();
+        assert!(stream.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{user}: {url}");
+        streams.push(stream.to_owned());
+    }
+    streams.sort();
+    streams.dedup();
+    assert_eq!(streams.len(), 4, "{streams:?}");
+}
+
+#[tokio::test]
 async fn a_guest_is_not_given_the_stream_of_somebody_elses_room() {
     let program = program().await;
     let until = START + 10800;

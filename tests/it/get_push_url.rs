@@ -3,7 +3,7 @@
 use cli::engine::Engine;
 
 use crate::{
-    harness::{action, golden, program, program_over, program_with, rest},
+    harness::{START, action, golden, program, program_over, program_with, rest},
     steps::{
         OPERATOR_KEY, action_with, code, column, done, enter, fields, go_offline, go_online, like, list, open_room,
         open_room_for, operated, push_starts, quit, room, stream_of,
@@ -255,13 +255,74 @@ async fn nobody_can_take_the_stream_that_a_user_with_a_common_name_falls_back_on
     assert_eq!(stream_of(&open_room(&program, "a@b", "t").await), stream, "and it stays");
 }
 
+/// Users of whose names the cloud takes no stream (267/31084), or whose names would lead elsewhere in a URL.
+const UNFIT: [&str; 15] = [
+    "用户",
+    "用戶",
+    "Zoë",
+    "e😀",
+    "john doe",
+    "o'neil",
+    r#"say "hi""#,
+    "a`b",
+    r"a\b",
+    "a|b",
+    "<b>",
+    "x.flv?",
+    "a/../b",
+    "a&bizid=1",
+    "%61lice",
+];
+
 #[tokio::test]
-async fn a_name_that_would_lead_into_the_url_of_another_user_is_refused() {
+async fn who_has_a_name_that_the_cloud_takes_in_no_stream_pushes_one_that_it_takes() {
     let program = program().await;
-    for user in ["x.flv?", "a/../b", "a&bizid=1", "%61lice"] {
-        let body = fields!("Action": "RequestLVBAddr", "userid": user, "groupid": "g", "title": "t");
-        assert_eq!(code(&action(&program, &body.to_string()).await), 4002, "{user}");
+    let mut streams = Vec::new();
+    for user in UNFIT {
+        let url = open_room(&program, user, "t").await;
+        let (stream, query) =
+            url.strip_prefix("rtmp://8888.livepush.myqcloud.com/live/").unwrap().split_once('?').unwrap();
+        let is_plain = stream.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        assert!(stream.starts_with("8888_") && is_plain && !query.contains('?'), "{user}: {url}");
+        let row = room(&program, user).await;
+        assert_eq!(row["playurl"], format!("http://8888.liveplay.myqcloud.com/live/{stream}.flv"));
+        assert_eq!(row["hls_play_url"], format!("http://8888.liveplay.myqcloud.com/live/{stream}.m3u8"));
+        program.pass(100);
+        assert_eq!(stream_of(&open_room(&program, user, "again").await), stream, "{user} keeps it");
+        streams.push(stream.to_owned());
     }
+    for (user, stream) in UNFIT.iter().zip(&streams) {
+        push_starts(&program, stream, "1").await;
+        assert_eq!(room(&program, user).await["status"], "1", "{user}");
+    }
+    assert_eq!(list(&program, 1, 1, 100).await["totalcount"], UNFIT.len(), "one stream each: {streams:?}");
+}
+
+#[tokio::test]
+async fn a_name_of_letters_digits_and_symbols_is_part_of_its_stream() {
+    let program = program().await;
+    for (user, name) in [("e.x", "e.x"), ("ea@x", "ea_x"), ("a+b=c:d;e,f", "a+b=c:d;e,f"), ("(a)~!$*", "(a)~!$*")] {
+        let url = open_room(&program, user, "t").await;
+        assert!(url.starts_with(&format!("rtmp://8888.livepush.myqcloud.com/live/8888_{name}?")), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn asking_again_while_the_room_is_live_answers_the_time_at_which_it_was_opened() {
+    let program = program().await;
+    let ask = async || {
+        let fields = fields!("userid": "alice", "groupid": "@alice", "title": "t");
+        let answer = done(&program, "RequestLVBAddr", fields).await;
+        assert_eq!(answer["timestamp"], room(&program, "alice").await["timestamp"], "share links name the live by it");
+        answer["timestamp"].as_u64().unwrap()
+    };
+    assert_eq!(ask().await, START);
+    go_online(&program, "alice").await;
+    program.pass(50);
+    assert_eq!(ask().await, START);
+    go_offline(&program, "alice").await;
+    program.pass(100);
+    assert_eq!(ask().await, START + 150, "another live");
 }
 
 #[tokio::test]

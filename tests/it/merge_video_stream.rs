@@ -11,7 +11,7 @@ use crate::{
         Manner::{Answers, HangsUp, IsSilent},
         program_with_cloud,
     },
-    steps::without_cloud,
+    steps::{OPERATOR_KEY, action_with, code, open_room, without_cloud},
 };
 
 /// What the app asks of the cloud: odd blanks, numbers, escapes and order, which must arrive as they are.
@@ -27,6 +27,17 @@ async fn mix(program: &Program) -> String {
 async fn the_answer_of_the_cloud_is_handed_on_as_a_text() {
     let (program, _) = program_with_cloud(Answers(200, br#"{"code":0, "message":"Success!","timestamp":1}"#)).await;
     golden("merge_video_stream/ok.action.json", &mix(&program).await);
+}
+
+#[tokio::test]
+async fn a_banned_user_has_nothing_mixed() {
+    let (program, cloud) = program_with_cloud(Answers(200, br#"{"code":0}"#)).await;
+    open_room(&program, "alice", "t").await;
+    let ban = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
+    action_with(&program, ban, "X-Operator-Key", OPERATOR_KEY).await;
+    let asked = cloud.arrived().len();
+    assert_eq!(code(&mix(&program).await), 10001);
+    assert_eq!(cloud.arrived().len(), asked, "the cloud hears nothing of it");
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ pub(crate) const CALLS: [(&str, &[&str]); 34] = [
             r#""userid":"bobby","liveuserid":"alice","groupid":"f1","flag":1"#,
         ],
     ),
+    ("RequestPlayUrlWithSignForLinkMic", &[r#""userid":"bobby","originStreamUrl":"rtmp://h/live/8888_alice""#]),
     (
         "QuitGroup",
         &[
@@ -65,7 +66,6 @@ pub(crate) const CALLS: [(&str, &[&str]); 34] = [
         ],
     ),
     ("RequestLVBAddrForLinkMic", &[r#""userid":"bobby","title":"t""#]),
-    ("RequestPlayUrlWithSignForLinkMic", &[r#""userid":"bobby","originStreamUrl":"rtmp://h/live/8888_alice""#]),
     ("MergeVideoStream", &[r#""userid":"alice","mergeparams":{}"#]),
     ("ReportUser", &[r#""userid":"bobby","hostuserid":"alice""#]),
     ("ForbidLive", &[r#""userid":"grace","forbidflag":1,"hide_replays":1"#, r#""userid":"grace","forbidflag":0"#]),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use shared::{
     sign::{
         callback,
+        push_url::PushUrl,
         session::{body_digest, liteav_sig},
         user_sig,
     },
@@ -94,9 +95,9 @@ pub(crate) async fn open_room_for(program: &Program, user: &str, title: &str, gr
     answer["pushurl"].as_str().unwrap().to_owned()
 }
 
-/// The stream that a push URL pushes.
-pub(crate) fn stream_of(push_url: &str) -> String {
-    shared::sign::push_url::stream_in(push_url).unwrap().to_owned()
+/// The stream that a push URL pushes, or an RTMP URL plays.
+pub(crate) fn stream_of(url: &str) -> String {
+    PushUrl::parse(url).unwrap().stream.to_owned()
 }
 
 /// The app says that its user's room is online.

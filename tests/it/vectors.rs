@@ -209,7 +209,7 @@ fn the_urls_of_a_guest_are_the_originals() {
         };
         let (domains, now) = (domains(vector), vector.moment("now"));
         let expiry = now.plus(ORIGINAL_SECONDS);
-        let stream = domains.guest_stream(&user, expiry);
+        let stream = domains.guest_stream(&domains.stream(&user), expiry);
         vector.compare("pushurl", domains.push_url(&vector.secret("push_url_key"), &stream, expiry, None));
         vector.compare("playurl", domains.rtmp_url(&stream));
         vector.compare("timestamp", now.0);
@@ -225,16 +225,22 @@ fn a_signed_play_url_is_the_originals_where_that_made_sense() {
         };
         let (bizid, key) = (vector.text("bizid"), vector.secret("push_url_key"));
         let expiry = vector.moment("now").plus(ORIGINAL_SECONDS);
-        let signed = push_url::signed_play_url(url.as_str(), &bizid, &key, expiry);
+        if vector.name() == "dot_in_stream_id_quirk" {
+            return Verdict::NotOurs(
+                "the original signs a stream's name up to its first dot: no player could use that",
+            );
+        }
         let base = url.as_str().split(['?', '#']).next().unwrap();
-        if push_url::stream_in(base).is_none() {
+        let [read, of_base] = [url.as_str(), base].map(|url| push_url::PlayUrl::parse(url).unwrap());
+        let signed = read.signed(&bizid, &key, expiry);
+        if base.ends_with('/') {
             // The original signed the empty stream; nothing can be played with that.
-            assert_eq!(signed, None, "{}", vector.name());
+            assert_eq!(read.stream(), None, "{}", vector.name());
         } else if base != url.as_str() {
             // The original put a second `?` behind the first, and a digest over parts of the query into it.
-            assert_eq!(signed, push_url::signed_play_url(base, &bizid, &key, expiry), "{}", vector.name());
+            assert_eq!(signed, of_base.signed(&bizid, &key, expiry), "{}", vector.name());
         } else {
-            vector.compare("streamUrlWithSignature", signed.unwrap());
+            vector.compare("streamUrlWithSignature", signed);
             vector.compare("timestamp", vector.number("now"));
         }
         Verdict::Compared

@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Command, Names, get_push_url::UNFIT, profile};
+use super::{Command, Names, profile, refuse_banned};
 use crate::{
     app::App,
     auth::User,
     error::Error,
-    sign::push_url::fits_url,
     types::UserId,
     wire::{Filled, Params},
 };
@@ -40,13 +39,8 @@ impl Command for GetLinkMicPushUrl {
         let (live, now) = (&app.config.live, app.now());
         let expiry = now.plus(live.link_mic_seconds);
         let (id, domains) = (caller.id(), &live.domains);
-        if !fits_url(id) {
-            return Err(Error::Meaningless(UNFIT));
-        }
-        if app.table.room(id).await?.is_some_and(|room| room.banned) {
-            return Err(Error::Banned);
-        }
-        let streams = [domains.guest_stream(id, expiry), domains.distinct_guest_stream(id, expiry, &live.push_key)];
+        refuse_banned(app, id).await?;
+        let streams = domains.streams(id, &live.push_key).map(|stream| domains.guest_stream(&stream, expiry));
         let stream = app.table.lend_stream(streams, id, now, expiry).await?;
         // A guest's stream is part of somebody's live: it is not recorded on its own.
         let pushurl = domains.push_url(&live.push_key, &stream, expiry, None);

@@ -7,14 +7,10 @@ use crate::{
     app::App,
     auth::User,
     error::Error,
-    sign::push_url::fits_url,
     table::{Opened, Show},
-    types::{StreamId, UserId},
+    types::{StreamId, UnixSeconds, UserId},
     wire::{Filled, Params},
 };
-
-/// What a user is told whose name cannot be part of a URL.
-pub(super) const UNFIT: &str = "userid holds a character that a URL cannot have: / ? & or %";
 
 /// See the module.
 #[derive(Debug)]
@@ -26,7 +22,7 @@ pub struct GetPushUrl {
 #[derive(Debug, Serialize)]
 pub struct Reply {
     pushurl: String,
-    /// Now; share pages name the live by it.
+    /// When the room was opened for its live; share links name the live by it.
     timestamp: u64,
 }
 
@@ -45,24 +41,20 @@ impl Command for GetPushUrl {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
-        let (live, now, id) = (&app.config.live, app.now(), caller.id());
-        if !fits_url(id) {
-            return Err(Error::Meaningless(UNFIT));
-        }
-        let stream = open_room(app, id, &self.show).await?;
-        let expiry = now.plus(live.push_url_seconds);
+        let live = &app.config.live;
+        let (stream, opened_at) = open_room(app, caller.id(), &self.show).await?;
+        let expiry = app.now().plus(live.push_url_seconds);
         let pushurl = live.domains.push_url(&live.push_key, &stream, expiry, live.recording.as_ref());
-        Ok(Reply { pushurl, timestamp: now.0 })
+        Ok(Reply { pushurl, timestamp: opened_at.0 })
     }
 }
 
-/// Opens the room of `user`, whose name can be part of a URL, for a show; the stream that it is to push.
-pub(super) async fn open_room(app: &App, user: &UserId, show: &Show) -> Result<StreamId, Error> {
+/// Opens the room of `user` for a show; the stream that it is to push, and when it was opened for its live.
+pub(super) async fn open_room(app: &App, user: &UserId, show: &Show) -> Result<(StreamId, UnixSeconds), Error> {
     let (domains, key) = (&app.config.live.domains, &app.config.live.push_key);
-    let streams = [domains.stream(user), domains.distinct_stream(user, key)];
-    let (rules, now) = (&app.config.rules, app.now());
-    match app.table.open_room(user, show, &domains.prefix(), streams, rules, now).await? {
-        Opened::Open(stream) => Ok(stream),
+    let (streams, keeps) = (domains.streams(user, key), |stream: &StreamId| domains.takes(stream));
+    match app.table.open_room(user, show, &streams, keeps, &app.config.rules, app.now()).await? {
+        Opened::Open { stream, opened_at } => Ok((stream, opened_at)),
         Opened::Banned => Err(Error::Banned),
     }
 }

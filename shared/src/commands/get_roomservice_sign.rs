@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Command, Names};
+use super::{Command, Names, refuse_banned};
 use crate::{app::App, auth::User, error::Error, sign::roomservice, types::UserId, wire::Params};
 
 /// How long the signature is good for, as the original's.
@@ -32,9 +32,7 @@ impl Command for GetRoomserviceSign {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
-        if app.table.room(caller.id()).await?.is_some_and(|room| room.banned) {
-            return Err(Error::Banned);
-        }
+        refuse_banned(app, caller.id()).await?;
         let expiry = app.now().plus(SIGN_SECONDS);
         Ok(Reply { txTime: expiry.0, sign: roomservice::sign(&app.config.live.api_key, caller.id(), expiry) })
     }

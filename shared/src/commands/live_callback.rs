@@ -218,7 +218,7 @@ enum Subject {
 async fn subject(app: &App, stream: &StreamId) -> Result<Subject, Error> {
     match app.table.stream_owner(stream).await? {
         Owner::User(user) => Ok(Subject::User(user, Lane::Own)),
-        Owner::Guest => Ok(Subject::Guest),
+        Owner::Guest(..) => Ok(Subject::Guest),
         Owner::Nobody => {
             let room = app.table.first_room(&named_in(stream)).await?;
             Ok(room.map_or(Subject::Nobody, |room| Subject::User(room.user, Lane::of(stream))))

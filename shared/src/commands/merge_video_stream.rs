@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Command, Names};
+use super::{Command, Names, refuse_banned};
 use crate::{app::App, auth::User, cloud, error::Error, types::UserId, wire::Params};
 
 /// See the module.
@@ -29,7 +29,8 @@ impl Command for MergeVideoStream {
         Ok(Self { params: params.verbatim("mergeparams")? })
     }
 
-    async fn run(self, _: User, app: &App) -> Result<Reply, Error> {
+    async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
+        refuse_banned(app, caller.id()).await?;
         match app.cloud.mix_streams(self.params, app.now()).await {
             // The joint broadcast goes on, and its viewers see the host alone. To call that done would mislead the host.
             Err(cloud::Error::SwitchedOff(_)) => Err(Error::SwitchedOff("API_URL is none, so no streams are mixed")),

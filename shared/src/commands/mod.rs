@@ -85,7 +85,7 @@ use crate::{
     auth::Caller,
     error::Error,
     table::Profile,
-    types::Link,
+    types::{Link, UserId},
     wire::{Call, Params, Reply},
 };
 
@@ -212,6 +212,12 @@ impl Done {
 /// The answer of commands that have nothing to tell at all.
 #[derive(Debug, Serialize)]
 pub struct Nothing {}
+
+/// Refuses who is banned from going live.
+async fn refuse_banned(app: &App, user: &UserId) -> Result<(), Error> {
+    let room = app.table.room(user).await?;
+    if room.is_some_and(|room| room.banned) { Err(Error::Banned) } else { Ok(()) }
+}
 
 /// The field `userinfo`: what an app says of its user.
 fn profile(params: &Params) -> Result<Profile, Error> {

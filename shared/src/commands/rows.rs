@@ -114,6 +114,8 @@ pub(super) fn parts(replay: &Replay) -> Vec<PartRow> {
 #[derive(Debug, Serialize)]
 pub struct VideoRow {
     userid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groupid: Option<&'static str>,
     fileid: String,
     timestamp: u64,
     title: String,
@@ -194,6 +196,7 @@ impl Row {
     pub(super) fn of_video(video: &Video) -> Self {
         Self::Video(VideoRow {
             userid: video.user.to_string(),
+            groupid: None,
             fileid: video.file.to_string(),
             timestamp: video.published_at.0,
             title: video.title.as_str().to_owned(),
@@ -211,11 +214,15 @@ impl Row {
         self
     }
 
-    /// The row alone: then the description is part of the user info, and whether it is banned is not told.
+    /// The row alone: then the description is part of the user info, whether it is banned is not told, and a short video
+    /// has a group, which is empty.
     pub(super) fn alone(mut self) -> Self {
-        if let Self::Show(row) = &mut self {
-            row.forbid_status = None;
-            row.userinfo.desc = row.desc.take();
+        match &mut self {
+            Self::Show(row) => {
+                row.forbid_status = None;
+                row.userinfo.desc = row.desc.take();
+            }
+            Self::Video(row) => row.groupid = Some(""),
         }
         self
     }

@@ -67,27 +67,59 @@ impl Domains {
     /// ```
     pub fn stream(&self, user: &UserId) -> StreamId {
         let name = user.as_str().replace(['@', '#', '-'], "_");
-        StreamId::parse(&format!("{}_{name}", self.bizid)).expect("a user id and a business id are short and clean")
+        self.named(&format!("{}{name}", self.prefix()))
     }
 
-    /// The stream of a user whose first choice belongs to somebody else: the first choice and eight digits that only we
-    /// can tell beforehand, so that nobody takes it to keep the user from going live.
-    pub fn distinct_stream(&self, user: &UserId, key: &Secret) -> StreamId {
-        let digest = hex(&hmac_sha256(key, user.as_str()));
-        let stream = format!("{}_{}", self.stream(user), &digest[..8]);
-        StreamId::parse(&stream).expect("a user id and a business id are short and clean")
+    /// The streams that `user` may have: theirs is the first that is not somebody else's.
+    ///
+    /// The first is [the original's](Self::stream), if the cloud [takes](Self::takes) it. The last ends with 16 digits
+    /// that only we can tell beforehand, so that nobody takes it to keep the user from going live.
+    ///
+    /// ```
+    /// # use shared::{sign::push_url::Domains, types::{Secret, UserId}};
+    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
+    /// let streams = |user| domains.streams(&UserId::parse(user).unwrap(), &Secret::new("pushkey123"));
+    /// assert_eq!(streams("a@b").map(|stream| stream.to_string()), ["8888_a_b", "8888_a_b_f3a29a7d73a035fd"]);
+    /// assert_eq!(streams("john doe").map(|stream| stream.to_string()), ["8888_john_doe_4033865975e17046"; 2]);
+    /// assert_eq!(streams("用户").map(|stream| stream.to_string()), ["8888_10ce0b9358d02148"; 2]);
+    /// ```
+    pub fn streams(&self, user: &UserId, key: &Secret) -> [StreamId; 2] {
+        let (original, digest) = (self.stream(user), hex(&hmac_sha256(key, user.as_str())));
+        let digits = &digest[..16];
+        if self.takes(&original) {
+            let distinct = self.named(&format!("{original}_{digits}"));
+            return [original, distinct];
+        }
+        let words = user.as_str().split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let words: Vec<_> = [self.bizid.as_str()].into_iter().chain(words).chain([digits]).collect();
+        let made = self.named(&words.join("_"));
+        [made.clone(), made]
     }
 
-    /// The stream of a guest in a joint broadcast: a new one every second.
-    pub fn guest_stream(&self, user: &UserId, expiry: UnixSeconds) -> StreamId {
-        let stream = format!("{}_{}", self.stream(user), tx_time(expiry));
-        StreamId::parse(&stream).expect("a user id and a business id are short and clean")
+    /// The stream of a guest in a joint broadcast who may have this one: a new one every second.
+    pub fn guest_stream(&self, stream: &StreamId, expiry: UnixSeconds) -> StreamId {
+        self.named(&format!("{stream}_{}", tx_time(expiry)))
     }
 
-    /// The stream of a guest whose first choice belongs to somebody else.
-    pub fn distinct_guest_stream(&self, user: &UserId, expiry: UnixSeconds, key: &Secret) -> StreamId {
-        let stream = format!("{}_{}", self.distinct_stream(user, key), tx_time(expiry));
-        StreamId::parse(&stream).expect("a user id and a business id are short and clean")
+    /// Whether this is a stream of this account that the cloud takes as it is in a URL: of letters, digits and symbols
+    /// (267/31084), of those symbols that can be part of a path and mean nothing there.
+    ///
+    /// ```
+    /// # use shared::{sign::push_url::Domains, types::StreamId};
+    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
+    /// let takes = |stream| domains.takes(&StreamId::parse(stream).unwrap());
+    /// assert!(takes("8888_e.x+1"));
+    /// assert!(!takes("9999_e"), "of another account");
+    /// assert!(!takes("8888_x.flv?"), "it would play the stream of x");
+    /// assert!(!takes("8888_%61lice") && !takes("8888_john doe") && !takes("8888_o'neil") && !takes("8888_用户"));
+    /// ```
+    pub fn takes(&self, stream: &StreamId) -> bool {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$()*+,;=:@".contains(&byte);
+        stream.as_str().strip_prefix(&self.prefix()).is_some_and(|name| name.bytes().all(fits))
+    }
+
+    fn named(&self, stream: &str) -> StreamId {
+        StreamId::parse(stream).expect("a user id and a business id are short and clean")
     }
 
     /// The URL that a broadcaster pushes to.
@@ -148,7 +180,7 @@ impl Domains {
         format!("http://{}/live/{stream}.m3u8", self.play)
     }
 
-    /// Where the other side of a joint broadcast plays the stream, before [`signed_play_url`].
+    /// Where the other side of a joint broadcast plays the stream, before it is [signed](PlayUrl::signed).
     pub fn rtmp_url(&self, stream: &StreamId) -> String {
         format!("rtmp://{}/live/{stream}", self.play)
     }
@@ -215,43 +247,55 @@ impl<'a> PushUrl<'a> {
     }
 }
 
-/// Whether the user's name can be part of a URL: it goes in as it is, as the original has it, so it must not hold what
-/// ends a path or a query, or stands for another character.
-///
-/// ```
-/// use shared::{sign::push_url::fits_url, types::UserId};
-/// assert!(fits_url(&UserId::parse("john doe@用户").unwrap()));
-/// assert!(!fits_url(&UserId::parse("x.flv?").unwrap()), "it would play the stream of x");
-/// assert!(!fits_url(&UserId::parse("a/../b").unwrap()));
-/// ```
-pub fn fits_url(user: &UserId) -> bool {
-    !user.as_str().contains(['/', '?', '&', '%'])
+/// A play URL, taken apart: the inverse of [`flv_url`](Domains::flv_url), [`hls_url`](Domains::hls_url) and
+/// [`rtmp_url`](Domains::rtmp_url).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlayUrl {
+    /// The URL without its query.
+    base: String,
+    stream: String,
 }
 
-/// The stream that a play URL names: its last path segment, up to the first dot. `None` if it names none.
-///
-/// ```
-/// use shared::sign::push_url::stream_in;
-/// assert_eq!(stream_in("rtmp://host/live/8888_alice"), Some("8888_alice"));
-/// assert_eq!(stream_in("http://host/live/8888_alice.flv?a=/b.c"), Some("8888_alice"));
-/// assert_eq!(stream_in("rtmp://host/live/"), None);
-/// ```
-pub fn stream_in(url: &str) -> Option<&str> {
-    let path = url.split(['?', '#']).next()?;
-    let segment = path.rsplit('/').next()?;
-    segment.split('.').next().filter(|stream| !stream.is_empty())
-}
+impl PlayUrl {
+    /// Takes a play URL apart, or gives `None` if it is none. The stream is the last segment of its path without the
+    /// extension of a player's format; a query is dropped.
+    ///
+    /// ```
+    /// use shared::sign::push_url::PlayUrl;
+    /// let stream = |url| PlayUrl::parse(url).unwrap().stream().map(|stream| stream.to_string());
+    /// assert_eq!(stream("rtmp://host/live/8888_alice").as_deref(), Some("8888_alice"));
+    /// assert_eq!(stream("http://host/live/8888_e.x.flv?a=/b.c").as_deref(), Some("8888_e.x"));
+    /// assert_eq!(stream("rtmp://host/live/"), None);
+    /// assert_eq!(PlayUrl::parse("8888_alice"), None);
+    /// assert_eq!(PlayUrl::parse("ftp://host/live/8888_alice"), None);
+    /// ```
+    pub fn parse(url: &str) -> Option<Self> {
+        let base = url.split(['?', '#']).next()?;
+        let (scheme, address) = base.split_once("://")?;
+        let (host, path) = address.split_once('/')?;
+        let (app, name) = path.rsplit_once('/')?;
+        let is_known = ["rtmp", "http", "https", "webrtc"].contains(&scheme);
+        if !is_known || host.is_empty() || app.is_empty() || base.contains(char::is_whitespace) {
+            return None;
+        }
+        let name = [".flv", ".m3u8"].into_iter().find_map(|extension| name.strip_suffix(extension)).unwrap_or(name);
+        Some(Self { base: base.to_owned(), stream: name.to_owned() })
+    }
 
-/// A play URL signed for the low-latency lines of a joint broadcast, or `None` if `url` names no stream.
-///
-/// The key is the *push* key, so who has this URL could push the stream; the cloud wants it so. A query that the
-/// URL already has is dropped: the original put a second `?` behind it, which no player understood.
-pub fn signed_play_url(url: &str, bizid: &str, key: &Secret, expiry: UnixSeconds) -> Option<String> {
-    let stream = stream_in(url)?;
-    let base = url.split(['?', '#']).next()?;
-    let tx_time = tx_time(expiry);
-    let tx_secret = tx_secret(key, stream, &tx_time);
-    Some(format!("{base}?txSecret={tx_secret}&txTime={tx_time}&bizid={bizid}"))
+    /// The stream that it plays, or `None` if it names none.
+    pub fn stream(&self) -> Option<StreamId> {
+        StreamId::parse(&self.stream)
+    }
+
+    /// The URL signed for the low-latency lines of a joint broadcast.
+    ///
+    /// The key is the *push* key, so who has this URL could push the stream; the cloud wants it so. A query that the URL
+    /// had is gone: the original put a second `?` behind it, which no player understood.
+    pub fn signed(&self, bizid: &str, key: &Secret, expiry: UnixSeconds) -> String {
+        let tx_time = tx_time(expiry);
+        let tx_secret = tx_secret(key, &self.stream, &tx_time);
+        format!("{}?txSecret={tx_secret}&txTime={tx_time}&bizid={bizid}", self.base)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! | item       | `PK`                                | `SK`                   | read by                                          |
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
-//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, forbid_live, live_callback, rebuild_user |
+//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, get_link_mic_push_url, get_link_mic_play_url, merge_video_stream, get_roomservice_sign, forbid_live, live_callback, rebuild_user |
 //! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
 //! | sessions   | `USER#<user>`                       | `SESSIONS`             | login, refresh, every signed call of Gen 2       |
 //! | attempts   | `ATTEMPTS#<what>#<who>`             | `<stretch of time>`    | login, register                                  |
@@ -12,7 +12,7 @@
 //! | show       | `USER#<user>`                       | `SHOW#<opened at>`     | live_callback, sweep, rebuild_user: what a live or a replay is called |
 //! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                     |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
-//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>` | enter_group, quit_group, fetch_group_member_list |
+//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>` | enter_group, quit_group, fetch_group_member_list, get_link_mic_play_url |
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
 //! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
 //! | notice     | `NOTICE#<stream>`                   | `<event> <what tells it from others>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
@@ -282,8 +282,8 @@ mod tests {
 
     #[test]
     fn the_longest_names_fit_into_a_key() {
-        let (user, group) = (UserId::parse(&"用".repeat(128)).unwrap(), GroupId::parse(&"群".repeat(128)).unwrap());
-        let file = FileId::parse(&"文".repeat(200)).unwrap();
+        let (user, group) = (UserId::parse(&"😀".repeat(128)).unwrap(), GroupId::parse(&"😀".repeat(200)).unwrap());
+        let file = FileId::parse(&"😀".repeat(200)).unwrap();
         assert!(group_partition(&user, &group).len() <= 2048);
         for key in [member(&user, &group, &user), video(&user, &file)] {
             assert!(key[SK].as_s().unwrap().len() <= 1024);

@@ -72,6 +72,11 @@ impl Table {
         self.enter(host, group, member, counted, rules, now).await.map(|_| ())
     }
 
+    /// Whether a viewer is in a group.
+    pub async fn is_member(&self, host: &UserId, group: &GroupId, user: &UserId) -> Result<bool> {
+        Ok(self.get(keys::member(host, group, user), "look for a member").await?.is_some())
+    }
+
     /// Takes a viewer out of a group; what they were counted in counts down, if they were in it.
     pub async fn quit(&self, host: &UserId, group: &GroupId, user: &UserId) -> Result<()> {
         self.take_out(host, group, user, None).await

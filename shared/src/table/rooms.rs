@@ -1,5 +1,7 @@
 //! Rooms: the standing place of a broadcaster, one per user, and whether they are live in it.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
@@ -124,8 +126,13 @@ pub(super) enum Visit {
 /// What became of a wish to go live.
 #[derive(Debug)]
 pub enum Opened {
-    /// The room is there, and pushes this stream.
-    Open(StreamId),
+    /// The room is there.
+    Open {
+        /// The stream that it pushes.
+        stream: StreamId,
+        /// When it was opened for its live: earlier than now, if it is live already.
+        opened_at: UnixSeconds,
+    },
     /// The user is banned.
     Banned,
 }
@@ -196,13 +203,13 @@ impl Table {
     ///
     /// A room that is live keeps its status, its counters and its place in the list, unless it turns out later that it
     /// was not. A ban is not lifted. The stream is the first of `streams` that is not somebody else's, and stays the
-    /// user's for as long as it begins with `prefix`.
+    /// user's if it is one that the room `keeps`.
     pub async fn open_room(
         &self,
         user: &UserId,
         show: &Show,
-        prefix: &str,
-        streams: [StreamId; 2],
+        streams: &[StreamId; 2],
+        keeps: impl Fn(&StreamId) -> bool,
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<Opened> {
@@ -211,10 +218,10 @@ impl Table {
         if is_banned(&seen.0) {
             return Ok(Opened::Banned);
         }
-        let own = seen.1.as_ref().map(|room| &room.stream).filter(|stream| stream.as_str().starts_with(prefix));
+        let own = seen.1.as_ref().map(|room| &room.stream).filter(|stream| keeps(stream));
         let stream = match own {
             Some(stream) => stream.clone(),
-            None => self.claim_stream(&streams, user, now).await?,
+            None => self.claim_stream(streams, user, now).await?,
         };
         let Show { group, title, profile, description } = show.clone();
         let row = ShowRow { title, profile, description, group, stream };
@@ -241,7 +248,8 @@ impl Table {
             let update = update.when("#opened_at <= :now").value(":now", moment(now));
             update.send(self, "bring a room up to date").await?;
         }
-        Ok(Opened::Open(row.stream))
+        let opened_at = standing.timeline.show().unwrap_or(now);
+        Ok(Opened::Open { stream: row.stream, opened_at })
     }
 
     /// Writes the room as the timeline has it; the room as it was in the very moment before, or as it is if it follows
@@ -306,6 +314,13 @@ impl Table {
     /// The room of `user`.
     pub async fn room(&self, user: &UserId) -> Result<Option<Room>> {
         self.get(keys::room(user), "read a room").await?.as_ref().map(Room::read).transpose()
+    }
+
+    /// The rooms of those of these users who have one.
+    pub async fn rooms(&self, users: &BTreeSet<&UserId>) -> Result<Vec<Room>> {
+        let keys = users.iter().map(|user| keys::room(user));
+        let rooms = self.batch(keys, Reads::Consistent, "read rooms").await?;
+        rooms.values().map(Room::read).collect()
     }
 
     /// The room of the first of these users who has one.

@@ -11,8 +11,8 @@ use crate::types::{StreamId, UnixSeconds, UserId};
 pub enum Owner {
     /// This user's own.
     User(UserId),
-    /// It was lent to a guest of a joint broadcast.
-    Guest,
+    /// It was lent to this user, a guest of a joint broadcast, until this second.
+    Guest(UserId, UnixSeconds),
     /// We gave it to nobody.
     Nobody,
 }
@@ -66,17 +66,13 @@ impl Table {
     /// Whose stream this is.
     pub async fn stream_owner(&self, stream: &StreamId) -> Result<Owner> {
         match self.get(keys::stream(stream), "say whose stream it is").await? {
-            Some(item) if item.contains_key("guest") => Ok(Owner::Guest),
-            Some(item) => parsed(&item, "user", UserId::parse).map(Owner::User),
+            Some(item) => {
+                let user = parsed(&item, "user", UserId::parse)?;
+                let is_guest = item.contains_key("guest");
+                Ok(if is_guest { Owner::Guest(user, moment_in(&item, keys::EXPIRES_AT)?) } else { Owner::User(user) })
+            }
             None => Ok(Owner::Nobody),
         }
-    }
-
-    /// Whether we gave this stream to anybody, as their own or for a joint broadcast that goes on.
-    pub async fn stream_is_ours(&self, stream: &StreamId, now: UnixSeconds) -> Result<bool> {
-        let Some(item) = self.get(keys::stream(stream), "say whose stream it is").await? else { return Ok(false) };
-        let until = moment_in(&item, keys::EXPIRES_AT)?;
-        Ok(!item.contains_key(keys::EXPIRES_AT) || until > now)
     }
 }
 

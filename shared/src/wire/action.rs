@@ -43,7 +43,7 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::TooMany => (4003, "frequency control"),
         // The original had neither; its numbers 10000 and 10001 were never used.
         Error::BadSignature | Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists => (10000, "not allowed"),
-        Error::NotOperator | Error::SwitchedOff(_) => (10000, "not allowed"),
+        Error::NotOperator | Error::NotAllowed(_) | Error::SwitchedOff(_) => (10000, "not allowed"),
         Error::Banned => (10001, "banned from going live"),
     }
 }
@@ -53,7 +53,7 @@ fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", plain(name))),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
-        Error::Meaningless(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
+        Error::Meaningless(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
         Error::NotFound(what) => Some(format!("no such {what}")),
         Error::Body(fault) => Some(fault.text().to_owned()),
         Error::UnknownCommand(_)

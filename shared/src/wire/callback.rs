@@ -39,7 +39,7 @@ fn code(error: &Error) -> (u16, u16) {
         Error::Banned | Error::NotFound(_) => (200, 0),
         // No notice comes to these. One that did would not be kept.
         Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists | Error::TooMany => (500, 2003),
-        Error::SwitchedOff(_) => (500, 2003),
+        Error::NotAllowed(_) | Error::SwitchedOff(_) => (500, 2003),
         Error::Cloud(_) | Error::IdentityProvider(_) | Error::Table(_) => (500, 2003),
     }
 }

@@ -40,7 +40,7 @@ fn code(error: &Error) -> (u16, &'static str) {
     match error {
         Error::MalformedRequest | Error::Body(_) | Error::UnknownCommand(_) => (400, "Bad Request"),
         Error::MisplacedNotice => (400, "Bad Request"),
-        Error::NotOperator | Error::Banned | Error::SwitchedOff(_) => (403, "Forbidden"),
+        Error::NotOperator | Error::Banned | Error::NotAllowed(_) | Error::SwitchedOff(_) => (403, "Forbidden"),
         Error::BadSignature => (498, "Invalid Token"),
         Error::Table(_) => (500, "Internal Server Error(db operate error)"),
         Error::Cloud(_) => (502, "Live Cloud Error"),
@@ -58,7 +58,9 @@ fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(plain(name)),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
-        Error::Meaningless(what) | Error::NotFound(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
+        Error::Meaningless(what) | Error::NotFound(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => {
+            Some((*what).to_owned())
+        }
         Error::Banned => Some("banned from going live".to_owned()),
         Error::Body(fault) => Some(fault.text().to_owned()),
         Error::UnknownCommand(_)
