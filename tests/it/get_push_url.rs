@@ -1,12 +1,16 @@
 //! `get_push_url`, `RequestLVBAddr`.
 
 use cli::engine::Engine;
+use shared::{
+    table::{Profile, Show},
+    types::{StreamId, Text, UserId},
+};
 
 use crate::{
     harness::{START, action, golden, program, program_over, program_with, rest},
     steps::{
-        OPERATOR_KEY, action_with, code, column, done, enter, fields, go_offline, go_online, like, list, open_room,
-        open_room_for, operated, push_starts, quit, room, stream_of,
+        File, OPERATOR_KEY, action_with, code, column, done, enter, fields, go_offline, go_online, is_recorded, like,
+        list, open_room, open_room_for, operated, push_starts, quit, room, stream_of,
     },
     watch::Watch,
 };
@@ -296,6 +300,31 @@ async fn who_has_a_name_that_the_cloud_takes_in_no_stream_pushes_one_that_it_tak
         assert_eq!(room(&program, user).await["status"], "1", "{user}");
     }
     assert_eq!(list(&program, 1, 1, 100).await["totalcount"], UNFIT.len(), "one stream each: {streams:?}");
+}
+
+#[tokio::test]
+async fn a_room_that_has_a_stream_that_the_cloud_does_not_take_gets_another_one() {
+    let program = program().await;
+    // As a release before this rule wrote it.
+    let (user, old) = (UserId::parse("用户").unwrap(), StreamId::parse("8888_用户").unwrap());
+    let show = Show {
+        group: None,
+        title: Text::parse("t").unwrap(),
+        profile: Profile::default(),
+        description: Text::default(),
+    };
+    let (table, rules) = (&program.app.table, &program.app.config.rules);
+    let streams = [old.clone(), old.clone()];
+    let opening = table.open_room(&user, &show, &streams, |_| true, rules, program.app.now());
+    program.guard.serve("get_push_url", opening).await.unwrap();
+    let row = room(&program, "用户").await;
+    assert_eq!(row["playurl"], format!("http://8888.liveplay.myqcloud.com/live/{old}.flv"));
+    program.pass(100);
+    let stream = stream_of(&open_room(&program, "用户", "t").await);
+    assert!(stream.is_ascii(), "{stream}");
+    // What was pushed before is still theirs.
+    is_recorded(&program, File { stream: old.as_str(), id: "v1", format: "flv", from: START - 100, to: START }).await;
+    assert_eq!(list(&program, 2, 1, 10).await["totalcount"], 1);
 }
 
 #[tokio::test]
