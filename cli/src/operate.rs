@@ -198,6 +198,7 @@ fn notices(answer: &Value) -> String {
             [reason, user] if reason.is_empty() => format!("{} to {user}", plain(&row["fate"])),
             [reason, _] => format!("{}: {reason}", plain(&row["fate"])),
         };
+        let fate = format!("{fate}{}", interruption(row));
         vec![moment(&row["received_at"]), plain(&row["times"]), plain(&row["streamid"]), plain(&row["id"]), fate]
     };
     table(&["received", "times", "stream", "id", "fate"], rows(answer, "list").iter().map(cells).collect())
@@ -223,7 +224,7 @@ fn rebuilt(answer: &Value, is_rehearsal: bool) -> String {
         vec![
             moment(&live["started_at"]),
             if live["ended_at"].is_null() { "goes on".to_owned() } else { moment(&live["ended_at"]) },
-            plain(&live["reason"]),
+            format!("{}{}", plain(&live["reason"]), interruption(live)),
             plain(&live["peak"]),
             plain(&live["visits"]),
             plain(&live["likes"]),
@@ -234,6 +235,16 @@ fn rebuilt(answer: &Value, is_rehearsal: bool) -> String {
     let head = ["started", "ended", "why", "peak", "visits", "likes", "stream", "title"];
     let lives = table(&head, rows(answer, "lives").iter().map(cells).collect());
     format!("{outcome}\n{text}\n{lives}")
+}
+
+/// Why a push ended, in the cloud's words: `, errcode 18/503: push auth failed`. Empty if it told nothing.
+fn interruption(row: &Value) -> String {
+    if row["errcode"].is_null() {
+        return String::new();
+    }
+    let detail = row["sub_errcode"].as_u64().map(|detail| format!("/{detail}")).unwrap_or_default();
+    let message = row["errmsg"].as_str().map(|_| format!(": {}", plain(&row["errmsg"]))).unwrap_or_default();
+    format!(", errcode {}{detail}{message}", plain(&row["errcode"]))
 }
 
 /// A value in one line, without what a terminal would take for a command.
@@ -273,6 +284,18 @@ mod tests {
     fn columns_are_as_wide_as_they_must_be() {
         let rows = vec![vec!["a".to_owned(), "b".to_owned()], vec!["ccc".to_owned(), String::new()]];
         assert_eq!(table(&["x", "yy"], rows), "x    yy\na    b\nccc\n");
+    }
+
+    #[test]
+    fn why_a_push_ended_stands_beside_its_notice_and_its_live() {
+        let (notice, live) =
+            (json!({"fate": "applied", "reason": "", "userid": "alice"}), json!({"reason": "stopped"}));
+        let with = |mut row: Value, name: &str| {
+            (row["errcode"], row["sub_errcode"], row["errmsg"]) = (18.into(), 503.into(), "no right".into());
+            if name == "list" { notices(&json!({"list": [row]})) } else { rebuilt(&json!({"lives": [row]}), true) }
+        };
+        assert!(with(notice, "list").contains("applied to alice, errcode 18/503: no right"));
+        assert!(with(live, "lives").contains("stopped, errcode 18/503: no right"));
     }
 
     #[test]

@@ -337,7 +337,7 @@ fn every_act_is_read_as_it_is_written() {
         Deed::Push { user: word("alice"), push: word("p1"), to: To::Given },
         Deed::Push { user: word("alice"), push: word("p1"), to: To::Url(word("rtmp://h/a/s?b=c&d=e")) },
         Deed::Push { user: word("alice"), push: word("p1"), to: To::Stream(word("1400_alice")) },
-        Deed::Stop { push: word("p1") },
+        Deed::Stop { push: word("p1"), errcode: None },
         record(Some(-3600), Some(-10), Some("")),
         record(None, Some(0), None),
         Deed::Shot { push: word("p1") },
@@ -355,14 +355,14 @@ fn every_act_is_read_as_it_is_written() {
         Deed::Unban { user: word("alice") },
         Deed::Wait { seconds: 30 },
         Deed::Together,
-        Deed::Stop { push: word("p1") },
+        Deed::Stop { push: word("p1"), errcode: None },
         Deed::End,
     ];
     let whats = [What::Live, What::Offline, What::Replays(1), What::Viewers(2), What::Likes(3)];
     deeds.extend(whats.map(|what| Deed::Expect { user: word("alice"), what }));
     deeds.extend(awkward.map(|text| Deed::Open { user: word(text), title: word(text), group: Some(word(text)) }));
     let mut acts: Vec<Act> = deeds.into_iter().map(Act::from).collect();
-    let stop = || Deed::Stop { push: word("p1") };
+    let stop = || Deed::Stop { push: word("p1"), errcode: None };
     let refused = |text: &str| How { refused: Some(word(text)), ..How::default() };
     let ways = [
         How { again: true, late: Some(5), skew: -7, key: Key::Wrong, ..refused("a b") },

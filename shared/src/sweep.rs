@@ -158,17 +158,28 @@ async fn judge_again(app: &App, user: &UserId, standing: &Standing) -> Result<()
 }
 
 /// Ends a live that nobody ended: the cloud knows nothing of it any more, or if it cannot be asked, nothing was heard
-/// of it for too long.
+/// of it for too long. Takes a doubtful end back if the cloud says that the stream runs.
 async fn check_live(app: &App, user: &UserId) -> Result<Standing, Error> {
     let (rules, now) = (&app.config.rules, app.now());
     let (standing, room) = (app.table.standing(user).await?, app.table.room(user).await?);
-    let (true, Some(room)) = (standing.timeline.is_on() && standing.ban.is_none(), room) else { return Ok(standing) };
+    let Some(room) = room.filter(|_| standing.ban.is_none()) else { return Ok(standing) };
+    let doubtful_end = standing.doubtful_end(now);
+    if !standing.timeline.is_on() && doubtful_end.is_none() {
+        return Ok(standing);
+    }
     let state = if app.cloud.can_ask() { app.cloud.stream_state(&room.stream, now).await.map(Some) } else { Ok(None) };
     let state = state.unwrap_or_else(|error| {
         tracing::warn!(error = %Chain(&error), "the cloud could not say whether a stream runs");
         None
     });
     let change: Box<dyn Fn(&mut Standing) -> bool + Send + Sync> = match state {
+        state if !standing.timeline.is_on() => {
+            let (Some(StreamState::Active), Some(end)) = (state, doubtful_end) else { return Ok(standing) };
+            // Unless more was told meanwhile.
+            Box::new(move |standing| {
+                standing.timeline.doubtful_end() == Some(end) && standing.timeline.add(Evidence::On(end))
+            })
+        }
         Some(StreamState::Active) if standing.misses == 0 => return Ok(standing),
         Some(StreamState::Active) => Box::new(|standing| {
             standing.misses = 0;

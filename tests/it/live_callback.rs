@@ -451,6 +451,72 @@ async fn the_end_of_the_push_before_a_reconnect_changes_nothing() {
     assert!(is_live(&program).await);
 }
 
+/// The members of a notice that a push of alice's stream ended, without its time.
+fn interrupted(sequence: &str, more: &str) -> String {
+    format!(r#""event_type":0,"stream_id":"{STREAM}","sequence":"{sequence}",{more}"#)
+}
+
+#[tokio::test]
+async fn a_push_that_was_refused_ends_no_other() {
+    for more in [
+        r#""errcode":18,"errmsg":"push auth failed""#,
+        r#""errcode":"18","sub_errcode":601"#,
+        r#""errcode":19,"push_duration":"2000""#,
+        r#""errcode":1,"push_duration":"900""#,
+    ] {
+        let program = with_room().await;
+        push_starts(&program, STREAM, "1").await;
+        program.pass(2);
+        acknowledged(&notice(&program, &interrupted("2", more)).await);
+        assert!(is_live(&program).await, "{more}");
+        program.pass(2);
+        push_ends(&program, STREAM, "1").await;
+        assert!(!is_live(&program).await, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_picture_brings_back_a_live_that_the_end_of_another_push_ended() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(10);
+    push_ends(&program, STREAM, "2").await;
+    assert!(!is_live(&program).await, "nothing says that it was not its end");
+    for (second, expected) in [(9, false), (100, true)] {
+        program.pass(50);
+        let at = START + second;
+        let picture = format!(r#""event_type":200,"stream_id":"{STREAM}","pic_url":"/{at}","create_time":{at}"#);
+        acknowledged(&notice(&program, &picture).await);
+        assert_eq!(is_live(&program).await, expected, "{second}");
+    }
+    assert_eq!(lives(&program).await, [(0, None, 0, "the show".to_owned(), 0)], "as one live");
+    program.pass(10);
+    push_ends(&program, STREAM, "1").await;
+    assert!(!is_live(&program).await);
+}
+
+#[tokio::test]
+async fn operators_see_why_a_push_ended() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(10);
+    let more = r#""errcode":3,"errmsg":"tcp closed by peer""#;
+    acknowledged(&notice(&program, &interrupted("1", more)).await);
+    acknowledged(&notice(&program, &interrupted("2", r#""errcode":18,"sub_errcode":503"#)).await);
+    let answer = parse(&by_operator(&program, "rebuild_user", fields!("userid": "alice", "dry_run": 1)).await);
+    let live = &answer["data"]["lives"][0];
+    assert_eq!((&live["errcode"], &live["errmsg"]), (&3.into(), &"tcp closed by peer".into()), "{answer}");
+    let rows = parse(&by_operator(&program, "list_notices", fields!("userid": "alice")).await);
+    let list = rows["data"]["list"].as_array().unwrap();
+    let row = |id: &str| list.iter().find(|row| row["id"] == id).unwrap();
+    assert_eq!((&row("0 2")["errcode"], &row("0 2")["sub_errcode"]), (&18.into(), &503.into()), "{rows}");
+    assert_eq!(row("1 1").get("errcode"), None, "{rows}");
+    let shown = parse(&by_operator(&program, "show_notice", fields!("streamid": STREAM, "id": "0 1")).await);
+    assert_eq!((&shown["data"]["errcode"], &shown["data"]["errmsg"]), (&3.into(), &"tcp closed by peer".into()));
+}
+
 #[tokio::test]
 async fn a_notice_that_comes_twice_changes_nothing() {
     let program = with_room().await;

@@ -189,6 +189,23 @@ async fn a_picture_of_what_was_thought_to_be_over_takes_that_back() {
 }
 
 #[tokio::test]
+async fn a_live_that_the_end_of_another_push_ended_comes_back_if_the_cloud_says_that_it_runs() {
+    for (manner, expected) in [(ACTIVE, true), (INACTIVE, false), (FAILS, false)] {
+        let (program, cloud) = live(manner).await;
+        program.pass(10);
+        push_ends(&program, "8888_alice", "2").await;
+        assert!(!is_live(&program).await);
+        sweep_for(&program, 60).await;
+        assert_eq!(is_live(&program).await, expected);
+        assert_eq!(program.app.table.lives(&alice()).await.unwrap().len(), 1, "it is one live");
+        sweep_for(&program, 300).await;
+        let asked = cloud.arrived().len();
+        sweep_for(&program, 300).await;
+        assert_eq!(cloud.arrived().len() > asked, expected, "what is over is asked about for a while only");
+    }
+}
+
+#[tokio::test]
 async fn what_a_process_that_died_left_half_done_is_finished_and_counted() {
     for step in 0..8 {
         let watch = Watch::default();
@@ -234,7 +251,7 @@ async fn a_notice_that_was_kept_and_no_more_is_dealt_with() {
     open_room(&program, "alice", "t").await;
     let stream = StreamId::parse("8888_alice").unwrap();
     let body = r#"{"t":1,"sign":"","event_type":1,"stream_id":"8888_alice","sequence":"1"}"#.to_owned();
-    let kept = Notice { stream: stream.clone(), id: "1 1".to_owned(), body, is_late: false };
+    let kept = Notice { stream: stream.clone(), id: "1 1".to_owned(), body, is_late: false, reason: None };
     program.app.table.keep_notice(&kept, program.app.now(), 3600).await.unwrap();
     program.pass(60);
     swept(&program).await;

@@ -13,10 +13,12 @@ use super::notices::Notice;
 
 /// How long a stream is forbidden if nobody says.
 pub(super) const FORBIDDEN_SECONDS: u64 = 7 * 24 * 3600;
-/// How a push ends of which nobody says why: the app closed it.
-const CLOSED: (u64, &str) = (1, "recv rtmp deleteStream");
-/// How a push ends that the cloud cuts.
-const CUT: (u64, &str) = (18, "push is not allowed");
+/// The `errcode` of a push that ends without a reason given: the app closed it.
+pub const CLOSED: u64 = 1;
+/// The `errcode` of a push that the cloud refused.
+const REFUSED: u64 = 18;
+/// The `errcode` of a push that the cloud was told to cut.
+const CUT: u64 = 21;
 /// An address of the documents, for whom nobody is to be found by.
 const NOBODYS_ADDRESS: &str = "203.0.113.7";
 /// The application of a push whose URL nobody knows.
@@ -150,10 +152,17 @@ impl Cloud {
 
     /// Who pushes stops; `None` if there is no such push, or not any more.
     pub fn stop(&mut self, name: &str, now: UnixSeconds) -> Option<Notice> {
-        self.end(name, CLOSED, now)
+        self.stop_for(name, CLOSED, now)
     }
 
-    fn end(&mut self, name: &str, (code, message): (u64, &str), now: UnixSeconds) -> Option<Notice> {
+    /// A push ends for a reason of the cloud's table of interruptions; `None` if there is no such push, or not any more.
+    pub fn stop_for(&mut self, name: &str, code: u64, now: UnixSeconds) -> Option<Notice> {
+        let message = match code {
+            CLOSED => "recv rtmp deleteStream",
+            REFUSED => "push is not allowed",
+            CUT => "the stream was dropped",
+            _ => "",
+        };
         let push = self.pushes.get_mut(name).filter(|push| push.end.is_none())?;
         push.end = Some(now);
         let push = self.pushes.get(name)?;
@@ -169,7 +178,7 @@ impl Cloud {
     pub fn cut(&mut self, stream: &str, now: UnixSeconds) -> Vec<Notice> {
         let runs = |push: &Push| push.stream == stream && push.end.is_none();
         let names: Vec<_> = self.pushes.iter().filter(|(_, push)| runs(push)).map(|(name, _)| name.clone()).collect();
-        names.iter().filter_map(|name| self.end(name, CUT, now)).collect()
+        names.iter().filter_map(|name| self.stop_for(name, CUT, now)).collect()
     }
 
     /// The stream must not be pushed until a second; what runs is cut.
@@ -333,7 +342,7 @@ mod tests {
             cut.iter().map(|notice| notice.fields["sequence"].clone()).collect::<Vec<_>>(),
             ["run-p1", "run-p2"]
         );
-        assert_eq!(cut[0].fields["errcode"], 18);
+        assert_eq!(cut[0].fields["errcode"], 21);
         assert_eq!(cloud.push(&url, "p3", NOW.plus(9)), Err(Refused::Forbidden));
         assert!(cloud.clone().push(&url, "p3", NOW.plus(10)).is_ok());
         cloud.resume("8888_alice");

@@ -16,7 +16,7 @@ use shared::{
 };
 
 use super::{
-    cloud::{Cloud, Part},
+    cloud::{CLOSED, Cloud, Part},
     notices::{self, LIFE_SECONDS, Notice, Retries},
     script::{Act, Deed, How, Key, Step, To, What, Word},
     stage::{Answer, Stage, deliver},
@@ -178,9 +178,9 @@ impl<S: Stage> Player<S> {
                     }
                 }
             }
-            Deed::Stop { push } => {
+            Deed::Stop { push, errcode } => {
                 name = Some(format!("{push}.stop"));
-                let ended = self.cloud().stop(push, now);
+                let ended = self.cloud().stop_for(push, errcode.unwrap_or(CLOSED), now);
                 ended.ok_or_else(|| fault(format!("no push {push} is running")))?
             }
             Deed::Record { push, format, file, from, to, url } => {

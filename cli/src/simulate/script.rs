@@ -7,7 +7,7 @@
 //! ```text
 //! open USER TITLE [group=GROUP]              the app opens the user's room and keeps the push URL
 //! push USER as PUSH [url=URL|stream=STREAM]  a push to that URL starts: notice PUSH
-//! stop PUSH                                  it ends: notice PUSH.stop
+//! stop PUSH [errcode=NUMBER]                 it ends: notice PUSH.stop; 18 is a push that the cloud refused
 //! record PUSH FORMAT as FILE [from=S] [to=S] [url=URL]
 //!                                            a file was recorded: notice FILE
 //! shot PUSH                                  a picture was taken
@@ -67,7 +67,7 @@ pub struct Act {
 pub enum Deed {
     Open { user: String, title: String, group: Option<String> },
     Push { user: String, push: String, to: To },
-    Stop { push: String },
+    Stop { push: String, errcode: Option<u64> },
     Record { push: String, format: String, file: String, from: Option<i64>, to: Option<i64>, url: Option<String> },
     Shot { push: String },
     Verdict { push: String, word: String },
@@ -351,7 +351,10 @@ fn deed(words: &mut Words) -> Result<Deed, String> {
             let to = words.option("url").map(To::Url).or_else(|| stream(words)).unwrap_or(To::Given);
             Deed::Push { user, push, to }
         }
-        "stop" => Deed::Stop { push: push(words)? },
+        "stop" => {
+            let push = push(words)?;
+            Deed::Stop { push, errcode: words.option("errcode").map(|text| number(&text)).transpose()? }
+        }
         "record" => {
             let (push, format) = (push(words)?, words.next("a format")?);
             words.keyword("as")?;
@@ -509,7 +512,11 @@ impl fmt::Display for Deed {
                     To::Stream(stream) => write!(f, " stream={}", w(stream)),
                 }
             }
-            Self::Stop { push } | Self::Shot { push } => write!(f, " {}", w(push)),
+            Self::Stop { push, errcode } => {
+                write!(f, " {}", w(push))?;
+                errcode.iter().try_for_each(|errcode| write!(f, " errcode={errcode}"))
+            }
+            Self::Shot { push } => write!(f, " {}", w(push)),
             Self::Record { push, format, file, from, to, url } => {
                 write!(f, " {} {} as {}", w(push), w(format), w(file))?;
                 from.iter().try_for_each(|from| write!(f, " from={from}"))?;

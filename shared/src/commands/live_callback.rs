@@ -15,7 +15,7 @@ use crate::{
     error::{BodyFault, Error},
     sign::md5_hex,
     table::{Entry, Fate, Notice, Owner, Standing, Step},
-    timeline::{End, Evidence, Lane, Recording},
+    timeline::{End, Evidence, Lane, Reason, Recording},
     types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
     wire::Params,
 };
@@ -28,6 +28,8 @@ const AHEAD_SECONDS: u64 = 3600;
 const MOST_NAMES: usize = 10;
 /// The longest notice that is kept: many times what the cloud sends, and what an item of the table has room for.
 const MOST_BYTES: usize = 128 * 1024;
+/// How many characters are kept of what the cloud says of an interruption.
+const LONGEST_MESSAGE: usize = 64;
 /// How often it is written down that a stream is alive.
 const SEEN_EVERY_SECONDS: u64 = 20;
 
@@ -37,6 +39,7 @@ pub struct LiveCallback {
     stream: String,
     id: String,
     body: String,
+    reason: Option<Reason>,
     /// What happened, or the rule that the notice breaks.
     event: Result<Event, Error>,
 }
@@ -46,7 +49,7 @@ enum Event {
     /// Event 1: a push started.
     Started { push: String, at: Option<UnixSeconds> },
     /// Event 0: it ended. Very old notices do not name it.
-    Ended { push: Option<String>, at: Option<UnixSeconds>, seconds: u64 },
+    Ended { push: Option<String>, at: Option<UnixSeconds>, seconds: Option<u64>, reason: Option<Reason> },
     /// Event 100: a file was recorded.
     Recorded(Box<File>),
     /// Event 200: a picture of the stream was taken.
@@ -93,6 +96,7 @@ impl Command for LiveCallback {
             stream,
             id: id(params, &kind),
             body: String::from_utf8_lossy(body).into_owned(),
+            reason: reason(params),
             event: event(params, &kind),
         })
     }
@@ -100,7 +104,8 @@ impl Command for LiveCallback {
     async fn run(self, signed: Signed, app: &App) -> Result<Nothing, Error> {
         // A name that no stream can have: to be told of it again would not make it one.
         let Some(stream) = StreamId::parse(&self.stream) else { return Ok(Nothing {}) };
-        let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late() };
+        let reason = self.reason;
+        let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late(), reason };
         let mut entry = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
         // One that came late once and comes again in time counts, and so does one that came in time before.
         entry.notice.is_late &= signed.is_late();
@@ -165,7 +170,8 @@ fn event(params: &Params, kind: &str) -> Result<Event, Error> {
             Ok(Event::Ended {
                 push: push(params)?,
                 at: params.optional("event_time")?,
-                seconds: seconds.map_or(0, |ms| ms.0 / 1000),
+                seconds: seconds.map(|ms| ms.0 / 1000),
+                reason: reason(params),
             })
         }
         "1" => {
@@ -191,6 +197,14 @@ fn event(params: &Params, kind: &str) -> Result<Event, Error> {
 fn push(params: &Params) -> Result<Option<String>, Error> {
     let sequence = params.optional::<Text<128>>("sequence")?.unwrap_or_default();
     Ok(Some(sequence.as_str().to_owned()).filter(|sequence| !sequence.is_empty()))
+}
+
+/// Why the push ended, if the notice tells it.
+fn reason(params: &Params) -> Option<Reason> {
+    let number = |name| params.number_or_text(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let message = params.optional::<String>("errmsg").ok().flatten().unwrap_or_default();
+    let message: String = message.chars().filter(|c| !c.is_control()).take(LONGEST_MESSAGE).collect();
+    Some(Reason { code: number("errcode")?, detail: number("sub_errcode").unwrap_or(0), message })
 }
 
 fn recorded(params: &Params) -> Result<File, Error> {
@@ -272,7 +286,9 @@ fn evidence(event: Event, lane: Lane, received: UnixSeconds) -> Result<Evidence,
     let believed = |at| believed(at, received);
     match event {
         Event::Started { push, at } => Ok(Evidence::Started { lane, push, at: believed(at) }),
-        Event::Ended { push: Some(push), at, seconds } => Ok(Evidence::Ended { lane, push, at: believed(at), seconds }),
+        Event::Ended { push: Some(push), at, seconds, reason } => {
+            Ok(Evidence::Ended { lane, push, at: believed(at), seconds, reason })
+        }
         Event::Ended { push: None, at, .. } if lane == Lane::Own => Ok(Evidence::Off(believed(at), End::Stopped)),
         Event::Recorded(file) => recording(*file, lane, received).map(Evidence::Recorded),
         Event::Ended { .. } | Event::Screenshot { .. } | Event::Judged { .. } | Event::Other => {
@@ -332,6 +348,10 @@ async fn saw(app: &App, user: &UserId, picture: Option<&Link<255>>, at: UnixSeco
             let is_news = standing.misses > 0 || at >= standing.seen_at.plus(SEEN_EVERY_SECONDS);
             (standing.misses, standing.seen_at) = (0, standing.seen_at.max(at));
             return is_news;
+        }
+        // What ended it may have been another push than the one that ran.
+        if let Some(end) = standing.timeline.doubtful_end().filter(|end| *end < at) {
+            return standing.timeline.add(Evidence::On(end));
         }
         // We thought that it was over because we heard nothing; here is something.
         let last = standing.timeline.last_live(rules.grace_seconds).and_then(|live| live.end);

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::table::{Entry, Fate};
+use crate::{
+    table::{Entry, Fate},
+    timeline::Reason,
+};
 
 /// A notice, and what became of it.
 #[derive(Debug, Serialize)]
@@ -18,6 +21,30 @@ pub(super) struct NoticeRow {
     reason: String,
     /// Whose timeline it went into.
     userid: String,
+    #[serde(flatten)]
+    interruption: Interruption,
+}
+
+/// Why a push ended, in the cloud's words; nothing if it told nothing.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Interruption {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errcode: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_errcode: Option<u64>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    errmsg: String,
+}
+
+impl Interruption {
+    pub(super) fn of(reason: Option<&Reason>) -> Self {
+        let of = |reason: &Reason| Self {
+            errcode: Some(reason.code),
+            sub_errcode: Some(reason.detail).filter(|detail| *detail > 0),
+            errmsg: reason.message.clone(),
+        };
+        reason.map(of).unwrap_or_default()
+    }
 }
 
 impl NoticeRow {
@@ -38,6 +65,7 @@ impl NoticeRow {
             fate: fate.name(),
             reason,
             userid: user,
+            interruption: Interruption::of(entry.notice.reason.as_ref()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Command, Names, live_callback};
+use super::{Command, Names, live_callback, notices::Interruption};
 use crate::{
     app::App,
     auth::Operator,
@@ -45,6 +45,8 @@ struct Live {
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<u64>,
     reason: String,
+    #[serde(flatten)]
+    interruption: Interruption,
     show: u64,
     title: String,
     peak: u64,
@@ -182,14 +184,17 @@ fn state(live: &LiveRow, grace: u64, now: UnixSeconds) -> &'static str {
 
 async fn lives(app: &App, user: &UserId) -> Result<Vec<Live>, Error> {
     let rows = app.table.lives(user).await?;
-    let known = app.table.standing(user).await?.timeline.lives(app.config.rules.grace_seconds);
-    let named_at = |row: &LiveRow| {
+    let timeline = app.table.standing(user).await?.timeline;
+    let lives = timeline.lives(app.config.rules.grace_seconds);
+    let known = |row: &LiveRow| {
         let is_it = |live: &&timeline::Live| live.start == row.started_at && live.lane.stream() == row.stream;
-        known.iter().find(is_it).and_then(|live| live.named_at).unwrap_or(row.named_at)
+        lives.iter().find(is_it)
     };
+    let named_at = |row: &LiveRow| known(row).and_then(|live| live.named_at).unwrap_or(row.named_at);
     let titles = app.table.titles(user, rows.iter().map(named_at).collect::<BTreeSet<_>>()).await?;
     let live = |row: LiveRow| Live {
         title: titles.get(&named_at(&row)).map(|title| title.as_str().to_owned()).unwrap_or_default(),
+        interruption: Interruption::of(known(&row).and_then(|live| timeline.reason_of(live))),
         state: state(&row, app.config.rules.grace_seconds, app.now()),
         streamid: row.stream,
         started_at: row.started_at.0,

@@ -12,7 +12,10 @@ use super::{
     timelines::OPEN,
     update::{Outcome, Update},
 };
-use crate::types::{Page, StreamId, UnixSeconds, UserId};
+use crate::{
+    timeline::Reason,
+    types::{Page, StreamId, UnixSeconds, UserId},
+};
 
 /// How soon a notice that nobody finished is dealt with by the sweep: later than the cloud's own next try.
 const UNFINISHED_SECONDS: u64 = 90;
@@ -30,6 +33,8 @@ pub struct Notice {
     pub body: String,
     /// Whether it came after its expiry.
     pub is_late: bool,
+    /// What it says of why a push ended.
+    pub reason: Option<Reason>,
 }
 
 /// What became of a notice.
@@ -81,7 +86,15 @@ impl Entry {
             "dropped" => Fate::Dropped(text_in(item, "reason")?.to_owned()),
             _ => return Err(damaged("fate")),
         };
+        let reason = || -> Result<Reason> {
+            Ok(Reason {
+                code: counter_in(item, "errcode")?,
+                detail: counter_in(item, "sub_errcode")?,
+                message: text_in(item, "errmsg")?.to_owned(),
+            })
+        };
         let notice = Notice {
+            reason: item.contains_key("errcode").then(reason).transpose()?,
             stream: parsed(item, "stream", StreamId::parse)?,
             id: text_in(item, keys::SK)?.to_owned(),
             body: text_in(item, "body")?.to_owned(),
@@ -106,6 +119,12 @@ impl Table {
             .set(keys::DUE, moment(now.plus(UNFINISHED_SECONDS)))
             .when("attribute_not_exists(PK)");
         let update = if notice.is_late { update.set("late", AttributeValue::Bool(true)) } else { update };
+        let update = match &notice.reason {
+            Some(Reason { code, detail, message }) => {
+                update.set("errcode", number(*code)).set("sub_errcode", number(*detail)).set_text("errmsg", message)
+            }
+            None => update,
+        };
         match update.send_for_old(self, CONTEXT).await? {
             Outcome::Done(_) => {
                 let (notice, fate) = (notice.clone(), Fate::Open);
@@ -151,7 +170,20 @@ impl Table {
 
     /// The notices of a stream without their bodies, the first to come first.
     pub async fn notice_heads(&self, stream: &StreamId) -> Result<Vec<Entry>> {
-        const HEAD: [&str; 9] = [keys::SK, "stream", "fate", "user", "reason", "received_at", "times", "tries", "late"];
+        const HEAD: [&str; 12] = [
+            keys::SK,
+            "stream",
+            "fate",
+            "user",
+            "reason",
+            "received_at",
+            "times",
+            "tries",
+            "late",
+            "errcode",
+            "sub_errcode",
+            "errmsg",
+        ];
         let names: Vec<String> = HEAD.iter().map(|name| format!("#{name}")).collect();
         let mut request = self
             .client

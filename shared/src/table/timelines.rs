@@ -32,6 +32,8 @@ const ATTEMPTS: u32 = 16;
 pub(super) const KEPT_SECONDS: u64 = 8 * 24 * 3600;
 /// How soon a live is looked after.
 pub(super) const CHECK_SECONDS: u64 = 30;
+/// For how long the cloud is asked whether a live is over whose end is doubtful.
+const DOUBT_SECONDS: u64 = 150;
 /// How soon unfinished work is finished by others: no process works on one event for so long.
 const UNFINISHED_SECONDS: u64 = 90;
 /// The partition of the index of work.
@@ -350,10 +352,16 @@ impl Standing {
         !self.unwritten.iter().all(Unwritten::is_count)
     }
 
+    /// When the user's own stream ended, if the cloud should be asked whether it did.
+    pub fn doubtful_end(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        let end = self.timeline.doubtful_end().filter(|_| self.ban.is_none())?;
+        (now < end.plus(DOUBT_SECONDS)).then_some(end)
+    }
+
     /// When somebody should look at this again; `None` if nothing is left to do.
     pub fn due(&self, now: UnixSeconds) -> Option<UnixSeconds> {
         let unfinished = (!self.unwritten.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
-        let live = self.is_live().then(|| now.plus(CHECK_SECONDS));
+        let live = (self.is_live() || self.doubtful_end(now).is_some()).then(|| now.plus(CHECK_SECONDS));
         let steps = (!self.steps.is_empty()).then(|| now.plus(CHECK_SECONDS));
         let lifted = self.ban.as_ref().and_then(|ban| ban.until);
         let renewed = self.ban.as_ref().map(|ban| ban.renew_at).filter(|at| *at > 0);

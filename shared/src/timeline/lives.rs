@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Lane, Push, Timeline, Told,
+    Lane, Push, Reason, Timeline, Told,
     shows::{Show, show_at},
 };
 use crate::types::UnixSeconds;
@@ -69,9 +69,16 @@ impl Live {
 }
 
 impl Push {
-    /// Whether another push started in a later second, as far as the start of this one was told.
+    /// Whether another push took over: this one's end says so, or the other one started in a later second than this one,
+    /// whose start was told.
     fn was_followed_by(&self, other: &Self) -> bool {
-        self.start.zip(other.started()).is_some_and(|(Told(own, _), Told(others, _))| own < others)
+        self.reason.as_ref().is_some_and(Reason::is_replacement)
+            || self.start.zip(other.started()).is_some_and(|(Told(own, _), Told(others, _))| own < others)
+    }
+
+    /// Whether its start was told, and its end was not.
+    fn is_open(&self) -> bool {
+        self.start.is_some() && self.end.is_none()
     }
 }
 
@@ -79,6 +86,9 @@ impl Push {
 pub(super) struct Stretch {
     start: u64,
     pub(super) end: Option<(u64, End)>,
+    /// Whether it may have gone on: the push that ran was told of, its own end was not, and the end that was told is of a
+    /// push of unknown start, or of no push by name.
+    is_doubtful: bool,
 }
 
 /// What is told of a stream at some second.
@@ -113,13 +123,27 @@ impl Timeline {
 
     /// The second of the last word on the user's own stream.
     pub fn last_word(&self) -> UnixSeconds {
-        let pushes = self.pushes.iter().filter(|push| push.lane == Lane::Own).map(Push::last_word);
+        let pushes = self.pushes.iter().filter(|push| push.lane == Lane::Own && !push.is_void()).map(Push::last_word);
         UnixSeconds(pushes.chain(self.marks.iter().map(|mark| mark.at.0)).max().unwrap_or(0))
     }
 
     /// Whether the user's own stream runs.
     pub fn is_on(&self) -> bool {
         stretches(&self.words(&Lane::Own)).last().is_some_and(|stretch| stretch.end.is_none())
+    }
+
+    /// When the user's own stream ended, if that is doubtful: the cloud never told that the push ended which ran.
+    pub fn doubtful_end(&self) -> Option<UnixSeconds> {
+        let last = stretches(&self.words(&Lane::Own)).pop()?;
+        last.end.filter(|_| last.is_doubtful).map(|(at, _)| UnixSeconds(at))
+    }
+
+    /// Why the push ended with which a live ended, in the cloud's words; `None` if it told nothing of that.
+    pub fn reason_of(&self, live: &Live) -> Option<&Reason> {
+        let (end, _) = live.end?;
+        let of_live = |push: &&Push| push.lane == live.lane && !push.is_void();
+        let ended = |push: &&Push| push.end.is_some_and(|Told(at, _)| at == end.0);
+        self.pushes.iter().filter(of_live).filter(ended).find_map(|push| push.reason.as_ref())
     }
 
     fn lives_of(&self, lane: &Lane, shows: &[Show], grace: u64) -> Vec<Live> {
@@ -158,7 +182,10 @@ impl Timeline {
         for push in self.pushes.iter().filter(|push| push.lane == *lane) {
             words.extend(push.started().map(|start| (start, Word::Start(push))));
             // Not before its start, whatever the clocks say.
-            let end = push.end.map(|end| push.start.map_or(end, |start| Told(end.0.max(start.0), end.1)));
+            let end = push
+                .end
+                .filter(|_| !push.is_void())
+                .map(|end| push.start.map_or(end, |start| Told(end.0.max(start.0), end.1)));
             words.extend(end.map(|end| (end, Word::End(push))));
         }
         if *lane == Lane::Own {
@@ -176,6 +203,11 @@ pub(super) fn stretches<'a>(words: impl IntoIterator<Item = &'a (Told, Word<'a>)
     // The push that runs: `None` if only a mark says that something does.
     let mut running: Option<Option<&Push>> = None;
     for &(Told(at, _), word) in words {
+        let is_doubtful = match (word, running) {
+            (Word::End(push), Some(Some(other))) => push.start.is_none() && push.name != other.name && other.is_open(),
+            (Word::Off(End::Stopped), Some(Some(other))) => other.is_open(),
+            (Word::Start(_) | Word::On | Word::End(_) | Word::Off(_), _) => false,
+        };
         let (next, end) = match (word, running) {
             (Word::Start(push), _) => (Some(Some(push)), End::Stopped),
             (Word::On, None) => (Some(None), End::Stopped),
@@ -187,10 +219,10 @@ pub(super) fn stretches<'a>(words: impl IntoIterator<Item = &'a (Told, Word<'a>)
             (Word::On, Some(_)) | (Word::End(_) | Word::Off(_), None) => continue,
         };
         if let Some(stretch) = stretches.last_mut().filter(|stretch| stretch.end.is_none()) {
-            stretch.end = Some((at, end));
+            (stretch.end, stretch.is_doubtful) = (Some((at, end)), is_doubtful);
         }
         if next.is_some() {
-            stretches.push(Stretch { start: at, end: None });
+            stretches.push(Stretch { start: at, end: None, is_doubtful: false });
         }
         running = next;
     }

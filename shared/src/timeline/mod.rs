@@ -52,8 +52,10 @@ pub enum Evidence {
         push: String,
         /// When.
         at: UnixSeconds,
-        /// How long it lasted, as far as that was told.
-        seconds: u64,
+        /// How long it lasted; `None` if that was not told.
+        seconds: Option<u64>,
+        /// Why; `None` if that was not told.
+        reason: Option<Reason>,
     },
     /// Somebody says that the user's own stream is live.
     On(UnixSeconds),
@@ -72,6 +74,38 @@ impl Evidence {
             }
             Self::Recorded(recording) => recording.end,
         }
+    }
+}
+
+/// Why a push ended, in the cloud's words: its table of interruption reasons.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// `errcode`.
+    #[serde(rename = "c", default)]
+    pub code: u64,
+    /// `sub_errcode`; 0 if there is none.
+    #[serde(rename = "s", default, skip_serializing_if = "is_zero")]
+    pub detail: u64,
+    /// `errmsg`, for people: nothing follows from it.
+    #[serde(rename = "m", default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Reason {
+    /// Whether the push was never taken: no right to push (18/500 to 503, 19), too many pushes of this stream (18/601),
+    /// a forbidden stream (18/305), and so on.
+    fn is_refusal(&self) -> bool {
+        matches!(self.code, 18 | 19)
+    }
+
+    /// Whether a newer push took its place.
+    fn is_replacement(&self) -> bool {
+        self.code == 21 && matches!(self.detail, 102 | 103)
     }
 }
 
@@ -154,6 +188,12 @@ struct Push {
     /// How long it lasted, as far as its end told.
     #[serde(rename = "d", default)]
     seconds: u64,
+    /// Whether its end told that it lasted less than a second.
+    #[serde(rename = "z", default, skip_serializing_if = "std::ops::Not::not")]
+    is_momentary: bool,
+    /// Why it ended, as far as its end told.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
 }
 
 /// A word on the user's own stream that names no push.
@@ -180,9 +220,15 @@ impl Push {
         [self.start, self.end].into_iter().flatten().map(|Told(at, _)| at).max().unwrap_or(0)
     }
 
-    /// The second at which it started: as told, or its end less its length; `None` if it leaves only its end.
+    /// Whether the cloud never took it: its start was never told, and its end says that it was refused or lasted no time.
+    fn is_void(&self) -> bool {
+        self.start.is_none() && (self.is_momentary || self.reason.as_ref().is_some_and(Reason::is_refusal))
+    }
+
+    /// The second at which it started: as told, or its end less its length; `None` if it leaves only its end, or nothing.
     fn started(&self) -> Option<Told> {
         let start = match (self.start, self.end) {
+            _ if self.is_void() => return None,
             (Some(start), _) => start,
             (None, Some(Told(end, n))) => Told(end.saturating_sub(self.seconds), n),
             (None, None) => return None,
@@ -203,11 +249,12 @@ impl Timeline {
                 push.start.get_or_insert(Told(at.0, n));
                 new
             }
-            Evidence::Ended { lane, push, at, seconds } => {
+            Evidence::Ended { lane, push, at, seconds, reason } => {
                 let push = self.push(lane, push);
                 let new = push.end.is_none();
                 if new {
-                    (push.end, push.seconds) = (Some(Told(at.0, n)), seconds);
+                    (push.end, push.seconds) = (Some(Told(at.0, n)), seconds.unwrap_or(0));
+                    (push.is_momentary, push.reason) = (seconds == Some(0), reason);
                 }
                 new
             }
@@ -223,7 +270,8 @@ impl Timeline {
     fn push(&mut self, lane: Lane, name: String) -> &mut Push {
         let known = self.pushes.iter().position(|push| push.lane == lane && push.name == name);
         let place = known.unwrap_or_else(|| {
-            self.pushes.push(Push { lane, name, start: None, end: None, seconds: 0 });
+            let (start, end, seconds, is_momentary, reason) = (None, None, 0, false, None);
+            self.pushes.push(Push { lane, name, start, end, seconds, is_momentary, reason });
             self.pushes.len() - 1
         });
         &mut self.pushes[place]

@@ -11,7 +11,18 @@ fn started(push: &str, at: u64) -> Evidence {
 }
 
 fn ended(push: &str, at: u64, seconds: u64) -> Evidence {
-    Evidence::Ended { lane: Lane::Own, push: push.to_owned(), at: UnixSeconds(at), seconds }
+    ended_for(push, at, Some(seconds), None)
+}
+
+/// An end that does not tell how long the push lasted.
+fn ended_some_time(push: &str, at: u64) -> Evidence {
+    ended_for(push, at, None, None)
+}
+
+/// An end for a reason of the cloud's table.
+fn ended_for(push: &str, at: u64, seconds: Option<u64>, reason: Option<(u64, u64)>) -> Evidence {
+    let reason = reason.map(|(code, detail)| Reason { code, detail, message: String::new() });
+    Evidence::Ended { lane: Lane::Own, push: push.to_owned(), at: UnixSeconds(at), seconds, reason }
 }
 
 fn opened(at: u64) -> Evidence {
@@ -137,7 +148,65 @@ fn a_push_that_lasted_no_second_leaves_only_its_end() {
     assert_eq!(lives(&[started("1", 100), ended("1", 100, 0)]), []);
     assert_eq!(lives(&[started("1", 101), ended("1", 100, 0)]), [], "nor one that ended before it started");
     assert_eq!(lives(&[on(10), started("1", 100), ended("1", 100, 0)]), [(10, Some(100))]);
-    assert_eq!(lives(&[started("1", 10), ended("2", 40, 0)]), [(10, Some(40))]);
+    assert_eq!(lives(&[started("1", 10), started("2", 40), ended("2", 40, 0)]), [(10, Some(40))]);
+}
+
+#[test]
+fn the_end_of_a_push_that_was_refused_or_lasted_no_time_ends_no_other() {
+    let untold: [(Option<u64>, Option<(u64, u64)>); 6] = [
+        (None, Some((18, 0))),
+        (None, Some((18, 503))),
+        (Some(2), Some((18, 601))),
+        (None, Some((19, 0))),
+        (Some(0), None),
+        (Some(0), Some((1, 0))),
+    ];
+    for (seconds, reason) in untold {
+        let refused = |at| ended_for("2", at, seconds, reason);
+        assert_eq!(lives(&[started("1", 10), refused(12)]), [(10, None)], "{seconds:?} {reason:?}");
+        assert_eq!(lives(&[on(10), refused(12)]), [(10, None)], "{seconds:?} {reason:?}: it says nothing of what runs");
+        assert_eq!(lives(&[refused(12), started("1", 10), ended("1", 50, 40)]), [(10, Some(50))]);
+        assert_eq!(lives(&[refused(12)]), []);
+        // What started may have taken the place of what ran.
+        assert_eq!(lives(&[started("1", 10), refused(12), started("2", 12)]), [(10, Some(12))]);
+        assert_eq!(told(&[started("1", 10), refused(12)]).last_word(), UnixSeconds(10), "nor is it a sign of life");
+    }
+    for reason in [None, Some((1, 0)), Some((21, 100))] {
+        assert_eq!(lives(&[started("1", 10), ended_for("2", 12, None, reason)]), [(10, Some(12))], "{reason:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_push_whose_place_a_newer_one_took_ends_no_other() {
+    for detail in [102, 103] {
+        let replaced = |seconds| ended_for("1", 31, seconds, Some((21, detail)));
+        assert_eq!(lives(&[started("2", 30), replaced(None)]), [(30, None)]);
+        assert_eq!(lives(&[started("2", 30), replaced(Some(21))]), [(10, None)], "and it was a part of the live");
+        assert_eq!(lives(&[started("1", 10), replaced(Some(21))]), [(10, Some(31))], "it ends itself");
+    }
+}
+
+#[test]
+fn an_end_is_doubtful_while_the_push_that_ran_was_told_of_and_its_own_end_was_not() {
+    let doubt = |evidence: &[Evidence]| told(evidence).doubtful_end();
+    let by_another = [started("1", 10), ended_some_time("2", 40)];
+    assert_eq!(doubt(&by_another), Some(UnixSeconds(40)));
+    assert_eq!(doubt(&[started("1", 10), Evidence::Off(UnixSeconds(40), End::Stopped)]), Some(UnixSeconds(40)));
+    assert_eq!(doubt(&[by_another.as_slice(), &[ended("1", 40, 30)]].concat()), None, "its own end was told");
+    assert_eq!(doubt(&[by_another.as_slice(), &[started("2", 20)]].concat()), None, "the other one was told of");
+    assert_eq!(doubt(&[started("1", 10), off(40)]), None, "the app knows what it does");
+    assert_eq!(doubt(&[on(10), ended_some_time("2", 40)]), None);
+    let goes_on = [by_another.as_slice(), &[on(40)]].concat();
+    assert_eq!((doubt(&goes_on), lives(&goes_on)), (None, vec![(10, None)]));
+    assert_eq!(lives(&[goes_on.as_slice(), &[ended("1", 90, 80)]].concat()), [(10, Some(90))]);
+}
+
+#[test]
+fn a_live_has_the_reason_of_the_push_with_which_it_ended() {
+    let evidence = [started("1", 10), ended_for("2", 40, None, Some((18, 0))), ended_for("1", 40, None, Some((3, 0)))];
+    let timeline = told(&evidence);
+    assert_eq!(timeline.reason_of(&timeline.lives(GRACE)[0]).map(|reason| reason.code), Some(3));
+    assert_eq!(told(&[started("1", 10)]).reason_of(&told(&[started("1", 10)]).lives(GRACE)[0]), None);
 }
 
 #[test]

@@ -163,7 +163,11 @@ impl Broadcaster<'_> {
         self.pushes += 1;
         self.sees(dice, stream, Notice::Start { push: push.clone(), at: from }, from.max(opened));
         let seconds = dice.chance(85).then_some(to - from);
-        self.sees(dice, stream, Notice::End { push, at: to, seconds }, to.max(opened));
+        self.sees(dice, stream, Notice::End { push, at: to, seconds, errcode: None }, to.max(opened));
+        if dice.chance(10) {
+            let at = self.free(from + dice.roll(length + 20));
+            self.is_refused(dice, stream, at, opened);
+        }
         let formats = dice.roll(8);
         for (bit, format) in ["flv", "hls", "mp4"].into_iter().enumerate() {
             if formats >> bit & 1 == 1 {
@@ -172,6 +176,15 @@ impl Broadcaster<'_> {
             }
         }
         (from, to)
+    }
+
+    /// Somebody else pushes the stream, and the cloud does not take it.
+    fn is_refused(&mut self, dice: &mut Dice, stream: &str, at: u64, opened: u64) {
+        let push = format!("{}{}", &self.user[..1], self.pushes);
+        self.pushes += 1;
+        let (seconds, errcode) =
+            dice.pick(&[(None, Some(18)), (Some(0), Some(18)), (Some(2), Some(19)), (Some(0), None)]);
+        self.sees(dice, stream, Notice::End { push, at, seconds, errcode }, at.max(opened));
     }
 
     /// The parts of a recording.

@@ -9,8 +9,8 @@ use crate::harness::setting;
 pub(super) enum Notice {
     /// A push started.
     Start { push: String, at: u64 },
-    /// It ended; `seconds` is how long it lasted, if that is told.
-    End { push: String, at: u64, seconds: Option<u64> },
+    /// It ended; `seconds` is how long it lasted, if that is told; `errcode` is why, if it was refused.
+    End { push: String, at: u64, seconds: Option<u64>, errcode: Option<u64> },
     /// A file was recorded.
     File(File),
 }

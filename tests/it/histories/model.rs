@@ -58,6 +58,8 @@ struct Opening {
 struct Push {
     start: Option<(u64, u64)>,
     end: Option<(u64, u64, u64)>,
+    /// Whether its end says that it was refused, or lasted no time.
+    is_refused: bool,
 }
 
 /// Something that turns a stream on or off.
@@ -197,7 +199,7 @@ impl Model {
         let told = |user: &User| {
             let mut marks: Vec<_> = user.marks.iter().map(|word| (word.at, format!("{:?}", word.what))).collect();
             marks.sort();
-            let push = |(name, Push { start, end }): (&(String, String), &Push)| {
+            let push = |(name, Push { start, end, .. }): (&(String, String), &Push)| {
                 (name.clone(), start.map(|(at, _)| at), end.map(|(at, seconds, _)| (at, seconds)))
             };
             let pushes: Vec<_> = user.pushes.iter().map(push).collect();
@@ -298,8 +300,10 @@ impl User {
             Notice::Start { push: name, at } => {
                 self.pushes.entry(of(name)).or_default().start.get_or_insert((*at, step));
             }
-            Notice::End { push: name, at, seconds } => {
-                self.pushes.entry(of(name)).or_default().end.get_or_insert((*at, seconds.unwrap_or(0), step));
+            Notice::End { push: name, at, seconds, errcode } => {
+                let push = self.pushes.entry(of(name)).or_default();
+                push.end.get_or_insert((*at, seconds.unwrap_or(0), step));
+                push.is_refused = matches!(errcode, Some(18 | 19)) || *seconds == Some(0);
             }
             Notice::File(file) => {
                 let is_known = self.files.iter().any(|(_, _, known)| known.id == file.id);
@@ -345,8 +349,9 @@ impl User {
     /// What is told of a stream, one after the other.
     fn words(&self, stream: &str) -> Vec<Word> {
         let mut words = if stream == self.own_stream() { self.marks.clone() } else { Vec::new() };
-        for ((of, name), Push { start, end }) in &self.pushes {
-            if of != stream {
+        for ((of, name), Push { start, end, is_refused }) in &self.pushes {
+            // A push of which only a refusal is told was none.
+            if of != stream || *is_refused && start.is_none() {
                 continue;
             }
             let by_length = end.map(|(at, seconds, step)| (at - seconds, step));

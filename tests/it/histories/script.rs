@@ -108,14 +108,14 @@ impl Scribe {
         }
         match notice {
             Notice::Start { push, at } => vec![self.push(user, stream, push, How { at: self.offset(at), ..how })],
-            Notice::End { push, at, seconds } => {
+            Notice::End { push, at, seconds, errcode } => {
                 let start = self.starts.get(&push).copied().unwrap_or(at - seconds.unwrap_or_default());
                 assert!(seconds.is_none_or(|seconds| start + seconds == at), "{push} lasts as long as it is told");
                 let is_new = self.made.insert(push.clone());
                 let unknown = is_new.then(|| self.untold(user, stream, push.clone(), start));
                 let without = seconds.is_none().then(|| "push_duration".to_owned());
                 let how = How { at: self.offset(at), without, ..how };
-                unknown.into_iter().chain([script::Act { deed: Deed::Stop { push }, how }]).collect()
+                unknown.into_iter().chain([script::Act { deed: Deed::Stop { push, errcode }, how }]).collect()
             }
             Notice::File(file) => {
                 let is_new = !self.pushes.contains_key(stream);
