@@ -118,7 +118,7 @@ async fn look_after(app: &App, work: &Work) -> Result<Found, Error> {
 /// Takes viewers out of whom nothing was heard for long.
 async fn look_after_group(app: &App, work: &Work, host: &UserId, group: &GroupId) -> Result<(), Error> {
     let seconds = app.config.rules.member_seconds;
-    let oldest = app.table.take_out_silent(host, group, app.now().minus(seconds)).await?;
+    let oldest = app.table.take_out_silent(host, group, app.now().minus(seconds), app.now()).await?;
     Ok(app.table.postpone(work, oldest.map(|seen_at| seen_at.plus(seconds))).await?)
 }
 

@@ -323,7 +323,28 @@ impl Page {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixSeconds(pub u64);
 
+/// How far ahead of our clock a time may be. What is later was said by a clock that is wrong, the cloud's or ours.
+pub const AHEAD_SECONDS: u64 = 30;
+
 impl UnixSeconds {
+    /// This moment, or `now` if it is later than any clock that is about right says.
+    ///
+    /// ```
+    /// use shared::types::UnixSeconds;
+    /// let now = UnixSeconds(1_600_000_000);
+    /// assert_eq!(now.plus(30).no_later_than(now), now.plus(30));
+    /// assert_eq!(now.plus(31).no_later_than(now), now);
+    /// ```
+    #[must_use]
+    pub fn no_later_than(self, now: Self) -> Self {
+        if self.is_ahead_of(now) { now } else { self }
+    }
+
+    /// Whether it is later than any clock that is about right says.
+    pub fn is_ahead_of(self, now: Self) -> bool {
+        self > now.plus(AHEAD_SECONDS)
+    }
+
     /// Reads a number of seconds, however it is written, and drops its fraction; `None` if it is none, is negative, or is
     /// 10^15 or more.
     ///

@@ -57,6 +57,11 @@ impl Program {
         move || now.load(Ordering::SeqCst)
     }
 
+    /// Moves its clock back.
+    pub(crate) fn turn_back(&self, seconds: u64) {
+        self.now.fetch_sub(seconds, Ordering::SeqCst);
+    }
+
     /// Moves its clock on.
     pub(crate) fn pass(&self, seconds: u64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);

@@ -596,6 +596,37 @@ async fn a_recording_that_comes_again_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_newer_notice_about_a_file_replaces_its_address_and_an_old_one_that_comes_again_does_not() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    program.pass(200);
+    let told = |address: &str| {
+        format!(
+            r#""event_type":100,"stream_id":"{STREAM}","video_id":"v1","file_format":"flv","video_url":"{address}",
+            "start_time":{START},"end_time":{}"#,
+            START + 100
+        )
+    };
+    let url = async || replay(&program, "alice", "v1").await["playurl"].as_str().unwrap().to_owned();
+    let first = program.now() + 600;
+    for (t, address, expected) in [
+        (first, "http://vod/1.flv", "http://vod/1.flv"),
+        (first, "http://vod/2.flv", "http://vod/2.flv"),
+        (first, "http://vod/1.flv", "http://vod/2.flv"),
+        (first + 60, "http://vod/1.flv", "http://vod/2.flv"),
+        (first - 60, "http://vod/0.flv", "http://vod/2.flv"),
+        (first + 90, "http://vod/3.flv", "http://vod/3.flv"),
+    ] {
+        assert_eq!(expiring(&program, t, &told(address)).await.0, 200);
+        assert_eq!(url().await, expected, "{address}");
+    }
+    assert_eq!(lives(&program).await, [], "and nothing differs from the evidence");
+    by_operator(&program, "replay_notices", fields!("streamid": STREAM)).await;
+    assert_eq!(url().await, "http://vod/3.flv");
+    assert_eq!(replays(&program).await, ["v1"]);
+}
+
+#[tokio::test]
 async fn a_recording_that_comes_again_after_others_does_not_write_over_them() {
     let program = with_room().await;
     let first = file("v1", "flv", START - 1000, START - 900);

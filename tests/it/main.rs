@@ -19,6 +19,7 @@
 //! - [`cloud`]: what the cloud is asked by its newer interface, and what becomes of its answers
 //! - [`oidc`]: which ID tokens of an identity provider are believed
 //! - [`lists`]: which rows the pages of the lists have, and what a page costs
+//! - [`clock`]: clocks that are ahead for a while
 //! - [`concurrency`]: calls that come at the same time
 //! - [`faults`]: requests to the table that fail
 //! - [`defects`]: what was wrong with the Gen-2 original, and is not so here
@@ -38,6 +39,7 @@
 mod agreement;
 mod change_count;
 mod change_status;
+mod clock;
 mod cloud;
 mod concurrency;
 mod covers;

@@ -15,14 +15,14 @@ use crate::{
     error::{BodyFault, Error},
     sign::md5_hex,
     table::{Entry, Fate, Notice, Owner, Standing, Step},
-    timeline::{End, Evidence, Lane, Reason, Recording},
+    timeline::{End, Evidence, Lane, Reason, Recording, Version},
     types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
     wire::Params,
 };
 
 /// The longest recording that is believed: a file ends with its push, and no push lasts longer.
 const LONGEST_RECORDING_SECONDS: u64 = 7 * 24 * 3600;
-/// How far ahead of our clock an event may be.
+/// How far ahead of our clock a recording may end.
 const AHEAD_SECONDS: u64 = 3600;
 /// How many users are looked for in the name of a stream that we gave to nobody.
 const MOST_NAMES: usize = 10;
@@ -30,6 +30,19 @@ const MOST_NAMES: usize = 10;
 const MOST_BYTES: usize = 128 * 1024;
 /// How many characters are kept of what the cloud says of an interruption.
 const LONGEST_MESSAGE: usize = 64;
+/// Where a verdict says when its picture was taken, the best first: the versions of the notice, and when it was sent.
+const PICTURE_TIMES: [&str; 8] = [
+    "screenshotTime",
+    "screenshot_time",
+    "createTime",
+    "create_time",
+    "eventTime",
+    "event_time",
+    "sendTime",
+    "send_time",
+];
+/// No second is so large a number, and every millisecond since 1973 is.
+const FIRST_MILLISECONDS: u64 = 100_000_000_000;
 /// How often it is written down that a stream is alive.
 const SEEN_EVERY_SECONDS: u64 = 20;
 
@@ -55,7 +68,7 @@ enum Event {
     /// Event 200: a picture of the stream was taken.
     Screenshot { picture: Option<Link<255>>, at: Option<UnixSeconds> },
     /// Event 317: a picture was judged.
-    Judged { is_forbidden: bool },
+    Judged { is_forbidden: bool, at: Option<UnixSeconds> },
     /// Anything else is kept, and that is all.
     Other,
 }
@@ -68,6 +81,8 @@ struct File {
     format: Text<16>,
     start: UnixSeconds,
     end: UnixSeconds,
+    /// When the notice expires.
+    expires_at: UnixSeconds,
 }
 
 impl Command for LiveCallback {
@@ -107,6 +122,13 @@ impl Command for LiveCallback {
         let reason = self.reason;
         let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late(), reason };
         let mut entry = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
+        if let Ok(Event::Recorded(file)) = &self.event
+            && address_in(&entry.notice.body).is_some_and(|known| known != file.url)
+        {
+            // Each address has an entry of its own, so none that was replaced comes back when its notice comes again.
+            let id = id_of_address(&notice.id, &file.url);
+            entry = app.table.keep_notice(&Notice { id, ..notice }, app.now(), app.config.rules.ledger_seconds).await?;
+        }
         // One that came late once and comes again in time counts, and so does one that came in time before.
         entry.notice.is_late &= signed.is_late();
         match entry.fate {
@@ -114,6 +136,16 @@ impl Command for LiveCallback {
             Fate::Open | Fate::Parked | Fate::Dropped(_) => settle(app, &entry, self.event).await.map(|_| Nothing {}),
         }
     }
+}
+
+/// The address of the file that a notice tells of.
+fn address_in(body: &str) -> Option<Link<1024>> {
+    Params::of_notice(body).ok()?.required("video_url").ok()
+}
+
+/// The name of a notice about a file of which another address was told before.
+fn id_of_address(id: &str, url: &Link<1024>) -> String {
+    format!("{id} {}", md5_hex(&[url.as_str()]))
 }
 
 /// Does again what follows from a notice of the ledger, and says what became of it.
@@ -187,10 +219,18 @@ fn event(params: &Params, kind: &str) -> Result<Event, Error> {
         }
         "317" => {
             let suggestion = params.optional::<String>("suggestion").ok().flatten();
-            Ok(Event::Judged { is_forbidden: suggestion.is_some_and(|word| word.eq_ignore_ascii_case("block")) })
+            let is_forbidden = suggestion.is_some_and(|word| word.eq_ignore_ascii_case("block"));
+            Ok(Event::Judged { is_forbidden, at: PICTURE_TIMES.iter().find_map(|name| moment(params, name)) })
         }
         _ => Ok(Event::Other),
     }
+}
+
+/// A moment, in seconds or in milliseconds.
+fn moment(params: &Params, name: &'static str) -> Option<UnixSeconds> {
+    let UnixSeconds(number) = params.optional(name).ok().flatten()?;
+    let seconds = if number >= FIRST_MILLISECONDS { number / 1000 } else { number };
+    Some(UnixSeconds(seconds)).filter(|at| at.0 > 0)
 }
 
 /// The name of the push, if the notice tells it.
@@ -216,6 +256,7 @@ fn recorded(params: &Params) -> Result<File, Error> {
         format: Text::parse(&format.as_str().to_ascii_lowercase()).unwrap_or_default(),
         start: params.required("start_time")?,
         end: params.required("end_time")?,
+        expires_at: params.optional("t").ok().flatten().unwrap_or_default(),
     })
 }
 
@@ -262,13 +303,15 @@ async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
         Event::Screenshot { picture, at } if lane == Lane::Own => {
             saw(app, &user, picture.as_ref(), believed(at, received)).await?;
         }
-        Event::Judged { is_forbidden: true } if lane == Lane::Own => judge(app, &user, received).await?,
+        Event::Judged { is_forbidden: true, at } if lane == Lane::Own => {
+            judge(app, &user, believed(at, received)).await?
+        }
         event @ (Event::Started { .. }
         | Event::Ended { .. }
         | Event::Recorded(_)
         | Event::Screenshot { .. }
         | Event::Judged { .. }
-        | Event::Other) => match evidence(event, lane, received) {
+        | Event::Other) => match evidence(event, lane, entry) {
             Ok(Evidence::Recorded(recording)) => app.table.record(&user, recording, rules, app.now()).await?,
             Ok(evidence) => {
                 // A live may turn out to be one that a verdict has ended before its start was told.
@@ -282,15 +325,15 @@ async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
 }
 
 /// What an event of a user's stream is evidence of, or why it is of nothing.
-fn evidence(event: Event, lane: Lane, received: UnixSeconds) -> Result<Evidence, &'static str> {
-    let believed = |at| believed(at, received);
+fn evidence(event: Event, lane: Lane, entry: &Entry) -> Result<Evidence, &'static str> {
+    let believed = |at| believed(at, entry.received_at);
     match event {
         Event::Started { push, at } => Ok(Evidence::Started { lane, push, at: believed(at) }),
         Event::Ended { push: Some(push), at, seconds, reason } => {
             Ok(Evidence::Ended { lane, push, at: believed(at), seconds, reason })
         }
         Event::Ended { push: None, at, .. } if lane == Lane::Own => Ok(Evidence::Off(believed(at), End::Stopped)),
-        Event::Recorded(file) => recording(*file, lane, received).map(Evidence::Recorded),
+        Event::Recorded(file) => recording(*file, lane, entry).map(Evidence::Recorded),
         Event::Ended { .. } | Event::Screenshot { .. } | Event::Judged { .. } | Event::Other => {
             Err("nothing follows from it for such a stream")
         }
@@ -305,12 +348,13 @@ pub(crate) async fn evidence_in(app: &App, entry: &Entry) -> Result<Option<(User
         return Ok(None);
     }
     let Subject::User(user, lane) = subject(app, &entry.notice.stream).await? else { return Ok(None) };
-    Ok(evidence(event, lane, entry.received_at).ok().map(|evidence| (user, evidence)))
+    Ok(evidence(event, lane, entry).ok().map(|evidence| (user, evidence)))
 }
 
-/// A time that cannot be would make every later notice an old one.
+/// When an event happened: as told, or when its notice was received. An event of a time to come would make every later
+/// notice an old one.
 fn believed(at: Option<UnixSeconds>, received: UnixSeconds) -> UnixSeconds {
-    at.filter(|at| *at <= received.plus(AHEAD_SECONDS)).unwrap_or(received)
+    at.unwrap_or(received).no_later_than(received)
 }
 
 /// The users who may be meant by a stream that the cloud's room service named: `<prefix>_<user>`, or with a suffix
@@ -326,17 +370,18 @@ fn named_in(stream: &StreamId) -> Vec<UserId> {
 }
 
 /// A recording, if it is one that can be played and is of a time that can be; else why it is not.
-fn recording(file: File, lane: Lane, received: UnixSeconds) -> Result<Recording, &'static str> {
-    let File { file, vod_file, url, format, start, end } = file;
+fn recording(file: File, lane: Lane, entry: &Entry) -> Result<Recording, &'static str> {
+    let File { file, vod_file, url, format, start, end, expires_at } = file;
     let length = end.0.saturating_sub(start.0);
-    if end > received.plus(AHEAD_SECONDS) || length > LONGEST_RECORDING_SECONDS {
+    if end > entry.received_at.plus(AHEAD_SECONDS) || length > LONGEST_RECORDING_SECONDS {
         Err("it is a recording of a time that cannot be")
     } else if length == 0 {
         Err("it is a recording of nothing")
     } else if url.as_str().is_empty() {
         Err("it is a recording that plays nowhere")
     } else {
-        Ok(Recording { lane, file, vod_file, url: url.into(), format, start, end })
+        let version = Version(expires_at.0, entry.notice.id.ends_with(&md5_hex(&[url.as_str()])));
+        Ok(Recording { lane, file, vod_file, url: url.into(), format, start, end, version })
     }
 }
 

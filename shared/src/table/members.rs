@@ -90,6 +90,7 @@ impl Table {
         host: &UserId,
         group: &GroupId,
         silent_since: UnixSeconds,
+        now: UnixSeconds,
     ) -> Result<Option<UnixSeconds>> {
         let request = self
             .client
@@ -103,9 +104,16 @@ impl Table {
         let (mut oldest, mut was_there) = (None, false);
         for member in self.query(request, usize::MAX, "read members").await? {
             let seen_at = moment_in(&member, "seen_at")?;
+            let user: UserId = parsed(&member, "user", UserId::parse)?;
             if seen_at <= silent_since {
-                self.take_out(host, group, &parsed(&member, "user", UserId::parse)?, Some(seen_at)).await?;
+                self.take_out(host, group, &user, Some(seen_at)).await?;
                 was_there = true;
+            } else if seen_at.is_ahead_of(now) {
+                // Our clock was ahead: from now on the viewer has as long as anybody.
+                let update = Update::of(keys::member(host, group, &user)).set("seen_at", moment(now));
+                let update = update.when("#seen_at = :seen").value(":seen", moment(seen_at));
+                update.send(self, "write a member").await?;
+                oldest = Some(oldest.map_or(now, |oldest: UnixSeconds| oldest.min(now)));
             } else {
                 oldest = Some(oldest.map_or(seen_at, |oldest: UnixSeconds| oldest.min(seen_at)));
             }

@@ -54,7 +54,7 @@ pub use self::{
     timelines::{Ban, Standing, Step},
     videos::Video,
 };
-use self::{additions::Additions, doubt::Doubt};
+use self::{additions::Additions, doubt::Doubt, work::Latest};
 use crate::types::UnixSeconds;
 
 /// The table could not answer: what was asked, and why not.
@@ -103,6 +103,7 @@ pub struct Table {
     name: String,
     additions: Arc<Additions>,
     doubt: Doubt,
+    latest: Arc<Latest>,
 }
 
 /// What is left of a query: `None` if it has been answered whole.
@@ -177,7 +178,7 @@ impl Table {
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         let doubt = Doubt::default();
         let client = Client::from_conf(client.config().to_builder().interceptor(doubt.clone()).build());
-        Self { client, name: name.into(), additions: Arc::default(), doubt }
+        Self { client, name: name.into(), additions: Arc::default(), doubt, latest: Arc::default() }
     }
 
     /// One item, as it stands after every write that was acknowledged.

@@ -35,8 +35,9 @@ const UNFINISHED_SECONDS: u64 = 90;
 /// The most parts that a replay is kept with.
 const MOST_PARTS: usize = 400;
 
-/// Why a replay is kept out of the lists: its owner hid it, or deleted it, or was banned.
-const KEPT_OUT: [&str; 3] = ["hidden", "deleted", "withheld"];
+/// Why a replay is kept out of the lists: its owner hid it, or deleted it, or was banned, or its live was hidden for a
+/// forbidden picture.
+const KEPT_OUT: [&str; 4] = ["hidden", "deleted", "withheld", "forbidden"];
 
 /// What remains of a live.
 #[derive(Clone, Debug)]
@@ -124,6 +125,11 @@ pub(super) fn is_kept_out(row: &Item) -> bool {
     KEPT_OUT.iter().any(|reason| row.contains_key(*reason))
 }
 
+/// The same, but for what follows from the timeline.
+fn is_kept_out_by_others(row: &Item) -> bool {
+    KEPT_OUT.iter().any(|reason| *reason != "forbidden" && row.contains_key(*reason))
+}
+
 /// Where a row stands in the list of replays; `None` if it does not.
 pub(super) fn place_of(row: &Item) -> Result<Option<Position>> {
     if !row.contains_key(keys::LIST) {
@@ -199,7 +205,13 @@ impl Table {
             if is_withheld {
                 update = update.set("withheld", AttributeValue::Bool(true));
             }
-            let is_kept_out = is_withheld || is_hidden || is_kept_out(&row);
+            let is_forbidden = work.standing.is_forbidden(work.meaning, whole);
+            update = if is_forbidden {
+                update.set("forbidden", AttributeValue::Bool(true))
+            } else {
+                update.remove("forbidden")
+            };
+            let is_kept_out = is_withheld || is_hidden || is_forbidden || is_kept_out_by_others(&row);
             let is_listed = !is_kept_out && replay.seconds() > work.rules.replay_min_seconds;
             let place = is_listed.then_some((replay.end, &replay.file));
             if self.place_replay(update, &row, place, work.rules, work.now).await? == Written::Done {
@@ -389,7 +401,8 @@ impl Table {
                 if is_hidden { update.set("hidden", AttributeValue::Bool(true)) } else { update.remove("hidden") };
             let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
             let is_long = end.0.saturating_sub(start.0) > rules.replay_min_seconds;
-            let is_listed = !is_hidden && !row.contains_key("withheld") && is_long;
+            let is_kept_out = ["withheld", "forbidden"].iter().any(|reason| row.contains_key(*reason));
+            let is_listed = !is_hidden && !is_kept_out && is_long;
             if place_of(&row)?.is_some() != is_listed {
                 self.doubt_counts_at(user, TREE, &[Position::of(end, file.as_str())], rules, now).await?;
             }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::Rules,
     timeline::{End, Evidence, Live},
-    types::{GroupId, Link, Page, StreamId, Text, UnixSeconds, UserId},
+    types::{AHEAD_SECONDS, GroupId, Link, Page, StreamId, Text, UnixSeconds, UserId},
 };
 
 /// The tree that counts rooms.
@@ -171,6 +171,11 @@ impl Room {
         })
     }
 
+    /// The opening at which its counters began at zero; none, if the clock was ahead then.
+    pub(super) fn counts_since(&self, now: UnixSeconds) -> UnixSeconds {
+        if self.counted_since.is_ahead_of(now) { UnixSeconds::default() } else { self.counted_since }
+    }
+
     /// Whether it is live.
     pub(super) fn is_on(&self) -> bool {
         self.status == Status::Online
@@ -214,7 +219,11 @@ impl Table {
         now: UnixSeconds,
     ) -> Result<Opened> {
         let seen = self.standing_and_room(user).await?;
-        let is_banned = |standing: &Standing| standing.ban.as_ref().is_some_and(|ban| ban.holds(now));
+        let is_banned = |standing: &Standing| {
+            let mut standing = standing.clone();
+            standing.cap(now);
+            standing.ban.is_some_and(|ban| ban.holds(now))
+        };
         if is_banned(&seen.0) {
             return Ok(Opened::Banned);
         }
@@ -264,7 +273,7 @@ impl Table {
         let Work { user, standing, .. } = work;
         let Some(opened_at) = standing.timeline.show() else { return Ok(room) };
         // If it turned out that what it was open for was no show of its own, it counts on.
-        let is_new = room.as_ref().is_none_or(|room| room.counted_since < opened_at);
+        let is_new = room.as_ref().is_none_or(|room| room.counts_since(work.now) < opened_at);
         let named_at = standing.timeline.last_opening().filter(|_| is_new && opening.is_none());
         let found = match named_at {
             Some(named_at) => self.show(user, named_at).await?,
@@ -397,8 +406,9 @@ impl Table {
         if live.end.is_none() {
             let update = update
                 .value(":list", text("online"))
-                .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at <= :before)")
-                .value(":before", moment(at.minus(PICTURE_EVERY_SECONDS)));
+                .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at <= :before OR #screenshot_at > :ahead)")
+                .value(":before", moment(at.minus(PICTURE_EVERY_SECONDS)))
+                .value(":ahead", moment(now.plus(AHEAD_SECONDS)));
             return update.send(self, CONTEXT).await.map(|_| ());
         }
         let Some(show) = live.show else { return Ok(()) };

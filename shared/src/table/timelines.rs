@@ -22,10 +22,12 @@ use super::{
 };
 use crate::{
     config::{Moderation, Rules},
-    timeline::{End, Evidence, Live, Replay, Timeline},
+    timeline::{End, Evidence, Lane, Live, Replay, Timeline},
     types::{FileId, UnixSeconds, UserId},
 };
 
+/// The most verdicts that are kept of a user.
+const MOST_VERDICTS: usize = 64;
 /// How often a write is tried again that another one came before.
 const ATTEMPTS: u32 = 16;
 /// How long evidence is kept: a day more than the longest recording.
@@ -50,6 +52,8 @@ pub struct Standing {
     pub hidden: Option<UnixSeconds>,
     /// When a picture was found to be forbidden that is of no live known so far: its start may be told late.
     judged_at: Option<UnixSeconds>,
+    /// The seconds of all pictures that were found to be forbidden: what they are of is kept out of the lists.
+    verdicts: BTreeSet<UnixSeconds>,
     /// What is left to do about a ban.
     pub steps: BTreeSet<Step>,
     /// How often the cloud, asked, knew nothing of the live, one time after the other.
@@ -172,6 +176,8 @@ struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     judged_at: Option<u64>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    verdicts: BTreeSet<u64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     steps: BTreeSet<Step>,
     #[serde(default)]
     misses: u64,
@@ -241,6 +247,7 @@ impl Standing {
             ban: record.ban,
             hidden: record.hidden.map(UnixSeconds),
             judged_at: record.judged_at.map(UnixSeconds),
+            verdicts: record.verdicts.into_iter().map(UnixSeconds).collect(),
             steps: record.steps,
             misses: record.misses,
             missed_at: UnixSeconds(record.missed_at),
@@ -257,6 +264,7 @@ impl Standing {
             ban: self.ban.clone(),
             hidden: self.hidden.map(|at| at.0),
             judged_at: self.judged_at.map(|at| at.0),
+            verdicts: self.verdicts.iter().map(|at| at.0).collect(),
             steps: self.steps.clone(),
             misses: self.misses,
             missed_at: self.missed_at.0,
@@ -268,6 +276,14 @@ impl Standing {
     /// Takes in that a picture of the stream was found to be forbidden at a second, and hides or ends, as the settings
     /// say, the live that ran then. Says whether that is news.
     pub fn judge(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
+        let is_new = self.verdicts.insert(at);
+        while self.verdicts.len() > MOST_VERDICTS {
+            self.verdicts.pop_first();
+        }
+        self.judge_live(at, rules) || is_new
+    }
+
+    fn judge_live(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
         if let Some(live) = self.timeline.live_at(at, rules.grace_seconds) {
             return self.moderate(&live, at, rules);
         }
@@ -298,6 +314,22 @@ impl Standing {
         is_news
     }
 
+    /// Whether a replay remains of a live that is hidden for a forbidden picture: of its own, or of an earlier live of its
+    /// show. Without a known live a picture of its own time decides.
+    pub(super) fn is_forbidden(&self, meaning: &Meaning, replay: &Replay) -> bool {
+        let holds = |live: &Live, at: UnixSeconds| live.lane == Lane::Own && live.holds(at);
+        let is_of_show =
+            |live: &Live, at| meaning.lives.iter().any(|other| holds(other, at) && other.show == live.show);
+        self.verdicts.iter().any(|at| match meaning.live_of(replay) {
+            None => (replay.start..=replay.end).contains(at),
+            Some(live) if live.lane != Lane::Own => false,
+            Some(live) => {
+                let is_hidden_later = live.show.is_some() && *at < live.start && is_of_show(live, *at);
+                holds(live, *at) || is_hidden_later
+            }
+        })
+    }
+
     /// Bans the user, or another time, and notes what there is to do about it.
     pub(super) fn ban(&mut self, ban: &Ban, now: UnixSeconds) {
         // Also of what is not known to run: its start may come late.
@@ -325,6 +357,37 @@ impl Standing {
             self.steps.remove(&Step::WithholdReplays);
             self.steps.insert(Step::ReleaseReplays);
         }
+    }
+
+    /// Brings what was said by a clock that was ahead, the cloud's or ours, back to now. Says whether there was any.
+    pub(super) fn cap(&mut self, now: UnixSeconds) -> bool {
+        let before = self.clone();
+        self.timeline.cap(now);
+        for at in [&mut self.seen_at, &mut self.missed_at] {
+            *at = at.no_later_than(now);
+        }
+        for at in [&mut self.judged_at, &mut self.hidden].into_iter().flatten() {
+            *at = at.no_later_than(now);
+        }
+        self.verdicts = self.verdicts.iter().map(|at| at.no_later_than(now)).collect();
+        if let Some(ban) = self.ban.as_mut().filter(|ban| UnixSeconds(ban.at).is_ahead_of(now)) {
+            let ahead = ban.at - now.0;
+            ban.at = now.0;
+            ban.renew_at = ban.renew_at.saturating_sub(ahead);
+            ban.until = ban.until.map(|until| until.saturating_sub(ahead));
+        }
+        let is_known = |is: &Self| {
+            (
+                is.timeline.clone(),
+                is.seen_at,
+                is.missed_at,
+                is.judged_at,
+                is.hidden,
+                is.verdicts.clone(),
+                is.ban.clone(),
+            )
+        };
+        is_known(&before) != is_known(self)
     }
 
     /// Whether the room is to be seen live.
@@ -417,10 +480,12 @@ impl Table {
             let (mut before, room) = seen;
             before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             before.judged_at = before.judged_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
+            before.verdicts.retain(|at| *at >= now.minus(2 * KEPT_SECONDS));
             let mut after = before.clone();
+            let is_capped = after.cap(now);
             let is_changed = change(&mut after);
             let is_judged = after.judge_late(rules);
-            if !is_changed && !is_judged && before.unwritten.iter().all(Unwritten::is_count) {
+            if !is_changed && !is_judged && !is_capped && before.unwritten.iter().all(Unwritten::is_count) {
                 return Ok(after);
             }
             let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
@@ -604,7 +669,8 @@ impl Table {
         let Work { standing, meaning, .. } = work;
         let is_room_unwritten = standing.unwritten.contains(&Unwritten::Room);
         // If the room is to count anew, whoever finishes this in our stead must find what the lives came to in their rows.
-        let counts_anew = room.as_ref().is_some_and(|room| Some(room.counted_since) < standing.timeline.show());
+        let counts_anew =
+            room.as_ref().is_some_and(|room| Some(room.counts_since(work.now)) < standing.timeline.show());
         if is_room_unwritten && !counts_anew {
             // As it stood in the very moment before, with the counters that a live which ends takes along.
             room = self.write_room(work, room, opening).await?;
@@ -698,8 +764,14 @@ fn differences(
         let known = known(replay);
         let is_same =
             known.is_some_and(|known| (&known.parts, was.written_of(known)) == (&replay.parts, is.written_of(replay)));
-        if is_same {
+        let is_forbidden = after.is_forbidden(is, replay);
+        let was_forbidden = known.is_some_and(|known| before.is_forbidden(was, known));
+        if is_same && was_forbidden == is_forbidden {
             continue;
+        }
+        if known.is_some() && was_forbidden != is_forbidden {
+            let place = Position::of(replay.end, replay.file.as_str());
+            unwritten.insert(Unwritten::Count(replays::TREE, place));
         }
         // Parts that lead to the replay already need not be told so again.
         let leads_to_it = |file: &FileId| known.is_some_and(|known| known.parts.iter().any(|part| part.file == *file));

@@ -57,7 +57,7 @@ impl End {
 
 impl Live {
     /// Whether this second is one of its.
-    pub(super) fn holds(&self, at: UnixSeconds) -> bool {
+    pub fn holds(&self, at: UnixSeconds) -> bool {
         self.start <= at && self.end.is_none_or(|(end, _)| at <= end)
     }
 

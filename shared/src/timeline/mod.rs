@@ -27,6 +27,8 @@ const MOST_PUSHES: usize = 256;
 const MOST_MARKS: usize = 64;
 const MOST_FILES: usize = 400;
 const MOST_OPENINGS: usize = 256;
+/// A clock that shows an earlier time has not been set yet: by that clock all evidence is of a time to come.
+const FIRST_SECOND: UnixSeconds = UnixSeconds(1_577_836_800);
 /// The most bytes that the addresses of files take: an item of the table has 400 KB, and there is more in it.
 const MOST_ADDRESS_BYTES: usize = 150_000;
 
@@ -153,7 +155,14 @@ pub struct Recording {
     pub start: UnixSeconds,
     /// The second of its last picture.
     pub end: UnixSeconds,
+    /// How new what is said of it is.
+    pub version: Version,
 }
+
+/// How new a notice about a file is: by its expiry, and of one second by whether it tells of another address than the
+/// first notice did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Version(pub u64, pub bool);
 
 /// The evidence about one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +219,8 @@ struct Mark {
 struct File {
     #[serde(rename = "l", default)]
     lane: Lane,
+    #[serde(rename = "w", default)]
+    version: Version,
     #[serde(flatten)]
     part: Part,
 }
@@ -287,13 +298,21 @@ impl Timeline {
     }
 
     fn record(&mut self, recording: Recording) -> bool {
-        let Recording { lane, file, vod_file, url, format, start, end } = recording;
-        if self.has_file(&file) {
-            return false;
+        let Recording { lane, file, vod_file, url, format, start, end, version } = recording;
+        if let Some(known) = self.files.iter_mut().find(|known| known.part.file == file) {
+            let is_newer = version >= known.version && known.part.url != url.as_str();
+            if is_newer {
+                known.version = version;
+                known.part.url = url.as_str().to_owned();
+                if !vod_file.as_str().is_empty() {
+                    known.part.vod_file = vod_file.as_str().to_owned();
+                }
+            }
+            return is_newer;
         }
         let (vod_file, url, format) = (vod_file.as_str().into(), url.as_str().into(), format.as_str().into());
         let part = Part { file, vod_file, url, format, start: start.0, end: end.0 };
-        self.files.push(File { lane, part });
+        self.files.push(File { lane, version, part });
         true
     }
 
@@ -314,6 +333,25 @@ impl Timeline {
         lanes
             .filter_map(|lane| if let Lane::RoomService(stream) = lane { Some(stream.as_str()) } else { None })
             .collect()
+    }
+
+    /// Takes what is later than any clock says that is about right for something of now, in the order in which it came.
+    /// What was guessed at such a time is dropped. Says whether there was any.
+    pub fn cap(&mut self, now: UnixSeconds) -> bool {
+        if now < FIRST_SECOND {
+            return false;
+        }
+        let is_ahead = |told: &Told| UnixSeconds(told.0).is_ahead_of(now);
+        let number = self.marks.len();
+        let is_guess = |mark: &Mark| matches!(mark.end, Some(End::Vanished | End::Silent));
+        self.marks.retain(|mark| !is_ahead(&mark.at) || !is_guess(mark));
+        let mut is_capped = self.marks.len() < number;
+        let pushes = self.pushes.iter_mut().flat_map(|push| [push.start.as_mut(), push.end.as_mut()]).flatten();
+        for told in pushes.chain(self.marks.iter_mut().map(|mark| &mut mark.at)).filter(|told| is_ahead(told)) {
+            told.0 = now.0;
+            is_capped = true;
+        }
+        self.cap_openings(now) || is_capped
     }
 
     /// Drops what ended before this second, lives and replays as a whole, and of what there is too much the oldest.

@@ -17,6 +17,9 @@ pub(super) struct Opening {
     /// Whether it begins a show, once that cannot be found out any more.
     #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
     begins: Option<bool>,
+    /// The second under which it is kept what was said, if it is another one: the clock was ahead.
+    #[serde(rename = "k", skip_serializing_if = "Option::is_none")]
+    key: Option<u64>,
 }
 
 /// An opening as it is read. Of old only those were kept that began a show, and only by their seconds.
@@ -28,14 +31,16 @@ enum Kept {
         t: Told,
         #[serde(default)]
         b: Option<bool>,
+        #[serde(default)]
+        k: Option<u64>,
     },
 }
 
 impl From<Kept> for Opening {
     fn from(kept: Kept) -> Self {
         match kept {
-            Kept::Beginning(at) => Self { told: Told(at, 0), begins: Some(true) },
-            Kept::Opening { t, b } => Self { told: t, begins: b },
+            Kept::Beginning(at) => Self { told: Told(at, 0), begins: Some(true), key: None },
+            Kept::Opening { t, b, k } => Self { told: t, begins: b, key: k },
         }
     }
 }
@@ -44,6 +49,11 @@ impl Opening {
     /// Its second.
     pub(super) fn at(&self) -> u64 {
         self.told.0
+    }
+
+    /// The second under which it is kept what was said.
+    fn key(&self) -> u64 {
+        self.key.unwrap_or(self.told.0)
     }
 
     /// Whether what is said of the stream was so before it: it had come by then, or is of an earlier second. What turns
@@ -60,7 +70,10 @@ impl Opening {
 /// What was opened once, and again while it ran.
 pub(super) struct Show {
     opened: u64,
-    again: Vec<u64>,
+    /// Under which second it is kept what was said then.
+    key: u64,
+    /// When it was opened again, and the same of that.
+    again: Vec<(u64, u64)>,
 }
 
 impl Show {
@@ -69,9 +82,10 @@ impl Show {
         UnixSeconds(self.opened)
     }
 
-    /// The second of its last opening, up to this one.
+    /// What was said at its last opening up to this second, by the second under which it is kept.
     pub(super) fn named_at(&self, until: u64) -> UnixSeconds {
-        UnixSeconds(self.again.iter().copied().rfind(|at| *at <= until).unwrap_or(self.opened))
+        let again = self.again.iter().rfind(|(at, _)| *at <= until);
+        UnixSeconds(again.map_or(self.key, |(_, key)| *key))
     }
 }
 
@@ -94,7 +108,7 @@ impl Timeline {
             last_at == at && n + 1 == self.arrived
         });
         if !is_known {
-            self.openings.insert(place, Opening { told, begins: None });
+            self.openings.insert(place, Opening { told, begins: None, key: None });
         }
         !is_known
     }
@@ -104,9 +118,12 @@ impl Timeline {
         let mut shows: Vec<Show> = Vec::new();
         for (opening, begins) in self.openings.iter().zip(self.begins()) {
             match shows.last_mut() {
-                Some(show) if show.opened == opening.at() => {}
-                Some(show) if !begins => show.again.push(opening.at()),
-                Some(_) | None => shows.push(Show { opened: opening.at(), again: Vec::new() }),
+                // What was said last in one second counts.
+                Some(show) if show.opened == opening.at() => show.key = opening.key(),
+                Some(show) if !begins => show.again.push((opening.at(), opening.key())),
+                Some(_) | None => {
+                    shows.push(Show { opened: opening.at(), key: opening.key(), again: Vec::new() });
+                }
             }
         }
         shows
@@ -135,13 +152,25 @@ impl Timeline {
 
     /// The second of the last opening: what was said then is what the room shows.
     pub fn last_opening(&self) -> Option<UnixSeconds> {
-        self.openings.last().map(|opening| UnixSeconds(opening.at()))
+        self.openings.last().map(|opening| UnixSeconds(opening.key()))
     }
 
     /// The second of the last opening before this one: what was said then is what a file is called that starts now.
     pub(super) fn named_at(&self, UnixSeconds(start): UnixSeconds) -> Option<UnixSeconds> {
         let opened = self.openings.partition_point(|opening| opening.at() <= start.saturating_add(SKEW_SECONDS));
-        self.openings[..opened].last().map(|opening| UnixSeconds(opening.at()))
+        self.openings[..opened].last().map(|opening| UnixSeconds(opening.key()))
+    }
+
+    /// Takes openings of a time to come for openings of now; says whether there were any.
+    pub(super) fn cap_openings(&mut self, now: UnixSeconds) -> bool {
+        let is_ahead = |opening: &&mut Opening| UnixSeconds(opening.at()).is_ahead_of(now);
+        let mut is_capped = false;
+        for opening in self.openings.iter_mut().filter(is_ahead) {
+            (opening.key, opening.told.0) = (Some(opening.key()), now.0);
+            is_capped = true;
+        }
+        self.openings.sort_by_key(|opening| opening.told);
+        is_capped
     }
 
     /// Has the openings mean what they meant before other evidence was dropped, and drops those of what was over before

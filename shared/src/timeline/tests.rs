@@ -44,8 +44,8 @@ fn file(id: &str, format: &str, from: u64, to: u64) -> Evidence {
 fn file_of(lane: Lane, id: &str, format: &str, from: u64, to: u64) -> Evidence {
     let url = Text::parse(&format!("http://vod/{id}")).unwrap();
     let (file, format) = (FileId::parse(id).unwrap(), Text::parse(format).unwrap());
-    let (start, end) = (UnixSeconds(from), UnixSeconds(to));
-    Evidence::Recorded(Recording { lane, file, vod_file: Text::default(), url, format, start, end })
+    let (start, end, version) = (UnixSeconds(from), UnixSeconds(to), Version::default());
+    Evidence::Recorded(Recording { lane, file, vod_file: Text::default(), url, format, start, end, version })
 }
 
 fn told(evidence: &[Evidence]) -> Timeline {
@@ -437,6 +437,26 @@ fn a_replay_is_named_by_the_file_that_came_first_and_lasts_from_the_first_second
 }
 
 #[test]
+fn a_newer_notice_about_a_file_replaces_its_address_and_an_older_one_does_not() {
+    let at = |address: &str, version| {
+        let Evidence::Recorded(recording) = file("a", "flv", 100, 200) else { unreachable!() };
+        Evidence::Recorded(Recording { url: Text::parse(address).unwrap(), version, ..recording })
+    };
+    let first = Version(1000, false);
+    let mut timeline = told(&[at("http://vod/1", first)]);
+    let url = |timeline: &Timeline| timeline.replays(&[])[0].play_url().unwrap().to_owned();
+    for (address, version, expected) in [
+        ("http://vod/0", Version(999, true), "http://vod/1"),
+        ("http://vod/2", Version(1000, true), "http://vod/2"),
+        ("http://vod/1", first, "http://vod/2"),
+        ("http://vod/3", Version(1001, true), "http://vod/3"),
+    ] {
+        assert_eq!(timeline.add(at(address, version)), address == expected);
+        assert_eq!(url(&timeline), expected, "{address}");
+    }
+}
+
+#[test]
 fn an_address_is_that_of_a_file_of_nine_tenths_or_else_of_the_first() {
     let url = |evidence: &[Evidence]| replay(evidence).play_url().map(str::to_owned).unwrap();
     let part = file("a", "flv", 0, 150);
@@ -465,6 +485,36 @@ fn an_opening_is_kept_while_something_of_it_may_still_be_told() {
     timeline.add(ended("1", 1600, 100));
     timeline.prune(UnixSeconds(2001), GRACE);
     assert_eq!((timeline.openings.len(), timeline.show()), (1, Some(UnixSeconds(2000))));
+}
+
+#[test]
+fn what_is_of_a_time_to_come_counts_as_of_now_and_guesses_of_it_do_not_count() {
+    let now = UnixSeconds(1_600_000_000);
+    let ahead = now.0 + 2 * 24 * 3600;
+    let capped = |evidence: &[Evidence]| {
+        let mut timeline = told(evidence);
+        assert!(timeline.cap(now) && !timeline.cap(now));
+        timeline
+    };
+    let mut timeline = capped(&[opened(10), opened(ahead), off(ahead)]);
+    assert_eq!(
+        (timeline.show(), timeline.last_opening()),
+        (Some(now), Some(UnixSeconds(ahead))),
+        "kept as it was said"
+    );
+    timeline.add(opened(now.0));
+    timeline.add(started("1", now.0));
+    assert!(timeline.is_on());
+    assert_eq!(timeline.lives(GRACE)[0].named_at, Some(now), "but what was said last counts");
+    let again: Timeline = serde_json::from_str(&serde_json::to_string(&timeline).unwrap()).unwrap();
+    assert_eq!(again, timeline);
+    let guesses = [End::Vanished, End::Silent].map(|end| Evidence::Off(UnixSeconds(ahead), end));
+    assert_eq!(capped(&[[started("1", 10)].as_slice(), &guesses].concat()).lives(GRACE)[0].end, None);
+    let ends = |evidence: &[Evidence]| capped(evidence).lives(GRACE)[0].end.map(|(end, _)| end);
+    assert_eq!(ends(&[started("1", 10), off(ahead)]), Some(now), "the app knows what it does");
+    assert_eq!(ends(&[started("1", 10), ended("1", ahead, 60)]), Some(now));
+    assert!(!told(&[started("1", 10), ended("1", now.0 + 30, 20)]).cap(now), "clocks differ a little");
+    assert!(!told(&[started("1", now.0)]).cap(UnixSeconds(1000)), "a clock that was never set says nothing");
 }
 
 #[test]
