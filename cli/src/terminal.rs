@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use lambda_http::tracing::subscriber::filter::{EnvFilter, LevelFilter};
+use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
+use rustix::{fd::AsFd, termios::tcgetwinsize};
 
 /// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` sets the level, `level`
 /// is the default.
@@ -36,4 +38,21 @@ pub fn print(text: &str) -> io::Result<()> {
 pub fn complain(error: &dyn std::error::Error) {
     // Where nobody takes the complaint, the exit status has to do.
     drop(writeln!(io::stderr(), "mini-lvb: {error}"));
+}
+
+/// How many columns a terminal has; `None` if it does not say.
+pub fn columns(terminal: &impl AsFd) -> Option<usize> {
+    tcgetwinsize(terminal).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// A text as a QR code, two of its rows in one line; `None` if the terminal is too narrow for it.
+pub fn qr_code(text: &str, columns: Option<usize>, has_colour: bool) -> Option<String> {
+    // On a dark terminal the letters are light: what is light in the code is drawn, and what is dark left out.
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
+    let image = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    let is_too_wide = |line: &str| columns.is_some_and(|columns| line.chars().count() > columns);
+    // With colours, white on black whatever those of the terminal are.
+    let (begin, end) = if has_colour { ("\u{1b}[97;40m", "\u{1b}[0m") } else { ("", "") };
+    let lines = image.lines().map(|line| format!("{begin}{line}{end}\n")).collect();
+    (!image.lines().any(is_too_wide)).then_some(lines)
 }

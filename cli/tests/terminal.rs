@@ -10,6 +10,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use cli::listen::reachable;
 use rustix::{
     io::{FdFlags, fcntl_setfd},
     process::{Pid, Signal, kill_process},
@@ -138,6 +139,24 @@ fn the_server_starts_in_every_terminal_answers_and_stops() {
             let is_wanted = no_color.is_none_or(str::is_empty);
             assert_eq!(seen.contains(ESCAPE), is_wanted, "NO_COLOR={no_color:?}: {seen}");
         }
+    }
+}
+
+#[test]
+fn phones_find_the_server_by_a_qr_code_if_the_terminal_is_wide_enough() {
+    // Of a machine in no network there is nothing to show.
+    let is_in_a_network = !reachable("0.0.0.0:1".parse().unwrap()).is_empty();
+    for (listen, columns, is_shown) in
+        [("0.0.0.0:0", 80, is_in_a_network), ("0.0.0.0:0", 20, false), ("127.0.0.1:0", 80, false)]
+    {
+        let mut terminal = Terminal::run(&mut command(&["--memory", "--listen", listen], Some("1")), columns);
+        terminal.wait_for("Gen-1 door");
+        kill_process(Pid::from_child(&terminal.process), Signal::TERM).unwrap();
+        let (status, seen) = terminal.end();
+        assert!(status.success(), "{seen}");
+        assert_eq!(seen.contains('\u{2588}'), is_shown, "{listen} {columns}: {seen}");
+        let widest = seen.lines().filter(|line| line.contains('\u{2588}')).map(|line| line.trim_end().chars().count());
+        assert!(widest.max().unwrap_or(0) <= usize::from(columns), "{seen}");
     }
 }
 
