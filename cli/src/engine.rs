@@ -3,7 +3,10 @@
 //! The SDK is given the engine in place of its HTTP client. It makes the same requests and reads the same answers as
 //! over the network, so everything above is what runs in the cloud; only the socket between is left out.
 
-use std::{path::Path, sync::mpsc};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock, mpsc},
+};
 
 use aws_sdk_dynamodb::config::{
     Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig, timeout::TimeoutConfig,
@@ -22,6 +25,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared::lambda;
 use tokio::sync::oneshot;
 
+use crate::folder;
+
 /// What the engine's operations are called in a request's header `X-Amz-Target`.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
@@ -31,8 +36,17 @@ const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 /// wait for a lock burn twice the processor time of tasks that wait for an answer.
 #[derive(Clone)]
 pub struct Engine {
-    database: Database,
+    database: Shared,
     jobs: mpsc::Sender<Job>,
+    file: Option<PathBuf>,
+}
+
+/// The database, until it is closed: its last owner writes the whole of it into its file.
+type Shared = Arc<RwLock<Option<Database>>>;
+
+/// What is done with a database; `None` once it is closed.
+fn with<T>(database: &Shared, work: impl FnOnce(&Database) -> T) -> Option<T> {
+    database.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(work)
 }
 
 /// A request, and where its answer goes: the HTTP status and the JSON.
@@ -50,35 +64,65 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// An engine whose data goes with the process.
     pub fn in_memory() -> Result<Self, DynoxideError> {
-        Ok(Self::start(Database::memory()?))
+        Ok(Self::start(Database::memory()?, None))
     }
 
-    /// An engine with its data in a file, which is made if it is not there. Every acknowledged write is on the disk.
-    pub fn on_disk(file: &Path) -> Result<Self, DynoxideError> {
-        Ok(Self::start(Database::new(&file.to_string_lossy())?))
+    /// An engine with its data in a file, which is made if it is not there, for its owner only. Every acknowledged write
+    /// is on the disk, in the file or in the log beside it.
+    pub fn on_disk(file: &Path) -> Result<Self, Box<dyn std::error::Error>> {
+        // SQLite makes the files beside it with the same rights.
+        folder::open(file)?;
+        Ok(Self::start(Database::new(&file.to_string_lossy())?, Some(file.to_owned())))
     }
 
     /// Starts the thread. It ends with the last of those who could ask it.
-    fn start(database: Database) -> Self {
+    fn start(database: Database, file: Option<PathBuf>) -> Self {
         let (jobs, queue) = mpsc::channel::<Job>();
-        let worked_on = database.clone();
+        let database = Arc::new(RwLock::new(Some(database)));
+        let worked_on = Arc::clone(&database);
         std::thread::spawn(move || {
             for Job { request, answer } in queue {
-                // Who asked may have given up, which is no concern of the engine.
-                drop(answer.send(respond(&worked_on, &request)));
+                if let Some(response) = with(&worked_on, |database| respond(database, &request)) {
+                    // Who asked may have given up, which is no concern of the engine.
+                    drop(answer.send(response));
+                }
             }
         });
-        Self { database, jobs }
+        Self { database, jobs, file }
     }
 
     /// The engine itself, to serve it at an address or to look into it.
-    pub fn database(&self) -> &Database {
-        &self.database
+    ///
+    /// # Panics
+    ///
+    /// If it is closed.
+    pub fn database(&self) -> Database {
+        with(&self.database, Database::clone).expect("the engine is not closed")
     }
 
     /// Deletes items that have expired, as DynamoDB does on its own.
     pub fn delete_expired(&self) -> Result<usize, DynoxideError> {
-        self.database.sweep_ttl()
+        with(&self.database, Database::sweep_ttl).unwrap_or(Ok(0))
+    }
+
+    /// Whether a table has nothing in it but its version.
+    pub fn is_empty(&self, table: &str) -> Result<bool, Box<dyn std::error::Error>> {
+        let two = serde_json::from_value(serde_json::json!({"TableName": table, "Limit": 2}))?;
+        let found = with(&self.database, |database| database.scan(two)).ok_or("the engine is closed")??;
+        Ok(found.count < 2)
+    }
+
+    /// Ends the engine once the request that it works on is done; later ones get no answer. The file has the whole table
+    /// then, and may be copied alone.
+    pub fn close(&self) -> Result<(), String> {
+        drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut log = file.clone().into_os_string();
+        log.push("-wal");
+        match std::fs::metadata(&log) {
+            Ok(log) if log.len() > 0 => Err("the log of the table could not be written into its file".to_owned()),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// A client of the table that asks this engine.

@@ -4,6 +4,7 @@
 
 pub mod engine;
 pub mod folder;
+pub mod listen;
 pub mod operate;
 pub mod settings;
 pub mod simulate;

@@ -1,20 +1,19 @@
 //! `mini-lvb`: the business server and its tools, on the command line.
 
+mod serve;
+
 use std::{
     error::Error,
     fs, io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
-use aws_sdk_dynamodb::{Client, config::Credentials};
 use clap::{Args, Parser, Subcommand};
 use cli::{
-    engine::{self, Engine},
-    folder::{self, Folder},
+    listen::Listen,
     operate::{self, Form, Question},
     settings,
     simulate::{
@@ -28,28 +27,11 @@ use cli::{
     },
     terminal::{self, print},
 };
-use lambda_http::tracing::{self, subscriber::filter::LevelFilter};
-use server::{Front, serve};
+use lambda_http::tracing::subscriber::filter::LevelFilter;
 use shared::{
-    answer::{CALLBACKS, INTERFACE},
-    app::App,
-    cloud::Cloud,
-    config::{Accounts, ActionAuth, Config, SETTINGS, Setting},
-    error::Chain,
+    config::{SETTINGS, Setting},
     lambda::{getrandom_u32, now},
-    oidc::Provider,
-    sweep,
-    table::Table,
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
-
-/// How often expired items are deleted from the embedded table.
-const CLEAN_EVERY: Duration = Duration::from_secs(60);
-/// The variable by which every AWS SDK is told of another server to keep the data in.
-const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// The business server of a mobile live-streaming app.
 #[derive(Parser)]
@@ -140,9 +122,9 @@ struct Operator {
 
 #[derive(Args)]
 struct Serve {
-    /// The address to listen at; 0.0.0.0:PORT lets phones of the same network in.
+    /// The address to listen at: PORT or localhost:PORT for this machine only, 0.0.0.0:PORT for phones of the same network, too.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    listen: Listen,
     /// The folder of the table and of the development configuration.
     #[arg(long, value_name = "DIR", default_value = "data")]
     data: PathBuf,
@@ -178,7 +160,7 @@ struct Simulate {
     config: Option<PathBuf>,
     /// Answers the server's calls to the cloud at this address; without a script until it is stopped.
     #[arg(long, value_name = "ADDR")]
-    api: Option<SocketAddr>,
+    api: Option<Listen>,
     /// After how many seconds a notice is sent again that was not taken.
     #[arg(long, value_name = "SECONDS", default_value_t = Retries::OF_TODAY.seconds)]
     retry_seconds: u64,
@@ -191,7 +173,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Settings => print(&list_of_settings()).map_err(Into::into),
-        Command::Serve(options) => run(options),
+        Command::Serve(options) => serve::run(options),
         Command::Simulate(options) => simulate(options),
         Command::Callbacks(callbacks) => {
             let (question, operator) = question(callbacks);
@@ -231,77 +213,6 @@ async fn ask(question: &Question, operator: &Operator) -> Result<(), Box<dyn Err
 }
 
 #[tokio::main]
-async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
-    terminal::log(LevelFilter::INFO, environment);
-    let from_environment = || environment(ENDPOINT).filter(|url| !url.is_empty() && !options.memory);
-    let endpoint = options.endpoint.clone().or_else(from_environment);
-    let on_disk = !options.memory && endpoint.is_none();
-    let settings_file = options.data.join("settings.toml");
-    if on_disk || (options.config.is_none() && !options.memory) {
-        folder::make(&options.data)?;
-    }
-    let settings = match &options.config {
-        Some(file) => settings::read(file)?,
-        None if options.memory => settings::invented(),
-        None => settings::development(&settings_file)?,
-    };
-    let config = settings::judge(&settings, environment)?;
-
-    let mut folder = if on_disk { Some(Folder::occupy(&options.data)?) } else { None };
-    let engine = match (&endpoint, options.memory) {
-        (Some(_), _) => None,
-        (None, true) => Some(Engine::in_memory()?),
-        (None, false) => {
-            let file = options.data.join("table.db");
-            Some(Engine::on_disk(&file).map_err(|error| format!("{}: {error}", file.display()))?)
-        }
-    };
-    let was_killed = folder.as_ref().is_some_and(Folder::was_killed);
-    let table = table(engine.as_ref(), endpoint.as_deref(), was_killed, &config).await?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
-    let app = App {
-        cloud: Cloud::new(&config),
-        oidc: config.oidc.as_ref().map(Provider::new),
-        table,
-        clock: Box::new(now),
-        random: Box::new(getrandom_u32),
-        config,
-    };
-
-    let data = match (&endpoint, options.memory) {
-        (Some(url), _) => format!("in the table {} at {url}", app.config.table),
-        (None, true) => "in memory: it goes with this process".to_owned(),
-        (None, false) => fs::canonicalize(&options.data)?.display().to_string(),
-    };
-    let settings_from = match &options.config {
-        Some(file) => file.display().to_string(),
-        None if options.memory => "invented for this process".to_owned(),
-        None => settings_file.display().to_string(),
-    };
-    folder.as_mut().map_or(Ok(()), Folder::begin)?;
-    // Before the address is said: who reads it may tell the server to stop at once.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    print(&announcement(listener.local_addr()?, &app, &data, &settings_from))?;
-    if let Some(engine) = engine {
-        tokio::spawn(clean(engine));
-    }
-    let app = Arc::new(app);
-    tokio::spawn(look_after(Arc::clone(&app)));
-    let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    let front = options.proxy.map_or(Front::Nothing, |proxy| Front::Proxy(proxy.to_canonical()));
-    serve(app, listener, front, stop).await;
-    folder.map_or(Ok(()), Folder::leave)?;
-    Ok(())
-}
-
-#[tokio::main]
 async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     terminal::log(LevelFilter::WARN, environment);
     let settings = match &options.config {
@@ -317,7 +228,7 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     let cloud = Arc::new(Mutex::new(FakeCloud::new(&config, &format!("{run}-"))));
     let server = Remote::new(&options.server);
     if let Some(address) = options.api {
-        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+        let listener = address.bind().await.map_err(|error| format!("{address}: {error}"))?;
         print(&format!("the cloud answers at http://{}\n", listener.local_addr()?))?;
         let port = edge::serve(listener, Arc::clone(&cloud), server.clone(), retries);
         match options.script {
@@ -350,97 +261,6 @@ async fn play(mut player: Player<impl Stage>, steps: &[script::Step]) -> Result<
     printed?;
     print("all is as it should be\n")?;
     Ok(())
-}
-
-/// The table, made if it is not there, and its lists counted again if the last run could not finish them.
-async fn table(
-    engine: Option<&Engine>,
-    endpoint: Option<&str>,
-    was_killed: bool,
-    config: &Config,
-) -> Result<Table, Box<dyn Error>> {
-    let client = match engine {
-        Some(engine) => engine.client(),
-        None => client(endpoint.unwrap_or_default()),
-    };
-    let table = Table::new(client, config.table.clone());
-    table.create_if_missing().await.map_err(|error| match endpoint {
-        Some(url) => format!("{url}: {}; choose another server with --endpoint or {ENDPOINT}", Chain(&error)),
-        None => Chain(&error).to_string(),
-    })?;
-    if was_killed {
-        tracing::warn!("the last run was killed: the lists are counted again");
-        table.recount_lists(config.rules.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
-    }
-    Ok(table)
-}
-
-/// A client of another server, which is shown the credentials of the environment if there are any.
-fn client(endpoint: &str) -> Client {
-    match (environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY")) {
-        (Some(id), Some(secret)) => {
-            let credentials = Credentials::new(id, secret, environment("AWS_SESSION_TOKEN"), None, "environment");
-            engine::client_as(
-                endpoint,
-                environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
-                credentials,
-            )
-        }
-        _ => engine::client_of(endpoint),
-    }
-}
-
-/// Looks after what nobody else does, time and again.
-async fn look_after(app: Arc<App>) {
-    loop {
-        tokio::time::sleep(Duration::from_secs(sweep::DOUBT_SECONDS)).await;
-        if let Err(error) = sweep::round(&app).await {
-            tracing::error!(error = %Chain(&error), "a round of the sweep failed");
-        }
-    }
-}
-
-/// Deletes expired items, time and again.
-async fn clean(engine: Engine) {
-    loop {
-        tokio::time::sleep(CLEAN_EVERY).await;
-        let engine = engine.clone();
-        match tokio::task::spawn_blocking(move || engine.delete_expired()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(%error, "expired items could not be deleted"),
-            Err(error) => tracing::error!(%error, "expired items could not be deleted"),
-        }
-    }
-}
-
-/// Where the server is and what to put into the app.
-fn announcement(address: SocketAddr, app: &App, data: &str, settings: &str) -> String {
-    let base = format!("http://{address}");
-    let key = if app.config.live.callback_path_key.is_some() { "/<CALLBACK_PATH_KEY>" } else { "" };
-    let callback = format!("{key}{}", CALLBACKS[0]);
-    let reach =
-        if address.ip().is_loopback() { "this machine only" } else { "every machine that reaches this address" };
-    let door = match app.config.action_auth {
-        ActionAuth::Open => "open: it believes the user id of every call (ACTION_AUTH=open)",
-        ActionAuth::UserSig => "asks for a UserSig (ACTION_AUTH=user-sig)",
-    };
-    let accounts = match (&app.config.oidc, app.config.accounts) {
-        (Some(provider), _) => format!("those of {} (OIDC_ISSUER)", provider.issuer),
-        (None, Accounts::Open) => "open: anybody can register (ACCOUNTS=open)".to_owned(),
-        (None, Accounts::Closed) => "closed: nobody can register or log in (ACCOUNTS=closed)".to_owned(),
-    };
-    format!(
-        "mini-lvb serves at {base}
-  in the app     ServerAddr (Gen 1)  {base}{INTERFACE}
-                 base URL (Gen 2)    {base}
-  in the cloud   callback URL        {base}{callback}
-  data           {data}
-  settings       {settings}
-  open to        {reach}
-  accounts       {accounts}
-  Gen-1 door     {door}
-"
-    )
 }
 
 fn list_of_settings() -> String {

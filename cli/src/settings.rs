@@ -1,12 +1,14 @@
 //! Where the local server's settings come from: a file, the environment, or a development configuration that it makes.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use shared::{
     config::{Config, SETTINGS},
     lambda::getrandom_u32,
     sign::hex,
 };
+
+use crate::folder;
 
 /// Settings by their names.
 pub type Settings = BTreeMap<String, String>;
@@ -73,12 +75,18 @@ pub fn judge(settings: &Settings, environment: impl Fn(&str) -> Option<String>) 
         .map_err(|faults| Error(faults.to_string()))
 }
 
+/// The names of the settings that the environment has, and so not the file.
+pub fn overridden(environment: impl Fn(&str) -> Option<String>) -> Vec<&'static str> {
+    SETTINGS.iter().map(|setting| setting.name).filter(|name| environment(name).is_some()).collect()
+}
+
 /// The development configuration of a data folder: made with new secrets at the first start, read at every other.
 ///
 /// One of an older version gets what every one must have.
 pub fn development(file: &Path) -> Result<Settings, Error> {
+    let write = |text: &str| folder::write(file, text).map_err(|error| fault(file, error));
     if !file.exists() {
-        write_private(file, &format!("{HEAD}{}", lines(&invented()))).map_err(|error| fault(file, error))?;
+        write(&format!("{HEAD}{}", lines(&invented())))?;
     }
     let mut settings = read(file)?;
     let mut added = invented();
@@ -88,13 +96,8 @@ pub fn development(file: &Path) -> Result<Settings, Error> {
         added.remove("API_URL");
     }
     if !added.is_empty() {
-        let append = || {
-            io::Write::write_all(
-                &mut fs::OpenOptions::new().append(true).open(file)?,
-                format!("\n{}", lines(&added)).as_bytes(),
-            )
-        };
-        append().map_err(|error| fault(file, error))?;
+        let text = fs::read_to_string(file).map_err(|error| fault(file, error))?;
+        write(&format!("{text}\n{}", lines(&added)))?;
         settings.extend(added);
     }
     Ok(settings)
@@ -125,15 +128,6 @@ fn lines(settings: &Settings) -> String {
         writeln!(text, "{name} = {value:?}").expect("a text can be written to");
     }
     text
-}
-
-/// Writes a file that only its owner can read.
-fn write_private(file: &Path, text: &str) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    io::Write::write_all(&mut options.open(file)?, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 
 use std::{
     collections::BTreeSet,
+    fs::Permissions,
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -12,6 +14,10 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use cli::engine::Engine;
+use rustix::process::{Pid, Signal, kill_process};
 
 const HEALTH: &str = r#"{"returnValue":4001,"returnMsg":"json format error","returnData":[]}"#;
 
@@ -48,7 +54,11 @@ impl Server {
     }
 
     fn run(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::run_logging_to(command, Stdio::null())
+    }
+
+    fn run_logging_to(command: &mut Command, log: Stdio) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut printed = String::new();
         while !printed.contains("Gen-1 door") {
@@ -57,6 +67,16 @@ impl Server {
         }
         let address = printed.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap().to_owned();
         Self { process, address, printed }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Stops the server, in order.
+    fn stop(mut self) {
+        self.signal(Signal::TERM);
+        assert!(self.process.wait().unwrap().success());
     }
 
     fn connect(&self) -> TcpStream {
@@ -286,12 +306,155 @@ fn a_killed_server_has_kept_every_write_that_it_acknowledged() {
 }
 
 #[test]
-fn a_server_that_is_told_to_stop_ends_well() {
+fn after_a_stop_the_table_is_in_its_file_alone_and_the_folder_is_left_in_order() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let (folder, copy) = (Folder::new(), Folder::new());
+        let mut server = Server::start(&folder.0);
+        assert!(server.call(&open_room("alice")).contains(r#""returnValue":0"#));
+        server.signal(signal);
+        assert!(server.process.wait().unwrap().success(), "{signal:?}");
+        assert_eq!(std::fs::read(folder.0.join("lock")).unwrap(), b"", "{signal:?}");
+        for file in ["settings.toml", "table.db"] {
+            std::fs::copy(folder.0.join(file), copy.0.join(file)).unwrap();
+        }
+        let restored = Server::start(&copy.0);
+        assert!(restored.call(&room("alice")).contains(r#""title":"t""#), "{signal:?}");
+    }
+}
+
+#[test]
+fn a_server_that_was_started_to_outlive_its_terminal_does() {
     let folder = Folder::new();
-    let mut server = Server::start(&folder.0);
-    let id = server.process.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    assert!(server.process.wait().unwrap().success());
+    let mut shell = Command::new("sh");
+    // What nohup does.
+    shell.args(["-c", r#"trap '' HUP; exec "$0" "$@""#, env!("CARGO_BIN_EXE_mini-lvb")]);
+    shell.args(["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap()]).env_clear();
+    let server = Server::run(&mut shell);
+    server.signal(Signal::HUP);
+    for _ in 0..50 {
+        assert_eq!(server.call(""), HEALTH);
+    }
+    server.stop();
+}
+
+/// What a start says in its log, up to the stop that follows it.
+fn logged(data: &Path) -> String {
+    let mut command = command(&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    let log = std::fs::File::create(data.join("log")).unwrap();
+    Server::run_logging_to(&mut command, log.into()).stop();
+    std::fs::read_to_string(data.join("log")).unwrap()
+}
+
+#[test]
+fn settings_without_their_table_and_a_table_without_its_settings_are_said() {
+    let folder = Folder::new();
+    let (settings, table, moved) =
+        (folder.0.join("settings.toml"), folder.0.join("table.db"), folder.0.join("moved.db"));
+    let first = logged(&folder.0);
+    assert!(!first.contains("WARN"), "{first}");
+    let server = Server::start(&folder.0);
+    server.call(&open_room("alice"));
+    server.stop();
+    let second = logged(&folder.0);
+    assert!(!second.contains("WARN"), "{second}");
+    std::fs::rename(&table, &moved).unwrap();
+    let said = logged(&folder.0);
+    assert!(said.contains("WARN") && said.contains("the table is empty") && said.contains("table.db-wal"), "{said}");
+    std::fs::rename(&moved, &table).unwrap();
+    std::fs::remove_file(&settings).unwrap();
+    let said = logged(&folder.0);
+    assert!(said.contains("WARN") && said.contains("no settings") && said.contains("--config"), "{said}");
+}
+
+#[test]
+fn a_killed_server_is_said_at_the_next_start() {
+    let folder = Folder::new();
+    drop(Server::start(&folder.0)); // SIGKILL
+    let said = logged(&folder.0);
+    assert!(said.contains("the lists are counted again"), "{said}");
+    let said = logged(&folder.0);
+    assert!(!said.contains("the lists are counted again"), "{said}");
+}
+
+#[test]
+fn every_file_of_the_data_folder_is_for_its_owner_only_whatever_the_umask() {
+    let folder = Folder::new();
+    std::fs::set_permissions(&folder.0, Permissions::from_mode(0o777)).unwrap();
+    let start = || {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"umask 000; exec "$0" "$@""#, env!("CARGO_BIN_EXE_mini-lvb")]);
+        shell.args(["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap()]).env_clear();
+        Server::run(&mut shell)
+    };
+    let files = |when: &str| {
+        let mut names = Vec::new();
+        for file in std::fs::read_dir(&folder.0).unwrap() {
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{when}: {:?}", file.path());
+            names.push(file.file_name().into_string().unwrap());
+        }
+        names.sort();
+        names
+    };
+    let every = ["lock", "settings.toml", "table.db", "table.db-shm", "table.db-wal"];
+    let server = start();
+    assert_eq!(files("made"), every);
+    drop(server); // SIGKILL, so that all of them stay
+    for name in every {
+        std::fs::set_permissions(folder.0.join(name), Permissions::from_mode(0o666)).unwrap();
+    }
+    let _server = start();
+    assert_eq!(files("found"), every);
+}
+
+#[tokio::test]
+async fn a_table_of_another_version_is_refused() {
+    let folder = Folder::new();
+    Server::start(&folder.0).stop();
+    let engine = Engine::on_disk(&folder.0.join("table.db")).unwrap();
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = engine.client().put_item().table_name("mini-lvb").item("PK", text("TABLE")).item("SK", text("VERSION"));
+    put.item("version", AttributeValue::N("2".to_owned())).send().await.unwrap();
+    engine.close().unwrap();
+    let said = complaint(&["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap()]);
+    assert!(said.contains("version 2") && said.contains("version 1"), "{said}");
+}
+
+#[test]
+fn the_address_to_listen_at_may_be_a_port_or_a_name() {
+    for listen in ["0", "localhost:0"] {
+        let server = Server::run(&mut command(&["--memory", "--listen", listen]));
+        assert!(server.address.starts_with("127.0.0.1:"), "{}", server.address);
+        assert_eq!(server.call(""), HEALTH);
+    }
+    let output = command(&["--memory", "--listen", "localhost:x"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("localhost:8080"), "{said}");
+}
+
+#[test]
+fn a_server_that_listens_everywhere_says_where_others_find_it() {
+    for every in ["0.0.0.0:0", "[::]:0"] {
+        let server = Server::run(&mut command(&["--memory", "--listen", every]));
+        let said: Vec<_> = server.printed.split_whitespace().filter_map(|word| word.strip_prefix("http://")).collect();
+        let port = server.address.rsplit(':').next().unwrap();
+        let listening = every.replace(":0", &format!(":{port}")).parse().unwrap();
+        for address in cli::listen::reachable(listening) {
+            assert!(said.contains(&address.to_string().as_str()), "{address} is not in {}", server.printed);
+        }
+        assert_eq!(server.call(""), HEALTH);
+        assert!(!server.printed.contains('\u{2588}'), "a QR code is for terminals");
+    }
+}
+
+#[test]
+fn settings_of_the_environment_are_named_without_their_values() {
+    let mut command = command(&["--memory", "--listen", "0"]);
+    let server = Server::run(command.env("BIZID", "52341").env("PUSH_KEY", "a-key-of-the-environment"));
+    let line = server.printed.lines().find(|line| line.contains("environment")).unwrap();
+    assert!(line.ends_with("BIZID, PUSH_KEY"), "{line}");
+    assert!(!server.printed.contains("52341") && !server.printed.contains("a-key-of"), "{}", server.printed);
 }
 
 #[test]

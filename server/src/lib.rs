@@ -9,7 +9,7 @@ use std::{error::Error, future::Future, io, net::IpAddr, sync::Arc, time::Durati
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response,
+    Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{CONNECTION, HeaderValue},
     server::conn::http1,
@@ -39,8 +39,6 @@ const SHORT_BODY_BYTES: usize = 64 * 1024;
 static LONG_BODIES: Semaphore = Semaphore::const_new(32);
 /// How much of a body that is too long is read and thrown away, so that its sender comes to read the answer.
 const DISCARDED_BYTES: usize = 8 * MAX_BODY_BYTES;
-/// How long calls that are under way may take to end when the server is told to stop.
-const FAREWELL: Duration = Duration::from_secs(5);
 /// How long the server pauses when the operating system gives it no connection, for want of file handles mostly.
 const BREATH: Duration = Duration::from_millis(50);
 /// After how long without a byte the operating system asks whether a client is still there, and how often then.
@@ -62,6 +60,8 @@ struct Limits {
     body_bytes_a_second: u32,
     /// How long a client may take to take an answer.
     answer: Duration,
+    /// How long calls that run may take to end when the server is told to stop.
+    shutdown: Duration,
 }
 
 impl Limits {
@@ -73,6 +73,7 @@ impl Limits {
         body: Duration::from_secs(10),
         body_bytes_a_second: 16 * 1024,
         answer: Duration::from_secs(30),
+        shutdown: Duration::from_secs(5),
     };
 
     /// How long a body may take of which so many bytes have come.
@@ -120,9 +121,18 @@ fn said<T>(request: &Request<T>, header: &str) -> Option<Origin> {
     Origin::last_of(value.to_str().ok()?)
 }
 
+/// How a server stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Every call that had begun was carried out whole.
+    Drained,
+    /// Some calls took too long, and end wherever they are with the process.
+    CutShort,
+}
+
 /// Serves every door until `stop` is done; then the calls under way are answered, and no more.
-pub async fn serve(app: Arc<App>, listener: TcpListener, front: Front, stop: impl Future<Output = ()>) {
-    serve_within(Limits::OF_TODAY, app, listener, front, stop).await;
+pub async fn serve(app: Arc<App>, listener: TcpListener, front: Front, stop: impl Future<Output = ()>) -> Stopped {
+    serve_within(Limits::OF_TODAY, app, listener, front, stop).await
 }
 
 async fn serve_within(
@@ -131,9 +141,11 @@ async fn serve_within(
     listener: TcpListener,
     front: Front,
     stop: impl Future<Output = ()>,
-) {
+) -> Stopped {
     let graceful = GracefulShutdown::new();
     let places = Places::new(limits.connections, limits.connections_of_line);
+    // Each call that runs has one of these. A connection has one call at a time, so no call waits for one.
+    let calls = Arc::new(Semaphore::new(limits.connections));
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
@@ -159,13 +171,13 @@ async fn serve_within(
             },
             () = &mut stop => break,
         };
-        let (app, place) = (Arc::clone(&app), Arc::new(place));
+        let (app, calls, place) = (Arc::clone(&app), Arc::clone(&calls), Arc::new(place));
         let service = service_fn({
             let place = Arc::clone(&place);
             move |request| {
-                let (app, place) = (Arc::clone(&app), Arc::clone(&place));
+                let (app, calls, place) = (Arc::clone(&app), Arc::clone(&calls), Arc::clone(&place));
                 let origin = front.origin(client, &request);
-                respond(app, limits, place, origin, request)
+                respond(app, calls, limits, place, origin, request)
             }
         });
         let connection = http1::Builder::new()
@@ -187,10 +199,19 @@ async fn serve_within(
         });
     }
     drop(listener);
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    let drained = async {
+        graceful.shutdown().await;
+        // A call goes on when its client has hung up.
+        drop(calls.acquire_many(all).await);
+    };
     tokio::select! {
-        () = graceful.shutdown() => {}
-        () = tokio::time::sleep(FAREWELL) => tracing::warn!("some calls were not answered in time"),
+        () = drained => {}
+        () = tokio::time::sleep(limits.shutdown) => tracing::warn!("some calls were not answered in time"),
     }
+    // What is still open sends its request or reads its answer, or else its call is cut short. None begins from here on.
+    calls.close();
+    if calls.available_permits() == limits.connections { Stopped::Drained } else { Stopped::CutShort }
 }
 
 /// Reads a body, in the time that its length gives it. A long one, as no app sends it, takes up `room` for as long as
@@ -225,6 +246,7 @@ async fn read(
 /// Answers one request.
 async fn respond(
     app: Arc<App>,
+    calls: Arc<Semaphore>,
     limits: Limits,
     place: Arc<Place>,
     origin: Option<Origin>,
@@ -246,13 +268,14 @@ async fn respond(
     if let Some(fault) = fault {
         extensions.insert(fault);
     }
+    let Ok(running) = calls.acquire_owned().await else { return Ok(stopping()) };
     // In a task of its own: a client that hangs up, or takes no answer, must not end the call half-way, which would
     // leave a row that its list does not count.
     let call = tokio::spawn({
         let place = Arc::clone(&place);
         async move {
             let response = answer_anywhere(&app, request).await;
-            drop((room, place));
+            drop((room, place, running));
             response
         }
     });
@@ -265,10 +288,19 @@ async fn respond(
     Ok(response)
 }
 
+/// What a call gets that came too late.
+fn stopping() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
+    use aws_sdk_dynamodb::config::Region;
     use shared::{
         cloud::Cloud,
         config::{Config, SETTINGS},
@@ -345,7 +377,7 @@ mod tests {
             connection.read_to_string(&mut answer).await.unwrap();
             answer
         };
-        let answer = tokio::select! { answer = call => answer, () = server => unreachable!("it does not stop") };
+        let answer = tokio::select! { answer = call => answer, _ = server => unreachable!("it does not stop") };
         assert!(answer.starts_with("HTTP/1.1 302 ") && answer.contains("connection: close"), "{answer}");
     }
 
@@ -478,5 +510,44 @@ mod tests {
         let server = server(PATIENT).await;
         let answer = answer_to(server, b"CONNECT h:443 HTTP/1.1\r\nconnection: close\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: POST\r\n"), "{answer}");
+    }
+
+    /// Stops a server without patience once `begun` is done, to which somebody has sent this.
+    async fn stopped_after(app: Arc<App>, sent: String, begun: impl AsyncFnOnce(&mut TcpStream)) -> Stopped {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move { stopped.await.unwrap() };
+        let limits = Limits { shutdown: Duration::ZERO, ..PATIENT };
+        let server = tokio::spawn(serve_within(limits, app, listener, Front::Nothing, stopped));
+        client.write_all(sent.as_bytes()).await.unwrap();
+        begun(&mut client).await;
+        stop.send(()).unwrap();
+        server.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_call_that_the_stop_cuts_short_is_said_and_a_request_that_never_became_a_call_is_not() {
+        let body = r#"{"Action":"GetUserInfo","userid":"alice","type":0}"#;
+        let head = format!("POST /interface.php HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n", body.len());
+
+        // A table that accepts connections and never answers.
+        let table = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = lambda::sdk_config(lambda::tls_client()).region(Region::new("t")).allow_no_auth();
+        let config = config.endpoint_url(format!("http://{}", table.local_addr().unwrap())).build();
+        let table_of_app = Table::new(aws_sdk_dynamodb::Client::from_conf(config), "t");
+        let app_with_it = Arc::new(App { table: table_of_app, ..Arc::into_inner(app()).unwrap() });
+        let mut asked = None;
+        let calls = async |_: &mut TcpStream| asked = Some(table.accept().await.unwrap());
+        assert_eq!(stopped_after(app_with_it, format!("{head}\r\n{body}"), calls).await, Stopped::CutShort);
+
+        // Who asks whether to go on learns that the body is waited for.
+        let waits = async |client: &mut TcpStream| {
+            let mut answer = [0; "HTTP/1.1 100 Continue".len()];
+            client.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 100 Continue");
+        };
+        let half = format!("{head}expect: 100-continue\r\n\r\n");
+        assert_eq!(stopped_after(app(), half, waits).await, Stopped::Drained);
     }
 }

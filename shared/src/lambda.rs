@@ -42,6 +42,7 @@ pub async fn serve(door: Door) -> Result<(), Error> {
 pub async fn sweep() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let app = &app()?;
+    check_table(app).await?;
     lambda_runtime::run(service_fn(
         |_: LambdaEvent<IgnoredAny>| async move { Ok::<_, Error>(sweep::minute(app).await?) },
     ))
@@ -52,11 +53,21 @@ pub async fn sweep() -> Result<(), Error> {
 pub async fn start() -> Result<App, Error> {
     tracing::init_default_subscriber();
     let app = app()?;
-    // A connection made now costs the first caller nothing. If the table is away, the calls will say so.
-    if let Err(error) = app.table.warm_up().await {
-        tracing::warn!(error = %Chain(&error), "the table could not be reached at start");
-    }
+    check_table(&app).await?;
     Ok(app)
+}
+
+/// Refuses a table of another version. The connection made for that costs the first caller nothing.
+async fn check_table(app: &App) -> Result<(), Error> {
+    match app.table.version().await {
+        // As a text: what `main` returns is printed as `Debug` has it.
+        Ok(version) => Ok(version.check().map_err(|error| error.to_string())?),
+        // If the table is away, the calls will say so.
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "the table could not be reached at start");
+            Ok(())
+        }
+    }
 }
 
 /// Where a call comes from, as the gateway saw it. What the caller says of it in a header is not looked at.

@@ -56,7 +56,7 @@ async fn both<F: Future<Output = Vec<String>>>(calls: impl Fn(Client) -> F) -> V
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
-    let database = Engine::in_memory().unwrap().database().clone();
+    let database = Engine::in_memory().unwrap().database();
     let server = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async move {
         stopped.await.ok();
     }));

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::{http::SharedHttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::body::SdkBody;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -328,7 +329,7 @@ impl Worlds {
     pub(crate) async fn settings(&self) -> Vec<(String, String)> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let database = self.table.database().clone();
+        let database = self.table.database();
         tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
         self.settings.iter().cloned().chain([at(&address)]).collect()
     }
@@ -630,6 +631,22 @@ async fn a_function_with_faulty_settings_ends_and_names_them_all() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{name} started");
         assert!(said.contains("PUSH_KEY is not set") && said.contains("BIZID may hold"), "{name}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn no_function_starts_on_a_table_of_another_version() {
+    let worlds = Worlds::new().await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = worlds.table.client().put_item().table_name("mini-lvb").item("PK", text("TABLE"));
+    let put = put.item("SK", text("VERSION")).item("version", AttributeValue::N("2".to_owned()));
+    put.send().await.unwrap();
+    let settings = worlds.settings().await;
+    for name in ["interface", "sweep"] {
+        let mut command = command(&binaries()[name], "127.0.0.1:9", &settings);
+        let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("the table has version 2"), "{name}: {said}");
     }
 }
 

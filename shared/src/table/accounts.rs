@@ -50,7 +50,7 @@ pub struct Changes {
     pub frontcover: Option<Link<255>>,
 }
 
-/// What became of the wish for an account.
+/// What became of the wish for an account, or for the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
     /// It is there.

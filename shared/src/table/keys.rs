@@ -17,7 +17,7 @@
 //! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
 //! | notice     | `NOTICE#<stream>`                   | `<event> <what tells it from others>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
-//! | nothing    | `NOTHING`                           | `NOTHING`              | every function but the sweep as it starts, to open the connection; there is no such item |
+//! | version    | `TABLE`                             | `VERSION`              | every function as it starts, which also opens the connection; without it the version is 1 |
 //!
 //! The index [`LISTS`] has every row that stands in a list, under `list` (`online`, `offline`, `replays` or `videos`)
 //! and `position`; fetch_list, get_vod_list and get_ugc_list read it. Rows are complete in it: a list costs no read per
@@ -259,9 +259,9 @@ pub(super) fn bound(Position(position): Position) -> String {
     format!("{position:012}")
 }
 
-/// Where nothing is.
-pub(super) fn nothing() -> Key {
-    key("NOTHING".to_owned(), "NOTHING")
+/// The version of the table.
+pub(super) fn version() -> Key {
+    key("TABLE".to_owned(), "VERSION")
 }
 
 /// A report about `host`.

@@ -23,6 +23,7 @@ mod sessions;
 mod streams;
 mod timelines;
 mod update;
+mod version;
 mod videos;
 mod work;
 
@@ -52,6 +53,7 @@ pub use self::{
     sessions::{Renewed, Session, Sessions},
     streams::Owner,
     timelines::{Ban, Standing, Step},
+    version::{UnknownVersion, Version},
     videos::Video,
 };
 use self::{additions::Additions, doubt::Doubt, work::Latest};
@@ -203,7 +205,7 @@ impl Table {
     }
 
     /// Makes the table, unless it is there: for the local server and the tests. In the cloud `template.yaml` makes it.
-    pub async fn create_if_missing(&self) -> Result<()> {
+    pub async fn create_if_missing(&self) -> Result<Created> {
         const MAKE: &str = "be made";
         let attribute = |name, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
         let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
@@ -230,15 +232,12 @@ impl Table {
                 let request = self.client.update_time_to_live().table_name(&self.name);
                 let request = request.time_to_live_specification(expiry.map_err(failed(MAKE))?);
                 request.send().await.map_err(failed(MAKE))?;
-                Ok(())
+                Ok(Created::Yes)
             }
-            Err(SdkError::ServiceError(error)) if error.err().is_resource_in_use_exception() => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_resource_in_use_exception() => {
+                Ok(Created::AlreadyThere)
+            }
             Err(error) => Err(failed(MAKE)(error)),
         }
-    }
-
-    /// Opens the connection, so that the first caller does not wait for it. Whatever comes of it, the start goes on.
-    pub async fn warm_up(&self) -> Result<()> {
-        self.get(keys::nothing(), "be reached").await.map(|_| ())
     }
 }

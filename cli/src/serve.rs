@@ -1,0 +1,339 @@
+//! `mini-lvb serve`: every function in one process, until a signal stops it.
+
+use std::{
+    error::Error,
+    fs,
+    future::Future,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::{Client, config::Credentials};
+use cli::{
+    engine::{self, Engine},
+    folder::{self, Folder},
+    listen,
+    settings::{self, Settings},
+    terminal::{self, print},
+};
+use lambda_http::tracing::{self, subscriber::filter::LevelFilter};
+use server::{Front, Stopped, serve};
+use shared::{
+    answer::{CALLBACKS, INTERFACE},
+    app::App,
+    cloud::Cloud,
+    config::{Accounts, ActionAuth},
+    error::Chain,
+    lambda::{getrandom_u32, now},
+    oidc::Provider,
+    sweep,
+    table::{Created, Table},
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+};
+
+use crate::{Serve, environment};
+
+/// How often expired items are deleted from the embedded table.
+const CLEAN_EVERY: Duration = Duration::from_secs(60);
+/// How much longer than the last call a pass of the sweep may take when the server is told to stop.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// The variable by which every AWS SDK is told of another server to keep the data in.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+
+/// Where the data is kept.
+enum Store {
+    /// In the data folder, by the embedded engine.
+    Folder,
+    /// In this process, by the embedded engine.
+    Memory,
+    /// In another DynamoDB-compatible server, at this address.
+    Endpoint(String),
+}
+
+impl Store {
+    fn of(options: &Serve) -> Self {
+        let from_environment = || environment(ENDPOINT).filter(|url| !url.is_empty());
+        match &options.endpoint {
+            _ if options.memory => Self::Memory,
+            Some(url) => Self::Endpoint(url.clone()),
+            None => from_environment().map_or(Self::Folder, Self::Endpoint),
+        }
+    }
+}
+
+/// Serves until a signal stops it.
+#[tokio::main]
+pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
+    terminal::log(LevelFilter::INFO, environment);
+    let store = Store::of(&options);
+    let is_on_disk = matches!(store, Store::Folder);
+    if is_on_disk || (options.config.is_none() && !options.memory) {
+        folder::make(&options.data)?;
+        folder::make_private(&options.data);
+    }
+    let mut folder = if is_on_disk { Some(Folder::occupy(&options.data)?) } else { None };
+    let settings_file = options.config.clone().unwrap_or_else(|| folder::settings(&options.data));
+    let had_settings = settings_file.exists();
+    let settings = settings(&options)?;
+    let config = settings::judge(&settings, environment)?;
+
+    let engine = match &store {
+        Store::Endpoint(_) => None,
+        Store::Memory => Some(Engine::in_memory()?),
+        Store::Folder => {
+            let file = folder::table(&options.data);
+            Some(Engine::on_disk(&file).map_err(|error| format!("{}: {error}", file.display()))?)
+        }
+    };
+    let (data, settings_from) = (place(&store, &options.data, &config.table)?, place_of_settings(&options));
+    let client = match (&engine, &store) {
+        (Some(engine), _) => engine.client(),
+        (None, Store::Endpoint(url)) => client(url),
+        (None, Store::Folder | Store::Memory) => unreachable!("the embedded engine keeps these"),
+    };
+    let table = Table::new(client, config.table.clone());
+    let created = open(&table, &store).await?;
+    let is_empty = match &engine {
+        Some(engine) => engine.is_empty(&config.table)?,
+        None => created == Created::Yes,
+    };
+    if !options.memory {
+        compare(had_settings, is_empty, &settings_from, &data);
+    }
+    if folder.as_ref().is_some_and(Folder::was_killed) {
+        tracing::warn!("the last run was killed, or stopped while calls were running: the lists are counted again");
+        table.recount_lists(config.rules.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
+    }
+
+    let listener = options.listen.bind().await;
+    let listener =
+        listener.map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
+    let app = Arc::new(App {
+        cloud: Cloud::new(&config),
+        oidc: config.oidc.as_ref().map(Provider::new),
+        table,
+        clock: Box::new(now),
+        random: Box::new(getrandom_u32),
+        config,
+    });
+    folder.as_mut().map_or(Ok(()), Folder::begin)?;
+    // Before the address is said: who reads it may tell the server to stop at once.
+    let stop = stop_signal()?;
+    announce(listener.local_addr()?, &app, &data, &settings_from)?;
+
+    let (running, stopping) = watch::channel(());
+    let mut background = JoinSet::new();
+    if let Some(engine) = engine.clone() {
+        background.spawn(every(CLEAN_EVERY, stopping.clone(), move || clean(engine.clone())));
+    }
+    let swept = Arc::clone(&app);
+    let period = Duration::from_secs(sweep::DOUBT_SECONDS);
+    background.spawn(every(period, stopping, move || look_after(Arc::clone(&swept))));
+    let stop = async move {
+        stop.await;
+        drop(running);
+    };
+    let front = options.proxy.map_or(Front::Nothing, |proxy| Front::Proxy(proxy.to_canonical()));
+    let stopped = serve(app, listener, front, stop).await;
+    let all = async { while background.join_next().await.is_some() {} };
+    let is_at_rest = tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_ok();
+
+    // Closed before the folder is marked as left in order: what still ran would write after the mark.
+    if let Some(Err(error)) = engine.map(|engine| engine.close()) {
+        tracing::warn!(error, "keep table.db-wal with table.db: a copy of table.db alone is not whole");
+    }
+    match folder {
+        Some(folder) if stopped == Stopped::Drained && is_at_rest => folder.leave()?,
+        Some(_) => tracing::warn!("the stop cut calls short: the next start counts the lists again"),
+        None => {}
+    }
+    Ok(())
+}
+
+fn settings(options: &Serve) -> Result<Settings, settings::Error> {
+    match &options.config {
+        Some(file) => settings::read(file),
+        None if options.memory => Ok(settings::invented()),
+        None => settings::development(&folder::settings(&options.data)),
+    }
+}
+
+/// Where the data is, for people.
+fn place(store: &Store, folder: &Path, table: &str) -> io::Result<String> {
+    Ok(match store {
+        Store::Endpoint(url) => format!("in the table {table} at {url}"),
+        Store::Memory => "in memory: it goes with this process".to_owned(),
+        Store::Folder => fs::canonicalize(folder)?.display().to_string(),
+    })
+}
+
+/// Where the settings are from, for people.
+fn place_of_settings(options: &Serve) -> String {
+    match &options.config {
+        Some(file) => file.display().to_string(),
+        None if options.memory => "invented for this process".to_owned(),
+        None => folder::settings(&options.data).display().to_string(),
+    }
+}
+
+/// Makes the table if it is not there, and refuses one of another version.
+async fn open(table: &Table, store: &Store) -> Result<Created, Box<dyn Error>> {
+    let created = table.create_if_missing().await.map_err(|error| match store {
+        Store::Endpoint(url) => {
+            format!("{url}: {}; choose another server with --endpoint or {ENDPOINT}", Chain(&error))
+        }
+        Store::Folder | Store::Memory => Chain(&error).to_string(),
+    })?;
+    table.version().await.map_err(|error| Chain(&error).to_string())?.check()?;
+    table.write_version().await.map_err(|error| Chain(&error).to_string())?;
+    Ok(created)
+}
+
+/// Warns of settings and a table that do not belong together: one of them was lost, or copied without the other.
+fn compare(had_settings: bool, is_empty: bool, settings: &str, data: &str) {
+    match (had_settings, is_empty) {
+        (true, true) => tracing::warn!(
+            "there are settings ({settings}), but the table is empty ({data}): no account, room or replay is in it. If \
+             the server was used before, stop it, and put back table.db, with table.db-wal if there is one, from where \
+             they were copied or moved; a first start with settings of your own needs nothing"
+        ),
+        (false, false) => tracing::warn!(
+            "there is a table with data ({data}), but there were no settings: {settings} was made, with invented keys. \
+             Sessions and URLs of before are no longer good, and the cloud's notices are refused. Stop the server, and \
+             put back the settings.toml that belongs to the table, or name the file with --config"
+        ),
+        (true, false) | (false, true) => {}
+    }
+}
+
+/// A client of another server, which is shown the credentials of the environment if there are any.
+fn client(endpoint: &str) -> Client {
+    match (environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY")) {
+        (Some(id), Some(secret)) => {
+            let credentials = Credentials::new(id, secret, environment("AWS_SESSION_TOKEN"), None, "environment");
+            let region = environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
+            engine::client_as(endpoint, region, credentials)
+        }
+        _ => engine::client_of(endpoint),
+    }
+}
+
+/// Ends when the process is told to stop: by a user, by a supervisor, or because its terminal is closed.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    async fn received(signal: Option<&mut Signal>) {
+        match signal {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+    Ok(async move {
+        tokio::select! {
+            () = received(Some(&mut interrupt)) => {}
+            () = received(Some(&mut terminate)) => {}
+            () = received(hangup.as_mut()) => {}
+        }
+    })
+}
+
+/// Whether the process was started to outlive its terminal, as by `nohup`. Only Linux says.
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    // Bit 0 is signal 1, SIGHUP.
+    ignored & 1 == 1
+}
+
+/// Works time and again, until the sender of `stopping` is dropped. No work is broken off.
+async fn every<F: Future<Output = ()>>(period: Duration, mut stopping: watch::Receiver<()>, work: impl Fn() -> F) {
+    while tokio::time::timeout(period, stopping.changed()).await.is_err() {
+        work().await;
+    }
+}
+
+/// Looks after what nobody else does.
+async fn look_after(app: Arc<App>) {
+    if let Err(error) = sweep::round(&app).await {
+        tracing::error!(error = %Chain(&error), "a round of the sweep failed");
+    }
+}
+
+/// Deletes expired items.
+async fn clean(engine: Engine) {
+    match tokio::task::spawn_blocking(move || engine.delete_expired()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(%error, "expired items could not be deleted"),
+        Err(error) => tracing::error!(%error, "expired items could not be deleted"),
+    }
+}
+
+/// Prints where the server is; for phones also as a QR code, if a terminal shows it.
+fn announce(listening: SocketAddr, app: &App, data: &str, settings: &str) -> io::Result<()> {
+    let addresses = listen::reachable(listening);
+    print(&announcement(listening, &addresses, app, data, settings))?;
+    let stdout = io::stdout();
+    match addresses.first() {
+        Some(address) if stdout.is_terminal() && !address.ip().is_loopback() => {
+            let code = terminal::qr_code(
+                &format!("http://{address}"),
+                terminal::columns(&stdout),
+                terminal::has_colour(&stdout, environment),
+            );
+            code.map_or(Ok(()), |code| print(&code))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Where the server is and what to put into the app.
+fn announcement(listening: SocketAddr, addresses: &[SocketAddr], app: &App, data: &str, settings: &str) -> String {
+    let base = format!("http://{}", addresses.first().unwrap_or(&listening));
+    let others: Vec<String> = addresses.iter().skip(1).map(|address| format!("http://{address}")).collect();
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        format!("\n  also at        {}", others.join("\n                 "))
+    };
+    let key = if app.config.live.callback_path_key.is_some() { "/<CALLBACK_PATH_KEY>" } else { "" };
+    let callback = format!("{key}{}", CALLBACKS[0]);
+    let reach = if listening.ip().is_loopback() {
+        "this machine only"
+    } else if addresses.is_empty() {
+        "every machine that reaches this one, which is in no network now"
+    } else {
+        "every machine that reaches this address"
+    };
+    let overridden = settings::overridden(environment).join(", ");
+    let environment =
+        if overridden.is_empty() { String::new() } else { format!("\n  environment    overrides {overridden}") };
+    let door = match app.config.action_auth {
+        ActionAuth::Open => "open: it believes the user id of every call (ACTION_AUTH=open)",
+        ActionAuth::UserSig => "asks for a UserSig (ACTION_AUTH=user-sig)",
+    };
+    let accounts = match (&app.config.oidc, app.config.accounts) {
+        (Some(provider), _) => format!("those of {} (OIDC_ISSUER)", provider.issuer),
+        (None, Accounts::Open) => "open: anybody can register (ACCOUNTS=open)".to_owned(),
+        (None, Accounts::Closed) => "closed: nobody can register or log in (ACCOUNTS=closed)".to_owned(),
+    };
+    format!(
+        "mini-lvb serves at {base}{others}
+  in the app     ServerAddr (Gen 1)  {base}{INTERFACE}
+                 base URL (Gen 2)    {base}
+  in the cloud   callback URL        {base}{callback}
+  data           {data}
+  settings       {settings}{environment}
+  open to        {reach}
+  accounts       {accounts}
+  Gen-1 door     {door}
+"
+    )
+}
