@@ -437,18 +437,22 @@ fn a_user_sig_is_good_where_the_original_says_so() {
 /// - A notice that expired more than an hour ago, or that expires more than an hour ahead, is refused; the original
 ///   never looked at the clock, so that a notice could be sent again for ever.
 /// - A field that is null is missing; the original asked only whether its name was there.
+/// - A notice without `t` or `sign` is one with a wrong signature, so that the cloud sends it again; the original answered
+///   that with 4002, which ends the matter.
 fn expected_of_callback(vector: &Vector, body: &Value) -> (u16, u16) {
     const PATIENCE: u64 = 3600;
     let code = &vector.expected("response")["code"];
     let (now, t) = (vector.number("now"), &body["t"]);
+    let is_notice = !body["event_type"].is_null() && !body["stream_id"].is_null();
+    let is_signed = !t.is_null() && !body["sign"].is_null();
     let t: Option<u64> = t.as_u64().or_else(|| t.as_str().and_then(|t| t.parse().ok()));
     match (code.as_u64(), t) {
         (Some(0), Some(t)) if body["sign"].is_string() => {
             if (now.saturating_sub(PATIENCE)..=now + PATIENCE).contains(&t) { (200, 0) } else { (403, 4004) }
         }
         (Some(0), _) => (403, 4003),
+        (Some(_), _) if is_notice && !is_signed => (403, 4003),
         (Some(code), _) => (200, u16::try_from(code).unwrap()),
-        (None, _) if body["sign"].is_null() => (200, 4002),
         (None, _) => (403, 4003),
     }
 }
