@@ -1,10 +1,12 @@
 //! Who is calling. A command names the caller it needs as its [`Command::Caller`](crate::commands::Command::Caller);
 //! only this file can make one.
 
+use lambda_http::tracing;
+
 use crate::{
     app::App,
     config::ActionAuth,
-    error::Error,
+    error::{Chain, Error},
     sign::{
         callback, matches,
         session::{Generation, body_digest, liteav_sig, stamped_a_second_later},
@@ -91,7 +93,7 @@ async fn identify_user(app: &App, call: &Call, stamp: Stamp) -> Result<User, Err
         (Dialect::Rest, _) => {
             let id = claimed(app, call, stamp)?;
             let sessions = app.table.sessions(&id).await?;
-            signing_session(app, call, &id, &sessions)?;
+            use_session(app, call, &id, &sessions).await?;
             Ok(User { id, proof: Proof::Signed })
         }
         (Dialect::Callback, _) => Err(Error::BadSignature),
@@ -158,7 +160,7 @@ impl Caller for Broadcaster {
 async fn identify_account(app: &App, call: &Call, stamp: Stamp) -> Result<AccountHolder, Error> {
     let user = claimed(app, call, stamp)?;
     let (account, sessions) = app.table.account_and_sessions(&user).await?;
-    signing_session(app, call, &user, &sessions)?;
+    use_session(app, call, &user, &sessions).await?;
     Ok(AccountHolder { user, account })
 }
 
@@ -268,7 +270,7 @@ fn claimed(app: &App, call: &Call, stamp: Stamp) -> Result<UserId, Error> {
 fn check_stamp(app: &App, call: &Call, stamp: Stamp) -> Result<(), Error> {
     let bad = |_| Error::BadSignature;
     let settings = &app.config.sessions;
-    let expires = call.params.optional::<u64>("expires").map_err(bad)?.unwrap_or(0).min(settings.token_seconds);
+    let expires = call.params.optional::<u64>("expires").map_err(bad)?.unwrap_or(0).min(settings.announced_seconds());
     match call.params.optional::<Timestamp>("timestamp").map_err(bad)? {
         None if stamp == Stamp::Optional => Ok(()),
         Some(Timestamp(made))
@@ -287,6 +289,17 @@ fn signing_session<'a>(app: &App, call: &Call, user: &UserId, sessions: &'a Sess
     let mut live = sessions.live(app.now());
     let session = live.find(|session| signed.as_ref().is_some_and(|s| s.with(app, &session.generation, user)));
     session.ok_or(Error::BadSignature)
+}
+
+/// Finds the session among these that a call is signed in, and prolongs it if that is due.
+async fn use_session(app: &App, call: &Call, user: &UserId, sessions: &Sessions) -> Result<(), Error> {
+    let session = signing_session(app, call, user, sessions)?;
+    let used = app.table.use_session(user, sessions, session, &app.config.sessions, app.now()).await;
+    // The caller has proved who they are. A later call prolongs the session.
+    if let Err(error) = used {
+        tracing::warn!(error = %Chain(&error), "a session was not prolonged");
+    }
+    Ok(())
 }
 
 /// The signature of a call, and the digests that it can be of.

@@ -238,14 +238,23 @@ pub enum Accounts {
 pub struct Sessions {
     /// The keys that tokens are derived from: the one in force and, while keys are changed, another that holds too.
     pub keys: Vec<Secret>,
-    /// How long a token is good for.
+    /// How long a token is good for after its last use.
     pub token_seconds: u64,
-    /// How long it can be traded for another.
+    /// How long after its last use it can be traded for another.
     pub refresh_seconds: u64,
     /// How many sessions of one user there are at a time: one more ends the oldest.
     pub per_user: usize,
     /// How far the clock of a phone may be off.
     pub clock_skew_seconds: u64,
+}
+
+impl Sessions {
+    /// For how long apps are told that a token is good: at most a day, as by the original. The apps of iOS let a call be
+    /// good for as long, so that more would let it be repeated for longer.
+    pub fn announced_seconds(&self) -> u64 {
+        const DAY: u64 = 24 * 3600;
+        self.token_seconds.min(DAY)
+    }
 }
 
 /// How often may be tried what an attacker would try often.
@@ -390,8 +399,8 @@ pub const SETTINGS: [Setting; 56] = [
         "",
         "A second key that tokens may be derived from, while keys are changed. Stands in no console: made as SESSION_KEY.",
     ),
-    may("SESSION_SECONDS", "86400", "How long a session token is good for."),
-    may("REFRESH_SECONDS", "2592000", "How long a session can be refreshed."),
+    may("SESSION_SECONDS", "2592000", "How long a session lasts after its last use."),
+    may("REFRESH_SECONDS", "2592000", "How long after its last use a session can be refreshed."),
     may("SESSIONS_PER_USER", "1", "On how many devices a user is logged in at a time, 1 to 16."),
     may("CLOCK_SKEW_SECONDS", "300", "How far the clock of a phone may be off."),
     may("LIMIT_SECONDS", "900", "The stretch of time that attempts are counted in."),
@@ -790,7 +799,7 @@ mod tests {
         for (name, value, what) in [
             ("LIMIT_SECONDS", "0", "is 0"),
             ("SESSION_SECONDS", "0", "is 0"),
-            ("REFRESH_SECONDS", "86399", "is less than SESSION_SECONDS"),
+            ("REFRESH_SECONDS", "2591999", "is less than SESSION_SECONDS"),
             ("SESSIONS_PER_USER", "17", "is not 1 to 16"),
             ("SESSIONS_PER_USER", "0", "is not 1 to 16"),
             ("SESSION_KEY", "thirty-one-characters-are-short", "has fewer than 32 characters"),

@@ -125,7 +125,7 @@ async fn with_several_devices_the_oldest_session_ends() {
 async fn sessions_that_are_over_take_no_device_s_place() {
     let program = program_with(|name| match name {
         "SESSIONS_PER_USER" => Some("2"),
-        "REFRESH_SECONDS" => Some("86400"),
+        "SESSION_SECONDS" | "REFRESH_SECONDS" => Some("86400"),
         _ => None,
     });
     let program = program.await;

@@ -7,10 +7,13 @@ use serde_json::json;
 use shared::sign::session::{body_digest, liteav_sig};
 
 use crate::{
-    harness::{Program, program, program_over, program_with, send},
-    steps::{PASSWORD, Phone, fields, registered, rest_code, rest_with, signed},
+    harness::{Program, program, program_on, program_over, program_with, send},
+    injector::{Fault, Injector, Lasts, Strike},
+    steps::{PASSWORD, Phone, fields, logged_in, registered, rest_code, rest_with, signed},
     watch::Watch,
 };
+
+const DAY: u64 = 86_400;
 
 fn sig(phone: &Phone, body: &str) -> String {
     liteav_sig(&phone.token, &body_digest(body.as_bytes()))
@@ -180,14 +183,72 @@ async fn a_signed_call_costs_one_read_before_its_own_work_and_an_unsigned_one_no
 }
 
 #[tokio::test]
+async fn a_session_that_is_used_does_not_end_and_one_of_which_30_days_nothing_was_heard_does() {
+    let program = program().await;
+    let alice = registered(&program, "alice").await;
+    let works = async || rest_code(&signed(&program, &alice, "get_cos_sign", fields!()).await) == 200;
+    // As an app of Android, which never asks for other tokens. The days of a year, then months of it.
+    for seconds in std::iter::repeat_n(DAY, 100).chain([29 * DAY; 12]) {
+        program.pass(seconds);
+        assert!(works().await, "after {} days", (program.now() - crate::harness::START) / DAY);
+    }
+    let body = json!({"userid": "alice", "refresh_token": alice.refresh_token}).to_string();
+    assert_eq!(rest_code(&crate::harness::rest(&program, "refresh", &body).await), 200, "it can be refreshed as long");
+    let alice = logged_in(&program, "alice").await;
+    program.pass(30 * DAY - 1);
+    assert_eq!(rest_code(&signed(&program, &alice, "get_user_info", fields!()).await), 200, "with the account");
+    program.pass(30 * DAY);
+    assert_eq!(rest_code(&signed(&program, &alice, "get_user_info", fields!()).await), 498);
+}
+
+#[tokio::test]
+async fn a_session_is_prolonged_once_a_day_however_often_it_is_used() {
+    let watch = Watch::default();
+    let program = program_over(watch.over(Engine::in_memory().unwrap().http_client()), |_| None).await;
+    let alice = registered(&program, "alice").await;
+    let asked_after = async |seconds: u64| {
+        program.pass(seconds);
+        watch.take();
+        assert_eq!(rest_code(&signed(&program, &alice, "get_cos_sign", fields!()).await), 200);
+        watch.take().into_iter().map(|asked| asked.operation).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(asked_after(DAY - 1).await, "GetItem");
+    assert_eq!(asked_after(1).await, "GetItem UpdateItem");
+    assert_eq!(asked_after(0).await, "GetItem");
+    assert_eq!(asked_after(DAY - 1).await, "GetItem");
+    assert_eq!(asked_after(5 * DAY).await, "GetItem UpdateItem");
+}
+
+#[tokio::test]
+async fn a_call_whose_session_cannot_be_prolonged_is_served_all_the_same() {
+    let injector = Injector::default();
+    let engine = Engine::in_memory().unwrap();
+    let program = program_on(&injector.client(engine.http_client()), "mini-lvb", |_| None).await;
+    let alice = registered(&program, "alice").await;
+    for fault in Fault::ALL {
+        for lasts in Lasts::ALL {
+            program.pass(DAY);
+            injector.arm(vec![Strike { at: 2, fault, lasts }]);
+            let answer = signed(&program, &alice, "get_cos_sign", fields!()).await;
+            injector.call_ended().await;
+            assert_eq!(rest_code(&answer), 200, "{fault:?} {lasts:?}");
+            assert!(injector.struck()[0].starts_with("UpdateItem"), "{:?}", injector.struck());
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_the_table_holds_signs_nothing_and_opens_no_account() {
     let engine = Engine::in_memory().unwrap();
     let program = program_over(engine.http_client(), |_| None).await;
     let alice = registered(&program, "alice").await;
     // All that is hers, whatever our own code makes of it.
-    let hers = engine.client().query().table_name("mini-lvb").key_condition_expression("PK = :alice");
-    let hers = hers.expression_attribute_values(":alice", AttributeValue::S("USER#alice".to_owned()));
-    let kept = format!("{:?}", hers.send().await.unwrap().items());
+    let mut kept = String::new();
+    for partition in ["USER#alice", "SESSIONS#alice"] {
+        let hers = engine.client().query().table_name("mini-lvb").key_condition_expression("PK = :alice");
+        let hers = hers.expression_attribute_values(":alice", AttributeValue::S(partition.to_owned()));
+        kept += &format!("{:?}", hers.send().await.unwrap().items());
+    }
     assert!(kept.contains("SESSIONS") && kept.contains("$argon2id$v=19$"), "{kept}");
     let mac = alice.refresh_token.rsplit('.').next().unwrap();
     for secret in [alice.token.as_str(), mac, PASSWORD] {

@@ -14,19 +14,13 @@ pub struct Tokens {
 
 /// The tokens of a generation that is in force from now on, and the session as the table is to have it.
 pub(super) fn issue(app: &App, user: &UserId, generation: Generation) -> (Tokens, Session) {
-    let (settings, now) = (&app.config.sessions, app.now());
+    let settings = &app.config.sessions;
     // The first key is the one in force.
     let key = &settings.keys[0];
     let tokens = Tokens {
         token: generation.token(user, key),
         refresh_token: generation.refresh_token(user, key),
-        expires: settings.token_seconds,
+        expires: settings.announced_seconds(),
     };
-    let session = Session {
-        generation,
-        renewed_at: now,
-        expires_at: now.plus(settings.token_seconds),
-        refresh_until: now.plus(settings.refresh_seconds),
-    };
-    (tokens, session)
+    (tokens, Session::new(generation, settings, app.now()))
 }

@@ -4,7 +4,7 @@
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
 //! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, get_link_mic_push_url, get_link_mic_play_url, merge_video_stream, get_roomservice_sign, forbid_live, live_callback, rebuild_user |
 //! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
-//! | sessions   | `USER#<user>`                       | `SESSIONS`             | login, refresh, every signed call of Gen 2       |
+//! | sessions   | `SESSIONS#<user>`                   | `SESSIONS`             | login, refresh, every signed call of Gen 2, which writes it too |
 //! | attempts   | `ATTEMPTS#<what>#<who>`             | `<stretch of time>`    | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url |
 //! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback, update_replay, delete_replay, sweep, rebuild_user |
@@ -90,9 +90,10 @@ pub(super) fn account(user: &UserId) -> Key {
     of_user(user, "ACCOUNT")
 }
 
-/// The sessions of a user.
+/// The sessions of a user. Their partition is their own: a function that only has to know its caller may read and write
+/// nothing else of a user.
 pub(super) fn sessions(user: &UserId) -> Key {
-    of_user(user, "SESSIONS")
+    key(format!("SESSIONS#{user}"), "SESSIONS")
 }
 
 /// The count of attempts in a stretch of time.

@@ -12,6 +12,7 @@ use super::{
     update::{Update, Written},
 };
 use crate::{
+    config,
     sign::session::Generation,
     types::{UnixSeconds, UserId},
 };
@@ -21,6 +22,8 @@ const ATTEMPTS: u32 = 16;
 /// How long after its use a refresh token may come again and only be refused: as long as calls that came at the same
 /// time may have waited for the table. Later it is in the hands of two, and the session ends.
 const REUSE_SECONDS: u64 = 3;
+/// A session is prolonged when so large a part of its life has passed since it was prolonged last: of 30 days, one day.
+const PARTS_OF_A_LIFE: u64 = 30;
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +32,9 @@ pub struct Session {
     pub generation: Generation,
     /// Since when they are.
     pub renewed_at: UnixSeconds,
-    /// Until when calls can be signed with them.
+    /// Until when calls can be signed with them, unless the session is used before.
     pub expires_at: UnixSeconds,
-    /// Until when they can be traded for others.
+    /// Until when they can be traded for others, unless the session is used before.
     pub refresh_until: UnixSeconds,
 }
 
@@ -70,6 +73,27 @@ impl Sessions {
 }
 
 impl Session {
+    /// A session whose tokens are those of this generation from now on.
+    pub fn new(generation: Generation, settings: &config::Sessions, now: UnixSeconds) -> Self {
+        Self {
+            generation,
+            renewed_at: now,
+            expires_at: now.plus(settings.token_seconds),
+            refresh_until: now.plus(settings.refresh_seconds),
+        }
+    }
+
+    /// The session as a use at this moment leaves it; `None` if it was prolonged so lately that nothing is written.
+    fn used(&self, settings: &config::Sessions, now: UnixSeconds) -> Option<Self> {
+        let expires_at = now.plus(settings.token_seconds);
+        let part = (settings.token_seconds / PARTS_OF_A_LIFE).max(1);
+        (self.expires_at.plus(part) <= expires_at).then(|| Self {
+            expires_at,
+            refresh_until: now.plus(settings.refresh_seconds).max(self.refresh_until),
+            ..self.clone()
+        })
+    }
+
     fn read(value: &AttributeValue) -> Result<Self> {
         let item = value.as_m().map_err(|_| damaged("sessions"))?;
         Ok(Self {
@@ -164,6 +188,22 @@ impl Table {
             }
         }
         Err(contended(CONTEXT))
+    }
+
+    /// Prolongs a session that was `seen` and is used now, if that is due. If the sessions have changed since, nothing is
+    /// written: the next call in the session does it.
+    pub async fn use_session(
+        &self,
+        user: &UserId,
+        seen: &Sessions,
+        session: &Session,
+        settings: &config::Sessions,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let Some(used) = session.used(settings, now) else { return Ok(()) };
+        let with_used = |other: &Session| if other == session { used.clone() } else { other.clone() };
+        let list: Vec<_> = seen.list.iter().map(with_used).collect();
+        self.replace(user, seen, &list, now, "prolong a session").await.map(|_| ())
     }
 
     /// Ends a session.
