@@ -291,13 +291,13 @@ fn signing_session<'a>(app: &App, call: &Call, user: &UserId, sessions: &'a Sess
     session.ok_or(Error::BadSignature)
 }
 
-/// Finds the session among these that a call is signed in, and prolongs it if that is due.
+/// Finds the session among these that a call is signed in, and writes down that it is used if that is due.
 async fn use_session(app: &App, call: &Call, user: &UserId, sessions: &Sessions) -> Result<(), Error> {
     let session = signing_session(app, call, user, sessions)?;
     let used = app.table.use_session(user, sessions, session, &app.config.sessions, app.now()).await;
-    // The caller has proved who they are. A later call prolongs the session.
+    // The caller has proved who they are. A later call writes it down.
     if let Err(error) = used {
-        tracing::warn!(error = %Chain(&error), "a session was not prolonged");
+        tracing::warn!(error = %Chain(&error), "the use of a session was not written down");
     }
     Ok(())
 }

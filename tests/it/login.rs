@@ -277,6 +277,7 @@ async fn a_session_whose_start_was_written_twice_is_there_once() {
     let session = Session {
         generation: Generation { session: "5e55".to_owned(), number: 0 },
         renewed_at: now,
+        is_unused: false,
         expires_at: now.plus(60),
         refresh_until: now.plus(60),
     };

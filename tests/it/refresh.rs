@@ -1,12 +1,15 @@
-//! `refresh`: tokens traded for the next, once.
+//! `refresh`: tokens traded for the next, the same ones however often the answer is lost.
 
 use std::sync::Arc;
 
+use cli::engine::Engine;
 use serde_json::json;
 
 use crate::{
-    harness::{Program, golden, program, program_with, rest},
+    harness::{Program, golden, program, program_on, program_over, program_with, rest},
+    injector::{Fault, Injector, Lasts, Strike},
     steps::{Phone, fields, logged_in, registered, rest_code, rest_with, signed},
+    watch::Watch,
 };
 
 /// Alice's phone, just registered.
@@ -40,7 +43,7 @@ async fn a_refresh_token_is_traded_for_new_tokens_and_the_old_ones_are_over() {
 }
 
 #[tokio::test]
-async fn of_eight_uses_at_the_same_time_one_wins_and_its_session_lives_on() {
+async fn eight_threads_of_an_app_that_refresh_at_the_same_time_get_the_same_tokens() {
     for _ in 0..4 {
         let program = Arc::new(program().await);
         let old = Arc::new(alice(&program).await);
@@ -52,23 +55,85 @@ async fn of_eight_uses_at_the_same_time_one_wins_and_its_session_lives_on() {
         for call in calls.collect::<Vec<_>>() {
             won.extend(call.await.unwrap());
         }
-        assert_eq!(won.len(), 1);
+        assert_eq!(won.len(), 8);
+        let tokens = |phone: &Phone| (phone.token.clone(), phone.refresh_token.clone());
+        assert!(won.iter().all(|phone| tokens(phone) == tokens(&won[0])));
         assert!(works(&program, &won[0]).await);
     }
 }
 
 #[tokio::test]
-async fn a_token_that_comes_again_later_ends_the_session() {
+async fn a_refresh_token_gets_the_same_tokens_again_for_a_minute() {
+    let program = program().await;
+    let old = alice(&program).await;
+    let first = refresh(&program, &old.refresh_token).await;
+    for seconds in [0, 1, 59] {
+        program.pass(seconds);
+        assert_eq!(refresh(&program, &old.refresh_token).await, first, "the answer before was lost");
+    }
+    assert!(works(&program, &renewed(&first).unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_again_after_a_minute_ends_the_session() {
     let program = program().await;
     let old = alice(&program).await;
     let new = renewed(&refresh(&program, &old.refresh_token).await).unwrap();
-    program.pass(3);
+    program.pass(61);
     golden("refresh/used.rest.json", &refresh(&program, &old.refresh_token).await);
-    assert!(works(&program, &new).await, "as if it had come at the same time");
-    program.pass(1);
-    assert_eq!(rest_code(&refresh(&program, &old.refresh_token).await), 498);
     assert!(!works(&program, &new).await, "two have it, and which of them is the user nobody knows");
     assert_eq!(rest_code(&refresh(&program, &new.refresh_token).await), 498);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_again_after_the_new_tokens_were_used_ends_the_session() {
+    let program = program().await;
+    let old = alice(&program).await;
+    let new = renewed(&refresh(&program, &old.refresh_token).await).unwrap();
+    assert!(works(&program, &new).await);
+    program.pass(3);
+    assert_eq!(rest_code(&refresh(&program, &old.refresh_token).await), 498);
+    assert!(works(&program, &new).await, "as if another thread had sent it before");
+    program.pass(1);
+    assert_eq!(rest_code(&refresh(&program, &old.refresh_token).await), 498);
+    assert!(!works(&program, &new).await);
+}
+
+#[tokio::test]
+async fn the_first_use_of_new_tokens_is_written_down_and_the_next_one_is_not() {
+    let watch = Watch::default();
+    let program = program_over(watch.over(Engine::in_memory().unwrap().http_client()), |_| None).await;
+    let old = alice(&program).await;
+    let new = renewed(&refresh(&program, &old.refresh_token).await).unwrap();
+    for expected in ["GetItem UpdateItem", "GetItem"] {
+        watch.take();
+        assert_eq!(rest_code(&signed(&program, &new, "get_cos_sign", fields!()).await), 200);
+        let asked: Vec<_> = watch.take().into_iter().map(|asked| asked.operation).collect();
+        assert_eq!(asked.join(" "), expected);
+    }
+}
+
+/// Whatever becomes of a request to the table, or of its answer: who tries again has a session.
+#[tokio::test]
+async fn a_lost_answer_of_the_table_within_a_refresh_logs_nobody_out() {
+    let injector = Injector::default();
+    let engine = Engine::in_memory().unwrap();
+    let program = program_on(&injector.client(engine.http_client()), "mini-lvb", |_| None).await;
+    let mut phone = alice(&program).await;
+    for (at, fault, lasts) in
+        (1..=2).flat_map(|at| Fault::ALL.map(|fault| Lasts::ALL.map(|lasts| (at, fault, lasts)))).flatten()
+    {
+        injector.arm(vec![Strike { at, fault, lasts }]);
+        let mut answer = refresh(&program, &phone.refresh_token).await;
+        injector.call_ended().await;
+        assert_eq!(injector.struck().len(), 1);
+        if rest_code(&answer) == 500 {
+            program.pass(60);
+            answer = refresh(&program, &phone.refresh_token).await;
+        }
+        phone = renewed(&answer).unwrap_or_else(|| panic!("{fault:?} at {at}, {lasts:?}: {answer}"));
+        assert!(works(&program, &phone).await, "{fault:?} at {at}, {lasts:?}");
+    }
 }
 
 #[tokio::test]
@@ -87,6 +152,7 @@ async fn reuse_on_one_device_does_not_end_the_session_of_another() {
     let one = alice(&program).await;
     let other = logged_in(&program, "alice").await;
     let renewed = renewed(&refresh(&program, &one.refresh_token).await).unwrap();
+    assert!(works(&program, &renewed).await);
     program.pass(10);
     refresh(&program, &one.refresh_token).await;
     assert!(!works(&program, &renewed).await);

@@ -1,4 +1,4 @@
-//! `refresh`: trades a refresh token for the next tokens of its session.
+//! `refresh`: trades a refresh token for the next tokens of its session, the same ones until they are used.
 
 use super::{
     Command, Names,

@@ -19,11 +19,17 @@ use crate::{
 
 /// How often a write is tried again that another one came before.
 const ATTEMPTS: u32 = 16;
-/// How long after its use a refresh token may come again and only be refused: as long as calls that came at the same
-/// time may have waited for the table. Later it is in the hands of two, and the session ends.
+/// How long a refresh token that was traded gets the same tokens again, unless they are used before: the app may not have
+/// received them.
+const AGAIN_SECONDS: u64 = 60;
+/// How long a refresh token that was traded for tokens that are used is only refused: for so long a call that was sent
+/// at the same time may have been on its way. Later it is in the hands of two, and the session ends.
 const REUSE_SECONDS: u64 = 3;
 /// A session is prolonged when so large a part of its life has passed since it was prolonged last: of 30 days, one day.
 const PARTS_OF_A_LIFE: u64 = 30;
+
+/// The attribute of a session whose tokens replaced others and are not used yet.
+const UNUSED: &str = "unused";
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +38,8 @@ pub struct Session {
     pub generation: Generation,
     /// Since when they are.
     pub renewed_at: UnixSeconds,
+    /// Whether nobody has used them yet that replaced others: the refresh token of those still gets them.
+    pub is_unused: bool,
     /// Until when calls can be signed with them, unless the session is used before.
     pub expires_at: UnixSeconds,
     /// Until when they can be traded for others, unless the session is used before.
@@ -50,7 +58,7 @@ pub struct Sessions {
 /// What became of the wish for the next generation of a session's tokens.
 #[derive(Debug)]
 pub enum Renewed {
-    /// The session has it.
+    /// It is in force.
     Yes,
     /// The session is over, or its tokens were renewed by somebody else.
     No,
@@ -78,17 +86,20 @@ impl Session {
         Self {
             generation,
             renewed_at: now,
+            is_unused: false,
             expires_at: now.plus(settings.token_seconds),
             refresh_until: now.plus(settings.refresh_seconds),
         }
     }
 
-    /// The session as a use at this moment leaves it; `None` if it was prolonged so lately that nothing is written.
+    /// The session as a use at this moment leaves it; `None` if its tokens were used before, and it was prolonged so lately
+    /// that nothing is written.
     fn used(&self, settings: &config::Sessions, now: UnixSeconds) -> Option<Self> {
         let expires_at = now.plus(settings.token_seconds);
         let part = (settings.token_seconds / PARTS_OF_A_LIFE).max(1);
-        (self.expires_at.plus(part) <= expires_at).then(|| Self {
-            expires_at,
+        (self.is_unused || self.expires_at.plus(part) <= expires_at).then(|| Self {
+            is_unused: false,
+            expires_at: expires_at.max(self.expires_at),
             refresh_until: now.plus(settings.refresh_seconds).max(self.refresh_until),
             ..self.clone()
         })
@@ -102,19 +113,24 @@ impl Session {
                 number: counter_in(item, "number")?,
             },
             renewed_at: moment_in(item, "renewed_at")?,
+            is_unused: item.contains_key(UNUSED),
             expires_at: moment_in(item, "expires_at")?,
             refresh_until: moment_in(item, "refresh_until")?,
         })
     }
 
     fn write(&self) -> AttributeValue {
-        AttributeValue::M(HashMap::from([
+        let mut item = HashMap::from([
             ("session".to_owned(), text(&self.generation.session)),
             ("number".to_owned(), number(self.generation.number)),
             ("renewed_at".to_owned(), moment(self.renewed_at)),
             ("expires_at".to_owned(), moment(self.expires_at)),
             ("refresh_until".to_owned(), moment(self.refresh_until)),
-        ]))
+        ]);
+        if self.is_unused {
+            item.insert(UNUSED.to_owned(), AttributeValue::Bool(true));
+        }
+        AttributeValue::M(item)
     }
 
     /// When nothing can be done with it any more.
@@ -155,8 +171,9 @@ impl Table {
         Err(contended(CONTEXT))
     }
 
-    /// Puts `next` in the place of the session whose tokens `used` are, if they are in force: of many who try at the
-    /// same time one succeeds. If others have been in force for a while, somebody else has them: the session ends.
+    /// Puts `next` in the place of the session whose tokens `used` are, if they are in force. If `next` is in force
+    /// already, and not used yet, this is somebody who tries at the same time, or whose answer was lost: they get it too.
+    /// If it has been used, or a minute has passed, somebody else has `used`: the session ends.
     pub async fn renew_session(
         &self,
         user: &UserId,
@@ -173,11 +190,15 @@ impl Table {
             };
             let session = &list[place];
             let outcome = if session.generation == *used && now < session.refresh_until {
-                list[place] = next.clone();
+                list[place] = Session { is_unused: true, ..next.clone() };
                 Renewed::Yes
             } else {
-                let is_the_last = used.number + 1 == session.generation.number;
-                if is_the_last && now <= session.renewed_at.plus(REUSE_SECONDS) {
+                let is_replaced = session.generation == next.generation;
+                let within = |seconds| is_replaced && now <= session.renewed_at.plus(seconds);
+                if session.is_unused && within(AGAIN_SECONDS) && now < session.refresh_until {
+                    return Ok(Renewed::Yes);
+                }
+                if within(REUSE_SECONDS) {
                     return Ok(Renewed::No);
                 }
                 list.remove(place);
@@ -190,7 +211,7 @@ impl Table {
         Err(contended(CONTEXT))
     }
 
-    /// Prolongs a session that was `seen` and is used now, if that is due. If the sessions have changed since, nothing is
+    /// Writes down that a session that was `seen` is used now, if that prolongs it or is the first use of its tokens. If the sessions have changed since, nothing is
     /// written: the next call in the session does it.
     pub async fn use_session(
         &self,
@@ -203,7 +224,7 @@ impl Table {
         let Some(used) = session.used(settings, now) else { return Ok(()) };
         let with_used = |other: &Session| if other == session { used.clone() } else { other.clone() };
         let list: Vec<_> = seen.list.iter().map(with_used).collect();
-        self.replace(user, seen, &list, now, "prolong a session").await.map(|_| ())
+        self.replace(user, seen, &list, now, "write down the use of a session").await.map(|_| ())
     }
 
     /// Ends a session.
