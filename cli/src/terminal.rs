@@ -7,7 +7,7 @@ use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use rustix::{fd::AsFd, termios::tcgetwinsize};
 
 /// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` sets the level, `level`
-/// is the default.
+/// is the default. With `LOG_FORMAT=json` each line is a JSON object, as on Lambda.
 ///
 /// Nothing secret is in the log down to `debug`; at `trace` the AWS SDK prints the requests to the table, with what
 /// they write.
@@ -16,7 +16,12 @@ pub fn log(level: LevelFilter, environment: impl Fn(&str) -> Option<String>) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(io::stderr);
     // A log line that cannot be written, on a full disk or a closed terminal, must not fail the call that it is about:
     // the subscriber reports such an error with `eprintln!`, which panics.
-    log.with_ansi(has_colour(&io::stderr(), environment)).log_internal_errors(false).init();
+    let log = log.with_ansi(has_colour(&io::stderr(), &environment)).log_internal_errors(false);
+    if environment("LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json")) {
+        log.json().init();
+    } else {
+        log.init();
+    }
 }
 
 /// Whether a stream shows colours: a terminal that knows them, unless `NO_COLOR` is set (<https://no-color.org>).

@@ -551,3 +551,23 @@ fn the_settings_may_be_listed_to_somebody_who_does_not_read_on() {
     let output = command(&["settings"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
+
+#[test]
+fn the_log_is_text_or_json_as_the_environment_says() {
+    let log = |format: &str| {
+        let folder = Folder::new();
+        let mut command = command(&["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap()]);
+        let mut server = Server::run_logging_to(command.env("LOG_FORMAT", format), Stdio::piped());
+        server.call(r#"{"Action":"GetUserInfo","userid":"alice","type":0}"#);
+        server.process.kill().unwrap();
+        let mut log = String::new();
+        server.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
+    };
+    let (text, json) = (log(""), log("json"));
+    assert!(text.contains(r#"command="get_live_info""#) && text.contains(r#"user="alice""#), "{text}");
+    let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let call = lines.iter().find(|line| line["fields"]["command"] == "get_live_info").unwrap();
+    assert!(call["timestamp"].is_string() && call["level"] == "INFO" && call["fields"]["user"] == "alice", "{call}");
+    assert_eq!(call["fields"]["address"], "127.0.0.1");
+}

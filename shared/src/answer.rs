@@ -1,17 +1,15 @@
 //! The whole journey of a call, from bytes to bytes: AWS, the local server and the tests all enter at [`answer`].
 
-use lambda_http::{
-    http::{
-        HeaderValue, Method, Request, Response, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS},
-    },
-    tracing,
+use lambda_http::http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS},
 };
 
 use crate::{
     app::App,
     commands::{self, Command, Entry, LiveCallback},
-    error::{BodyFault, Chain, Error},
+    error::{BodyFault, Error},
+    log::Line,
     sign::matches,
     types::Origin,
     wire::{Call, Dialect, Params, Reply},
@@ -85,6 +83,12 @@ impl Door {
 
 /// Answers a call.
 pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Response<String> {
+    let mut line = Line::begin(&app.config.log_names, door.dialect(), &request);
+    let response = respond_to(app, door, request, &mut line).await;
+    line.end(response)
+}
+
+async fn respond_to(app: &App, door: Door, request: Request<Vec<u8>>, line: &mut Line<'_>) -> Response<String> {
     // What an app posts here is answered: a redirect would lose its body.
     let is_visit = matches!(door, Door::Interface) && request.method() != Method::POST;
     if is_visit && HOME.contains(&request.uri().path()) {
@@ -94,33 +98,24 @@ pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Respons
     if dialect == Dialect::Rest && request.method() == Method::OPTIONS {
         return not_allowed();
     }
-    let mut command = "?";
+    if matches!(door, Door::Interface) && [Method::GET, Method::HEAD].contains(request.method()) {
+        line.set_health_check();
+    }
     let outcome = async {
         is_meant(app, door, request.uri().path())?;
         let call = read(dialect, request)?;
+        line.set_names(&call.params);
         let entry = door.pick(&call.params)?;
-        command = entry.names.name;
+        line.set_command(entry.names.name);
         (entry.execute)(app, &call).await
     }
     .await;
-    let dialect_name = dialect.name();
-    let reply = match outcome {
-        Ok(reply) => {
-            tracing::info!(command, dialect = dialect_name, "done");
-            reply
-        }
-        Err(error) => {
-            if error.is_internal() {
-                tracing::error!(command, dialect = dialect_name, error = %Chain(&error), "failed");
-            } else {
-                tracing::info!(command, dialect = dialect_name, reason = %error, "refused");
-            }
-            // Whoever sent it, the cloud is to send it again.
-            let dialect = if matches!(error, Error::MisplacedNotice) { Dialect::Callback } else { dialect };
-            dialect.refuse(&error)
-        }
-    };
-    respond(reply)
+    respond(outcome.unwrap_or_else(|error| {
+        // Whoever sent it, the cloud is to send it again.
+        let dialect = if matches!(error, Error::MisplacedNotice) { Dialect::Callback } else { dialect };
+        line.set_error(dialect, &error);
+        dialect.refuse(&error)
+    }))
 }
 
 /// Answers a call to whatever address, where all doors are in one process.
@@ -130,7 +125,7 @@ pub async fn answer_anywhere(app: &App, request: Request<Vec<u8>>) -> Response<S
     }
     match door_at(request.uri().path()) {
         Some(door) => answer(app, door, request).await,
-        None => answer_nowhere(request),
+        None => answer_nowhere(app, request),
     }
 }
 
@@ -145,7 +140,8 @@ pub fn door_at(path: &str) -> Option<Door> {
 /// address that was set wrong shows as failing callbacks.
 fn is_meant(app: &App, door: Door, path: &str) -> Result<(), Error> {
     let needs_key = matches!(door, Door::Callback) && app.config.live.callback_path_key.is_some();
-    if needs_key && behind_key(app, path).is_none() { Err(Error::BadSignature) } else { Ok(()) }
+    let is_refused = needs_key && behind_key(app, path).is_none();
+    if is_refused { Err(Error::BadSignature("the address lacks CALLBACK_PATH_KEY".into())) } else { Ok(()) }
 }
 
 /// What follows in a path that begins with the key of the cloud's notices.
@@ -157,19 +153,25 @@ fn behind_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
 }
 
 /// Answers a call to an address where there is nothing.
-fn answer_nowhere(request: Request<Vec<u8>>) -> Response<String> {
+fn answer_nowhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
+    let mut line = Line::begin(&app.config.log_names, Dialect::Rest, &request);
     let error = Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned());
+    match behind_key(app, request.uri().path()) {
+        // Whoever knows the key may make a mistake behind it, and the log must not have it.
+        Some(rest) => line.set_error(Dialect::Rest, &Error::UnknownCommand(format!("<CALLBACK_PATH_KEY>/{rest}"))),
+        None => line.set_error(Dialect::Rest, &error),
+    }
     let (head, body) = request.into_parts();
     // Apps post, and take any status but 200 for a dead network; whoever else looks around finds nothing.
     if head.method != Method::POST {
-        return respond(Reply { status: 404, ..Dialect::Rest.refuse(&error) });
+        return line.end(respond(Reply { status: 404, ..Dialect::Rest.refuse(&error) }));
     }
     // The cloud must send again what came here because the callback URL is wrong.
     if Params::read(Dialect::Callback, body).is_ok_and(|params| params.is_notice()) {
-        tracing::info!(command = "?", dialect = Dialect::Callback.name(), reason = %Error::MisplacedNotice, "refused");
-        return respond(Dialect::Callback.refuse(&Error::MisplacedNotice));
+        line.set_error(Dialect::Callback, &Error::MisplacedNotice);
+        return line.end(respond(Dialect::Callback.refuse(&Error::MisplacedNotice)));
     }
-    respond(Dialect::Rest.refuse(&error))
+    line.end(respond(Dialect::Rest.refuse(&error)))
 }
 
 fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {

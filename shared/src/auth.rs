@@ -1,6 +1,8 @@
 //! Who is calling. A command names the caller it needs as its [`Command::Caller`](crate::commands::Command::Caller);
 //! only this file can make one.
 
+use std::borrow::Cow;
+
 use lambda_http::tracing;
 
 use crate::{
@@ -87,8 +89,10 @@ async fn identify_user(app: &App, call: &Call, stamp: Stamp) -> Result<User, Err
         (Dialect::Action, ActionAuth::Open) => Ok(User { id: call.params.required("userid")?, proof: Proof::Claimed }),
         (Dialect::Action, ActionAuth::UserSig) => {
             let id: UserId = call.params.required("userid")?;
-            let is_theirs = user_sig_of(app, call)? == id.as_str();
-            if is_theirs { Ok(User { id, proof: Proof::Signed }) } else { Err(Error::BadSignature) }
+            if user_sig_of(app, call)? != id.as_str() {
+                return Err(unproved("the UserSig is another user's"));
+            }
+            Ok(User { id, proof: Proof::Signed })
         }
         (Dialect::Rest, _) => {
             let id = claimed(app, call, stamp)?;
@@ -96,7 +100,7 @@ async fn identify_user(app: &App, call: &Call, stamp: Stamp) -> Result<User, Err
             use_session(app, call, &id, &sessions).await?;
             Ok(User { id, proof: Proof::Signed })
         }
-        (Dialect::Callback, _) => Err(Error::BadSignature),
+        (Dialect::Callback, _) => Err(unproved("a notice is of no user")),
     }
 }
 
@@ -216,12 +220,13 @@ impl Caller for Refresher {
         let user: UserId = call.params.required("userid")?;
         let token: String = call.params.required("refresh_token")?;
         let keys = &app.config.sessions.keys;
-        let generation = Generation::of_refresh_token(&token, &user, keys).ok_or(Error::BadSignature)?;
+        let generation = Generation::of_refresh_token(&token, &user, keys);
+        let generation = generation.ok_or_else(|| unproved("the refresh token is none of this user's"))?;
         // The document asks for no signature here, and the original for one. Who signs is held to it.
         if let Some(signed) = Signed::of(call) {
             check_stamp(app, call, Stamp::Optional)?;
             if !signed.with(app, &generation, &user) {
-                return Err(Error::BadSignature);
+                return Err(unproved("the digest is not that of this body and the token"));
             }
         }
         Ok(Self { user, generation })
@@ -248,6 +253,11 @@ impl Caller for Anyone {
     }
 }
 
+/// The refusal of a caller who proves nothing; why, for the log.
+fn unproved(why: impl Into<Cow<'static, str>>) -> Error {
+    Error::BadSignature(why.into())
+}
+
 /// Whether a call has to say when it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stamp {
@@ -257,38 +267,45 @@ enum Stamp {
 
 /// Whom a call of Gen 2 claims to come from, if it is of now and has a signature that could prove it.
 fn claimed(app: &App, call: &Call, stamp: Stamp) -> Result<UserId, Error> {
-    if call.signature.as_ref().is_none_or(|signature| signature.len() != SIGNATURE_CHARS) {
-        return Err(Error::BadSignature);
+    match &call.signature {
+        None => return Err(unproved("there is no header Liteav-Sig, or two")),
+        Some(signature) if signature.len() != SIGNATURE_CHARS => return Err(unproved("Liteav-Sig is no MD5")),
+        Some(_) => {}
     }
     check_stamp(app, call, stamp)?;
-    call.params.required("userid").map_err(|_| Error::BadSignature)
+    call.params.required("userid").map_err(|_| unproved("the body names no user"))
 }
 
 /// Refuses a call that was made too long ago, or is from the future.
 ///
 /// The original never looked, so that a call could be repeated for ever.
 fn check_stamp(app: &App, call: &Call, stamp: Stamp) -> Result<(), Error> {
-    let bad = |_| Error::BadSignature;
-    let settings = &app.config.sessions;
+    let bad = |_| unproved("timestamp or expires is no moment, or no count");
+    let (settings, now) = (&app.config.sessions, app.now());
     let expires = call.params.optional::<u64>("expires").map_err(bad)?.unwrap_or(0).min(settings.announced_seconds());
-    match call.params.optional::<Timestamp>("timestamp").map_err(bad)? {
-        None if stamp == Stamp::Optional => Ok(()),
-        Some(Timestamp(made))
-            if made <= app.now().plus(settings.clock_skew_seconds)
-                && app.now() <= made.plus(expires).plus(settings.clock_skew_seconds) =>
-        {
-            Ok(())
-        }
-        None | Some(_) => Err(Error::BadSignature),
+    let Some(Timestamp(made)) = call.params.optional("timestamp").map_err(bad)? else {
+        return if stamp == Stamp::Optional { Ok(()) } else { Err(unproved("there is no timestamp")) };
+    };
+    if made > now.plus(settings.clock_skew_seconds) {
+        return Err(unproved(format!("made {} s from now, by the caller's clock", made.0.saturating_sub(now.0))));
     }
+    if now > made.plus(expires).plus(settings.clock_skew_seconds) {
+        return Err(unproved(format!("made {} s ago, and good for {expires} s", now.0.saturating_sub(made.0))));
+    }
+    Ok(())
 }
 
 /// The session among these that a call is signed in.
 fn signing_session<'a>(app: &App, call: &Call, user: &UserId, sessions: &'a Sessions) -> Result<&'a Session, Error> {
     let signed = Signed::of(call);
-    let mut live = sessions.live(app.now());
-    let session = live.find(|session| signed.as_ref().is_some_and(|s| s.with(app, &session.generation, user)));
-    session.ok_or(Error::BadSignature)
+    let mut all = sessions.all();
+    let session = all.find(|session| signed.as_ref().is_some_and(|s| s.with(app, &session.generation, user)));
+    match session {
+        Some(session) if session.is_live(app.now()) => Ok(session),
+        Some(_) => Err(unproved("the session is over")),
+        None if sessions.live(app.now()).next().is_none() => Err(unproved("the user has no session")),
+        None => Err(unproved("the digest is not that of this body and a token of the user's sessions")),
+    }
 }
 
 /// Finds the session among these that a call is signed in, and writes down that it is used if that is due.
@@ -297,7 +314,8 @@ async fn use_session(app: &App, call: &Call, user: &UserId, sessions: &Sessions)
     let used = app.table.use_session(user, sessions, session, &app.config.sessions, app.now()).await;
     // The caller has proved who they are. A later call writes it down.
     if let Err(error) = used {
-        tracing::warn!(error = %Chain(&error), "the use of a session was not written down");
+        let user = app.config.log_names.of(user.as_str());
+        tracing::warn!(user, error = %Chain(&error), "the use of a session was not written down");
     }
     Ok(())
 }
@@ -327,9 +345,10 @@ impl<'a> Signed<'a> {
 /// The user whom the call's UserSig proves: the header `X-User-Sig`, or the field `usersig`.
 fn user_sig_of(app: &App, call: &Call) -> Result<String, Error> {
     let field = call.params.optional::<String>("usersig")?;
-    let sig = call.user_sig.as_ref().or(field.as_ref()).ok_or(Error::BadSignature)?;
+    let sig = call.user_sig.as_ref().or(field.as_ref()).ok_or_else(|| unproved("there is no UserSig"))?;
     let im = &app.config.im;
-    user_sig::verify(sig, im.sdk_app_id, &im.secret_key, app.now()).ok_or(Error::BadSignature)
+    let user = user_sig::verify(sig, im.sdk_app_id, &im.secret_key, app.now());
+    user.ok_or_else(|| unproved("the UserSig is over, or not signed with IM_SECRET_KEY"))
 }
 
 /// Somebody who has the operator key.
@@ -362,12 +381,12 @@ impl Caller for Notice {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
         // The digest covers the digits as they came, so a number sent as text is not read as a number here.
         let t: String = call.params.required("t")?;
-        let received = call.params.text_only("sign").map_err(|_| Error::BadSignature)?;
+        let received = call.params.text_only("sign").map_err(|_| unproved("sign is no text"))?;
         let mut keys = app.config.live.callback_keys.iter();
         if !keys.any(|key| matches(&callback::sign(key, &t), &received)) {
-            return Err(Error::BadSignature);
+            return Err(unproved("sign is not made with CALLBACK_KEY"));
         }
-        let expiry = t.parse().map(UnixSeconds).map_err(|_| Error::BadSignature)?;
+        let expiry = t.parse().map(UnixSeconds).map_err(|_| unproved("t is no number of seconds"))?;
         let now = app.now();
         if expiry.plus(LATE_SECONDS) < now || expiry > now.plus(AHEAD_SECONDS) {
             return Err(Error::StaleNotice);

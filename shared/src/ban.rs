@@ -43,7 +43,9 @@ async fn carry_out_those(app: &App, user: &UserId, is_meant: fn(Step) -> bool) -
     let mut outcome = Ok(());
     for step in standing.steps.clone().into_iter().filter(|step| is_meant(*step)) {
         if let Err(error) = take(app, user, &room.stream, &standing, step).await {
-            tracing::warn!(?step, error = %Chain(&error), "a step of a ban failed and will be tried again");
+            let names = &app.config.log_names;
+            let (user, stream) = (names.of(user.as_str()), names.of(room.stream.as_str()));
+            tracing::warn!(user, stream, ?step, error = %Chain(&error), "a step of a ban failed and will be tried again");
             outcome = outcome.and(Err(error));
             continue;
         }
@@ -82,7 +84,8 @@ async fn take(app: &App, user: &UserId, stream: &StreamId, standing: &Standing, 
     match outcome {
         // The settings name no cloud, so a second attempt would come to the same.
         Err(cloud::Error::SwitchedOff(setting)) => {
-            let (user, stream) = (user.as_str(), stream.as_str());
+            let names = &app.config.log_names;
+            let (user, stream) = (names.of(user.as_str()), names.of(stream.as_str()));
             tracing::warn!(?step, user, stream, "{setting} is none: the cloud is not told of this step of a ban");
             Ok(())
         }

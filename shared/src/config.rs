@@ -4,12 +4,17 @@ use std::fmt;
 
 use crate::{
     http,
-    sign::push_url::{Domains, Recording},
+    sign::{
+        hex, hmac_sha256,
+        push_url::{Domains, Recording},
+    },
     types::Secret,
 };
 
 /// A secret has at least this many characters; the shortest key of the live console has 8.
 const SECRET_CHARS: usize = 8;
+/// The salt of pseudonyms has at least this many.
+const SALT_CHARS: usize = 16;
 /// A session key has at least this many: everything that Gen-2 callers prove rests on it.
 const SESSION_KEY_CHARS: usize = 32;
 /// The longest business id, bucket or region: a stream id has room for no more beside the longest user.
@@ -47,6 +52,37 @@ pub struct Config {
     pub oidc: Option<Oidc>,
     /// When a live is over, and what is kept of it.
     pub rules: Rules,
+    /// How the log names users, streams and addresses.
+    pub log_names: LogNames,
+}
+
+/// How the log names users, streams and addresses.
+#[derive(Clone, Debug)]
+pub enum LogNames {
+    /// As they are.
+    Plain,
+    /// By pseudonyms that are made with this salt: always the same ones, and nobody without the salt can guess a name and
+    /// see whether it is that.
+    Pseudonyms(Secret),
+}
+
+impl LogNames {
+    /// What stands in the log for a name.
+    ///
+    /// ```
+    /// use shared::{config::LogNames, types::Secret};
+    /// assert_eq!(LogNames::Plain.of("alice"), "alice");
+    /// let names = LogNames::Pseudonyms(Secret::new("a-salt-for-tests"));
+    /// assert_eq!(names.of("alice").len(), 16);
+    /// assert_eq!(names.of("alice"), names.of("alice"));
+    /// assert_ne!(names.of("alice"), names.of("bobby"));
+    /// ```
+    pub fn of(&self, name: &str) -> String {
+        match self {
+            Self::Plain => name.to_owned(),
+            Self::Pseudonyms(salt) => hex(&hmac_sha256(salt, name)[..8]),
+        }
+    }
 }
 
 /// When a live is over, and what is kept of it.
@@ -312,7 +348,7 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
 }
 
 /// Every setting, in the order of the documents.
-pub const SETTINGS: [Setting; 56] = [
+pub const SETTINGS: [Setting; 58] = [
     may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
     must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
     may(
@@ -422,6 +458,8 @@ pub const SETTINGS: [Setting; 56] = [
     may("REPLAY_KEPT_SECONDS", "0", "After how long replays are deleted, their files too; 0: never."),
     may("LEDGER_SECONDS", "2592000", "How long the cloud's notices are kept."),
     may("MODERATION", "record", "What a forbidden picture does to a live: record (it is noted), hide or end."),
+    may("LOG_USERS", "on", "Whether the log names users, streams and addresses: on, or off for pseudonyms."),
+    may("LOG_SALT", "", "What those pseudonyms are made with, 16 characters or more; must be set if LOG_USERS is off."),
 ];
 
 /// What is wrong with the settings, all of it.
@@ -526,6 +564,7 @@ impl Config {
                 ledger_seconds: reader.some_seconds("LEDGER_SECONDS"),
                 moderation: reader.moderation("MODERATION"),
             },
+            log_names: reader.log_names(),
         };
         if reader.faults.is_empty() { Ok(config) } else { Err(Faults(reader.faults)) }
     }
@@ -648,6 +687,21 @@ impl Reader<'_> {
         let key = self.long_secret("SESSION_KEY", SESSION_KEY_CHARS);
         let next = self.optional_long_secret("SESSION_KEY_NEXT", SESSION_KEY_CHARS);
         std::iter::once(key).chain(next).collect()
+    }
+
+    fn log_names(&mut self) -> LogNames {
+        match self.text("LOG_USERS").as_str() {
+            "on" => LogNames::Plain,
+            "off" if self.text("LOG_SALT").is_empty() => {
+                self.fault::<()>("LOG_SALT", "is not set, but LOG_USERS is off");
+                LogNames::Plain
+            }
+            "off" => LogNames::Pseudonyms(self.long_secret("LOG_SALT", SALT_CHARS)),
+            _ => {
+                self.fault::<()>("LOG_USERS", "is on or off");
+                LogNames::Plain
+            }
+        }
     }
 
     fn action_auth(&mut self, name: &'static str) -> ActionAuth {
@@ -807,6 +861,19 @@ mod tests {
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().to_string(), format!("settings: {name} {what}"));
         }
+    }
+
+    #[test]
+    fn pseudonyms_in_the_log_want_a_salt() {
+        let names = |users, salt| read(&[("LOG_USERS", users), ("LOG_SALT", salt)]).map(|config| config.log_names);
+        assert_eq!(names("", "").unwrap().of("alice"), "alice");
+        let pseudonym = |salt| names("off", salt).unwrap().of("alice");
+        assert_eq!((pseudonym("sixteen-letters-").len(), pseudonym("sixteen-letters-").contains("alice")), (16, false));
+        assert_ne!(pseudonym("sixteen-letters-"), pseudonym("another-sixteen-"));
+        let fault = |users, salt| names(users, salt).unwrap_err().to_string();
+        assert_eq!(fault("off", ""), "settings: LOG_SALT is not set, but LOG_USERS is off");
+        assert_eq!(fault("off", "fifteen-letters"), "settings: LOG_SALT has fewer than 16 characters");
+        assert_eq!(fault("no", ""), "settings: LOG_USERS is on or off");
     }
 
     #[test]

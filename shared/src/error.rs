@@ -1,6 +1,6 @@
 //! Why a command could not do what it was asked, in no dialect.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{cloud, oidc, password::Busy, table};
 
@@ -52,8 +52,8 @@ pub enum Error {
     },
     /// Every parameter is well formed, but they ask for something that makes no sense; what is wrong.
     Meaningless(&'static str),
-    /// The caller did not prove who they are.
-    BadSignature,
+    /// The caller did not prove who they are; why, for the log.
+    BadSignature(Cow<'static, str>),
     /// The password is wrong.
     WrongPassword,
     /// The ID token is not good; why, for the log.
@@ -102,7 +102,7 @@ impl fmt::Display for Error {
             }
             Self::InvalidParam { name, reason } => write!(f, "{name} {reason}"),
             Self::Meaningless(what) => f.write_str(what),
-            Self::BadSignature => f.write_str("the signature is missing or wrong"),
+            Self::BadSignature(why) => write!(f, "the signature is not good: {why}"),
             Self::WrongPassword => f.write_str("the password is wrong"),
             Self::BadIdToken(why) => write!(f, "the ID token is not good: {why}"),
             Self::UserExists => f.write_str("there is an account of this name"),
@@ -132,7 +132,7 @@ impl std::error::Error for Error {
             | Self::UnknownCommand(_)
             | Self::InvalidParam { .. }
             | Self::Meaningless(_)
-            | Self::BadSignature
+            | Self::BadSignature(_)
             | Self::WrongPassword
             | Self::BadIdToken(_)
             | Self::UserExists

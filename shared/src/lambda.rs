@@ -21,17 +21,20 @@ use crate::{
     error::Chain,
     oidc, sweep,
     table::Table,
-    types::{Origin, UnixSeconds},
+    types::{Origin, RequestId, UnixSeconds},
 };
 
 /// Serves one door until the process is stopped: log, settings and table once, then a call at a time.
 pub async fn serve(door: Door) -> Result<(), Error> {
     let app = &start().await?;
     lambda_http::run(service_fn(|request: Request| async move {
-        let origin = origin(&request);
+        let (origin, id) = (origin(&request), request_id(&request));
         let mut request = request.map(|body| body.to_vec());
         if let Some(origin) = origin {
             request.extensions_mut().insert(origin);
+        }
+        if let Some(id) = id {
+            request.extensions_mut().insert(id);
         }
         Ok::<_, Infallible>(answer(app, door, request).await)
     }))
@@ -74,6 +77,14 @@ async fn check_table(app: &App) -> Result<(), Error> {
 fn origin(request: &Request) -> Option<Origin> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok().map(Origin),
+        _ => None,
+    }
+}
+
+/// What the gateway calls the request, in its own log too. Behind a function URL it is the request id of Lambda.
+fn request_id(request: &Request) -> Option<RequestId> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => RequestId::parse(context.request_id.as_ref()?),
         _ => None,
     }
 }

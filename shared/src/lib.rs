@@ -5,6 +5,7 @@
 //!
 //! - [`lambda`]: what every function's `main` does; the only clock and environment
 //! - [`answer`]: the whole journey of a call, and the ways to find its command
+//! - `log`: the log line of a call
 //! - [`wire`]: bytes to typed parameters, and the envelope and codes of each dialect
 //! - [`commands`]: one file per command, and the table of them all
 //! - [`auth`]: who is calling
@@ -33,6 +34,7 @@ pub mod deletion;
 pub mod error;
 pub mod http;
 pub mod lambda;
+mod log;
 pub mod oidc;
 pub mod password;
 pub mod sign;

@@ -69,10 +69,12 @@ pub async fn round(app: &App) -> Result<Round, Error> {
         .map(|work| async move {
             let outcome = look_after(app, &work).await;
             if let Err(error) = &outcome {
-                tracing::error!(error = %Chain(error), "something could not be looked after");
+                let (user, stream) = names_of(app, &work);
+                tracing::error!(user, stream, error = %Chain(error), "something could not be looked after");
                 // Not in each round from now on, or what fails would keep others from their turn.
                 if let Err(error) = app.table.postpone(&work, Some(app.now().plus(AGAIN_SECONDS))).await {
-                    tracing::error!(error = %Chain(&error), "it could not be postponed either");
+                    let (user, stream) = names_of(app, &work);
+                    tracing::error!(user, stream, error = %Chain(&error), "it could not be postponed either");
                 }
             }
             outcome
@@ -96,6 +98,15 @@ pub async fn round(app: &App) -> Result<Round, Error> {
     Ok(round)
 }
 
+/// The user and the stream that something to look after is about, as the log names them.
+fn names_of(app: &App, work: &Work) -> (Option<String>, Option<String>) {
+    let names = &app.config.log_names;
+    match work {
+        Work::User(user) | Work::Group(user, _) | Work::Replay(user, _) => (Some(names.of(user.as_str())), None),
+        Work::Notice(stream, _) => (None, Some(names.of(stream.as_str()))),
+    }
+}
+
 /// Looks after one thing.
 async fn look_after(app: &App, work: &Work) -> Result<Found, Error> {
     match work {
@@ -108,7 +119,8 @@ async fn look_after(app: &App, work: &Work) -> Result<Found, Error> {
         // It has written when it is to be tried again.
         Work::Replay(user, file) => {
             if let Err(error) = deletion::look_after(app, user, file).await {
-                tracing::error!(error = %Chain(&error), "the files of a replay are not deleted yet");
+                let (user, _) = names_of(app, work);
+                tracing::error!(user, error = %Chain(&error), "the files of a replay are not deleted yet");
             }
         }
     }
@@ -169,7 +181,9 @@ async fn check_live(app: &App, user: &UserId) -> Result<Standing, Error> {
     }
     let state = if app.cloud.can_ask() { app.cloud.stream_state(&room.stream, now).await.map(Some) } else { Ok(None) };
     let state = state.unwrap_or_else(|error| {
-        tracing::warn!(error = %Chain(&error), "the cloud could not say whether a stream runs");
+        let names = &app.config.log_names;
+        let (user, stream) = (names.of(user.as_str()), names.of(room.stream.as_str()));
+        tracing::warn!(user, stream, error = %Chain(&error), "the cloud could not say whether a stream runs");
         None
     });
     let change: Box<dyn Fn(&mut Standing) -> bool + Send + Sync> = match state {

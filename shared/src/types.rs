@@ -10,6 +10,8 @@ use time::{
     macros::{datetime, format_description, offset},
 };
 
+use crate::lambda::getrandom_u32;
+
 /// Defines a name that identifies something: one line of 1 to `$max` characters.
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $max:literal) => {
@@ -490,6 +492,36 @@ impl Origin {
             IpAddr::V4(address) => Some(address.to_string()),
             IpAddr::V6(address) => Some(format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))),
         }
+    }
+}
+
+/// What tells a call from all others: in its log line, and in its answer. Put into its
+/// [`Extensions`](lambda_http::http::Extensions) by who took the call in, if that has named it.
+///
+/// ```
+/// use shared::types::RequestId;
+/// assert_eq!(RequestId::parse("JKJaXmPLvHcESHA=").unwrap().as_str(), "JKJaXmPLvHcESHA=");
+/// assert!(RequestId::parse("two words").is_none());
+/// assert!(RequestId::parse(&"x".repeat(65)).is_none(), "too long");
+/// ```
+#[derive(Clone, Debug)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// Reads the name: 1 to 64 visible characters of ASCII, or `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// A name that no other call has.
+    pub fn random() -> Self {
+        Self((0..4).map(|_| format!("{:08x}", getrandom_u32())).collect())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

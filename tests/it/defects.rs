@@ -4,15 +4,14 @@
 //! is closed in part only says so.
 
 use std::{
-    io,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use cli::engine::Engine;
 use lambda_http::{
     http::{Method, Request},
-    tracing::{Dispatch, Level, callsite, dispatcher, subscriber::fmt},
+    tracing::Level,
 };
 use serde_json::{Value, json};
 use shared::{
@@ -23,6 +22,7 @@ use shared::{
 
 use crate::{
     harness::{KEY, Program, START, action, notice, post, program, program_over, program_with, rest, send},
+    log::Listener,
     object_store::{ObjectStore, Sent},
     steps::{
         AT_ONCE, File, PASSWORD, Phone, acknowledged, at_once, column, done_by, fields, forged, is_recorded, list,
@@ -225,30 +225,19 @@ async fn s9_no_address_is_a_file() {
 }
 
 /// The log held whole requests and answers. There is no log file here (and no address for one, see S9); what is written
-/// holds nothing secret down to `debug`, and at `info`, which is the default, nobody's name. `scripts/replay` searches the
-/// log of a whole server for everything that it sent and got.
+/// holds nothing secret down to `debug`, and with `LOG_USERS=off` at `info`, which is the default, nobody's name.
+/// `scripts/replay` searches the log of a whole server for everything that it sent and got.
 #[tokio::test]
 async fn s10_the_log_holds_neither_secrets_nor_names() {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-    impl io::Write for Log {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(line)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    // Of this thread only, on which the whole test runs. While there is a second one, and after the rebuilding
-    // below, whether a line is written does not depend on which thread came to it first.
-    let (log, _second) = (Log::default(), Dispatch::new(fmt().with_max_level(Level::ERROR).finish()));
-    let writer = log.clone();
-    let lines = fmt().with_max_level(Level::DEBUG).with_ansi(false).with_writer(move || writer.clone());
-    let guard = dispatcher::set_default(&Dispatch::new(lines.finish()));
-    let program = program().await;
+    let log = Listener::from(Level::DEBUG);
+    let program = program_with(|name| match name {
+        "LOG_USERS" => Some("off"),
+        "LOG_SALT" => Some("a-salt-of-the-tests"),
+        _ => None,
+    });
+    let program = program.await;
     let mut secrets = vec![PASSWORD.to_owned(), KEY.to_owned(), "a-session-key-that".to_owned()];
     let alice = registered(&program, "alice_in_chains").await;
-    callsite::rebuild_interest_cache();
     let login = parse(&enter(&program, "login", "alice_in_chains", PASSWORD).await);
     let session = Phone::with("alice_in_chains", &login.to_string()).unwrap();
     secrets.extend([alice.token, alice.refresh_token, session.token.clone(), session.refresh_token.clone()]);
@@ -268,10 +257,9 @@ async fn s10_the_log_holds_neither_secrets_nor_names() {
     notice(&program, PUSH).await;
     forged(&program, "1", "\"thewrongsign\"", PUSH).await;
     secrets.extend(["thewrongsign".to_owned(), sign_of(START + 600).trim_matches('"').to_owned()]);
-    drop(guard);
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     for told in ["login", "refresh", "upload_room", "live_callback", "get_push_url"] {
-        assert!(log.contains(&format!("command=\"{told}\"")), "{told} is missing in {log}");
+        assert!(log.contains(&format!(r#""command":"{told}""#)), "{told} is missing in {log}");
     }
     for secret in &secrets {
         assert!(!log.contains(secret), "{secret} in {log}");

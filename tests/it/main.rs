@@ -32,6 +32,7 @@
 //! - [`engine`]: the embedded table answers the same directly and over HTTP
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 //! - [`template`]: what is deployed, and that it is the table of commands and nothing besides
+//! - [`log`]: what the log tells of a call, and what it keeps to itself
 //! - [`privileges`]: what functions may do to the table, and that they do all of it
 //! - [`agreement`]: commands, binaries and documents name the same things, and boundaries hold
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed; clippy spares test functions only")]
@@ -74,6 +75,7 @@ mod lambda_runtime_api;
 mod list_notices;
 mod lists;
 mod live_callback;
+mod log;
 mod login;
 mod logout;
 mod merge_video_stream;

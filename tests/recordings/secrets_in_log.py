@@ -1,7 +1,8 @@
 """Searches a server's log for what must not be in it, given the settings and the transcript of a replay.
 
 Sought are secrets (keys among the settings; passwords, tokens and signatures of every request and answer, at any depth),
-whole bodies, and what names a user. A finding is told by the case and the name of the value, never by the value itself.
+whole bodies, and what users say of themselves; with LOG_USERS=off also who they are. A finding is told by the case and
+the name of the value, never by the value itself.
 
   * 8 characters and more: anywhere, whatever the case of the letters, also URL-encoded, escaped as in JSON, in base64.
   * 3 to 7: only as a whole, "abc" or =abc, where a log has its values; elsewhere they would be found by accident.
@@ -16,13 +17,16 @@ import urllib.parse
 SECRET = {'password', 'token', 'refresh_token', 'id_token', 'access_token', 'usersig', 'sign', 'signkey', 'signature',
           'sig', 'txsecret', 'secret', 'authorization'}
 HEADERS = {'liteav-sig', 'x-user-sig', 'x-operator-key', 'authorization', 'cookie', 'set-cookie'}
-PERSON = {'userid', 'liveuserid', 'hostuserid', 'user_ip'}
+USER = {'userid', 'liveuserid', 'hostuserid'}
+PERSON = {'user_ip'}
 TEXT = {'nickname', 'title', 'location', 'desc', 'headpic', 'avatar', 'frontcover'}
 IN_TEXT = re.compile(r'\b(%s)=([^&\s"\'\\<>]+)' % '|'.join(sorted(SECRET)), re.I)
 ANYWHERE, AS_A_WHOLE = 8, 3
 CALL = re.compile(r'\bcommand="')
 # What is the log's own: the time, the number of an operation, and words at which a user called "login" would be found.
-OWN = re.compile(r'^\S+Z +|\bsdk_invocation_id=\d+|\b(?:command|dialect)="\w*"', re.M)
+OWN = re.compile(r'^\S+Z +|\bsdk_invocation_id=\d+|\b(?:command|dialect|request)="\w*"', re.M)
+# Where the log may name a user.
+NAMED = re.compile(r'\b(?:user|host)="((?:[^"\\\n]|\\.)*)"')
 SIGNED_AHEAD = 60          # the expiry of our calls to the cloud, shared/src/cloud.rs
 
 
@@ -52,7 +56,7 @@ def in_json(node, name=''):
             yield from in_json(value, name)
     elif isinstance(node, (str, int, float)) and not isinstance(node, bool):
         text = str(node).strip()
-        if name.lower() in SECRET | PERSON or name.lower() in TEXT and len(text) > ANYWHERE:
+        if name.lower() in SECRET | PERSON | USER or name.lower() in TEXT and len(text) > ANYWHERE:
             yield name, text
         yield from in_text(text)
         if text.startswith(('{', '[')):
@@ -126,7 +130,12 @@ def complaints(log, settings, exchanges, since, until):
     """What is wrong with a log, in words; also that the search could not have found anything."""
     secrets = [('settings', name, value) for name, value in in_settings(settings, since, until)]
     of_calls = [(exchange['id'], *pair) for exchange in exchanges for pair in in_exchange(exchange)]
-    texts = ['%s: %s is in the log' % finding for finding in find(log, secrets + of_calls)]
+    searched = log
+    if settings.get('LOG_USERS', 'on') == 'on':
+        users = {json.dumps(value, ensure_ascii=False)[1:-1] for _, name, value in of_calls if name.lower() in USER}
+        searched = NAMED.sub(lambda named: '' if named.group(1) in users else named.group(), log)
+        of_calls = [(case, name, value) for case, name, value in of_calls if name.lower() not in USER]
+    texts = ['%s: %s is in the log' % finding for finding in find(searched, secrets + of_calls)]
     calls, lines = sum(map(reached_a_command, exchanges)), len(CALL.findall(log))
     if lines < max(calls, 1):
         texts.append('%d calls reached a command, but the log has lines of %d' % (calls, lines))

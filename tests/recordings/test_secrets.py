@@ -10,7 +10,8 @@ import urllib.parse
 from secrets_in_log import complaints
 
 PASSWORD = 'päss/w"rd&1'
-LINE = '2026-01-01T00:00:00.000000Z  INFO done command="login" dialect="rest"\n'
+LINE = ('2026-01-01T00:00:00.000000Z  INFO done command="login" dialect="rest" code=200 user="login" '
+        'address="127.0.0.1" milliseconds=12 request="a1b2c3d4"\n')
 SETTINGS = {'API_KEY': 'the-key-of-a-test', 'BIZID': '8888-8888'}
 CALL = {
     'id': 'log-1', 'caller': '127.0.0.1:54321',
@@ -49,8 +50,15 @@ class Search(unittest.TestCase):
 
     def test_a_short_secret_is_found_as_a_whole_only(self):
         for line, names in (('sign=4711', ['sign']), ('for "4711"', ['sign']), ('took 47110 us', []), ('n=47112', []),
-                            ('user="login"', ['userid'])):
+                            ('user="4711"', ['sign'])):
             self.assertEqual(found(LINE + line), ['log-1: %s is in the log' % name for name in names], line)
+
+    def test_who_calls_is_in_the_log_unless_users_are_not_named(self):
+        self.assertEqual(found(LINE + 'user="login"'), [])
+        self.assertEqual(complaints(LINE, {**SETTINGS, 'LOG_USERS': 'off'}, [CALL], 100, 101),
+                         ['log-1: userid is in the log'])
+        unnamed = LINE.replace('user="login"', 'user="5e884898da280471"')
+        self.assertEqual(complaints(unnamed, {**SETTINGS, 'LOG_USERS': 'off'}, [CALL], 100, 101), [])
 
     def test_a_log_with_too_few_lines_is_none(self):
         self.assertEqual(found(''), ['1 calls reached a command, but the log has lines of 0'])

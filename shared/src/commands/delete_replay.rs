@@ -33,7 +33,8 @@ impl Command for DeleteReplay {
         let file = deleted.ok_or(Error::NotFound("replay"))?;
         // Nobody finds the replay any more. The caller need not wait for a cloud that fails: the sweep tries again.
         if let Err(error) = deletion::finish(app, caller.id(), &file).await {
-            tracing::error!(error = %Chain(&error), "the files of a replay are not deleted yet");
+            let user = app.config.log_names.of(caller.id().as_str());
+            tracing::error!(user, error = %Chain(&error), "the files of a replay are not deleted yet");
         }
         Ok(Nothing {})
     }

@@ -101,7 +101,7 @@ impl Command for LiveCallback {
         };
         // The console sends notices without these where it has no key: as with a wrong key, that must show.
         if params.optional::<String>("t")?.is_none() || params.number_or_text("sign").is_err() {
-            return Err(Error::BadSignature);
+            return Err(Error::BadSignature("there is no sign, or no t".into()));
         }
         let body = params.text().trim_ascii();
         if body.len() > MOST_BYTES {
@@ -295,7 +295,8 @@ async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
         Subject::User(user, lane) => (user, lane),
         Subject::Guest => return dropped("it is about a guest of a joint broadcast"),
         Subject::Nobody => {
-            tracing::info!("a notice about a stream that nobody owns");
+            let stream = app.config.log_names.of(entry.notice.stream.as_str());
+            tracing::info!(stream, "a notice about a stream that nobody owns");
             return Ok(Fate::Parked);
         }
     };
@@ -428,7 +429,8 @@ async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
 /// Has the cloud cut a live that is over here, if that is left to do. What fails, the sweep tries again.
 async fn cut(app: &App, user: &UserId, standing: &Standing) {
     if standing.steps.contains(&Step::CutStream) && ban::cut(app, user).await.is_err() {
-        tracing::warn!("a live that is over here goes on in the cloud until the sweep has cut it");
+        let user = app.config.log_names.of(user.as_str());
+        tracing::warn!(user, "a live that is over here goes on in the cloud until the sweep has cut it");
     }
 }
 

@@ -35,7 +35,7 @@ impl Command for Refresh {
         let (tokens, session) = issue(app, user, next);
         match app.table.renew_session(user, used, &session, app.now()).await? {
             Renewed::Yes => Ok(tokens),
-            Renewed::No => Err(Error::BadSignature),
+            Renewed::No(why) => Err(Error::BadSignature(why.into())),
         }
     }
 }

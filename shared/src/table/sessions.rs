@@ -60,8 +60,8 @@ pub struct Sessions {
 pub enum Renewed {
     /// It is in force.
     Yes,
-    /// The session is over, or its tokens were renewed by somebody else.
-    No,
+    /// It is not; why, for the log.
+    No(&'static str),
 }
 
 impl Sessions {
@@ -74,9 +74,14 @@ impl Sessions {
         Ok(Self { list, version: counter_in(item, "version")? })
     }
 
+    /// The sessions, those that are over among them.
+    pub fn all(&self) -> impl Iterator<Item = &Session> {
+        self.list.iter()
+    }
+
     /// The sessions in which calls can be signed now.
     pub fn live(&self, now: UnixSeconds) -> impl Iterator<Item = &Session> {
-        self.list.iter().filter(move |session| now < session.expires_at)
+        self.all().filter(move |session| session.is_live(now))
     }
 }
 
@@ -90,6 +95,11 @@ impl Session {
             expires_at: now.plus(settings.token_seconds),
             refresh_until: now.plus(settings.refresh_seconds),
         }
+    }
+
+    /// Whether calls can be signed in it now.
+    pub fn is_live(&self, now: UnixSeconds) -> bool {
+        now < self.expires_at
     }
 
     /// The session as a use at this moment leaves it; `None` if its tokens were used before, and it was prolonged so lately
@@ -186,7 +196,7 @@ impl Table {
             let sessions = self.sessions(user).await?;
             let mut list = sessions.list.clone();
             let Some(place) = list.iter().position(|session| session.generation.session == used.session) else {
-                return Ok(Renewed::No);
+                return Ok(Renewed::No("the refresh token is of a session that is over"));
             };
             let session = &list[place];
             let outcome = if session.generation == *used && now < session.refresh_until {
@@ -199,10 +209,15 @@ impl Table {
                     return Ok(Renewed::Yes);
                 }
                 if within(REUSE_SECONDS) {
-                    return Ok(Renewed::No);
+                    return Ok(Renewed::No("the refresh token was traded a moment ago"));
                 }
+                let is_late = session.generation == *used;
                 list.remove(place);
-                Renewed::No
+                Renewed::No(if is_late {
+                    "the refresh token is of a session that is over"
+                } else {
+                    "the refresh token was traded before: somebody else has it, and the session ends"
+                })
             };
             if self.replace(user, &sessions, &list, now, CONTEXT).await? == Written::Done {
                 return Ok(outcome);

@@ -5,6 +5,9 @@ use serde::Serialize;
 use super::json;
 use crate::error::{Error, NAME_CHARS};
 
+/// The code of what was done.
+pub(super) const DONE: u16 = 0;
+
 /// Key order and names as the original wrote them: `common/GlobalFunctions.php`.
 #[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
@@ -15,7 +18,7 @@ struct Envelope<'a, T> {
 }
 
 pub(super) fn accept(data: &impl Serialize) -> String {
-    json(&Envelope { returnValue: 0, returnMsg: "return successfully!", returnData: data })
+    json(&Envelope { returnValue: DONE, returnMsg: "return successfully!", returnData: data })
 }
 
 pub(super) fn refuse(error: &Error) -> String {
@@ -29,7 +32,7 @@ pub(super) fn refuse(error: &Error) -> String {
 }
 
 /// What this dialect calls each error. No `_` arm: a new error is named here.
-fn code(error: &Error) -> (u16, &'static str) {
+pub(super) fn code(error: &Error) -> (u16, &'static str) {
     match error {
         // The deployment document's health check waits for this text, letter by letter.
         Error::MalformedRequest | Error::Body(_) => (4001, "json format error"),
@@ -42,7 +45,9 @@ fn code(error: &Error) -> (u16, &'static str) {
         Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
         Error::TooMany => (4003, "frequency control"),
         // The original had neither; its numbers 10000 and 10001 were never used.
-        Error::BadSignature | Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists => (10000, "not allowed"),
+        Error::BadSignature(_) | Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists => {
+            (10000, "not allowed")
+        }
         Error::NotOperator | Error::NotAllowed(_) | Error::SwitchedOff(_) => (10000, "not allowed"),
         Error::Banned => (10001, "banned from going live"),
     }
@@ -59,7 +64,7 @@ fn detail(error: &Error) -> Option<String> {
         Error::UnknownCommand(_)
         | Error::MalformedRequest
         | Error::MisplacedNotice
-        | Error::BadSignature
+        | Error::BadSignature(_)
         | Error::WrongPassword
         | Error::BadIdToken(_)
         | Error::IdentityProvider(_)

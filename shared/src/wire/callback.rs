@@ -8,13 +8,16 @@ use serde::Serialize;
 use super::{Reply, json};
 use crate::error::{BodyFault, Error};
 
+/// The code of what was done.
+pub(super) const DONE: u16 = 0;
+
 #[derive(Serialize)]
 struct Envelope {
     code: u16,
 }
 
 pub(super) fn accept() -> String {
-    json(&Envelope { code: 0 })
+    json(&Envelope { code: DONE })
 }
 
 pub(super) fn refuse(error: &Error) -> Reply {
@@ -23,7 +26,7 @@ pub(super) fn refuse(error: &Error) -> Reply {
 }
 
 /// The HTTP status and the code of each error. No `_` arm: a new error is named here.
-fn code(error: &Error) -> (u16, u16) {
+pub(super) fn code(error: &Error) -> (u16, u16) {
     match error {
         // Sending these again would not help, so they get the status that ends the matter, as the original.
         Error::MalformedRequest => (200, 4001),
@@ -33,7 +36,7 @@ fn code(error: &Error) -> (u16, u16) {
         Error::Body(BodyFault::TooLong) => (413, 4001),
         Error::Body(BodyFault::BrokenOff | BodyFault::Damaged) => (400, 4001),
         // A key or an address that is set wrong must show as failing callbacks, and heal when it is set right.
-        Error::BadSignature | Error::NotOperator | Error::MisplacedNotice => (403, 4003),
+        Error::BadSignature(_) | Error::NotOperator | Error::MisplacedNotice => (403, 4003),
         Error::StaleNotice => (403, 4004),
         // The notice is kept, and nothing follows from it.
         Error::Banned | Error::NotFound(_) => (200, 0),

@@ -65,6 +65,15 @@ impl Dialect {
         }
     }
 
+    /// The code of an answer, as the log has it.
+    pub(crate) fn code(self, outcome: Result<(), &Error>) -> u16 {
+        match (self, outcome) {
+            (Self::Action, outcome) => outcome.map_or_else(|error| action::code(error).0, |()| action::DONE),
+            (Self::Rest, outcome) => outcome.map_or_else(|error| rest::code(error).0, |()| rest::DONE),
+            (Self::Callback, outcome) => outcome.map_or_else(|error| callback::code(error).1, |()| callback::DONE),
+        }
+    }
+
     /// Says that a command was done.
     pub(crate) fn accept(self, data: &impl Serialize) -> Reply {
         let body = match self {

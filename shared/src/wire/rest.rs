@@ -5,6 +5,9 @@ use serde::Serialize;
 use super::{action::plain, json};
 use crate::error::Error;
 
+/// The code of what was done.
+pub(super) const DONE: u16 = 200;
+
 /// Key order and names as the original wrote them: `interface/AbstractInterface.php`.
 #[derive(Serialize)]
 struct Envelope<'a, T> {
@@ -18,7 +21,7 @@ struct Envelope<'a, T> {
 struct Nothing {}
 
 pub(super) fn accept(data: &impl Serialize) -> String {
-    json(&Envelope { code: 200, message: "OK", data })
+    json(&Envelope { code: DONE, message: "OK", data })
 }
 
 pub(super) fn refuse(error: &Error) -> String {
@@ -36,12 +39,12 @@ pub(super) fn refuse(error: &Error) -> String {
 }
 
 /// What this dialect calls each error. No `_` arm: a new error is named here.
-fn code(error: &Error) -> (u16, &'static str) {
+pub(super) fn code(error: &Error) -> (u16, &'static str) {
     match error {
         Error::MalformedRequest | Error::Body(_) | Error::UnknownCommand(_) => (400, "Bad Request"),
         Error::MisplacedNotice => (400, "Bad Request"),
         Error::NotOperator | Error::Banned | Error::NotAllowed(_) | Error::SwitchedOff(_) => (403, "Forbidden"),
-        Error::BadSignature => (498, "Invalid Token"),
+        Error::BadSignature(_) => (498, "Invalid Token"),
         Error::Table(_) => (500, "Internal Server Error(db operate error)"),
         Error::Cloud(_) => (502, "Live Cloud Error"),
         Error::IdentityProvider(_) => (502, "Identity Provider Error"),
@@ -66,7 +69,7 @@ fn detail(error: &Error) -> Option<String> {
         Error::UnknownCommand(_)
         | Error::MalformedRequest
         | Error::MisplacedNotice
-        | Error::BadSignature
+        | Error::BadSignature(_)
         | Error::WrongPassword
         | Error::BadIdToken(_)
         | Error::IdentityProvider(_)
