@@ -31,6 +31,8 @@ WITH_DOMAIN = ["CertificateArn", "HostedZoneId"]
 INVENTED = {"CALLBACK_PATH_KEY", "OPERATOR_KEY", "SESSION_KEY"}
 # What stands for a secret that is not set: none can be empty.
 NONE = "none"
+# What scripts/build --fast leaves.
+FAST = ROOT / "target/lambda/fast"
 MACHINES = {0x3E: "x86_64", 0xB7: "arm64"}
 # AWS lets nobody reserve the last of these.
 UNRESERVABLE = 100
@@ -360,6 +362,8 @@ def main(arguments=None, prepare=None):
     if not args.print:
         # Nobody should have to answer everything first.
         binaries(template)
+        if prepare is None and FAST.exists():
+            sys.exit("target/lambda has the binaries of scripts/build --fast, which are for scripts/emulate only: scripts/build")
     if args.guided:
         guide(args.file, parameters)
     given = read_file(args.file, parameters)
