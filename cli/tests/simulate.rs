@@ -213,8 +213,8 @@ async fn apps_speak_too() {
     )
     .await
     .unwrap();
-    let failure = play("open a/b t").await.unwrap_err();
-    assert!(failure.to_string().starts_with("line 1: it was refused: 4002 "), "{failure}");
+    let failure = play(&format!("open {} t", "a".repeat(300))).await.unwrap_err();
+    assert!(failure.to_string().starts_with("line 1: it was refused: 1000 "), "{failure}");
     let failure = play("open alice t\nexpect live alice").await.unwrap_err();
     assert_eq!(
         failure.to_string(),

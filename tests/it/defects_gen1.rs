@@ -233,12 +233,12 @@ async fn p9_the_parts_of_a_live_are_one_replay() {
 #[tokio::test]
 async fn p10_ends_may_come_late_twice_or_first() {
     let program = with_room().await;
+    program.pass(300);
     let told = [push(0, "1", START + 10), push(1, "1", START), push(1, "2", START + 200), push(0, "1", START + 10)];
     for fields in told {
         acknowledged(&notice(&program, &fields).await);
     }
     assert_eq!(status(&program).await, "1", "the second push runs");
-    program.pass(300);
     push_ends(&program, "8888_alice", "2").await;
     let lives = program.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap();
     let spans: Vec<_> = lives.iter().map(|live| (live.started_at.0 - START, live.ended_at.is_some())).collect();

@@ -70,7 +70,7 @@ async fn a_name_cannot_smuggle_parameters_into_the_call_to_the_cloud() {
     let body = format!(r#"{{"Action":"ForbidLive","userid":"{user}","forbidflag":1}}"#);
     assert_eq!(code(&action_with(&program, &body, "X-Operator-Key", OPERATOR_KEY).await), 0);
     let target = &cloud.arrived()[0].target;
-    assert!(target.contains("channel_id=8888_a%3BParam.n.status%3D1+x%2B%E4%B8%AD&Param.n.status=0&t="), "{target}");
+    assert!(target.contains("channel_id=8888_a_Param_n_status_1_x_64c12ba99f2339cc&Param.n.status=0&t="), "{target}");
 }
 
 #[tokio::test]

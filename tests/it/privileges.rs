@@ -243,9 +243,6 @@ impl World {
 
     /// What has happened before anybody calls, so that no call finds nothing.
     pub(crate) async fn prepare(&mut self) {
-        for user in ["alice", "bobby", "carol"] {
-            self.log_in(user).await;
-        }
         // So many rooms that a page of them has to be found.
         let others = (0..20).map(|n| format!("host{n}"));
         for user in others.chain(["alice", "grace"].map(str::to_owned)) {
@@ -254,6 +251,10 @@ impl World {
         push_starts(&self.program, "8888_grace", "1").await;
         self.enter("carol", "other").await;
         let now = self.program.now();
+        self.program.pass(100);
+        for user in ["alice", "bobby", "carol"] {
+            self.log_in(user).await;
+        }
         // The last of these joins two lives, so that one of them goes.
         let pushes = |stream: &str| {
             [(1, 1, 0), (0, 1, 10), (1, 2, 90), (1, 3, 50)].map(|(event, push, seconds)| {
