@@ -1,8 +1,11 @@
 //! `change_count`, `ChangeCount`.
 
+use cli::engine::Engine;
+
 use crate::{
-    harness::{START, action, golden, program, rest},
-    steps::{File, done, fields, is_recorded, like, open_room, replay, room},
+    harness::{START, action, golden, program, program_on, rest},
+    injector::{Fault, Injector, Lasts, Strike},
+    steps::{File, code, done, fields, is_recorded, like, open_room, replay, room},
 };
 
 #[tokio::test]
@@ -109,4 +112,26 @@ async fn a_counter_is_needed() {
     let program = program().await;
     let body = r#"{"Action":"ChangeCount","userid":"alice","optype":0,"flag":0}"#;
     golden("change_count/no_type.action.json", &action(&program, body).await);
+}
+
+#[tokio::test]
+async fn a_like_of_which_nobody_knows_whether_it_counted_is_not_counted_again() {
+    const LIKES: u64 = 6;
+    for fault in Fault::ALL {
+        let injector = Injector::default();
+        let program =
+            program_on(&injector.client(Engine::in_memory().unwrap().http_client()), "mini-lvb", |_| None).await;
+        open_room(&program, "alice", "t").await;
+        let mut acknowledged = 0;
+        for _ in 0..LIKES {
+            injector.arm(vec![Strike { at: 1, fault, lasts: Lasts::Once }]);
+            let body = r#"{"Action":"ChangeCount","userid":"alice","type":1,"optype":0,"flag":0}"#;
+            acknowledged += u64::from(code(&action(&program, body).await) == 0);
+            assert_eq!(injector.struck().len(), 1);
+        }
+        let counted = if fault.takes_effect() || fault.is_tried_again() { LIKES } else { 0 };
+        assert_eq!(room(&program, "alice").await["likecount"], counted, "{fault:?}");
+        // Only what is known to have counted is said to have.
+        assert_eq!(acknowledged, if fault.is_tried_again() { LIKES } else { 0 }, "{fault:?}");
+    }
 }

@@ -2,7 +2,7 @@
 //! loses it or its answer, as a network and a table far away do.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     RequestLost,
     /// The request is not answered in time, but was done.
     AnswerLost,
+    /// There is no connection.
+    Refused,
     /// The connection breaks before the request is through.
     Reset,
     /// The connection breaks before the answer is through.
@@ -46,7 +48,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Overloaded,
         Self::Throttled,
         Self::Conflict,
@@ -54,6 +56,7 @@ impl Fault {
         Self::BrokenLate,
         Self::RequestLost,
         Self::AnswerLost,
+        Self::Refused,
         Self::Reset,
         Self::ResetLate,
     ];
@@ -62,10 +65,19 @@ impl Fault {
     pub(crate) fn takes_effect(self) -> bool {
         match self {
             Self::BrokenLate | Self::AnswerLost | Self::ResetLate => true,
-            Self::Overloaded | Self::Throttled | Self::Conflict | Self::Broken | Self::RequestLost | Self::Reset => {
-                false
-            }
+            Self::Overloaded
+            | Self::Throttled
+            | Self::Conflict
+            | Self::Broken
+            | Self::RequestLost
+            | Self::Refused
+            | Self::Reset => false,
         }
+    }
+
+    /// Whether the SDK sends again what must not be done twice: it proves that nothing was done, and passes.
+    pub(crate) fn is_tried_again(self) -> bool {
+        matches!(self, Self::Overloaded | Self::Throttled | Self::Refused)
     }
 
     /// What the SDK gets to see.
@@ -80,6 +92,7 @@ impl Fault {
             Self::Conflict => refusal(400, "TransactionConflictException"),
             Self::Broken | Self::BrokenLate => refusal(500, "InternalServerError"),
             Self::RequestLost | Self::AnswerLost => Err(ConnectorError::timeout("injected: no answer".into())),
+            Self::Refused => Err(ConnectorError::io(io::Error::from(io::ErrorKind::ConnectionRefused).into())),
             Self::Reset | Self::ResetLate => Err(ConnectorError::io("injected: connection reset".into())),
         }
     }

@@ -131,7 +131,7 @@ impl Table {
                 Ok(Entry { notice, received_at: now, times: 1, fate, tries: 0 })
             }
             Outcome::Unmet(known) => {
-                let again = Update::of(keys::notice(&notice.stream, &notice.id)).add("times", 1);
+                let again = Update::of(keys::notice(&notice.stream, &notice.id)).add_perhaps_twice("times", 1);
                 let again = if notice.is_late { again } else { again.remove("late") };
                 again.when("attribute_exists(PK)").send(self, CONTEXT).await?;
                 let mut entry = Entry::read(&known)?;
@@ -159,7 +159,7 @@ impl Table {
             Some(seconds) => update.set(keys::DUE, moment(now.plus(seconds))).set(keys::WORK, text(OPEN)),
             None => update.remove(keys::DUE).remove(keys::WORK),
         };
-        let update = if *fate == Fate::Parked { update.add("tries", 1) } else { update };
+        let update = if *fate == Fate::Parked { update.add_perhaps_twice("tries", 1) } else { update };
         update.send(self, "settle a notice").await.map(|_| ())
     }
 

@@ -24,7 +24,7 @@ impl Table {
         let Some(most) = limit.most() else { return Ok(true) };
         let stretch = now.0 / seconds;
         let update = Update::of(keys::attempts(attempt, stretch))
-            .add("attempts", 1)
+            .add_perhaps_twice("attempts", 1)
             .set(keys::EXPIRES_AT, moment(UnixSeconds((stretch + 1).saturating_mul(seconds))))
             .when("(attribute_not_exists(#attempts) OR #attempts < :most)")
             .value(":most", number(most));
@@ -36,7 +36,7 @@ impl Table {
         if limit.most().is_none() {
             return Ok(());
         }
-        let update = Update::of(keys::attempts(attempt, then.0 / seconds)).add("attempts", -1);
+        let update = Update::of(keys::attempts(attempt, then.0 / seconds)).add_perhaps_twice("attempts", -1);
         update.when("#attempts > :none").value(":none", number(0)).send(self, "count an attempt").await.map(|_| ())
     }
 }

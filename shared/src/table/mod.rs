@@ -56,7 +56,11 @@ pub use self::{
     version::{UnknownVersion, Version},
     videos::Video,
 };
-use self::{additions::Additions, doubt::Doubt, work::Latest};
+use self::{
+    additions::Additions,
+    doubt::{Doubt, NotIfDone},
+    work::Latest,
+};
 use crate::types::UnixSeconds;
 
 /// The table could not answer: what was asked, and why not.
@@ -102,6 +106,8 @@ fn damaged(attribute: &str) -> Error {
 #[derive(Clone, Debug)]
 pub struct Table {
     client: Client,
+    /// The same, for what must not be done twice.
+    once: Client,
     name: String,
     additions: Arc<Additions>,
     doubt: Doubt,
@@ -179,8 +185,10 @@ impl Table {
     /// The table of this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         let doubt = Doubt::default();
-        let client = Client::from_conf(client.config().to_builder().interceptor(doubt.clone()).build());
-        Self { client, name: name.into(), additions: Arc::default(), doubt, latest: Arc::default() }
+        let config = client.config().to_builder().interceptor(doubt.clone());
+        let once = Client::from_conf(config.clone().retry_classifier(NotIfDone).build());
+        let client = Client::from_conf(config.build());
+        Self { client, once, name: name.into(), additions: Arc::default(), doubt, latest: Arc::default() }
     }
 
     /// One item, as it stands after every write that was acknowledged.

@@ -38,11 +38,29 @@ pub(super) struct Update {
     remove: Vec<String>,
     condition: Option<String>,
     values: Item,
+    repeats: Repeats,
+}
+
+/// Whether the SDK may send an update again that may have been done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeats {
+    /// The second time changes nothing.
+    Allowed,
+    /// The second time would do more.
+    Forbidden,
 }
 
 impl Update {
     pub(super) fn of(key: Key) -> Self {
-        Self { key, set: vec![], add: vec![], remove: vec![], condition: None, values: Item::new() }
+        Self {
+            key,
+            set: vec![],
+            add: vec![],
+            remove: vec![],
+            condition: None,
+            values: Item::new(),
+            repeats: Repeats::Allowed,
+        }
     }
 
     /// Sets an attribute.
@@ -64,10 +82,21 @@ impl Update {
         if value.is_empty() { self.remove(attribute) } else { self.set(attribute, text(value)) }
     }
 
-    /// Counts an attribute up or down.
-    pub(super) fn add(mut self, attribute: &str, by: i64) -> Self {
+    /// Counts an attribute up or down, at most once: nobody sends it again if it is not known whether it was done.
+    pub(super) fn add(self, attribute: &str, by: i64) -> Self {
+        self.at_most_once().add_perhaps_twice(attribute, by)
+    }
+
+    /// Counts an attribute up or down, once more if it is not known whether it was done.
+    pub(super) fn add_perhaps_twice(mut self, attribute: &str, by: i64) -> Self {
         self.add.push(format!("#{attribute} :{attribute}"));
         self.values.insert(format!(":{attribute}"), number(by));
+        self
+    }
+
+    /// Nobody sends it again if it is not known whether it was done.
+    pub(super) fn at_most_once(mut self) -> Self {
+        self.repeats = Repeats::Forbidden;
         self
     }
 
@@ -132,7 +161,11 @@ impl Update {
         let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
         let expression = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>();
         let expression = expression.join(" ");
-        let mut request = table.client.update_item().table_name(&table.name).set_key(Some(self.key));
+        let client = match self.repeats {
+            Repeats::Allowed => &table.client,
+            Repeats::Forbidden => &table.once,
+        };
+        let mut request = client.update_item().table_name(&table.name).set_key(Some(self.key));
         for name in names(&expression).chain(self.condition.iter().flat_map(|condition| names(condition))) {
             request = request.expression_attribute_names(format!("#{name}"), name);
         }

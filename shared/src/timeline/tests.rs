@@ -153,7 +153,7 @@ fn a_push_that_lasted_no_second_leaves_only_its_end() {
 
 #[test]
 fn the_end_of_a_push_that_was_refused_or_lasted_no_time_ends_no_other() {
-    let untold: [(Option<u64>, Option<(u64, u64)>); 6] = [
+    let untold = [
         (None, Some((18, 0))),
         (None, Some((18, 503))),
         (Some(2), Some((18, 601))),
