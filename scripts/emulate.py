@@ -38,8 +38,8 @@ ANSWERS = {
 FILE = 'ApiUrl = "http://127.0.0.1:9/common_access"\nCloudApiUrl = "none"\n'
 SERVICES = "apigateway,cloudformation,cloudwatch,dynamodb,iam,lambda,logs,s3,scheduler,secretsmanager,sns,sts"
 # What MiniStack does not know.
-UNKNOWN = {"AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup", "AWS::Logs::MetricFilter",
-           "AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName"}
+UNKNOWN = {"AWS::Logs::MetricFilter", "AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName",
+           "AWS::CloudWatch::Dashboard"}
 
 
 def emulated(gateway):
@@ -53,9 +53,8 @@ def emulated(gateway):
             # Of alarms it knows those of one metric.
             if resource["Type"] in UNKNOWN or "Metrics" in resource.get("Properties", {}):
                 del resources[name]
-            # CodeDeploy moves the alias on AWS; here it moves at once. It makes a function that changes anew, without
-            # its aliases: so they change with it.
-            if resource.pop("UpdatePolicy", None):
+            # It makes a function that changes anew, without its aliases: so they change with it.
+            if resource["Type"] == "AWS::Lambda::Alias":
                 resource["Properties"]["Description"] = {"Ref": "Release"}
         routes(template)
         # It knows no dynamic references.
@@ -65,6 +64,7 @@ def emulated(gateway):
             variables = function.get("Properties", {}).get("Environment", {}).get("Variables", {})
             for name, value in variables.items():
                 if "{{resolve:" in str(value):
+                    # {"Fn::Sub": "{{resolve:secretsmanager:${Secrets}:SecretString:<member>::${SecretsVersion}}}"}
                     variables[name] = values[re.search(r"SecretString:(\w+)::", str(value))[1]]
         # Its addresses are not those of AWS.
         api = f"{gateway}/_aws/execute-api/${{ServerlessHttpApi}}"
@@ -75,7 +75,7 @@ def emulated(gateway):
         outputs["Base"]["Value"] = {"Fn::Sub": api}
         outputs["Interface"]["Value"] = {"Fn::Sub": api + "/interface.php"}
         outputs["Callback"]["Value"] = {"Fn::Join": ["", [gateway + "/_aws/lambda-url/", first, "/"]]}
-        del outputs["DomainTarget"]
+        del outputs["DomainTarget"], outputs["Dashboard"]
         packaged.write_text(json.dumps(template))
 
     return prepare
@@ -181,6 +181,8 @@ def main():
         file.write_text(FILE)
         began = time.time()
         deploy.read, getpass.getpass = answering, answering
+        # It protects no stack from being deleted.
+        deploy.protect = lambda *_: None
         deployed(ministack.url, "--guided", "--file", str(file))
         print(f"deployed in {time.time() - began:.0f} s")
         session = boto3.Session()

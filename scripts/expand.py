@@ -23,8 +23,8 @@ class NoPolicies(ManagedPolicyLoader):
         return {}
 
 
-def expand(template, release):
-    """What the template, packaged or not, comes to."""
+def expand(template, release, parameters=None):
+    """What the template, packaged or not, comes to with these parameters."""
     logging.disable(logging.WARNING)
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     for function in template["Resources"].values():
@@ -32,7 +32,7 @@ def expand(template, release):
         if not code.startswith("s3://"):
             function["Properties"]["CodeUri"] = "s3://code/" + code
     # Of the parameters without a default SAM itself looks at one.
-    return transform(template, {"Release": release}, NoPolicies())
+    return transform(template, {"Release": release, **(parameters or {})}, NoPolicies())
 
 
 def main():

@@ -1,6 +1,6 @@
 //! Every setting, judged all together.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     http,
@@ -339,6 +339,13 @@ pub struct Setting {
     pub default: Option<&'static str>,
 }
 
+impl Setting {
+    /// Whether the setting is a key: only the functions that need a key have it.
+    pub fn is_secret(&self) -> bool {
+        self.name.split('_').any(|word| word == "KEY")
+    }
+}
+
 const fn must(name: &'static str, help: &'static str) -> Setting {
     Setting { name, help, default: None }
 }
@@ -462,6 +469,9 @@ pub const SETTINGS: [Setting; 58] = [
     may("LOG_SALT", "", "What those pseudonyms are made with, 16 characters or more; must be set if LOG_USERS is off."),
 ];
 
+/// The variable that holds the keys of a function, as a JSON object: `{"SESSION_KEY":"..","PUSH_KEY":".."}`.
+pub const SECRETS: &str = "SECRETS";
+
 /// What is wrong with the settings, all of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Faults(Vec<String>);
@@ -475,6 +485,21 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 impl Config {
+    /// Reads the settings of a function. If the variable [`SECRETS`] is set, a key that is neither in that variable nor
+    /// in one of its own is withheld: the function starts, and a command that needs the key fails.
+    pub fn read_function(var: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let Some(text) = var(SECRETS).filter(|text| !text.is_empty()) else { return Self::read(var) };
+        let Ok(keys) = serde_json::from_str::<BTreeMap<String, String>>(&text) else {
+            // What serde_json says of the text may have a part of a key in it.
+            return Err(Faults(vec![format!("{SECRETS} is not a JSON object of texts")]));
+        };
+        let is_secret = |name: &str| SETTINGS.iter().any(|setting| setting.name == name && setting.is_secret());
+        Self::read(|name| {
+            let withheld = || is_secret(name).then(|| Secret::WITHHELD.to_owned());
+            var(name).or_else(|| keys.get(name).cloned()).or_else(withheld)
+        })
+    }
+
     /// Reads the settings by their names, or says what is wrong with them, all in one line.
     pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut reader = Reader { var: &var, faults: Vec::new() };
@@ -957,6 +982,29 @@ mod tests {
         let fault = |issuer, audience| oidc(issuer, audience).unwrap_err().to_string();
         assert_eq!(fault("https://id.example.com", ""), "settings: OIDC_AUDIENCE is not set, but OIDC_ISSUER is");
         assert_eq!(fault("", "app"), "settings: OIDC_ISSUER is not set, but OIDC_AUDIENCE is");
+    }
+
+    #[test]
+    fn a_function_reads_its_keys_from_one_variable_and_the_others_are_withheld() {
+        let function = |secrets: Option<&str>| {
+            Config::read_function(|name| match name {
+                SECRETS => secrets.map(str::to_owned),
+                "ACTION_AUTH" => Some("open".to_owned()),
+                "BIZID" | "COS_BUCKET" => Some("word".to_owned()),
+                name if name.ends_with("KEY") || name.ends_with("KEY_NEXT") => None,
+                name => name.ends_with("ID").then(|| "1250000000".to_owned()),
+            })
+        };
+        let config = function(Some(r#"{"PUSH_KEY":"a \"key\" \\ of 8","CALLBACK_KEY":"none"}"#)).unwrap();
+        assert_eq!(config.live.push_key.expose(), r#"a "key" \ of 8"#);
+        assert!(config.cos.secret_key == Secret::new(Secret::WITHHELD));
+        assert!(config.live.callback_keys[0] == Secret::new(Secret::WITHHELD), "API_KEY, which is withheld");
+        assert!(function(Some("{}")).is_ok());
+        let fault = |secrets| function(secrets).unwrap_err().to_string();
+        assert!(fault(None).contains("PUSH_KEY is not set"), "without the variable a key must be set");
+        for wrong in ["hunter22", r#"["hunter22"]"#, r#"{"PUSH_KEY":1}"#] {
+            assert_eq!(fault(Some(wrong)), "settings: SECRETS is not a JSON object of texts");
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn request_id(request: &Request) -> Option<RequestId> {
 
 /// The world of a function, from its environment.
 fn app() -> Result<App, Error> {
-    let config = Config::read(environment)?;
+    let config = Config::read_function(environment)?;
     let mut sdk = sdk_config(tls_client())
         .region(Region::new(environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned())))
         .credentials_provider(credentials()?);

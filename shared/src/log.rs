@@ -28,6 +28,7 @@ pub(crate) struct Line<'a> {
     user: Option<String>,
     host: Option<String>,
     stream: Option<String>,
+    event: Option<u16>,
     outcome: Outcome,
 }
 
@@ -57,6 +58,7 @@ impl<'a> Line<'a> {
             user: None,
             host: None,
             stream: None,
+            event: None,
             outcome: Outcome::Done,
         }
     }
@@ -76,6 +78,9 @@ impl<'a> Line<'a> {
         (self.user, self.host) = (user(&["userid"]), user(&["liveuserid", "hostuserid"]));
         let stream = first(params, &["stream_id", "streamId", "streamid"]);
         self.stream = stream.map(|stream: StreamId| names.of(stream.as_str()));
+        if self.dialect == Dialect::Callback {
+            self.event = params.number_or_text("event_type").ok().and_then(|kind| kind.parse().ok());
+        }
     }
 
     /// The call only asks whether the server is there.
@@ -97,7 +102,7 @@ impl<'a> Line<'a> {
 
     /// Writes the line, and names the call in its answer.
     pub(crate) fn end(self, mut response: Response<String>) -> Response<String> {
-        let Self { request, address, dialect, command, user, host, stream, .. } = &self;
+        let Self { request, address, dialect, command, user, host, stream, event, .. } = &self;
         let (request, address) = (request.as_str(), address.as_deref());
         let (user, host, stream) = (user.as_deref(), host.as_deref(), stream.as_deref());
         let milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -105,7 +110,7 @@ impl<'a> Line<'a> {
             ($level:ident, $code:expr, $message:literal $(, $name:ident = $why:expr)?) => {
                 tracing::$level!(
                     command, dialect = dialect.name(), code = $code, $($name = $why.as_str(),)? user, host, stream,
-                    address, milliseconds, request, $message
+                    event, address, milliseconds, request, $message
                 )
             };
         }

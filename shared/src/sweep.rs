@@ -38,6 +38,8 @@ pub struct Round {
     pub failed: usize,
     /// Whether there is a live that may be over: another round should follow after [`DOUBT_SECONDS`].
     pub is_in_doubt: bool,
+    /// How many lives were looked at, and go on: all that there are, in a round a minute after the last.
+    pub lives: usize,
     /// For how long the longest of the lives that were looked at goes on.
     pub oldest_live_seconds: Option<u64>,
 }
@@ -84,6 +86,7 @@ pub async fn round(app: &App) -> Result<Round, Error> {
         match outcome {
             Ok(Found { is_in_doubt, live_since }) => {
                 round.is_in_doubt |= is_in_doubt;
+                round.lives += usize::from(live_since.is_some());
                 let seconds = live_since.map(|since| app.now().0.saturating_sub(since.0));
                 round.oldest_live_seconds = round.oldest_live_seconds.max(seconds);
             }
@@ -91,9 +94,9 @@ pub async fn round(app: &App) -> Result<Round, Error> {
         }
     }
     if round.due > 0 {
-        let Round { due, failed, oldest_live_seconds, .. } = round;
-        // The template makes a metric of the last.
-        tracing::info!(due, failed, oldest_live_seconds, "swept");
+        let Round { due, failed, lives, oldest_live_seconds, .. } = round;
+        // The template makes metrics of the last two.
+        tracing::info!(due, failed, lives, oldest_live_seconds, "swept");
     }
     Ok(round)
 }

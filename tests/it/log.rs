@@ -119,7 +119,8 @@ async fn a_call_leaves_one_line_with_who_what_from_where_and_what_came_of_it() {
     let line = told(log.call());
     assert_eq!(
         line,
-        json!({"message": "done", "command": "live_callback", "dialect": "callback", "code": 0, "stream": "8888_nobody"})
+        json!({"message": "done", "command": "live_callback", "dialect": "callback", "code": 0, "stream": "8888_nobody",
+               "event": 1})
     );
 }
 

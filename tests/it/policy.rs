@@ -155,12 +155,10 @@ impl Statement {
         assert_eq!(statement["Effect"], "Allow");
         let operations: Vec<_> = texts(&statement["Action"]).iter().map(|action| operation_of(action)).collect();
         let resource = &statement["Resource"];
-        let index = match members(resource).as_slice() {
-            ["Fn::GetAtt"] if resource["Fn::GetAtt"] == serde_json::json!(["Table", "Arn"]) => None,
-            ["Fn::Sub"] => Some(resource["Fn::Sub"].as_str().unwrap().strip_prefix("${Table.Arn}/index/").unwrap()),
-            _ => panic!("{resource} is no resource of ours"),
-        };
-        assert!(index.is_none_or(|index| [keys::LISTS, keys::WORKS].contains(&index)), "{index:?}");
+        let index = [None, Some(keys::LISTS), Some(keys::WORKS)]
+            .into_iter()
+            .find(|index| *resource == template::arn_of_table(*index))
+            .unwrap_or_else(|| panic!("{resource} is no resource of ours"));
         let condition = &statement["Condition"];
         assert_eq!(members(condition), ["ForAllValues:StringLike"], "{condition}");
         let condition = &condition["ForAllValues:StringLike"];
@@ -245,7 +243,7 @@ mod tests {
     }
 
     fn on_the_table(actions: &Value, keys: &Value) -> Policy {
-        policy(actions, &json!({"Fn::GetAtt": ["Table", "Arn"]}), keys)
+        policy(actions, &template::arn_of_table(None), keys)
     }
 
     fn key(partition: &str) -> Value {
@@ -309,7 +307,7 @@ mod tests {
 
     #[test]
     fn an_index_is_not_the_table_nor_another_index() {
-        let of_index = |name: &str| json!({"Fn::Sub": format!("${{Table.Arn}}/index/{name}")});
+        let of_index = |name: &str| template::arn_of_table(Some(name));
         let on_lists = policy(&json!("dynamodb:Query"), &of_index("lists"), &json!(["online"]));
         let on_work = policy(&json!("dynamodb:Query"), &of_index("work"), &json!(["online"]));
         let on_table = on_the_table(&json!("dynamodb:Query"), &json!(["online"]));
@@ -387,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_policy_that_says_more_than_is_known_here_is_not_read() {
-        let table = json!({"Fn::GetAtt": ["Table", "Arn"]});
+        let table = template::arn_of_table(None);
         let with = |member: &str, value: Value| {
             let mut statement = json!({
                 "Effect": "Allow",
@@ -411,7 +409,7 @@ mod tests {
             ("Resource", json!("*")),
             ("Resource", json!([table])),
             ("Resource", json!({"Fn::GetAtt": ["Another", "Arn"]})),
-            ("Resource", json!({"Fn::Sub": "${Table.Arn}/index/*"})),
+            ("Resource", template::arn_of_table(Some("*"))),
             ("Condition", json!({})),
             ("Condition", json!({"StringLike": {"dynamodb:LeadingKeys": ["USER#*"]}})),
             ("Condition", json!({"ForAllValues:StringLike": {"dynamodb:Attributes": ["PK"]}})),

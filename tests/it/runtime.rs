@@ -18,10 +18,9 @@ use serde_json::{Value, json};
 use shared::{
     answer::{CALLBACKS, INTERFACE},
     commands,
-    config::SETTINGS,
+    config::{SECRETS, SETTINGS},
     http::Client,
     lambda,
-    types::Secret,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -275,11 +274,14 @@ impl Deployed {
         let address = proxy::listen(SharedHttpConnector::new(table.clone()), &guard).await;
         let mut settings = settings.to_vec();
         settings.push(at(&address));
-        // And what the template withholds from it.
-        let given = template::secrets(name);
-        let withheld =
-            settings.iter_mut().filter(|(name, _)| template::is_secret(name) && !given.contains(name.as_str()));
-        withheld.for_each(|(_, value)| *value = Secret::WITHHELD.to_owned());
+        // Of the keys it has those that the template gives it, as the template gives them.
+        let is_secret = |name: &str| SETTINGS.iter().any(|setting| setting.name == name && setting.is_secret());
+        let (keys, mut settings): (Vec<_>, Vec<_>) = settings.into_iter().partition(|(name, _)| is_secret(name));
+        let keys: BTreeMap<_, _> = keys.into_iter().collect();
+        let given = template::secrets(name).into_iter();
+        let given: Value =
+            given.map(|name| (name.to_owned(), json!(keys.get(name).map_or("none", |key| key)))).collect();
+        settings.push((SECRETS.to_owned(), given.to_string()));
         Self { function: Function::start(binary.1, &settings).await, guard }
     }
 
@@ -672,20 +674,30 @@ async fn logged(function: &str, settings: &[(String, String)], event: &Value) ->
 fn is_found(line: &Value, pattern: &str) -> bool {
     let terms = pattern.strip_prefix("{ $.").and_then(|pattern| pattern.strip_suffix(" }")).unwrap();
     terms.split(" && $.").all(|term| {
-        let (path, wanted) = term.split_once(" = ").unwrap();
+        let (path, wanted, is_equal) = match term.split_once(" != ") {
+            Some((path, wanted)) => (path, wanted, false),
+            None => term.split_once(" = ").map(|(path, wanted)| (path, wanted, true)).unwrap(),
+        };
         let found = path.split('.').fold(line, |value, name| &value[name]);
-        *found == serde_json::from_str::<Value>(wanted).unwrap()
+        // What is not there is like nothing.
+        !found.is_null() && (*found == serde_json::from_str::<Value>(wanted).unwrap()) == is_equal
     })
 }
+
+/// What Lambda writes of a call that it stops after its time, and the gateway of one that it turns away.
+const NOT_OURS: [&str; 2] = [
+    r#"{"time":"2026-11-30T18:00:00.000Z","type":"platform.report","record":{"requestId":"1","status":"timeout"}}"#,
+    r#"{"route":"POST /login","status":429,"milliseconds":1}"#,
+];
 
 #[tokio::test]
 async fn the_log_has_what_the_metrics_of_the_template_look_for() {
     let template = fs::read_to_string(tests_folder().join("template/expanded.json")).unwrap();
     let template: Value = serde_json::from_str(&template).unwrap();
-    let resources = template["Resources"].as_object().unwrap().values();
-    let patterns = resources.filter_map(|resource| resource["Properties"]["FilterPattern"].as_str());
-    // This one is of a live that has gone on for a minute.
-    let patterns = patterns.filter(|pattern| !pattern.contains("oldest_live_seconds"));
+    let resources = template["Resources"].as_object().unwrap();
+    let patterns = resources.values().filter_map(|resource| resource["Properties"]["FilterPattern"].as_str());
+    // These are of a sweep that has found a live.
+    let patterns = patterns.filter(|pattern| !pattern.contains("= *"));
 
     let mut settings = Worlds::new().await.settings().await;
     let forged = event(Front::FunctionUrl, Body::Text, &Sent::post(CALLBACKS[0], forged(lambda::now().0)));
@@ -694,8 +706,19 @@ async fn the_log_has_what_the_metrics_of_the_template_look_for() {
     table.1 = "http://127.0.0.1:9".to_owned();
     let opening = event(Front::HttpApi, Body::Text, &Sent::post(INTERFACE, opening()));
     lines.extend(logged("interface", &settings, &opening).await);
+    lines.extend(NOT_OURS.map(|line| serde_json::from_str(line).unwrap()));
     for pattern in patterns {
         assert!(lines.iter().any(|line| is_found(line, pattern)), "{pattern} finds none of {lines:#?}");
+    }
+    // And what the dashboard counts by.
+    let dashboard = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0].as_str().unwrap();
+    let counted = dashboard.split("| stats ").skip(1);
+    let counted = counted.map(|rest| rest.split_once(" by ").unwrap().1.split_once(" |").unwrap().0);
+    let names: Vec<_> = counted.flat_map(|names| names.split(", ")).collect();
+    assert_eq!(names.len(), 6, "{names:?}");
+    for name in names {
+        let is_there = |line: &Value| !name.split('.').fold(line, |value, name| &value[name]).is_null();
+        assert!(lines.iter().any(is_there), "{name} is in none of {lines:#?}");
     }
 }
 

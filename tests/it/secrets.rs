@@ -115,7 +115,7 @@ async fn who_needs(secret: &str) -> BTreeSet<&'static str> {
 #[tokio::test]
 async fn a_function_is_given_the_secrets_that_it_needs_and_no_others() {
     let (mut needed, mut given) = (BTreeMap::new(), BTreeMap::new());
-    for secret in SETTINGS.iter().map(|setting| setting.name).filter(|name| template::is_secret(name)) {
+    for secret in SETTINGS.iter().filter(|setting| setting.is_secret()).map(|setting| setting.name) {
         needed.insert(secret, who_needs(secret).await);
         let has = |function: &&str| template::secrets(function).contains(secret);
         given.insert(secret, template::functions().keys().map(String::as_str).filter(has).collect::<BTreeSet<_>>());

@@ -39,7 +39,8 @@ async fn a_round_says_how_long_the_longest_live_goes_on() {
     open_room(&program, "bob", "t").await;
     push_starts(&program, "8888_bob", "1").await;
     program.pass(60);
-    assert_eq!(swept(&program).await.oldest_live_seconds, Some(3_660));
+    let round = swept(&program).await;
+    assert_eq!((round.lives, round.oldest_live_seconds), (2, Some(3_660)));
     for stream in ["8888_alice", "8888_bob"] {
         push_ends(&program, stream, "1").await;
     }

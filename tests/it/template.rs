@@ -13,18 +13,18 @@ use aws_smithy_runtime_api::client::{
 use cli::engine::{self, Engine};
 use serde_json::{Value, json};
 use shared::{
-    config::SETTINGS,
+    config::{Config, SECRETS, SETTINGS},
     table::{Table, keys},
-    types::Secret,
 };
 
 use crate::{
     agreement::{binaries, read},
+    harness::setting,
     policy::{OPERATIONS, Policy, operation},
 };
 
 /// Parameters that are no setting of the server.
-const OF_THE_DEPLOYMENT: [&str; 18] = [
+const OF_THE_DEPLOYMENT: [&str; 21] = [
     "AlarmEmail",
     "Architecture",
     "CallbackConcurrency",
@@ -32,8 +32,10 @@ const OF_THE_DEPLOYMENT: [&str; 18] = [
     "CorsOrigins",
     "Deployment",
     "DomainName",
+    "ExistingTable",
     "FunctionMemory",
     "HostedZoneId",
+    "KmsKeyArn",
     "LogDays",
     "LoginsPerSecond",
     "OldLiveSeconds",
@@ -43,17 +45,17 @@ const OF_THE_DEPLOYMENT: [&str; 18] = [
     "Secrets",
     "SecretsVersion",
     "SlowMilliseconds",
+    "Tracing",
 ];
 /// What every function has, by what its name ends in.
-const OF_EVERY_FUNCTION: [(&str, &str); 5] = [
+const OF_EVERY_FUNCTION: [(&str, &str); 4] = [
     ("", "AWS::Lambda::Function"),
     ("Aliaslive", "AWS::Lambda::Alias"),
-    ("DeploymentGroup", "AWS::CodeDeploy::DeploymentGroup"),
     ("Role", "AWS::IAM::Role"),
     ("Version0000000000", "AWS::Lambda::Version"),
 ];
 /// What there is besides the functions and their routes.
-const OTHERS: [(&str, &str); 30] = [
+const OTHERS: [(&str, &str); 37] = [
     ("AccessLogs", "AWS::Logs::LogGroup"),
     ("AlarmSubscription", "AWS::SNS::Subscription"),
     ("Alarms", "AWS::SNS::Topic"),
@@ -61,7 +63,11 @@ const OTHERS: [(&str, &str); 30] = [
     ("BadNoticeMetric", "AWS::Logs::MetricFilter"),
     ("Boundary", "AWS::IAM::ManagedPolicy"),
     ("CallbackAlarm", "AWS::CloudWatch::Alarm"),
-    ("CodeDeployServiceRole", "AWS::IAM::Role"),
+    ("CallbackAnswerAlarm", "AWS::CloudWatch::Alarm"),
+    ("CallbackErrorAlarm", "AWS::CloudWatch::Alarm"),
+    ("CrashAlarm", "AWS::CloudWatch::Alarm"),
+    ("CrashMetric", "AWS::Logs::MetricFilter"),
+    ("Dashboard", "AWS::CloudWatch::Dashboard"),
     ("Domain", "AWS::ApiGatewayV2::DomainName"),
     ("DomainMapping", "AWS::ApiGatewayV2::ApiMapping"),
     ("DomainRecord", "AWS::Route53::RecordSet"),
@@ -71,19 +77,22 @@ const OTHERS: [(&str, &str); 30] = [
     ("LiveCallbackUrl", "AWS::Lambda::Url"),
     ("LiveCallbackURLInvokeAllowPublicAccess", "AWS::Lambda::Permission"),
     ("LiveCallbackUrlPublicPermissions", "AWS::Lambda::Permission"),
+    ("LivesMetric", "AWS::Logs::MetricFilter"),
     ("Logs", "AWS::Logs::LogGroup"),
     ("OldestLiveAlarm", "AWS::CloudWatch::Alarm"),
     ("OldestLiveMetric", "AWS::Logs::MetricFilter"),
-    ("ServerlessDeploymentApplication", "AWS::CodeDeploy::Application"),
     ("ServerlessHttpApi", "AWS::ApiGatewayV2::Api"),
     ("ServerlessHttpApiApiGatewayDefaultStage", "AWS::ApiGatewayV2::Stage"),
     ("SlowAlarm", "AWS::CloudWatch::Alarm"),
     ("SweepAlarm", "AWS::CloudWatch::Alarm"),
+    ("SweepErrorAlarm", "AWS::CloudWatch::Alarm"),
     ("SweepEventInvokeConfig", "AWS::Lambda::EventInvokeConfig"),
     ("SweepMinute", "AWS::Scheduler::Schedule"),
     ("SweepMinuteRole", "AWS::IAM::Role"),
     ("Table", "AWS::DynamoDB::Table"),
     ("TableAlarm", "AWS::CloudWatch::Alarm"),
+    ("TurnedAwayAlarm", "AWS::CloudWatch::Alarm"),
+    ("TurnedAwayMetric", "AWS::Logs::MetricFilter"),
 ];
 
 /// What the template expands to.
@@ -126,14 +135,25 @@ pub(crate) fn policy(function: &str) -> &'static Value {
     let function = all("AWS::Lambda::Function")[name];
     assert_eq!(function["Role"], json!({"Fn::GetAtt": [format!("{name}Role"), "Arn"]}));
     let role = all("AWS::IAM::Role")[format!("{name}Role").as_str()];
-    // SAM adds these for logs and traces; the boundary holds them to ours.
-    let of_aws = ["service-role/AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"];
-    let of_aws = of_aws.map(|policy| format!("arn:aws:iam::aws:policy/{policy}"));
-    assert_eq!(role["ManagedPolicyArns"], json!(of_aws), "{name}");
+    // SAM adds this for logs; the boundary holds it to ours.
+    let of_aws = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
+    assert_eq!(role["ManagedPolicyArns"], json!([of_aws]), "{name}");
     assert_eq!(role["PermissionsBoundary"], json!({"Ref": "Boundary"}), "{name}");
     let policies = role["Policies"].as_array().unwrap();
     assert_eq!(policies.len(), 1, "{name}");
     &policies[0]["PolicyDocument"]
+}
+
+/// The name of the table: that of the stack's own, or of one that was there.
+fn table_name() -> Value {
+    json!({"Fn::If": ["MakesTable", {"Ref": "Table"}, {"Ref": "ExistingTable"}]})
+}
+
+/// How policies name the table, or an index of it.
+pub(crate) fn arn_of_table(index: Option<&str>) -> Value {
+    let index = index.map(|index| format!("/index/{index}")).unwrap_or_default();
+    let arn = format!("arn:${{AWS::Partition}}:dynamodb:${{AWS::Region}}:${{AWS::AccountId}}:table/${{Name}}{index}");
+    json!({"Fn::Sub": [arn, {"Name": table_name()}]})
 }
 
 /// What is called when a function is: the version of it that is in force.
@@ -240,39 +260,40 @@ fn parameter(setting: &str) -> String {
     name.replace("Bizid", "BizId").replace("Appid", "AppId")
 }
 
-/// Whether a setting is a secret.
-pub(crate) fn is_secret(setting: &str) -> bool {
-    setting.split('_').any(|word| word == "KEY")
-}
-
 /// What a function is given of the secrets. The binaries run with these and no others in `runtime.rs`.
 pub(crate) fn secrets(function: &str) -> BTreeSet<&'static str> {
     let variables = &all("AWS::Lambda::Function")[functions()[function]]["Environment"]["Variables"];
-    let secrets = SETTINGS.iter().map(|setting| setting.name).filter(|name| is_secret(name));
-    secrets.filter(|name| variables[name] != Secret::WITHHELD).collect()
+    let secrets = &variables[SECRETS];
+    if *secrets == "{}" {
+        return BTreeSet::new();
+    }
+    let member = text(&secrets["Fn::Sub"])
+        .strip_prefix("{{resolve:secretsmanager:${Secrets}:SecretString:SECRETS__")
+        .and_then(|rest| rest.strip_suffix("::${SecretsVersion}}}"))
+        .unwrap_or_else(|| panic!("{function}: {secrets}"));
+    let known = |name| SETTINGS.iter().any(|setting| setting.name == name && setting.is_secret());
+    member.split("__").inspect(|name| assert!(known(*name), "{function}: {name} is no secret")).collect()
 }
 
 #[test]
 fn every_setting_reaches_every_function_but_secrets_which_only_some_have() {
-    let value = |function: &str, name: &str| match name {
-        "TABLE_NAME" => json!({"Ref": "Table"}),
-        name if is_secret(name) && !secrets(function).contains(name) => json!(Secret::WITHHELD),
-        name if is_secret(name) => {
-            json!({"Fn::Sub": format!("{{{{resolve:secretsmanager:${{Secrets}}:SecretString:{name}::${{SecretsVersion}}}}}}")})
-        }
-        name => json!({"Ref": parameter(name)}),
-    };
+    let value = |name: &str| if name == "TABLE_NAME" { table_name() } else { json!({"Ref": parameter(name)}) };
+    let settings = SETTINGS.iter().filter(|setting| !setting.is_secret());
+    let expected: BTreeMap<_, _> = settings.map(|setting| (setting.name.to_owned(), value(setting.name))).collect();
     for (binary, name) in functions() {
-        let value = |name: &str| (name.to_owned(), value(binary, name));
-        let expected: Value = SETTINGS.iter().map(|setting| value(setting.name)).collect();
-        assert_eq!(all("AWS::Lambda::Function")[name]["Environment"]["Variables"], expected, "{name}");
+        let variables = all("AWS::Lambda::Function")[name]["Environment"]["Variables"].as_object().unwrap();
+        let but_secrets = variables.iter().filter(|(name, _)| *name != SECRETS);
+        let deployed: BTreeMap<_, _> = but_secrets.map(|(name, value)| (name.clone(), value.clone())).collect();
+        assert_eq!(deployed, expected, "{name}");
+        // Which ones they must be is for `secrets.rs` to say.
+        assert!(variables.contains_key(SECRETS) && secrets(binary).len() < SETTINGS.len(), "{name}");
     }
 }
 
 #[test]
 fn every_setting_is_a_parameter_but_secrets_which_are_written_nowhere() {
     let parameters = expanded()["Parameters"].as_object().unwrap();
-    let settings = SETTINGS.iter().filter(|setting| setting.name != "TABLE_NAME" && !is_secret(setting.name));
+    let settings = SETTINGS.iter().filter(|setting| setting.name != "TABLE_NAME" && !setting.is_secret());
     let expected = settings.clone().map(|setting| parameter(setting.name));
     let expected: BTreeSet<_> = expected.chain(OF_THE_DEPLOYMENT.map(str::to_owned)).collect();
     assert_eq!(parameters.keys().cloned().collect::<BTreeSet<_>>(), expected);
@@ -286,7 +307,7 @@ fn every_setting_is_a_parameter_but_secrets_which_are_written_nowhere() {
 #[test]
 fn every_secret_says_where_it_stands_in_the_settings_and_in_the_template() {
     let template = read("template.yaml");
-    for setting in SETTINGS.iter().filter(|setting| is_secret(setting.name)) {
+    for setting in SETTINGS.iter().filter(|setting| setting.is_secret()) {
         let is_said = setting.help.contains("onsole, ") || setting.help.contains("in no console: ");
         let is_its_neighbours = setting.help.contains("where CALLBACK_KEY stands");
         assert!(is_said || is_its_neighbours, "{}: {}", setting.name, setting.help);
@@ -298,15 +319,51 @@ fn every_secret_says_where_it_stands_in_the_settings_and_in_the_template() {
 #[test]
 fn the_boundary_is_the_table_our_log_and_traces() {
     let boundary = &all("AWS::IAM::ManagedPolicy")["Boundary"]["PolicyDocument"]["Statement"];
-    let [table, logs, traces] = &boundary.as_array().unwrap()[..] else { panic!("{boundary}") };
+    let [table, logs, traces, key] = &boundary.as_array().unwrap()[..] else { panic!("{boundary}") };
     let mut operations: Vec<_> = table["Action"].as_array().unwrap().iter().map(text).collect();
     operations.sort_unstable();
     assert_eq!(operations, OPERATIONS.map(|operation| format!("dynamodb:{operation}")));
-    let index = |index: &str| json!({"Fn::Sub": format!("${{Table.Arn}}/index/{index}")});
-    let arn = |name: &str| json!({"Fn::GetAtt": [name, "Arn"]});
-    assert_eq!(table["Resource"], json!([arn("Table"), index(keys::LISTS), index(keys::WORKS)]));
-    assert_eq!(logs["Resource"], arn("Logs"));
-    assert_eq!(traces["Action"], json!(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]));
+    assert_eq!(table["Resource"], json!([None, Some(keys::LISTS), Some(keys::WORKS)].map(arn_of_table)));
+    assert_eq!(logs["Resource"], json!({"Fn::GetAtt": ["Logs", "Arn"]}));
+    // These two only where there are traces, and a key of one's own.
+    let only_if = |condition: &str, statement: &'static Value| {
+        let [holds, then, otherwise] = &statement["Fn::If"].as_array().unwrap()[..] else { panic!("{statement}") };
+        assert_eq!((text(holds), otherwise), (condition, &json!({"Ref": "AWS::NoValue"})));
+        then
+    };
+    assert_eq!(only_if("Traces", traces)["Action"], json!(["xray:PutTraceSegments", "xray:PutTelemetryRecords"]));
+    assert_eq!(only_if("HasKmsKey", key)["Resource"], json!({"Ref": "KmsKeyArn"}));
+}
+
+/// What the server refuses is refused before it is deployed: by the parameters and rules of the template, which
+/// `tests/deploy` holds to the same file, and by those here, which the server is held to.
+#[test]
+fn the_server_refuses_and_takes_the_settings_that_the_template_does() {
+    let cases: Value = serde_json::from_str(&read("tests/template/settings.json")).unwrap();
+    for (outcome, is_taken) in [("refused", false), ("taken", true)] {
+        for case in cases[outcome].as_array().unwrap() {
+            let value = |name: &str| case[name].as_str().or(setting(name)).map(str::to_owned);
+            assert_eq!(Config::read(value).is_ok(), is_taken, "{case} is to be {outcome}");
+        }
+    }
+}
+
+#[test]
+fn the_server_takes_the_least_and_the_greatest_number_that_the_template_takes() {
+    let numbers = SETTINGS.iter().map(|known| (known.name, &expanded()["Parameters"][parameter(known.name)]));
+    for (name, parameter) in numbers.filter(|(_, parameter)| parameter["Type"] == "Number") {
+        for bound in ["MinValue", "MaxValue"] {
+            let number = parameter[bound].as_u64().unwrap_or_else(|| panic!("{name} has no {bound}")).to_string();
+            let value = |wanted: &str| match wanted {
+                wanted if wanted == name => Some(number.clone()),
+                // The one must not be more than the other.
+                "SESSION_SECONDS" => Some("1".to_owned()),
+                "REFRESH_SECONDS" => Some("157680000".to_owned()),
+                _ => setting(wanted).map(str::to_owned),
+            };
+            Config::read(value).unwrap_or_else(|faults| panic!("{bound} of {name}: {faults}"));
+        }
+    }
 }
 
 #[tokio::test]
