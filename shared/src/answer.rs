@@ -130,7 +130,7 @@ pub async fn answer_anywhere(app: &App, request: Request<Vec<u8>>) -> Response<S
 }
 
 /// The door at an address, where all doors are in one process: that of the cloud is behind any first segment, too,
-/// since [`is_meant`] judges whether that is the key.
+/// since `is_meant` judges whether that is the key.
 pub fn door_at(path: &str) -> Option<Door> {
     let behind_key = path.trim_start_matches('/').split_once('/').and_then(|(_, rest)| Door::at(rest));
     behind_key.filter(|door| matches!(door, Door::Callback)).or_else(|| Door::at(path))
