@@ -17,16 +17,16 @@ import urllib.parse
 SECRET = {'password', 'token', 'refresh_token', 'id_token', 'access_token', 'usersig', 'sign', 'signkey', 'signature',
           'sig', 'txsecret', 'secret', 'authorization'}
 HEADERS = {'liteav-sig', 'x-user-sig', 'x-operator-key', 'authorization', 'cookie', 'set-cookie'}
-USER = {'userid', 'liveuserid', 'hostuserid'}
+USER = {'userid', 'liveuserid', 'hostuserid', 'stream_id', 'streamid', 'channel_id'}
 PERSON = {'user_ip'}
 TEXT = {'nickname', 'title', 'location', 'desc', 'headpic', 'avatar', 'frontcover'}
 IN_TEXT = re.compile(r'\b(%s)=([^&\s"\'\\<>]+)' % '|'.join(sorted(SECRET)), re.I)
 ANYWHERE, AS_A_WHOLE = 8, 3
 CALL = re.compile(r'\bcommand="')
-# What is the log's own: the time, the number of an operation, and words at which a user called "login" would be found.
-OWN = re.compile(r'^\S+Z +|\bsdk_invocation_id=\d+|\b(?:command|dialect|request)="\w*"', re.M)
-# Where the log may name a user.
-NAMED = re.compile(r'\b(?:user|host)="((?:[^"\\\n]|\\.)*)"')
+# What is the log's own: the time, numbers of operations, events and codes, and words at which a user called "login" would be found.
+OWN = re.compile(r'^\S+Z +|\b(?:sdk_invocation_id|event|code)=\d+|\b(?:command|dialect|request)="\w*"', re.M)
+# Where the log may name a user, or a stream, which has the user's name.
+NAMED = re.compile(r'\b(?:user|host|stream)="((?:[^"\\\n]|\\.)*)"')
 SIGNED_AHEAD = 60          # the expiry of our calls to the cloud, shared/src/cloud.rs
 
 
