@@ -126,7 +126,10 @@ impl Server {
             Question::Replay { stream, id } => self.replay(stream, id.as_deref(), form).await,
             Question::Rebuild { user, is_rehearsal } => {
                 let fields = json!({"userid": user, "dry_run": u8::from(*is_rehearsal)});
-                let answer = self.call("rebuild_user", fields).await?;
+                let answer = self.part_by_part("rebuild_user", fields, |answer| {
+                    format!("{} differ so far", rows(answer, "differences").len())
+                });
+                let answer = answer.await?;
                 let text = shown(form, &answer, |answer| rebuilt(answer, *is_rehearsal));
                 let is_left = !*is_rehearsal && !rows(&answer, "left").is_empty();
                 if is_left { Err(format!("not all could be repaired\n{text}")) } else { Ok(text) }
@@ -134,23 +137,41 @@ impl Server {
         }
     }
 
-    /// Has notices done again, page by page.
+    /// Has notices done again.
     async fn replay(&self, stream: &str, id: Option<&str>, form: Form) -> Result<String, String> {
-        let (mut page, mut all) = (1, Vec::new());
+        let fields = json!({"streamid": stream, "id": id, "count": ROWS});
+        let done = |answer: &Value| format!("{} done again", rows(answer, "list").len());
+        let answer = self.part_by_part("replay_notices", fields, done).await?;
+        Ok(shown(form, &answer, |answer| format!("{}{}\n", notices(answer), done(answer))))
+    }
+
+    /// Calls a command that does its work in parts, until it says no more after what the next one begins. Gives the
+    /// lists of all the parts, each as one; and says after each part but the last how far it is.
+    async fn part_by_part(
+        &self,
+        command: &str,
+        mut fields: Value,
+        progress: impl Fn(&Value) -> String,
+    ) -> Result<Value, String> {
+        let mut whole = json!({});
         loop {
-            let fields = json!({"streamid": stream, "id": id, "index": page, "count": ROWS});
-            let mut answer = self.call("replay_notices", fields).await?;
-            let total = answer["totalcount"].as_u64().unwrap_or(0);
-            let Value::Array(rows) = answer["list"].take() else { return Err(NO_ANSWER.to_owned()) };
-            let is_last = rows.is_empty();
-            all.extend(rows);
-            if is_last || all.len() as u64 >= total {
-                break;
+            let Value::Object(mut part) = self.call(command, fields.clone()).await? else {
+                return Err(NO_ANSWER.to_owned());
+            };
+            let next = part.remove("next");
+            for (name, lines) in part {
+                match (whole.get_mut(&name), lines) {
+                    (Some(Value::Array(known)), Value::Array(more)) => known.extend(more),
+                    (_, lines) => whole[name] = lines,
+                }
             }
-            page += 1;
+            let Some(next) = next else { return Ok(whole) };
+            if fields["after"] == next {
+                return Err(NO_ANSWER.to_owned());
+            }
+            eprintln!("{}", progress(&whole));
+            fields["after"] = next;
         }
-        let answer = json!({"totalcount": all.len(), "list": all});
-        Ok(shown(form, &answer, |answer| format!("{}{} done again\n", notices(answer), all.len())))
     }
 
     /// Calls a command; fields that are null are those that nobody said.

@@ -119,6 +119,20 @@ fn a_replay_that_is_missing_is_looked_for_and_found() {
 }
 
 #[test]
+fn more_notices_than_a_call_does_again_are_done_in_parts_and_how_far_that_is_is_said() {
+    let server = Server::start();
+    for n in 0..105 {
+        server.told(&format!(r#""event_type":1,"stream_id":"rs_nobody","sequence":"{n}""#));
+    }
+    let address = format!("http://{}", server.address);
+    let mut replay = command(&["callbacks", "replay", "rs_nobody", "--server", &address, "--data"]);
+    let output = replay.arg(&server.folder).output().unwrap();
+    let said = |bytes| String::from_utf8(bytes).unwrap();
+    assert_eq!(said(output.stderr), "100 done again\n");
+    assert!(said(output.stdout).ends_with("105 done again\n"));
+}
+
+#[test]
 fn what_is_refused_is_said() {
     let server = Server::start();
     let said = server.ask(&["rebuild", "nobody"]).unwrap_err();

@@ -140,21 +140,20 @@ async fn look_after_group(app: &App, work: &Work, host: &UserId, group: &GroupId
 async fn look_after_user(app: &App, user: &UserId) -> Result<Found, Error> {
     let rules = &app.config.rules;
     let standing = app.table.standing(user).await?;
-    if standing.is_unwritten()
-        && let Err(error) = app.table.change(user, rules, app.now(), |_| false).await
-    {
+    let is_unwritten = standing.is_unwritten(app.now());
+    if is_unwritten && let Err(error) = app.table.change(user, rules, app.now(), |_| false).await {
         // A ban that was written down before it must be carried out all the same.
         return ban::carry_out(app, user).await.and(Err(error.into()));
     }
     // What has just been written need not be in the index yet.
-    let is_counted = !standing.is_unwritten() && app.table.recount_doubts(user, rules, app.now()).await?;
+    let is_counted = !is_unwritten && app.table.recount_doubts(user, rules, app.now()).await?;
     judge_again(app, user, &standing).await?;
     let is_judged = !standing.steps.is_empty() || standing.ban.is_some();
     let carried_out = if is_judged { ban::carry_out(app, user).await } else { Ok(()) };
     // Whatever became of that, a live that is over must end.
     let standing = check_live(app, user).await?;
     let due = standing.due(app.now());
-    let due = if is_counted { due } else { Some(app.now().plus(AGAIN_SECONDS)) };
+    let due = if is_counted || !standing.doubts_counts() { due } else { Some(app.now().plus(AGAIN_SECONDS)) };
     app.table.postpone_user(user, &standing, due).await?;
     carried_out
         .map(|()| Found { is_in_doubt: standing.misses > 0, live_since: live_since(&standing, rules.grace_seconds) })

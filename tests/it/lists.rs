@@ -463,4 +463,7 @@ async fn counts_that_are_off_are_right_again_when_they_are_counted_again() {
     assert_ne!([list(&program, 1, 1, 10).await, list(&program, 4, 3, 10).await], before);
     program.app.table.recount_lists(7 * 24 * 3600).await.unwrap();
     assert_eq!([list(&program, 1, 1, 10).await, list(&program, 4, 3, 10).await], before);
+    let gone = table.get_item().table_name("mini-lvb");
+    let gone = gone.set_key(Some(key(&format!("COUNT#rooms#1#{nobody}"), nobody).into())).send().await.unwrap();
+    assert_eq!(gone.item, None, "a node that counts nothing goes");
 }

@@ -21,6 +21,8 @@
 //! - [`lists`]: which rows the pages of the lists have, and what a page costs
 //! - [`clock`]: clocks that are ahead for a while
 //! - [`concurrency`]: calls that come at the same time
+//! - [`unwritable`]: rows that the table does not take, or that nobody can understand, and so nobody writes
+//! - [`damaged`]: such rows in lists and pages
 //! - [`faults`]: requests to the table that fail
 //! - [`defects`]: what was wrong with the Gen-2 original, and is not so here
 //! - [`histories`]: made-up broadcasts by the hundred, told in many orders, against a model of decision 13
@@ -44,6 +46,7 @@ mod clock;
 mod cloud;
 mod concurrency;
 mod covers;
+mod damaged;
 mod defects;
 mod defects_gen1;
 mod delete_replay;
@@ -104,6 +107,7 @@ mod stand_in;
 mod steps;
 mod sweep;
 mod template;
+mod unwritable;
 mod update_replay;
 mod upload_room;
 mod upload_ugc;

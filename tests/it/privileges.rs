@@ -82,7 +82,7 @@ pub(crate) const CALLS: [(&str, &[&str]); 34] = [
     ("delete_replay", &[r#""userid":"alice","file_id":"f1""#]),
     ("list_notices", &[r#""streamid":"8888_alice""#, r#""userid":"alice""#, ""]),
     ("show_notice", &[r#""streamid":"8888_alice","id":"100 f1""#]),
-    ("replay_notices", &[r#""streamid":"rs_dave""#]),
+    ("replay_notices", &[r#""streamid":"rs_dave""#, r#""streamid":"rs_dave","id":"1 1""#]),
     ("rebuild_user", &[r#""userid":"erin""#]),
     ("refresh", &[r#""userid":"alice","refresh_token":"""#]),
     ("logout", &[r#""userid":"carol""#]),

@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::{
     harness::{Program, START, golden, program_over, rest, swept},
     steps::{
-        File, OPERATOR_KEY, by_operator, column, fields, is_recorded, list, open_room, operated, parse, push_ends,
-        push_starts, room,
+        File, OPERATOR_KEY, by_operator, column, done, fields, is_recorded, list, open_room, operated, parse,
+        push_ends, push_starts, room,
     },
+    watch::Watch,
 };
 
 /// The rows of alice, to be damaged by hand.
@@ -59,12 +60,112 @@ async fn broadcast() -> (Program, Rows) {
 
 /// What differs, and what differs when that is repaired.
 async fn rebuild(program: &Program) -> (Vec<String>, Vec<String>) {
-    let answer = parse(&by_operator(program, "rebuild_user", fields!("userid": "alice")).await);
-    let lines = |name: &str| -> Vec<String> {
-        let lines = answer["data"][name].as_array().unwrap_or_else(|| panic!("{answer}"));
-        lines.iter().map(|line| line.as_str().unwrap().to_owned()).collect()
-    };
-    (lines("differences"), lines("left"))
+    in_parts(program, fields!("userid": "alice")).await
+}
+
+/// The same, part by part.
+async fn in_parts(program: &Program, mut fields: Value) -> (Vec<String>, Vec<String>) {
+    let (mut differences, mut left) = (Vec::new(), Vec::new());
+    loop {
+        let answer = parse(&by_operator(program, "rebuild_user", fields.clone()).await);
+        for (name, lines) in [("differences", &mut differences), ("left", &mut left)] {
+            let more = answer["data"][name].as_array().unwrap_or_else(|| panic!("{answer}"));
+            lines.extend(more.iter().map(|line| line.as_str().unwrap().to_owned()));
+        }
+        fields["after"] = answer["data"]["next"].clone();
+        if fields["after"].is_null() {
+            return (differences, left);
+        }
+    }
+}
+
+/// Has all notices of alice's stream done again, part by part.
+async fn replay_all(program: &Program) -> usize {
+    let (mut fields, mut done) = (fields!("streamid": "8888_alice"), 0);
+    loop {
+        let answer = parse(&by_operator(program, "replay_notices", fields.clone()).await);
+        let rows = answer["data"]["list"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        done += rows.len();
+        fields["after"] = answer["data"]["next"].clone();
+        if fields["after"].is_null() {
+            return done;
+        }
+    }
+}
+
+/// Alice has broadcast so often, for 100 seconds each, and of each live there are two files.
+async fn broadcasts(program: &Program, lives: u64) {
+    open_room(program, "alice", "the show").await;
+    for n in 0..lives {
+        push_starts(program, "8888_alice", &n.to_string()).await;
+        program.pass(100);
+        push_ends(program, "8888_alice", &n.to_string()).await;
+        let (from, to) = (program.now() - 100, program.now());
+        for format in ["flv", "hls"] {
+            let id = format!("{format}-{n}");
+            is_recorded(program, File { stream: "8888_alice", id: &id, format, from, to }).await;
+        }
+        program.pass(1000);
+    }
+}
+
+/// Every row of alice's, but for the timeline, and how long the list of replays is.
+async fn written(program: &Program, rows: &Rows) -> (Vec<String>, Value) {
+    let (mut written, mut from) = (Vec::new(), None);
+    loop {
+        let request = rows.0.query().table_name("mini-lvb").key_condition_expression("PK = :alice");
+        let alice = AttributeValue::S("USER#alice".to_owned());
+        let page = request.expression_attribute_values(":alice", alice).set_exclusive_start_key(from).send().await;
+        let page = page.unwrap();
+        let items = page.items().iter().filter(|item| item["SK"].as_s().unwrap() != "TIMELINE");
+        written.extend(items.map(|item| {
+            let attributes = item.iter().filter(|(name, _)| *name != "revision");
+            format!("{:?}", attributes.collect::<std::collections::BTreeMap<_, _>>())
+        }));
+        from = page.last_evaluated_key;
+        if from.is_none() {
+            return (written, list(program, 2, 1, 10).await["totalcount"].clone());
+        }
+    }
+}
+
+/// Puts so many notices of long ago into the ledger, all of which were applied.
+async fn keep_notices(rows: &Rows, count: u64) {
+    let s = |text: String| AttributeValue::S(text);
+    for n in 0..count {
+        let at = START - 20 * 24 * 3600 + 100 * n;
+        let (event, push) = (n % 2, n / 2);
+        let body = format!(
+            r#"{{"event_type":{event},"stream_id":"8888_alice","sequence":"old-{push}","event_time":{at},"t":1,"sign":""}}"#
+        );
+        let item = [
+            ("PK", s("NOTICE#8888_alice".to_owned())),
+            ("SK", s(format!("{event} old-{push}"))),
+            ("stream", s("8888_alice".to_owned())),
+            ("body", s(body)),
+            ("received_at", AttributeValue::N(at.to_string())),
+            ("times", AttributeValue::N("1".to_owned())),
+            ("fate", s("applied".to_owned())),
+            ("user", s("alice".to_owned())),
+        ];
+        let item = item.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        rows.0.put_item().table_name("mini-lvb").set_item(Some(item)).send().await.unwrap();
+    }
+}
+
+/// What it costs to replay so many notices, and to rebuild their user: requests to the table, and items read.
+async fn cost_of(notices: u64) -> [u64; 2] {
+    let (engine, watch) = (Engine::in_memory().unwrap(), Watch::default());
+    let settings = |name: &str| (name == "OPERATOR_KEY").then_some(OPERATOR_KEY);
+    let program = program_over(watch.over(engine.http_client()), settings).await;
+    open_room(&program, "alice", "t").await;
+    keep_notices(&Rows(engine.client()), notices).await;
+    let spent = || watch.take().iter().map(|asked| 1 + asked.items).sum();
+    watch.take();
+    assert_eq!(replay_all(&program).await as u64, notices);
+    let replayed = spent();
+    assert_eq!(rebuild(&program).await, (vec![], vec![]));
+    [replayed, spent()]
 }
 
 /// That just this differs, is repaired, and differs no more.
@@ -111,7 +212,6 @@ async fn evidence_that_is_missing_is_added_from_the_ledger() {
     let expected = [
         r#"the timeline lacks the notice "100 f1" of 8888_alice, received at 2020-09-13T12:30:00Z"#,
         r#"the timeline lacks the notice "100 h1" of 8888_alice, received at 2020-09-13T12:30:00Z"#,
-        "the replay f1 is not written",
     ];
     assert_repaired(rebuild(&program).await, &expected);
     // Who took the row away did not count it out, and the sweep counts again.
@@ -174,4 +274,59 @@ async fn only_an_operator_rebuilds_a_user_who_has_a_room() {
     golden("rebuild_user/no_userid.rest.json", &by_operator(&program, "rebuild_user", fields!()).await);
     let fields = fields!("userid": "alice", "dry_run": 2);
     golden("rebuild_user/dry_run_2.rest.json", &by_operator(&program, "rebuild_user", fields).await);
+}
+
+#[tokio::test]
+async fn what_a_timeline_has_no_room_for_is_not_missing_and_stays_as_it_is_written() {
+    let engine = Engine::in_memory().unwrap();
+    let settings = |name: &str| (name == "OPERATOR_KEY").then_some(OPERATOR_KEY);
+    let (program, rows) = (program_over(engine.http_client(), settings).await, Rows(engine.client()));
+    broadcasts(&program, 300).await;
+    let before = written(&program, &rows).await;
+    assert_eq!(before.1, 300);
+    let rehearsal = in_parts(&program, fields!("userid": "alice", "dry_run": 1)).await;
+    assert_eq!(rehearsal, (vec![], vec![]));
+    assert_eq!(rebuild(&program).await, (vec![], vec![]));
+    assert!(written(&program, &rows).await == before, "rebuild_user changed rows");
+    assert_eq!(replay_all(&program).await, 1200);
+    assert!(written(&program, &rows).await == before, "replay_notices changed rows");
+    // What is not forgotten is repaired all the same.
+    rows.delete("REPLAY#flv-299").await;
+    rows.delete("REPLAY#hls-299").await;
+    assert_repaired(rebuild(&program).await, &["the replay flv-299 is not written"]);
+    assert_eq!(crate::steps::replay(&program, "alice", "hls-299").await["fileid"], "flv-299");
+}
+
+#[tokio::test]
+async fn a_new_file_of_a_live_with_more_files_than_a_timeline_keeps_changes_only_what_it_adds() {
+    let engine = Engine::in_memory().unwrap();
+    let program = program_over(engine.http_client(), |_| None).await;
+    open_room(&program, "alice", "t").await;
+    push_starts(&program, "8888_alice", "1").await;
+    let address = |id: &str, format: &str| format!("http://vod/{}{id}.{format}", "\u{2070e}".repeat(900));
+    let record = async |id: &str, format: &str, from: u64, to: u64| {
+        let url = address(id, format);
+        let fields = format!(
+            r#""event_type":100,"stream_id":"8888_alice","video_id":"{id}","file_format":"{format}",
+            "video_url":"{url}","start_time":{from},"end_time":{to}"#
+        );
+        crate::steps::acknowledged(&crate::harness::notice(&program, &fields).await);
+    };
+    record("first", "hls", START, START + 10).await;
+    for n in 0..60 {
+        program.pass(20);
+        record(&format!("f{n}"), "flv", program.now() - 20, program.now()).await;
+    }
+    let row = done(&program, "GetUserInfo", fields!("userid": "alice", "type": 1, "fileid": "f59")).await;
+    assert_eq!(row["fileid"], "first");
+    assert_eq!(row["hls_play_url"].as_str().unwrap(), address("first", "hls"));
+    assert_eq!(row["playurl"].as_str().unwrap(), address("f0", "flv"));
+}
+
+#[tokio::test]
+async fn replaying_and_rebuilding_cost_ten_times_as_much_for_ten_times_as_many_notices() {
+    let [few, many] = [cost_of(800).await, cost_of(8_000).await];
+    for (few, many) in few.into_iter().zip(many) {
+        assert!(many <= 11 * few, "{few} for 800 notices, and {many} for 8,000");
+    }
 }

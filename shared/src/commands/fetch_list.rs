@@ -66,7 +66,8 @@ async fn replays(app: &App, page: Page) -> Result<Reply, Error> {
 /// The replays follow on the lives, also within a page.
 async fn lives_then_replays(app: &App, page: Page) -> Result<Reply, Error> {
     let mut reply = lives(app, page).await?;
-    let taken = u64::try_from(reply.pusherlist.len()).unwrap_or(page.size);
+    // By the counts: a row that is damaged is left out, and no other takes its place.
+    let taken = reply.totalcount.saturating_sub(page.offset).min(page.size);
     let rest = Page { offset: page.offset.saturating_sub(reply.totalcount), size: page.size.saturating_sub(taken) };
     let replays = replays(app, rest).await?;
     reply.totalcount += replays.totalcount;

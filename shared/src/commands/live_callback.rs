@@ -261,7 +261,7 @@ fn recorded(params: &Params) -> Result<File, Error> {
 }
 
 /// Whom a stream is about.
-enum Subject {
+pub(super) enum Subject {
     /// A user who has a room, and which of their streams it is.
     User(UserId, Lane),
     /// A guest of a joint broadcast, whose pushes are nobody's lives.
@@ -270,7 +270,8 @@ enum Subject {
     Nobody,
 }
 
-async fn subject(app: &App, stream: &StreamId) -> Result<Subject, Error> {
+/// Whom a stream is about.
+pub(super) async fn subject(app: &App, stream: &StreamId) -> Result<Subject, Error> {
     match app.table.stream_owner(stream).await? {
         Owner::User(user) => Ok(Subject::User(user, Lane::Own)),
         Owner::Guest(..) => Ok(Subject::Guest),
@@ -341,15 +342,15 @@ fn evidence(event: Event, lane: Lane, entry: &Entry) -> Result<Evidence, &'stati
     }
 }
 
-/// Whose timeline a notice of the ledger belongs to, and what it is evidence of there; `None` if it is of nothing.
-pub(crate) async fn evidence_in(app: &App, entry: &Entry) -> Result<Option<(UserId, Evidence)>, Error> {
+/// What a notice of the ledger is evidence of, in the timeline of its subject; `None` if it is of nothing.
+pub(super) fn evidence_in(subject: &Subject, entry: &Entry) -> Result<Option<Evidence>, Error> {
     let params = Params::of_notice(&entry.notice.body)?;
     let Ok(event) = params.number_or_text("event_type").and_then(|kind| event(&params, &kind)) else { return Ok(None) };
     if entry.notice.is_late && matches!(event, Event::Started { .. }) {
         return Ok(None);
     }
-    let Subject::User(user, lane) = subject(app, &entry.notice.stream).await? else { return Ok(None) };
-    Ok(evidence(event, lane, entry).ok().map(|evidence| (user, evidence)))
+    let Subject::User(_, lane) = subject else { return Ok(None) };
+    Ok(evidence(event, lane.clone(), entry).ok())
 }
 
 /// When an event happened: as told, or when its notice was received. An event of a time to come would make every later

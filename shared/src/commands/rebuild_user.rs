@@ -1,40 +1,61 @@
 //! `rebuild_user`: computes a user's room, lives and replays anew from what the cloud told, says what is written
-//! otherwise, and writes it anew.
+//! otherwise, and writes it anew. Of a user of whom very much was told a part in each call.
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Command, Names, live_callback, notices::Interruption};
+use super::{
+    Command, Names, live_callback,
+    notices::{Interruption, Unknown},
+};
 use crate::{
     app::App,
     auth::Operator,
     error::Error,
-    table::{Entry, LiveRow, Table},
-    timeline::{self, End, Evidence, Timeline},
+    table::{Compared, Difference, Entry, LiveRow},
+    timeline::{self, End},
     types::{FileId, StreamId, UnixSeconds, UserId},
     wire::Params,
 };
 
-/// The events that are evidence.
-const EVENTS: [&str; 3] = ["1", "0", "100"];
+/// How many notices are looked at in one call at most, how many of them are read at a time, and how many are done again.
+const NOTICES: usize = 1000;
+const NOTICES_A_PAGE: usize = 250;
+const MOST_MISSING: usize = 50;
+/// What reading them costs beside, in notices: a stream may have very few.
+const PAGE_COST: usize = 10;
 
 /// See the module.
 #[derive(Debug)]
 pub struct RebuildUser {
     user: UserId,
     is_rehearsal: bool,
+    after: Option<Place>,
+}
+
+/// After what the next call goes on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    /// A notice: its stream and its id, which is empty before the first of the stream.
+    Notice(String, String),
+    /// A replay: its last second, and the file that names it.
+    Replay(u64, String),
 }
 
 /// What was found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Reply {
     /// What differed, a line each.
     differences: Vec<String>,
     /// What still differs.
     left: Vec<String>,
-    /// What the user has broadcast, the oldest first.
+    /// What the user has broadcast, the oldest first; nothing before the last part.
     lives: Vec<Live>,
+    /// After what the next call goes on, unless that was all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,111 +87,135 @@ impl Command for RebuildUser {
             1 => true,
             _ => return Err(Error::Meaningless("dry_run is 0 or 1")),
         };
-        Ok(Self { user, is_rehearsal })
+        let after = params.optional::<String>("after")?.filter(|after| !after.is_empty());
+        let after = after.map(|after| serde_json::from_str(&after)).transpose();
+        let after = after.map_err(|_| Error::Meaningless("after is no `next` of this command"))?;
+        Ok(Self { user, is_rehearsal, after })
     }
 
     async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
         let streams = app.table.streams_of(&self.user).await?.ok_or(Error::NotFound("room"))?;
-        let found = Found::of(app, &self.user, &streams).await?;
-        let left = if self.is_rehearsal || found.lines.is_empty() {
-            found.lines.clone()
-        } else {
-            found.repair(app, &self.user).await?;
-            Found::of(app, &self.user, &streams).await?.lines
+        let mut reply = Reply::default();
+        let after = match &self.after {
+            Some(Place::Replay(end, file)) => Some((UnixSeconds(*end), file.as_str())),
+            Some(Place::Notice(stream, id)) => {
+                reply.next = self.compare_notices(app, &streams, Some((stream, id)), &mut reply).await?;
+                None
+            }
+            None => {
+                reply.next = self.compare_notices(app, &streams, None, &mut reply).await?;
+                None
+            }
         };
-        Ok(Reply { differences: found.lines, left, lives: lives(app, &self.user).await? })
-    }
-}
-
-/// What is not as it should be.
-struct Found {
-    lines: Vec<String>,
-    /// Notices that are missing in the timeline.
-    missing: Vec<Entry>,
-    /// The timeline with them.
-    timeline: Timeline,
-}
-
-impl Found {
-    async fn of(app: &App, user: &UserId, streams: &[StreamId]) -> Result<Self, Error> {
-        let (rules, now) = (&app.config.rules, app.now());
-        let known = app.table.standing(user).await?.timeline;
-        let (timeline, missing) = whole(app, user, streams, &known).await?;
-        let told = |entry: &Entry| {
-            let (stream, id) = (&entry.notice.stream, &entry.notice.id);
-            format!("the timeline lacks the notice {id:?} of {stream}, received at {}", entry.received_at.in_utc())
-        };
-        let mut lines: Vec<String> = missing.iter().map(told).collect();
-        let differences = app.table.differences(user, &timeline, rules, now).await?;
-        lines.extend(differences.iter().map(|difference| difference.words().to_owned()));
-        Ok(Self { lines, missing, timeline })
-    }
-
-    async fn repair(&self, app: &App, user: &UserId) -> Result<(), Error> {
-        let (rules, now) = (&app.config.rules, app.now());
-        app.table.doubt_counts(user, &self.timeline, rules, now).await?;
-        for entry in &self.missing {
-            live_callback::apply(app, entry).await?;
+        if reply.next.is_none() {
+            let after = after.and_then(|(end, file)| Some((end, FileId::parse(file)?)));
+            reply.next = self.compare_rows(app, after.as_ref(), &mut reply).await?;
+            if reply.next.is_none() {
+                reply.lives = lives(app, &self.user).await?;
+            }
         }
-        let timeline = app.table.standing(user).await?.timeline;
-        let differences = app.table.differences(user, &timeline, rules, now).await?;
-        if !differences.is_empty() {
-            app.table.rewrite(user, &differences, rules, now).await?;
-        }
-        Ok(())
+        Ok(reply)
     }
 }
 
-/// The timeline with all that the ledger has for it, and the notices that it lacks.
-async fn whole(
-    app: &App,
-    user: &UserId,
-    streams: &[StreamId],
-    known: &Timeline,
-) -> Result<(Timeline, Vec<Entry>), Error> {
-    let since = Table::known_since(app.now());
-    let (mut timeline, mut missing, mut old) = (known.clone(), Vec::new(), Vec::<(FileId, Entry)>::new());
-    for stream in streams {
-        for event in EVENTS {
-            for entry in app.table.notices_of(stream, event).await? {
-                match live_callback::evidence_in(app, &entry).await? {
-                    Some((owner, Evidence::Recorded(recording))) if owner == *user && recording.end < since => {
-                        old.push((recording.file, entry));
+impl RebuildUser {
+    /// Looks for notices that the timeline lacks, and has them done again. Gives after what to go on, if there are more.
+    async fn compare_notices(
+        &self,
+        app: &App,
+        streams: &[StreamId],
+        after: Option<(&String, &String)>,
+        reply: &mut Reply,
+    ) -> Result<Option<String>, Error> {
+        let (mut left, mut missing, mut next) = (NOTICES, Vec::new(), None);
+        let is_ahead = |stream: &&StreamId| after.is_none_or(|(first, _)| stream.as_str() >= first.as_str());
+        'streams: for stream in streams.iter().filter(is_ahead) {
+            if left == 0 {
+                next = Some(Place::Notice(stream.to_string(), String::new()));
+                break;
+            }
+            let mut id =
+                after.filter(|(first, id)| *first == stream.as_str() && !id.is_empty()).map(|(_, id)| id.clone());
+            loop {
+                let (entries, more) = app.table.evidence_of(stream, id.as_deref(), NOTICES_A_PAGE).await?;
+                let mut unknown = Unknown::of(app, stream, &entries).await?;
+                unknown.retain_of(&self.user);
+                left = left.saturating_sub(entries.len() + PAGE_COST);
+                for entry in entries {
+                    let stop = Place::Notice(stream.to_string(), entry.notice.id.clone());
+                    if unknown.has(&entry) {
+                        missing.push(entry);
                     }
-                    // What is older was dropped from the timeline, and would not be all that there was.
-                    Some((owner, evidence)) if owner == *user && evidence.at() >= since => {
-                        if is_new(&mut timeline, evidence, app.config.rules.grace_seconds) {
-                            missing.push(entry);
-                        }
+                    if missing.len() == MOST_MISSING {
+                        next = Some(stop);
+                        break 'streams;
                     }
-                    Some(_) | None => {}
+                }
+                match more {
+                    Some(last) if left == 0 => {
+                        next = Some(Place::Notice(stream.to_string(), last));
+                        break 'streams;
+                    }
+                    Some(last) => id = Some(last),
+                    None => break,
                 }
             }
         }
+        reply.differences.extend(missing.iter().map(lacks));
+        if self.is_rehearsal {
+            reply.left.extend(missing.iter().map(lacks));
+        } else if !missing.is_empty() {
+            self.add_missing(app, &missing, reply).await?;
+        }
+        next.map(|place| text_of(&place)).transpose()
     }
-    if timeline.means_as(known, app.config.rules.grace_seconds) {
-        // What was drawn together is missing, too, and changes nothing.
-        (timeline, missing) = (known.clone(), Vec::new());
+
+    /// Has notices done again that the timeline lacks, and says which of them it lacks still.
+    async fn add_missing(&self, app: &App, missing: &[Entry], reply: &mut Reply) -> Result<(), Error> {
+        for entry in missing {
+            live_callback::apply(app, entry).await?;
+        }
+        app.table.recount_later(&self.user, app.now(), &app.config.rules).await?;
+        for stream in missing.iter().map(|entry| &entry.notice.stream).collect::<BTreeSet<_>>() {
+            let of_stream: Vec<Entry> =
+                missing.iter().filter(|entry| entry.notice.stream == *stream).cloned().collect();
+            let mut unknown = Unknown::of(app, stream, &of_stream).await?;
+            unknown.retain_of(&self.user);
+            reply.left.extend(of_stream.iter().filter(|entry| unknown.has(entry)).map(lacks));
+        }
+        Ok(())
     }
-    let files: Vec<FileId> = old.iter().map(|(file, _)| file.clone()).collect();
-    let written = app.table.written_files(user, &files).await?;
-    missing.extend(old.into_iter().filter(|(file, _)| !written.contains(file)).map(|(_, entry)| entry));
-    Ok((timeline, missing))
+
+    /// Compares a part of what is written with the timeline, and writes anew what differs. Gives after what to go on, if
+    /// there is more.
+    async fn compare_rows(
+        &self,
+        app: &App,
+        after: Option<&Compared>,
+        reply: &mut Reply,
+    ) -> Result<Option<String>, Error> {
+        let (rules, now) = (&app.config.rules, app.now());
+        let (found, next) = app.table.differences(&self.user, after, rules, now).await?;
+        let words = |found: &[Difference]| found.iter().map(|found| found.words().to_owned()).collect::<Vec<_>>();
+        reply.differences.extend(words(&found));
+        if self.is_rehearsal || found.is_empty() {
+            reply.left.extend(words(&found));
+        } else {
+            app.table.rewrite(&self.user, &found, rules, now).await?;
+            let (left, _) = app.table.differences(&self.user, after, rules, now).await?;
+            reply.left.extend(words(&left));
+        }
+        next.map(|(end, file)| text_of(&Place::Replay(end.0, file.to_string()))).transpose()
+    }
 }
 
-/// Takes in evidence; says whether it was new. A word that names no push may be known although it is not kept: it is new
-/// if it means something.
-fn is_new(timeline: &mut Timeline, evidence: Evidence, grace: u64) -> bool {
-    if !matches!(evidence, Evidence::On(_) | Evidence::Off(..)) {
-        return timeline.add(evidence);
-    }
-    let mut with = timeline.clone();
-    with.add(evidence);
-    let is_new = !with.means_as(timeline, grace);
-    if is_new {
-        *timeline = with;
-    }
-    is_new
+fn lacks(entry: &Entry) -> String {
+    let (stream, id) = (&entry.notice.stream, &entry.notice.id);
+    format!("the timeline lacks the notice {id:?} of {stream}, received at {}", entry.received_at.in_utc())
+}
+
+fn text_of(place: &Place) -> Result<String, Error> {
+    serde_json::to_string(place).map_err(|_| Error::Meaningless("a place that cannot be written"))
 }
 
 /// What a live is now: one whose push ended may go on for as long as the grace lasts.

@@ -2,33 +2,45 @@
 
 use serde::Serialize;
 
-use super::{Command, Names, live_callback, notices::NoticeRow};
+use super::{
+    Command, Names, live_callback,
+    notices::{NoticeRow, Unknown},
+};
 use crate::{
     app::App,
     auth::Operator,
     error::Error,
-    types::{NoticeId, Page, StreamId},
+    types::{NoticeId, StreamId},
     wire::Params,
 };
 
-/// How many notices are done again in one call if nobody says how many; more would take longer than a call may.
-const ROWS: u64 = 100;
-/// The events that are evidence of what happened to a stream.
-const EVIDENCE: [&str; 3] = ["0 ", "1 ", "100 "];
+/// How many notices are done again in one call at most: more would take longer than a call may.
+const MOST: u64 = 100;
 
 /// See the module.
 #[derive(Debug)]
 pub struct ReplayNotices {
     stream: StreamId,
-    id: Option<NoticeId>,
-    page: Page,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    One(NoticeId),
+    /// So many, from the first after this one.
+    Some {
+        after: Option<NoticeId>,
+        most: usize,
+    },
 }
 
 /// What became of them.
 #[derive(Debug, Serialize)]
 pub struct Reply {
-    totalcount: u64,
     list: Vec<NoticeRow>,
+    /// The notice after which the next call goes on, unless that was all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 impl Command for ReplayNotices {
@@ -37,29 +49,36 @@ impl Command for ReplayNotices {
     type Reply = Reply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
-        let (index, count) = (params.optional("index")?.unwrap_or(1), params.optional("count")?.unwrap_or(ROWS));
-        let (stream, id) = (params.required("streamid")?, params.optional("id")?);
-        Ok(Self { stream, id, page: Page::new(index, count) })
+        let stream = params.required("streamid")?;
+        let most = params.optional("count")?.unwrap_or(MOST).clamp(1, MOST);
+        let after = params.optional("after")?;
+        let what = match params.optional("id")? {
+            Some(id) => What::One(id),
+            None => What::Some { after, most: usize::try_from(most).unwrap_or(1) },
+        };
+        Ok(Self { stream, what })
     }
 
     async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
-        if let Some(id) = &self.id {
-            let row = again(app, &self.stream, id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
-            return Ok(Reply { totalcount: 1, list: vec![row] });
+        match self.what {
+            What::One(id) => {
+                let entry = app.table.notice(&self.stream, id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
+                let fate = live_callback::apply(app, &entry).await?;
+                Ok(Reply { list: vec![NoticeRow::of(&entry, &fate)], next: None })
+            }
+            What::Some { after, most } => {
+                let after = after.as_ref().map(NoticeId::as_str);
+                // A judgement is none: that a live was ended once is no reason to end what follows it.
+                let (entries, next) = app.table.evidence_of(&self.stream, after, most).await?;
+                let unknown = Unknown::of(app, &self.stream, &entries).await?;
+                let mut list = Vec::new();
+                for entry in &entries {
+                    let fate =
+                        if unknown.has(entry) { live_callback::apply(app, entry).await? } else { entry.fate.clone() };
+                    list.push(NoticeRow::of(entry, &fate));
+                }
+                Ok(Reply { list, next })
+            }
         }
-        let mut heads = app.table.notice_heads(&self.stream).await?;
-        // A judgement is none: that a live was ended once is no reason to end what follows it.
-        heads.retain(|head| EVIDENCE.iter().any(|event| head.notice.id.starts_with(event)));
-        let mut list = Vec::new();
-        for head in self.page.of(&heads) {
-            list.extend(again(app, &self.stream, &head.notice.id).await?);
-        }
-        Ok(Reply { totalcount: heads.len().try_into().unwrap_or(u64::MAX), list })
     }
-}
-
-async fn again(app: &App, stream: &StreamId, id: &str) -> Result<Option<NoticeRow>, Error> {
-    let Some(entry) = app.table.notice(stream, id).await? else { return Ok(None) };
-    let fate = live_callback::apply(app, &entry).await?;
-    Ok(Some(NoticeRow::of(&entry, &fate)))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::{
     Item, Result, Table,
     batch::Reads,
-    damaged, keys, moment, number, number_in, parsed,
+    damaged, intact, keys, moment, number, number_in, parsed,
     sessions::Sessions,
     text_in,
     update::{Outcome, Update, Written},
@@ -123,9 +123,9 @@ impl Table {
                 let nickname = parsed(item, "nickname", Nickname::parse)?;
                 Ok(Face { nickname, avatar: parsed(item, "avatar", Link::parse)? })
             };
-            Some(face().map(|face| (user.clone(), face)))
+            intact(item, face()).map(|face| (user.clone(), face))
         };
-        users.iter().filter_map(face).collect()
+        Ok(users.iter().filter_map(face).collect())
     }
 
     /// Changes an account; whether there was one.

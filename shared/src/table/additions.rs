@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Error, Result, Table, keys, keys::Key, moment, text, timelines::OPEN, update::Update};
+use super::{Error, Result, Table, failed, keys, keys::Key, moment, text, timelines::OPEN, update::Update};
 use crate::{error::Chain, types::UnixSeconds};
 
 /// How many counters are written at a time: an expression has 4 KB at most, and a counter needs some 15 bytes of it.
@@ -100,8 +100,7 @@ impl Table {
             // A task of its own: the call that came first may be given up, the others count on it.
             tokio::spawn(self.clone().write_gathered(key, id, context));
         }
-        let gone = |source| Error { context, source };
-        heard.await.map_err(|error| gone(error.into()))?.map_err(|text| gone(text.into()))
+        heard.await.map_err(failed(context))?.map_err(|text| Error::new(context, text))
     }
 
     /// Writes what has gathered for an item, until nothing has gathered any more.

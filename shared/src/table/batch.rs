@@ -87,6 +87,6 @@ impl Table {
             let unprocessed: Vec<ItemId> = unprocessed.iter().flat_map(|keys| keys.keys()).map(keys::id).collect();
             left.retain(|id, _| unprocessed.contains(id));
         }
-        if left.is_empty() { Ok(found) } else { Err(Error { context, source: "the table was too busy".into() }) }
+        if left.is_empty() { Ok(found) } else { Err(Error::new(context, "the table was too busy")) }
     }
 }

@@ -67,6 +67,12 @@ pub(super) fn id(item: &HashMap<String, AttributeValue>) -> ItemId {
     (part(PK), part(SK))
 }
 
+/// A key as logs show it.
+pub(super) fn shown(key: &Key) -> String {
+    let (pk, sk) = id(key);
+    format!("{} {}", pk.unwrap_or_default(), sk.unwrap_or_default())
+}
+
 fn key(pk: String, sk: impl Into<String>) -> Key {
     HashMap::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk.into()))])
 }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
-    counter_in, damaged, keys, moment, moment_in, number, parsed, text, text_in,
+    counter_in, damaged, intact, keys, moment, moment_in, number, parsed, text, text_in,
     timelines::OPEN,
     update::{Outcome, Update},
 };
@@ -170,7 +170,8 @@ impl Table {
 
     /// The notices of a stream without their bodies, the first to come first.
     pub async fn notice_heads(&self, stream: &StreamId) -> Result<Vec<Entry>> {
-        const HEAD: [&str; 12] = [
+        const HEAD: [&str; 13] = [
+            keys::PK,
             keys::SK,
             "stream",
             "fate",
@@ -196,7 +197,7 @@ impl Table {
             request = request.expression_attribute_names(format!("#{name}"), name);
         }
         let items = self.query(request, usize::MAX, "read notices").await?;
-        let mut entries = items.iter().map(Entry::read).collect::<Result<Vec<_>>>()?;
+        let mut entries = read_all(&items);
         entries.sort_by_key(|entry| entry.received_at);
         Ok(entries)
     }
@@ -218,20 +219,40 @@ impl Table {
         let wanted: Vec<&keys::Key> = page.of(&found).collect();
         let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Reads::Consistent, CONTEXT).await?;
         let rows = wanted.into_iter().filter_map(|key| items.remove(&keys::id(key)));
-        let rows = rows.map(|item| Entry::read(&item)).collect::<Result<_>>()?;
+        let rows = read_all(&rows.collect::<Vec<_>>());
         Ok(Listed { total: found.len().try_into().unwrap_or(u64::MAX), rows })
     }
 
-    /// What the cloud told of a stream by events of this kind and that is still kept.
-    pub async fn notices_of(&self, stream: &StreamId, event: &str) -> Result<Vec<Entry>> {
+    /// What the cloud told of pushes of a stream and of its files and that is still kept, by the ids after this one; at
+    /// most so many. And the id after which there is more. Ends come before starts, and files last, so that done again
+    /// in this order they turn nothing on that is over.
+    pub async fn evidence_of(
+        &self,
+        stream: &StreamId,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<(Vec<Entry>, Option<String>)> {
+        /// The events that are evidence, as ids begin with them.
+        const EVIDENCE: [&str; 3] = ["0 ", "1 ", "100 "];
+        let (first, last) = (EVIDENCE[0].to_owned(), format!("{}\u{10ffff}", EVIDENCE[2]));
+        if after.is_some_and(|after| after < first.as_str() || after > last.as_str()) {
+            return Ok((Vec::new(), None));
+        }
         let request = self
             .client
             .query()
             .consistent_read(true)
-            .key_condition_expression("PK = :stream AND begins_with(SK, :event)")
+            .key_condition_expression("PK = :stream AND SK BETWEEN :first AND :last")
             .expression_attribute_values(":stream", text(keys::notices_partition(stream)))
-            .expression_attribute_values(":event", text(format!("{event} ")));
-        self.query(request, usize::MAX, "read notices").await?.iter().map(Entry::read).collect()
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(last))
+            .set_exclusive_start_key(after.map(|after| keys::notice(stream, after)));
+        let items = self.query(request, most, "read notices").await?;
+        let last = items.last().filter(|_| items.len() == most).map(|item| text_in(item, keys::SK)).transpose()?;
+        let last = last.map(str::to_owned);
+        let mut entries = read_all(&items);
+        entries.retain(|entry| EVIDENCE.iter().any(|event| entry.notice.id.starts_with(event)));
+        Ok((entries, last))
     }
 
     /// Everything that the cloud told of a stream and that is still kept, the first to come first.
@@ -242,11 +263,13 @@ impl Table {
             .consistent_read(true)
             .key_condition_expression("PK = :stream")
             .expression_attribute_values(":stream", text(keys::notices_partition(stream)));
-        let mut entries = Vec::new();
-        for item in self.query(request, usize::MAX, "read notices").await? {
-            entries.push(Entry::read(&item)?);
-        }
+        let mut entries = read_all(&self.query(request, usize::MAX, "read notices").await?);
         entries.sort_by_key(|entry| entry.received_at);
         Ok(entries)
     }
+}
+
+/// Notices as they are read, without those that are damaged.
+fn read_all(items: &[Item]) -> Vec<Entry> {
+    items.iter().filter_map(|item| intact(item, Entry::read(item))).collect()
 }

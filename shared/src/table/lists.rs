@@ -25,7 +25,7 @@ use super::{
     Item, Result, Table,
     additions::Terms,
     batch::Reads,
-    damaged,
+    damaged, intact,
     keys::{self, hash},
     text, text_in,
 };
@@ -127,21 +127,24 @@ impl Series {
         format!("{}{counter:02x}", self.letter())
     }
 
-    /// The counters of a node that are not zero.
-    pub(super) fn counters(self, item: &Item) -> Result<BTreeMap<u8, u64>> {
+    /// The counters of a node that are not zero, without those that are damaged.
+    pub(super) fn counters(self, item: &Item) -> BTreeMap<u8, u64> {
         let mut counters = BTreeMap::new();
         for (attribute, value) in item {
             let Some(counter) = attribute.strip_prefix(self.letter()).filter(|rest| rest.len() == 2) else {
                 continue;
             };
-            let counter = u8::from_str_radix(counter, 16).map_err(|_| damaged("a counter"))?;
-            let AttributeValue::N(count) = value else { return Err(damaged("a counter")) };
-            let count: i64 = count.parse().map_err(|_| damaged("a counter"))?;
-            if let Ok(count @ 1..) = u64::try_from(count) {
+            let count = u8::from_str_radix(counter, 16).map_err(|_| damaged(attribute)).and_then(|counter| {
+                let AttributeValue::N(count) = value else { return Err(damaged(attribute)) };
+                Ok((counter, count.parse::<i64>().map_err(|_| damaged(attribute))?))
+            });
+            if let Some((counter, count)) = intact(item, count)
+                && let Ok(count @ 1..) = u64::try_from(count)
+            {
                 counters.insert(counter, count);
             }
         }
-        Ok(counters)
+        counters
     }
 
     /// The counter that an attribute is the name of, in any series.
@@ -170,8 +173,8 @@ struct Node {
 }
 
 impl Node {
-    fn read(number: u64, item: &Item, series: Series) -> Result<Self> {
-        Ok(Self { number, counters: series.counters(item)? })
+    fn read(number: u64, item: &Item, series: Series) -> Self {
+        Self { number, counters: series.counters(item) }
     }
 
     fn sum_above(&self, counter: u8) -> u64 {
@@ -226,8 +229,8 @@ impl Table {
     pub(super) async fn page(&self, list: &List, page: Page) -> Result<Listed<Item>> {
         let mut tops = Vec::new();
         for item in self.top_counts(list.tree).await? {
-            let number = text_in(&item, keys::SK)?.parse().map_err(|_| damaged(keys::SK))?;
-            tops.push(Node::read(number, &item, list.series)?);
+            let number = text_in(&item, keys::SK).and_then(|sk| sk.parse().map_err(|_| damaged(keys::SK)));
+            tops.extend(intact(&item, number).map(|number| Node::read(number, &item, list.series)));
         }
         let total = tops.iter().flat_map(|node| node.counters.values()).sum();
         self.rows(list, total, &tops, Position::FIRST, page).await
@@ -281,7 +284,7 @@ impl Table {
         let key = |(level, number): &(u32, u64)| keys::list_count(list.tree, *level, TOP, *number);
         let mut found = self.batch(wanted.iter().map(key), Reads::Relaxed, "count a list").await?;
         let nodes = wanted.into_iter().filter_map(|node| Some((node, found.remove(&keys::id(&key(&node)))?)));
-        nodes.map(|(node, item)| Ok((node, Node::read(node.1, &item, list.series)?))).collect()
+        Ok(nodes.map(|(node, item)| (node, Node::read(node.1, &item, list.series))).collect())
     }
 
     /// The rows of a page, of which none stands before `oldest`.

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use super::{
     Item, Listed, Result, Table,
     additions::Terms,
-    counter_in, failed, keys, moment, moment_in, parsed,
+    counter_in, failed, intact, keys, moment, moment_in, parsed,
     rooms::Visit,
     text,
     update::{Outcome, Update},
@@ -97,14 +97,15 @@ impl Table {
             .query()
             .consistent_read(true)
             .key_condition_expression("PK = :group AND begins_with(SK, :member)")
-            .projection_expression("#user, seen_at")
+            .projection_expression("PK, SK, #user, seen_at")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":group", text(keys::group_partition(host, group)))
             .expression_attribute_values(":member", text(keys::MEMBER_PREFIX));
         let (mut oldest, mut was_there) = (None, false);
         for member in self.query(request, usize::MAX, "read members").await? {
-            let seen_at = moment_in(&member, "seen_at")?;
-            let user: UserId = parsed(&member, "user", UserId::parse)?;
+            let read = moment_in(&member, "seen_at")
+                .and_then(|seen_at| Ok((seen_at, parsed(&member, "user", UserId::parse)?)));
+            let Some((seen_at, user)) = intact(&member, read) else { continue };
             if seen_at <= silent_since {
                 self.take_out(host, group, &user, Some(seen_at)).await?;
                 was_there = true;
@@ -152,7 +153,7 @@ impl Table {
             return Ok(());
         }
         self.count_head(host, group, user, -1, None).await?;
-        self.count_out(host, group, Counted::read(&before)?, Visit::Over).await
+        self.count_out(host, group, Counted::read(&before), Visit::Over).await
     }
 
     /// Takes away a viewer where they were counted.
@@ -193,7 +194,7 @@ impl Table {
         // Nobody counts the viewers of what is not there, so nobody need look after them.
         let stay = Stay { is_looked_after: counted != Counted::Nowhere, ..stay };
         self.count_head(host, group, &member.user, by, Some(stay)).await?;
-        let before = Counted::read(&before)?;
+        let before = Counted::read(&before);
         self.count_out(host, group, before, Visit::CountedTwice).await?;
         Ok(before)
     }
@@ -242,14 +243,21 @@ impl Table {
             .expression_attribute_values(":end", text(keys::bin_prefix(keys::BINS)));
         let mut rows = Vec::new();
         for item in self.query(request, wanted, "read members").await? {
-            rows.push(Member {
-                user: parsed(&item, "user", UserId::parse)?,
-                nickname: parsed(&item, "nickname", Text::parse)?,
-                headpic: parsed(&item, "headpic", Text::parse)?,
-            });
+            // One that is damaged is skipped below as any other.
+            rows.push(intact(&item, Member::read(&item)));
         }
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        Ok(Listed { total, rows: rows.into_iter().skip(skip).collect() })
+        Ok(Listed { total, rows: rows.into_iter().skip(skip).flatten().collect() })
+    }
+}
+
+impl Member {
+    fn read(item: &Item) -> Result<Self> {
+        Ok(Self {
+            user: parsed(item, "user", UserId::parse)?,
+            nickname: parsed(item, "nickname", Text::parse)?,
+            headpic: parsed(item, "headpic", Text::parse)?,
+        })
     }
 }
 
@@ -279,11 +287,11 @@ enum Counted {
 }
 
 impl Counted {
-    fn read(member: &Item) -> Result<Self> {
+    fn read(member: &Item) -> Self {
         match (member.contains_key("show"), member.contains_key("replay")) {
-            (true, _) => moment_in(member, "show").map(Self::Show),
-            (false, true) => Ok(Self::Replay),
-            (false, false) => Ok(Self::Nowhere),
+            (true, _) => intact(member, moment_in(member, "show")).map_or(Self::Nowhere, Self::Show),
+            (false, true) => Self::Replay,
+            (false, false) => Self::Nowhere,
         }
     }
 }

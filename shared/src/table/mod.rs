@@ -38,6 +38,7 @@ use aws_sdk_dynamodb::{
         ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
     },
 };
+use lambda_http::tracing;
 
 pub use self::{
     accounts::{Account, Changes, Created, Face},
@@ -47,7 +48,7 @@ pub use self::{
     lists::Listed,
     lives::{LiveRow, Totals},
     members::Member,
-    rebuild::Difference,
+    rebuild::{Compared, Difference},
     replays::{Doomed, Replay, ReplayChanges},
     rooms::{Opened, Profile, Room, Show, Status},
     sessions::{Renewed, Session, Sessions},
@@ -61,13 +62,30 @@ use self::{
     doubt::{Doubt, NotIfDone},
     work::Latest,
 };
-use crate::types::UnixSeconds;
+use crate::{error::Chain, types::UnixSeconds};
 
 /// The table could not answer: what was asked, and why not.
 #[derive(Debug)]
 pub struct Error {
     context: &'static str,
     source: Box<dyn std::error::Error + Send + Sync>,
+    /// It is because of the item: the table itself is well.
+    is_of_the_row: bool,
+}
+
+impl Error {
+    fn new(context: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { context, source: source.into(), is_of_the_row: false }
+    }
+
+    fn of_the_row(self) -> Self {
+        Self { is_of_the_row: true, ..self }
+    }
+
+    /// Whether it is because of the item that was read or written, and other items are not concerned.
+    fn is_of_the_row(&self) -> bool {
+        self.is_of_the_row
+    }
 }
 
 impl fmt::Display for Error {
@@ -84,7 +102,7 @@ impl std::error::Error for Error {
 
 /// Others wrote every time.
 fn contended(context: &'static str) -> Error {
-    Error { context, source: "others wrote the same item each time".into() }
+    Error::new(context, "others wrote the same item each time").of_the_row()
 }
 
 type Result<T> = std::result::Result<T, Error>;
@@ -94,12 +112,12 @@ fn failed<E>(context: &'static str) -> impl FnOnce(E) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    move |source| Error { context, source: Box::new(source) }
+    move |source| Error::new(context, source)
 }
 
 /// An item that is not what our own code writes.
 fn damaged(attribute: &str) -> Error {
-    Error { context: "understand an item", source: format!("{attribute} is missing or of another type").into() }
+    Error::new("understand an item", format!("{attribute} is missing or of another type")).of_the_row()
 }
 
 /// The table.
@@ -174,6 +192,18 @@ fn counter_in(item: &Item, attribute: &str) -> Result<u64> {
 
 fn moment_in(item: &Item, attribute: &str) -> Result<UnixSeconds> {
     number_in(item, attribute)?.try_into().map(UnixSeconds).map_err(|_| damaged(attribute))
+}
+
+/// What was read of an item; of one that is damaged nothing, and a line in the log: it must not keep others from being
+/// read.
+fn intact<T>(item: &Item, read: Result<T>) -> Option<T> {
+    match read {
+        Ok(read) => Some(read),
+        Err(error) => {
+            tracing::error!(key = keys::shown(item), error = %Chain(&error), "a damaged item is left out");
+            None
+        }
+    }
 }
 
 /// Reads an attribute through the rule of its type.

@@ -96,7 +96,7 @@ impl Table {
                 // What the node counts altogether, for the counter of the level above that stands for it.
                 if level > 0 {
                     let item = self.get(node(level), CONTEXT).await?.unwrap_or_default();
-                    below = list.series.counters(&item)?;
+                    below = list.series.counters(&item);
                 }
             }
         }
@@ -161,7 +161,7 @@ impl Table {
         Ok(found)
     }
 
-    /// Writes a node as if nothing had been there.
+    /// Writes a node as if nothing had been there; one that counts nothing goes.
     async fn replace_node(
         &self,
         tree: &'static str,
@@ -170,6 +170,11 @@ impl Table {
         expires_at: Option<UnixSeconds>,
     ) -> Result<()> {
         let mut item = keys::list_count(tree, level, TOP, node);
+        if counters.is_empty() {
+            let request = self.client.delete_item().table_name(&self.name).set_key(Some(item));
+            request.send().await.map_err(failed("count a list again"))?;
+            return Ok(());
+        }
         item.extend(counters.into_iter().map(|(name, count)| (name, number(count))));
         item.extend(expires_at.map(|at| (keys::EXPIRES_AT.to_owned(), moment(at))));
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item));

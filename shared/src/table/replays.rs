@@ -6,23 +6,24 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use lambda_http::tracing;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
-    contended, counter_in, damaged, keys,
+    contended, counter_in, damaged, intact, keys,
     lists::{Change, List, Position, Series, counts_kept_until},
     lives::Totals,
     moment, moment_in, number, parsed,
     rooms::Profile,
     text, text_in,
-    timelines::{OPEN, Work},
+    timelines::{OPEN, Standing, Work},
     update::{Update, Written},
 };
 use crate::{
     config::Rules,
-    timeline::{Evidence, Lane, Live, Part, Recording, Replay as Entry},
+    timeline::{Evidence, Lane, Live, Part, Recording, Replay as Entry, Timeline, bytes_of},
     types::{FileId, Page, Text, UnixSeconds, UserId},
 };
 
@@ -32,8 +33,11 @@ pub(super) const REPLAYS: List = List { tree: TREE, series: Series::All, partiti
 const ATTEMPTS: u32 = 8;
 /// How soon files that nobody deleted are looked after by the sweep: later than who deletes them now gives up.
 const UNFINISHED_SECONDS: u64 = 90;
-/// The most parts that a replay is kept with.
+/// The most parts that a replay is kept with, and the most bytes that they take, and those that are to be deleted: an
+/// item of the table has 400 KB.
 const MOST_PARTS: usize = 400;
+const MOST_PART_BYTES: usize = 220_000;
+const MOST_DOOMED_BYTES: usize = 120_000;
 
 /// Why a replay is kept out of the lists: its owner hid it, or deleted it, or was banned, or its live was hidden for a
 /// forbidden picture.
@@ -141,12 +145,17 @@ pub(super) fn place_of(row: &Item) -> Result<Option<Position>> {
 impl Table {
     /// Takes in a recording of a user who has a room. Once and for all, however often and in whatever order it comes.
     pub async fn record(&self, user: &UserId, recording: Recording, rules: &Rules, now: UnixSeconds) -> Result<()> {
-        // Of what is too old for a timeline, the row tells that it is known.
+        let seen = self.standing_and_room(user).await?;
+        // Of what a timeline may have forgotten, the row tells that it is known.
         let is_old = recording.end < now.minus(super::timelines::KEPT_SECONDS);
-        if is_old && self.get(keys::replay(user, &recording.file), "read a replay").await?.is_some() {
+        if (is_old || seen.0.timeline.may_have_forgotten(&recording))
+            && self.get(keys::replay(user, &recording.file), "read a replay").await?.is_some()
+        {
             return Ok(());
         }
-        self.tell(user, Evidence::Recorded(recording), rules, now).await.map(|_| ())
+        let evidence = Evidence::Recorded(recording);
+        let add = |standing: &mut Standing| standing.timeline.add(evidence.clone());
+        self.change_seen(user, rules, now, seen, None, add).await.map(|_| ())
     }
 
     /// Writes the row of a replay. Files that were deleted are no parts of it; one that is deleted itself stays so, and
@@ -161,8 +170,12 @@ impl Table {
                 return Ok(());
             }
             let is_deleted = row.contains_key("deleted");
-            let left = if is_deleted { whole.clone() } else { whole.without(|file| rows.have(file, "deleted")) };
-            let replay = &left;
+            let (whole, left_out) = as_kept(whole, &row, &rows, &work.standing.timeline)?;
+            if left_out > 0 {
+                let key = keys::shown(&keys::replay(work.user, &whole.file));
+                tracing::warn!(key, left_out, "a replay has more files than its row has room for; it lacks the oldest");
+            }
+            let replay = &whole;
             let mut update = work
                 .row(keys::replay(work.user, &replay.file))
                 .set("user", text(work.user.as_str()))
@@ -171,7 +184,7 @@ impl Table {
                 .set("ended_at", moment(replay.end))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
                 .set_text("hls_url", replay.hls_url().unwrap_or_default())
-                .set("parts", text(with_known(work, replay, parts_of(&row)?)?))
+                .set("parts", text(json_of(&replay.parts)?))
                 .remove("part_of");
             if is_deleted {
                 let more = came_since(replay, &parts_of(&row)?, &rows);
@@ -197,7 +210,7 @@ impl Table {
                     .set("live_likes", number(totals.likes))
                     .set_text("screenshot", &totals.screenshot);
             }
-            if live.is_none() {
+            if live.is_none() && work.standing.timeline.knows_lives_of(replay) {
                 // It may have been taken for a part of one.
                 update = ["peak", "visits", "live_likes", "screenshot"].into_iter().fold(update, Update::remove);
             }
@@ -205,7 +218,10 @@ impl Table {
             if is_withheld {
                 update = update.set("withheld", AttributeValue::Bool(true));
             }
-            let is_forbidden = work.standing.is_forbidden(work.meaning, whole);
+            // Of a live that is forgotten it is not known any more whether a picture of it was forbidden.
+            let was_forbidden =
+                row.contains_key("forbidden") && live.is_none() && !work.standing.timeline.knows_lives_of(replay);
+            let is_forbidden = was_forbidden || work.standing.is_forbidden(work.meaning, replay);
             update = if is_forbidden {
                 update.set("forbidden", AttributeValue::Bool(true))
             } else {
@@ -222,11 +238,20 @@ impl Table {
     }
 
     /// The rows of the files of a replay.
-    pub(super) async fn rows_of(&self, user: &UserId, replay: &Entry) -> Result<Rows> {
-        let keys = replay.parts.iter().map(|part| keys::replay(user, &part.file));
+    async fn rows_of(&self, user: &UserId, replay: &Entry) -> Result<Rows> {
+        self.rows_of_files(user, replay.parts.iter().map(|part| &part.file)).await
+    }
+
+    /// The rows of files.
+    pub(super) async fn rows_of_files<'a>(
+        &self,
+        user: &UserId,
+        files: impl Iterator<Item = &'a FileId> + Clone,
+    ) -> Result<Rows> {
+        let keys = files.clone().map(|file| keys::replay(user, file));
         let mut rows = self.batch(keys, Reads::Consistent, "read replays").await?;
-        let row = |part: &Part| Some((part.file.clone(), rows.remove(&keys::id(&keys::replay(user, &part.file)))?));
-        Ok(Rows(replay.parts.iter().filter_map(row).collect()))
+        let row = |file: &FileId| Some((file.clone(), rows.remove(&keys::id(&keys::replay(user, file)))?));
+        Ok(Rows(files.filter_map(row).collect()))
     }
 
     /// Whether a replay is hidden because of what it was a part of until now, or what is a part of it from now on.
@@ -258,7 +283,9 @@ impl Table {
         let mut rows = self.query(request, usize::MAX, "read replays").await?;
         let is_none = |row: &Item| ["part_of", "deleted"].iter().any(|other| row.contains_key(*other));
         rows.retain(|row| !is_none(row) && row.contains_key("withheld") != withheld);
-        let replays: Vec<Replay> = rows.iter().map(Replay::read).collect::<Result<_>>()?;
+        // One that is damaged stands in no page of a list.
+        let replays = rows.into_iter().filter_map(|row| Some((intact(&row, Replay::read(&row))?, row)));
+        let (replays, rows): (Vec<Replay>, Vec<Item>) = replays.unzip();
         // Who tries again does not find the rows that were moved already, and does not count them.
         let positions = replays.iter().map(|replay| Position::of(replay.ended_at, replay.file.as_str()));
         self.doubt_counts_at(user, TREE, &positions.collect::<Vec<_>>(), rules, now).await?;
@@ -492,7 +519,7 @@ impl Table {
 
     /// A page of the replays that ended in the last `window` seconds.
     pub async fn recent_replays(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Replay>> {
-        self.recent_page(&REPLAYS, now, window, page).await?.parse(Replay::read)
+        Ok(self.recent_page(&REPLAYS, now, window, page).await?.parse(Replay::read))
     }
 }
 
@@ -515,21 +542,40 @@ impl Rows {
     }
 }
 
-/// The parts of a replay, and those that its row knows and the timeline has forgotten.
-fn with_known(work: &Work<'_>, replay: &Entry, known: Vec<Part>) -> Result<String> {
+/// A replay as it is kept: with the files that its row has and the timeline has forgotten, without those that were
+/// deleted unless all of it was, and without the oldest of those for which the row has no room; and how many those are.
+/// What is shown of it does not depend on them.
+pub(super) fn as_kept(replay: &Entry, row: &Item, rows: &Rows, timeline: &Timeline) -> Result<(Entry, usize)> {
     // One that the timeline knows, and not as a part of this replay, belongs to another one by now.
-    let is_forgotten = |part: &Part| !work.standing.timeline.has_file(&part.file);
-    let mut parts: Vec<Part> = known.into_iter().filter(is_forgotten).chain(replay.parts.iter().cloned()).collect();
-    parts.sort_by_key(|part| part.start);
-    parts.truncate(MOST_PARTS);
-    json_of(&parts)
+    let forgotten = parts_of(row)?.into_iter().filter(|part| !timeline.has_file(&part.file)).collect();
+    let replay = replay.with(forgotten);
+    let is_gone = |file: &FileId| !row.contains_key("deleted") && rows.have(file, "deleted");
+    let mut replay = replay.without(is_gone);
+    let bytes = replay.parts.iter().map(bytes_of).collect::<Vec<_>>();
+    let all = bytes.len();
+    let (mut count, mut total) = (all, bytes.iter().map(|bytes| bytes + 1).sum::<usize>());
+    if count <= MOST_PARTS && total <= MOST_PART_BYTES {
+        return Ok((replay, 0));
+    }
+    let shown = replay.shown_files();
+    let mut bytes = bytes.into_iter();
+    replay.parts.retain(|part| {
+        let own = bytes.next().unwrap_or(0);
+        let is_kept = count <= MOST_PARTS && total <= MOST_PART_BYTES || shown.contains(&part.file);
+        if !is_kept {
+            (count, total) = (count - 1, total - own - 1);
+        }
+        is_kept
+    });
+    Ok((replay, all - count))
 }
 
 /// The files of a deleted replay that came after it was deleted. What was a replay of its own until now is none of them:
 /// nobody asked for that to be deleted.
 fn came_since(replay: &Entry, known: &[Part], rows: &Rows) -> Vec<Doomed> {
     let is_known = |file: &FileId| known.iter().any(|part| part.file == *file);
-    let came = replay.parts.iter().filter(|part| !is_known(&part.file) && !rows.name_replay(&part.file));
+    let is_gone = |file: &FileId| rows.name_replay(file) || rows.have(file, "deleted");
+    let came = replay.parts.iter().filter(|part| !is_known(&part.file) && !is_gone(&part.file));
     came.map(Doomed::of).collect()
 }
 
@@ -562,9 +608,20 @@ fn doomed_of(row: &Item) -> Result<Vec<Doomed>> {
 }
 
 /// Notes what is to be deleted, and when somebody should look after it; takes the note away if it is nothing.
-fn doom(update: Update, doomed: Vec<Doomed>, due: UnixSeconds) -> Result<Update> {
+fn doom(update: Update, mut doomed: Vec<Doomed>, due: UnixSeconds) -> Result<Update> {
     if doomed.is_empty() {
         return Ok(update.remove("to_delete").remove(keys::WORK).remove(keys::DUE));
+    }
+    let mut left = MOST_DOOMED_BYTES;
+    let all = doomed.len();
+    doomed.retain(|file| {
+        let bytes = bytes_of(file) + 1;
+        let fits = bytes <= left;
+        left -= if fits { bytes } else { 0 };
+        fits
+    });
+    if doomed.len() < all {
+        tracing::warn!(count = all - doomed.len(), "more files are to be deleted than a row has room for");
     }
     let update = update.set("to_delete", text(json_of(&doomed)?));
     Ok(update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)))

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
-    counter_in, damaged, keys,
+    counter_in, damaged, intact, keys,
     lists::{Change, List, Position, Series},
     lives::{ShowRow, Totals},
     moment, moment_in, number, parsed, text, text_in,
@@ -180,15 +180,15 @@ impl Room {
     pub(super) fn is_on(&self) -> bool {
         self.status == Status::Online
     }
+}
 
-    /// Where it is counted.
-    fn places(&self) -> Vec<(Series, Position)> {
-        let position = Position::of(self.opened_at, self.user.as_str());
-        match (self.status, self.hidden) {
-            (Status::Online, false) => vec![(Series::All, position), (Series::Online, position)],
-            (Status::Offline, _) => vec![(Series::All, position)],
-            (Status::Online, true) => vec![],
-        }
+/// Where a room is counted, whatever else its row says.
+fn places(row: &Item) -> Vec<(Series, Position)> {
+    let Some(position) = text_in(row, keys::POSITION).ok().and_then(Position::read) else { return Vec::new() };
+    match text_in(row, keys::LIST) {
+        Ok("online") => vec![(Series::All, position), (Series::Online, position)],
+        Ok("offline") => vec![(Series::All, position)],
+        Ok(_) | Err(_) => vec![],
     }
 }
 
@@ -306,8 +306,7 @@ impl Table {
         match update.send_for_old(self, CONTEXT).await? {
             Outcome::Unmet(newer) => Room::read(&newer).map(Some),
             Outcome::Done(before) => {
-                let before = if before.is_empty() { None } else { Some(Room::read(&before)?) };
-                let were = before.iter().flat_map(Room::places).map(|(series, position)| (series, position, -1));
+                let were = places(&before).into_iter().map(|(series, position)| (series, position, -1));
                 let are = match list {
                     "online" => vec![(Series::All, position, 1), (Series::Online, position, 1)],
                     "offline" => vec![(Series::All, position, 1)],
@@ -315,7 +314,7 @@ impl Table {
                 };
                 let moves: Vec<Change> = were.chain(are).collect();
                 self.count(TREE, &moves, None, work.now).await?;
-                Ok(before)
+                Ok(Some(before).filter(|before| !before.is_empty()).and_then(|row| intact(&row, Room::read(&row))))
             }
         }
     }
@@ -432,12 +431,12 @@ impl Table {
 
     /// A page of the rooms that are live.
     pub async fn online_rooms(&self, page: Page) -> Result<Listed<Room>> {
-        self.page(&ONLINE, page).await?.parse(Room::read)
+        Ok(self.page(&ONLINE, page).await?.parse(Room::read))
     }
 
     /// A page of all rooms.
     pub async fn all_rooms(&self, page: Page) -> Result<Listed<Room>> {
-        self.page(&ALL, page).await?.parse(Room::read)
+        Ok(self.page(&ALL, page).await?.parse(Room::read))
     }
 
     /// Counts a like of a room, or takes one back. Nothing happens if there is no room, or nothing to take back.
@@ -493,7 +492,8 @@ impl Table {
 }
 
 impl Listed<Item> {
-    pub(super) fn parse<T>(self, read: fn(&Item) -> Result<T>) -> Result<Listed<T>> {
-        Ok(Listed { total: self.total, rows: self.rows.iter().map(read).collect::<Result<_>>()? })
+    /// The rows as they are read, without those that are damaged.
+    pub(super) fn parse<T>(self, read: fn(&Item) -> Result<T>) -> Listed<T> {
+        Listed { total: self.total, rows: self.rows.iter().filter_map(|item| intact(item, read(item))).collect() }
     }
 }

@@ -78,5 +78,5 @@ impl Table {
 
 /// The second of a user's streams is made with a key, so nobody takes it on purpose.
 fn taken(context: &'static str) -> Error {
-    Error { context, source: "every stream that they could have belongs to somebody else".into() }
+    Error::new(context, "every stream that they could have belongs to somebody else")
 }

@@ -4,16 +4,21 @@
 //! since; the item names then what is not [written out](Standing::unwritten) yet. Each row is written with the revision
 //! of the timeline that it follows from, and only over an older one. When all of it is written the names are taken away.
 //! Who finds names that others left, in flight or dead, writes those rows out along with their own.
+//!
+//! A call succeeds once the item is written. If the table then fails, the names stay, and the next call or the sweep
+//! writes the rows. A row that the table refuses, or that is damaged, is logged and left to the sweep, which tries it
+//! again less and less often; all other rows are written meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use lambda_http::tracing;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Item, Result, Table,
     batch::Reads,
-    contended, damaged, keys,
+    contended, damaged, intact, keys,
     lists::Position,
     moment, moment_in, number, number_in, replays,
     rooms::{self, Opening, Room},
@@ -22,7 +27,9 @@ use super::{
 };
 use crate::{
     config::{Moderation, Rules},
-    timeline::{End, Evidence, Lane, Live, Replay, Timeline},
+    error::Chain,
+    sign::md5_hex,
+    timeline::{End, Evidence, Lane, Live, Part, Replay, Timeline},
     types::{FileId, UnixSeconds, UserId},
 };
 
@@ -38,6 +45,12 @@ pub(super) const CHECK_SECONDS: u64 = 30;
 const DOUBT_SECONDS: u64 = 150;
 /// How soon unfinished work is finished by others: no process works on one event for so long.
 const UNFINISHED_SECONDS: u64 = 90;
+/// How soon the sweep tries a row again that could not be written; each time twice as late, and at most so late.
+const RETRY_SECONDS: u64 = 60;
+const MOST_RETRY_SECONDS: u64 = 3600;
+/// The most bytes of names of rows and counts that are to be written. The timeline itself has at most 250,000, and an
+/// item of the table 400 KB.
+const MOST_NAME_BYTES: usize = 120_000;
 /// The partition of the index of work.
 pub(super) const OPEN: &str = "open";
 
@@ -64,6 +77,11 @@ pub struct Standing {
     pub seen_at: UnixSeconds,
     revision: i64,
     unwritten: BTreeSet<Unwritten>,
+    /// What could not be written, and is not tried again before [`Standing::retry_at`].
+    failed: BTreeSet<Unwritten>,
+    /// How often writing failed, one time after the other.
+    failures: u32,
+    retry_at: UnixSeconds,
     /// When somebody is to look at this again, as it is written.
     due_at: Option<UnixSeconds>,
 }
@@ -117,22 +135,42 @@ pub enum Step {
 
 /// Something that follows from the timeline and may not be written yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Unwritten {
+pub(super) enum Unwritten {
     Room,
     /// The sort key of a live.
     Live(String),
-    /// A file, and the replay that it is of.
-    File(FileId),
+    /// A file, by a hash of its id, and the replay that it is of: ids can be so long that there is no room for many.
+    File(String),
     /// Rows of a tree came to or went from this position, and may not have been counted.
     Count(&'static str, Position),
 }
 
 impl Unwritten {
+    pub(super) fn live(live: &Live) -> Self {
+        Self::Live(keys::live_place(live.start, &live.lane))
+    }
+
+    pub(super) fn file(file: &FileId) -> Self {
+        let mut hash = md5_hex(&[file.as_str()]);
+        hash.truncate(12);
+        Self::File(hash)
+    }
+
+    /// Where the room is counted that was opened at this second.
+    pub(super) fn room_count(opened: UnixSeconds, user: &UserId) -> Self {
+        Self::Count(rooms::TREE, Position::of(opened, user.as_str()))
+    }
+
+    /// Where a replay is counted.
+    pub(super) fn replay_count(replay: &Replay) -> Self {
+        Self::Count(replays::TREE, Position::of(replay.end, replay.file.as_str()))
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Room => "room".to_owned(),
             Self::Live(key) => format!("live {key}"),
-            Self::File(file) => format!("file {file}"),
+            Self::File(hash) => format!("recording {hash}"),
             Self::Count(tree, Position(position)) => format!("count {tree} {position}"),
         }
     }
@@ -142,7 +180,9 @@ impl Unwritten {
         match kind {
             "room" => Some(Self::Room),
             "live" => Some(Self::Live(rest.to_owned())),
-            "file" => FileId::parse(rest).map(Self::File),
+            "recording" => Some(Self::File(rest.to_owned())),
+            // Of before.
+            "file" => FileId::parse(rest).as_ref().map(Self::file),
             "count" => {
                 let (tree, position) = rest.split_once(' ')?;
                 let tree = [rooms::TREE, replays::TREE].into_iter().find(|known| *known == tree)?;
@@ -152,7 +192,7 @@ impl Unwritten {
         }
     }
 
-    fn live(&self) -> Option<&str> {
+    fn place(&self) -> Option<&str> {
         match self {
             Self::Live(place) => Some(place),
             Self::Room | Self::File(_) | Self::Count(..) => None,
@@ -237,10 +277,10 @@ impl Standing {
             return Ok(Self { timeline, ban, ..Self::default() });
         };
         let record: Record = serde_json::from_str(text_in(item, "timeline")?).map_err(|_| damaged("timeline"))?;
-        let unwritten = match item.get("unwritten") {
-            None => BTreeSet::new(),
-            Some(AttributeValue::Ss(names)) => names.iter().filter_map(|name| Unwritten::parse(name)).collect(),
-            Some(_) => return Err(damaged("unwritten")),
+        let named = |attribute: &str| match item.get(attribute) {
+            None => Ok(BTreeSet::new()),
+            Some(AttributeValue::Ss(names)) => Ok(names.iter().filter_map(|name| Unwritten::parse(name)).collect()),
+            Some(_) => Err(damaged(attribute)),
         };
         Ok(Self {
             timeline: record.timeline,
@@ -253,7 +293,10 @@ impl Standing {
             missed_at: UnixSeconds(record.missed_at),
             seen_at: UnixSeconds(record.seen_at),
             revision: number_in(item, "revision")?,
-            unwritten,
+            unwritten: named("unwritten")?,
+            failed: named("failed")?,
+            failures: number_in(item, "failures")?.try_into().unwrap_or(0),
+            retry_at: moment_in(item, "retry_at")?,
             due_at: item.contains_key(keys::DUE).then(|| moment_in(item, keys::DUE)).transpose()?,
         })
     }
@@ -410,9 +453,52 @@ impl Standing {
         }
     }
 
-    /// Whether rows that follow from it may not be written, because a process died; or others are at it just now.
-    pub fn is_unwritten(&self) -> bool {
-        !self.unwritten.iter().all(Unwritten::is_count)
+    /// Whether rows that follow from it may not be written, because a process died, or others are at it just now, or the
+    /// row could not be written and is to be tried again.
+    pub fn is_unwritten(&self, now: UnixSeconds) -> bool {
+        !self.unwritten.iter().all(Unwritten::is_count) || self.is_to_be_retried(now)
+    }
+
+    /// Whether there are counts that are not sure to be right.
+    pub fn doubts_counts(&self) -> bool {
+        self.unwritten.iter().any(Unwritten::is_count)
+    }
+
+    fn is_to_be_retried(&self, now: UnixSeconds) -> bool {
+        // A clock that was ahead may have put it off.
+        let is_due = self.retry_at <= now || self.retry_at > now.plus(MOST_RETRY_SECONDS);
+        is_due && !self.failed.is_empty()
+    }
+
+    /// Notes what could not be written.
+    fn note_failed(&mut self, failed: BTreeSet<Unwritten>, now: UnixSeconds) {
+        if !failed.is_empty() {
+            let seconds = RETRY_SECONDS.saturating_mul(1 << self.failures.min(10)).min(MOST_RETRY_SECONDS);
+            self.failures = self.failures.saturating_add(1);
+            self.retry_at = now.plus(seconds);
+            self.failed.extend(failed);
+        }
+        if self.failed.is_empty() {
+            (self.failures, self.retry_at) = (0, UnixSeconds(0));
+        }
+    }
+
+    /// Forgets the oldest doubts of counts if their names take more room than the item has: only if a process died would
+    /// they matter.
+    fn fit_names(&mut self, user: &UserId) {
+        let bytes = |names: &BTreeSet<Unwritten>| names.iter().map(|name| name.name().len()).sum::<usize>();
+        let mut total = bytes(&self.unwritten) + bytes(&self.failed);
+        let mut dropped = 0;
+        while total > MOST_NAME_BYTES
+            && let Some(count) = self.unwritten.iter().find(|name| name.is_count()).cloned()
+        {
+            total -= count.name().len();
+            dropped += 1;
+            self.unwritten.remove(&count);
+        }
+        if dropped > 0 {
+            tracing::warn!(%user, dropped, "so many counts are not known to be right that not all are noted");
+        }
     }
 
     /// When the user's own stream ended, if the cloud should be asked whether it did.
@@ -426,9 +512,11 @@ impl Standing {
         let unfinished = (!self.unwritten.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
         let live = (self.is_live() || self.doubtful_end(now).is_some()).then(|| now.plus(CHECK_SECONDS));
         let steps = (!self.steps.is_empty()).then(|| now.plus(CHECK_SECONDS));
+        let retried = (!self.failed.is_empty()).then_some(self.retry_at);
         let lifted = self.ban.as_ref().and_then(|ban| ban.until);
         let renewed = self.ban.as_ref().map(|ban| ban.renew_at).filter(|at| *at > 0);
-        [unfinished, live, steps, lifted.map(UnixSeconds), renewed.map(UnixSeconds)].into_iter().flatten().min()
+        let times = [unfinished, live, steps, retried, lifted.map(UnixSeconds), renewed.map(UnixSeconds)];
+        times.into_iter().flatten().min()
     }
 }
 
@@ -441,7 +529,8 @@ impl Table {
     pub(super) async fn standing_and_room(&self, user: &UserId) -> Result<(Standing, Option<Room>)> {
         let (timeline, room) = (keys::timeline(user), keys::room(user));
         let items = self.batch([timeline.clone(), room.clone()], Reads::Consistent, "read a timeline").await?;
-        let room = items.get(&keys::id(&room)).map(Room::read).transpose()?;
+        // A damaged room is as good as none: it is written anew when it is opened the next time.
+        let room = items.get(&keys::id(&room)).and_then(|row| intact(row, Room::read(row)));
         Ok((Standing::read(items.get(&keys::id(&timeline)), room.as_ref())?, room))
     }
 
@@ -478,15 +567,18 @@ impl Table {
         for _ in 0..ATTEMPTS {
             let doubts = self.doubt.so_far();
             let (mut before, room) = seen;
-            before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
+            let pruned = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             before.judged_at = before.judged_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
             before.verdicts.retain(|at| *at >= now.minus(2 * KEPT_SECONDS));
             let mut after = before.clone();
             let is_capped = after.cap(now);
             let is_changed = change(&mut after);
             let is_judged = after.judge_late(rules);
-            if !is_changed && !is_judged && !is_capped && before.unwritten.iter().all(Unwritten::is_count) {
+            if !is_changed && !is_judged && !is_capped && !before.is_unwritten(now) {
                 return Ok(after);
+            }
+            if pruned.for_lack_of_room > 0 {
+                tracing::warn!(%user, count = pruned.for_lack_of_room, "a timeline is full; the oldest of it is dropped");
             }
             let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
             let own = differences(user, (&before, &was), (&after, &is));
@@ -495,36 +587,54 @@ impl Table {
             if opening.is_some() {
                 after.unwritten.insert(Unwritten::Room);
             }
+            if before.is_to_be_retried(now) {
+                let failed = std::mem::take(&mut after.failed);
+                // They may move when they are written, and whether that was counted is not noted any more.
+                let is_again = |part: &Part| failed.contains(&Unwritten::file(&part.file));
+                let again = is.replays.iter().filter(|replay| replay.parts.iter().any(is_again));
+                after.unwritten.extend(again.map(Unwritten::replay_count));
+                let room = after.timeline.show().filter(|_| failed.contains(&Unwritten::Room));
+                after.unwritten.extend(room.map(|show| Unwritten::room_count(show, user)));
+                after.unwritten.extend(failed);
+            }
+            let Standing { unwritten, failed, .. } = &mut after;
+            failed.retain(|name| !unwritten.contains(name));
+            after.fit_names(user);
             after.revision += 1;
             if self.write_standing(user, &before, &after, now).await? == Written::Done {
                 let work = Work { user, standing: &after, meaning: &is, rules, now };
-                self.write_out(&work, room, opening).await?;
-                let is_counted = before.unwritten.is_empty() && self.doubt.so_far() == doubts;
-                let counted = if is_counted { own } else { BTreeSet::new() };
-                return self.settle(user, after, &counted, now).await;
+                let written = match self.write_out(&work, room, opening).await {
+                    Ok(failed) => {
+                        let is_counted = before.unwritten.is_empty() && self.doubt.so_far() == doubts;
+                        let counted = if is_counted { own } else { BTreeSet::new() };
+                        self.settle(user, &mut after, failed, &counted, now).await
+                    }
+                    trouble => trouble.map(drop),
+                };
+                if let Err(error) = written {
+                    // The item names what is left, and when the sweep comes by.
+                    let key = keys::shown(&keys::timeline(user));
+                    tracing::error!(key, error = %Chain(&error), "rows are left to the next call, or the sweep");
+                }
+                return Ok(after);
             }
             seen = self.standing_and_room(user).await?;
         }
         Err(contended("write a timeline"))
     }
 
-    /// Writes all rows of a user anew that follow from what is known of them; lives at other places than these are taken
-    /// away.
-    pub(super) async fn rewrite_with(
+    /// Writes these rows of a user anew, as they follow from what is known of them; what follows from nothing is taken
+    /// away. The sweep counts again where they stand.
+    pub(super) async fn write_anew(
         &self,
         user: &UserId,
-        stale_lives: &[String],
+        names: &BTreeSet<Unwritten>,
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<()> {
         let mark = |standing: &mut Standing| {
-            let Meaning { lives, replays } = Meaning::of(&standing.timeline, rules);
-            let places = lives.iter().map(|live| keys::live_place(live.start, &live.lane));
-            standing.unwritten.insert(Unwritten::Room);
-            standing.unwritten.extend(places.chain(stale_lives.iter().cloned()).map(Unwritten::Live));
-            let files = replays.into_iter().flat_map(|replay| replay.parts).map(|part| Unwritten::File(part.file));
-            standing.unwritten.extend(files);
-            true
+            standing.unwritten.extend(names.iter().cloned());
+            !names.is_empty()
         };
         self.change(user, rules, now, mark).await.map(|_| ())
     }
@@ -540,39 +650,24 @@ impl Table {
         let mark = |standing: &mut Standing| {
             let meaning = Meaning::of(&standing.timeline, rules);
             let replays = meaning.replays.iter().filter(|replay| meaning.live_of(replay) == Some(live));
-            let files: Vec<FileId> = replays.map(|replay| replay.file.clone()).collect();
-            standing.unwritten.extend(files.iter().cloned().map(Unwritten::File));
-            !files.is_empty()
+            let files: Vec<Unwritten> = replays.map(|replay| Unwritten::file(&replay.file)).collect();
+            let is_any = !files.is_empty();
+            standing.unwritten.extend(files);
+            is_any
         };
         self.change(user, rules, now, mark).await.map(|_| ())
     }
 
-    /// Has the sweep count again where the rows of a user should stand that follow from this timeline, and where the room
-    /// stands: rows that were wrong may have been counted or not.
-    pub async fn doubt_counts(
-        &self,
-        user: &UserId,
-        timeline: &Timeline,
-        rules: &Rules,
-        now: UnixSeconds,
-    ) -> Result<()> {
-        for _ in 0..ATTEMPTS {
-            let (mut standing, room) = self.standing_and_room(user).await?;
-            if standing.revision == 0 {
-                return Ok(());
-            }
-            let replays = Meaning::of(timeline, rules).replays;
-            let shows = [room.map(|room| room.opened_at), standing.timeline.show()].into_iter().flatten();
-            let rooms = shows.map(|show| Unwritten::Count(rooms::TREE, Position::of(show, user.as_str())));
-            let replays = replays.iter().map(|replay| Position::of(replay.end, replay.file.as_str()));
-            standing.unwritten.extend(rooms.chain(replays.map(|place| Unwritten::Count(replays::TREE, place))));
-            let update = write_work(Update::of(keys::timeline(user)), &standing, now);
-            let update = update.when("#revision = :seen").value(":seen", number(standing.revision));
-            if update.send(self, "write a timeline").await? == Written::Done {
-                return Ok(());
-            }
-        }
-        Err(contended("write a timeline"))
+    /// Has the sweep count again where the replays and the room of a user stand: rows that were wrong may have been
+    /// counted or not.
+    pub async fn recount_later(&self, user: &UserId, now: UnixSeconds, rules: &Rules) -> Result<()> {
+        let doubt = |standing: &mut Standing| {
+            let replays = Meaning::of(&standing.timeline, rules).replays;
+            let room = standing.timeline.show().map(|show| Unwritten::room_count(show, user));
+            standing.unwritten.extend(replays.iter().map(Unwritten::replay_count).chain(room));
+            true
+        };
+        self.change(user, rules, now, doubt).await.map(drop)
     }
 
     /// Counts again what may have been counted or not, as far as it is at rest; says whether all of it was.
@@ -645,59 +740,124 @@ impl Table {
         update.send(self, "write a timeline").await
     }
 
-    /// Writes that all of it is written out. Counts that are not sure to be right stay to be looked at.
+    /// Writes that all of it is written out, but for what failed. Counts that are not sure to be right stay to be looked
+    /// at.
     async fn settle(
         &self,
         user: &UserId,
-        mut after: Standing,
+        after: &mut Standing,
+        failed: BTreeSet<Unwritten>,
         counted: &BTreeSet<Unwritten>,
         now: UnixSeconds,
-    ) -> Result<Standing> {
+    ) -> Result<()> {
         if after.unwritten.is_empty() {
-            return Ok(after);
+            return Ok(());
         }
         after.unwritten.retain(|unwritten| unwritten.is_count() && !counted.contains(unwritten));
-        let update = write_work(Update::of(keys::timeline(user)), &after, now);
+        after.note_failed(failed, now);
+        let update = write_work(Update::of(keys::timeline(user)), after, now);
         let update = update.when("#revision = :seen").value(":seen", number(after.revision));
         // If others wrote since, they saw what was unwritten then, and settle it.
-        update.send(self, "write a timeline").await?;
-        Ok(after)
+        update.send(self, "write a timeline").await.map(drop)
     }
 
-    /// Writes the rows that the timeline says are unwritten.
-    async fn write_out(&self, work: &Work<'_>, mut room: Option<Room>, opening: Option<&Opening<'_>>) -> Result<()> {
-        let Work { standing, meaning, .. } = work;
+    /// Writes the rows that the timeline says are unwritten; gives those that could not be written, and those that follow
+    /// from them. Fails if the table does.
+    async fn write_out(
+        &self,
+        work: &Work<'_>,
+        mut room: Option<Room>,
+        opening: Option<&Opening<'_>>,
+    ) -> Result<BTreeSet<Unwritten>> {
+        let Work { user, standing, meaning, .. } = work;
+        let mut failed = BTreeSet::new();
         let is_room_unwritten = standing.unwritten.contains(&Unwritten::Room);
         // If the room is to count anew, whoever finishes this in our stead must find what the lives came to in their rows.
         let counts_anew =
             room.as_ref().is_some_and(|room| Some(room.counts_since(work.now)) < standing.timeline.show());
         if is_room_unwritten && !counts_anew {
             // As it stood in the very moment before, with the counters that a live which ends takes along.
-            room = self.write_room(work, room, opening).await?;
+            match written_row(keys::room(user), self.write_room(work, room.clone(), opening).await)? {
+                Some(before) => room = before,
+                None => drop(failed.insert(Unwritten::Room)),
+            }
         }
-        let place = |live: &Live| keys::live_place(live.start, &live.lane);
-        let lives: BTreeMap<String, &Live> = meaning.lives.iter().map(|live| (place(live), live)).collect();
-        let unwritten = standing.unwritten.iter().filter_map(Unwritten::live);
-        let (written, gone): (Vec<&str>, Vec<&str>) = unwritten.partition(|place| lives.contains_key(*place));
-        for live in written.into_iter().filter_map(|place| lives.get(place)) {
-            self.write_live(work, live, room.as_ref(), &gone).await?;
-        }
-        for place in gone {
-            self.take_live_away(work, place).await?;
-        }
+        self.write_out_lives(work, room.as_ref(), &mut failed).await?;
         if is_room_unwritten && counts_anew {
-            self.write_room(work, room, opening).await?;
+            // Not before the lives have what it counted.
+            let is_written = failed.is_empty()
+                && written_row(keys::room(user), self.write_room(work, room, opening).await)?.is_some();
+            if !is_written {
+                failed.insert(Unwritten::Room);
+            }
         }
         for replay in &meaning.replays {
-            let is_unwritten = |file: &FileId| standing.unwritten.contains(&Unwritten::File(file.clone()));
-            if replay.parts.iter().any(|part| is_unwritten(&part.file)) {
-                self.write_replay(work, replay, meaning.live_of(replay)).await?;
-                for part in replay.parts.iter().filter(|part| part.file != replay.file && is_unwritten(&part.file)) {
-                    self.write_part(work, replay, &part.file).await?;
+            let is_unwritten = |part: &&Part| standing.unwritten.contains(&Unwritten::file(&part.file));
+            let parts: Vec<&Part> = replay.parts.iter().filter(is_unwritten).collect();
+            if parts.is_empty() {
+                continue;
+            }
+            let live = meaning.live_of(replay);
+            // It takes from the row of its live what that came to.
+            let is_written = live.is_none_or(|live| !failed.contains(&Unwritten::live(live)))
+                && written_row(keys::replay(user, &replay.file), self.write_replay(work, replay, live).await)?
+                    .is_some();
+            for part in parts {
+                let is_written = is_written
+                    && (part.file == replay.file || {
+                        let written = self.write_part(work, replay, &part.file).await;
+                        written_row(keys::replay(user, &part.file), written)?.is_some()
+                    });
+                if !is_written {
+                    failed.insert(Unwritten::file(&part.file));
                 }
             }
         }
+        Ok(failed)
+    }
+
+    /// Writes the rows of lives that are unwritten; none, if the room is not written whose counters they take along.
+    async fn write_out_lives(
+        &self,
+        work: &Work<'_>,
+        room: Option<&Room>,
+        failed: &mut BTreeSet<Unwritten>,
+    ) -> Result<()> {
+        let Work { user, standing, meaning, .. } = work;
+        let place = |live: &Live| keys::live_place(live.start, &live.lane);
+        let lives: BTreeMap<String, &Live> = meaning.lives.iter().map(|live| (place(live), live)).collect();
+        let unwritten = standing.unwritten.iter().filter_map(Unwritten::place);
+        let (written, gone): (Vec<&str>, Vec<&str>) = unwritten.partition(|place| lives.contains_key(*place));
+        for (place, live) in written.into_iter().filter_map(|place| Some((place, *lives.get(place)?))) {
+            let is_written = !failed.contains(&Unwritten::Room)
+                && written_row(keys::live(user, place), self.write_live(work, live, room, &gone).await)?.is_some();
+            if !is_written {
+                failed.insert(Unwritten::Live(place.to_owned()));
+            }
+        }
+        // A live that is not written yet takes along what they came to.
+        let is_kept = !failed.is_empty();
+        for place in gone {
+            let is_gone =
+                !is_kept && written_row(keys::live(user, place), self.take_live_away(work, place).await)?.is_some();
+            if !is_gone {
+                failed.insert(Unwritten::Live(place.to_owned()));
+            }
+        }
         Ok(())
+    }
+}
+
+/// What was written; `None`, and a line in the log, if the row could not be written whatever the table does.
+fn written_row<T>(key: keys::Key, written: Result<T>) -> Result<Option<T>> {
+    match written {
+        Ok(written) => Ok(Some(written)),
+        Err(error) if error.is_of_the_row() => {
+            let key = keys::shown(&key);
+            tracing::error!(key, error = %Chain(&error), "a row could not be written; the sweep will try again");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -733,6 +893,13 @@ fn write_work(update: Update, standing: &Standing, now: UnixSeconds) -> Update {
     let names: Vec<String> = standing.unwritten.iter().map(Unwritten::name).collect();
     let update =
         if names.is_empty() { update.remove("unwritten") } else { update.set("unwritten", AttributeValue::Ss(names)) };
+    let failed: Vec<String> = standing.failed.iter().map(Unwritten::name).collect();
+    let update = if failed.is_empty() {
+        update.remove("failed").remove("failures").remove("retry_at")
+    } else {
+        let update = update.set("failed", AttributeValue::Ss(failed)).set("failures", number(standing.failures));
+        update.set("retry_at", moment(standing.retry_at))
+    };
     // What is left to do of a ban is not put off by what is told meanwhile.
     let sooner = standing.due_at.filter(|_| !standing.steps.is_empty());
     match standing.due(now).map(|due| sooner.map_or(due, |sooner| due.min(sooner))) {
@@ -754,11 +921,11 @@ fn differences(
     if room(before) != room(after) {
         unwritten.insert(Unwritten::Room);
         let shows = [before, after].into_iter().filter_map(|standing| standing.timeline.show());
-        unwritten.extend(shows.map(|show| Unwritten::Count(rooms::TREE, Position::of(show, user.as_str()))));
+        unwritten.extend(shows.map(|show| Unwritten::room_count(show, user)));
     }
     let (were, are) = (was.written_lives(), is.written_lives());
     let changed = were.iter().filter(|live| !are.contains(live)).chain(are.iter().filter(|live| !were.contains(live)));
-    unwritten.extend(changed.map(|live| Unwritten::Live(keys::live_place(live.start, &live.lane))));
+    unwritten.extend(changed.map(Unwritten::live));
     let known = |replay: &Replay| was.replays.iter().find(|known| known.file == replay.file);
     for replay in &is.replays {
         let known = known(replay);
@@ -777,11 +944,43 @@ fn differences(
         let leads_to_it = |file: &FileId| known.is_some_and(|known| known.parts.iter().any(|part| part.file == *file));
         let files = replay.parts.iter().map(|part| &part.file);
         let files = files.filter(|file| **file == replay.file || !leads_to_it(file));
-        unwritten.extend(files.cloned().map(Unwritten::File));
+        unwritten.extend(files.map(Unwritten::file));
     }
     let position = |replay: &Replay| Position::of(replay.end, replay.file.as_str());
     let all = |meaning: &Meaning| meaning.replays.iter().map(position).collect::<BTreeSet<_>>();
     let moved = &all(was) ^ &all(is);
     unwritten.extend(moved.into_iter().map(|position| Unwritten::Count(replays::TREE, position)));
     unwritten
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_written_has_short_names_whatever_the_files_are_called() {
+        let files = (0..400).map(|n| FileId::parse(&format!("{}{n}", "\u{2070e}".repeat(190))).unwrap());
+        let names: BTreeSet<String> = files.map(|file| Unwritten::file(&file).name()).collect();
+        assert_eq!(names.len(), 400);
+        assert!(names.iter().map(String::len).sum::<usize>() < 10_000);
+        for name in names {
+            assert_eq!(Unwritten::parse(&name).unwrap().name(), name);
+        }
+        let file = FileId::parse("f1").unwrap();
+        assert_eq!(Unwritten::parse("file f1"), Some(Unwritten::file(&file)), "as they were called before");
+    }
+
+    #[test]
+    fn doubts_of_counts_are_forgotten_before_an_item_has_no_room_for_them() {
+        let user = UserId::parse("alice").unwrap();
+        let mut standing = Standing::default();
+        standing.unwritten.insert(Unwritten::Room);
+        standing.unwritten.extend((0..10_000).map(|n| Unwritten::Count(replays::TREE, Position(12_800_000_000 + n))));
+        standing.fit_names(&user);
+        let bytes: usize = standing.unwritten.iter().map(|name| name.name().len()).sum();
+        assert!((MOST_NAME_BYTES - 100..=MOST_NAME_BYTES).contains(&bytes), "{bytes} bytes");
+        assert!(standing.unwritten.contains(&Unwritten::Room));
+        let last = Unwritten::Count(replays::TREE, Position(12_800_009_999));
+        assert!(standing.unwritten.contains(&last), "the newest stay");
+    }
 }

@@ -1,13 +1,13 @@
 //! One conditional write, built up attribute by attribute.
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
+    error::{ProvideErrorMetadata, SdkError},
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
-    Item, Result, Table, failed,
+    Error, Item, Result, Table, failed,
     keys::{Key, PK, SK},
     number, text,
 };
@@ -128,7 +128,7 @@ impl Update {
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 Ok(Written::Unmet)
             }
-            Err(error) => Err(failed(context)(error)),
+            Err(error) => Err(refused(context, error)),
         }
     }
 
@@ -150,9 +150,9 @@ impl Update {
                 if let UpdateItemError::ConditionalCheckFailedException(unmet) = error {
                     return Ok(Outcome::Unmet(unmet.item.unwrap_or_default()));
                 }
-                Err(failed(context)(error))
+                Err(refused(context, error))
             }
-            Err(error) => Err(failed(context)(error)),
+            Err(error) => Err(refused(context, error)),
         }
     }
 
@@ -174,6 +174,16 @@ impl Update {
             .set_condition_expression(self.condition)
             .set_expression_attribute_values((!self.values.is_empty()).then_some(self.values))
     }
+}
+
+/// Why something was not written; because of the item, if that has no room for it.
+fn refused<E>(context: &'static str, error: E) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let is_of_the_row = error.code() == Some("ValidationException");
+    let error = failed(context)(error);
+    if is_of_the_row { error.of_the_row() } else { error }
 }
 
 /// The attributes that an expression names.

@@ -5,7 +5,7 @@ use super::{
     lists::{List, Position, Series, counts_kept_until},
     moment, moment_in, parsed,
     rooms::Profile,
-    text,
+    text, text_in,
     update::{Outcome, Update},
 };
 use crate::types::{FileId, Page, Text, UnixSeconds, UserId};
@@ -60,10 +60,10 @@ impl Table {
             .set(keys::POSITION, text(keys::place(video.position(), video.file.as_str())));
         let outcome = video.profile.write(update).send_for_old(self, "publish a video").await?;
         let mut changes = vec![(Series::All, video.position(), 1)];
-        if let Outcome::Done(before) = outcome
-            && !before.is_empty()
-        {
-            changes.push((Series::All, Video::read(&before)?.position(), -1));
+        if let Outcome::Done(before) = outcome {
+            // Where it stood, whatever else its row says.
+            let position = text_in(&before, keys::POSITION).ok().and_then(Position::read);
+            changes.extend(position.map(|position| (Series::All, position, -1)));
         }
         let expires_at = counts_kept_until(video.published_at, window);
         self.count(TREE, &changes, Some(expires_at), video.published_at).await
@@ -76,6 +76,6 @@ impl Table {
 
     /// A page of the videos of the last `window` seconds.
     pub async fn recent_videos(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Video>> {
-        self.recent_page(&VIDEOS, now, window, page).await?.parse(Video::read)
+        Ok(self.recent_page(&VIDEOS, now, window, page).await?.parse(Video::read))
     }
 }

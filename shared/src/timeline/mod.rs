@@ -6,6 +6,7 @@
 //! [decision 13]: https://github.com/mini-lvb/mini-lvb/blob/main/docs/decisions/0013-lives-from-evidence.md
 
 mod lives;
+mod prune;
 mod replays;
 mod shows;
 #[cfg(test)]
@@ -15,22 +16,17 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use self::shows::Opening;
+pub(crate) use self::prune::bytes_of;
 pub use self::{
     lives::{End, Live},
+    prune::Pruned,
     replays::{Part, Replay},
 };
+use self::{prune::Horizon, shows::Opening};
 use crate::types::{FileId, StreamId, Text, UnixSeconds};
 
-/// The most pushes, marks and files that are kept; what is older is drawn together, or dropped.
-const MOST_PUSHES: usize = 256;
-const MOST_MARKS: usize = 64;
-const MOST_FILES: usize = 400;
-const MOST_OPENINGS: usize = 256;
 /// A clock that shows an earlier time has not been set yet: by that clock all evidence is of a time to come.
 const FIRST_SECOND: UnixSeconds = UnixSeconds(1_577_836_800);
-/// The most bytes that the addresses of files take: an item of the table has 400 KB, and there is more in it.
-const MOST_ADDRESS_BYTES: usize = 150_000;
 
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +174,8 @@ pub struct Timeline {
     marks: Vec<Mark>,
     #[serde(rename = "f", default)]
     files: Vec<File>,
+    #[serde(rename = "k", default, skip_serializing_if = "Horizon::is_start")]
+    horizon: Horizon,
 }
 
 /// A second that was told, and as the how manieth piece of evidence: within one second, they count as they came.
@@ -226,6 +224,10 @@ struct File {
 }
 
 impl Push {
+    fn is(&self, lane: &Lane, name: &str) -> bool {
+        self.lane == *lane && self.name == name
+    }
+
     /// The last second that is known of it.
     fn last_word(&self) -> u64 {
         [self.start, self.end].into_iter().flatten().map(|Told(at, _)| at).max().unwrap_or(0)
@@ -249,8 +251,12 @@ impl Push {
 }
 
 impl Timeline {
-    /// Takes in a piece of evidence; says whether it was new.
+    /// Takes in a piece of evidence; says whether it was new. What a notice tells of a second of which evidence may be
+    /// forgotten is not new, unless it is of a push that is known.
     pub fn add(&mut self, evidence: Evidence) -> bool {
+        if self.may_be_forgotten(&evidence) {
+            return false;
+        }
         let n = self.arrived;
         let new = match evidence {
             Evidence::Opened(UnixSeconds(at)) => self.open(at),
@@ -277,9 +283,37 @@ impl Timeline {
         new
     }
 
+    /// Whether this may be evidence that was forgotten, and comes again. Of a file that is so the table has a row.
+    pub(crate) fn may_be_forgotten(&self, evidence: &Evidence) -> bool {
+        match evidence {
+            Evidence::Started { lane, push, at } | Evidence::Ended { lane, push, at, .. } => {
+                self.horizon.is_behind(lane, at.0) && !self.pushes.iter().any(|known| known.is(lane, push))
+            }
+            // What a notice says that names no push. What the app says is of now.
+            Evidence::Off(at, End::Stopped) => self.horizon.is_behind(&Lane::Own, at.0),
+            Evidence::Opened(_) | Evidence::On(_) | Evidence::Off(..) | Evidence::Recorded(_) => false,
+        }
+    }
+
+    /// Whether this file may have been forgotten.
+    pub(crate) fn may_have_forgotten(&self, recording: &Recording) -> bool {
+        self.horizon.is_behind(&recording.lane, recording.end.0) && !self.has_file(&recording.file)
+    }
+
+    /// Whether all is kept that was told of a stream since this second.
+    pub(crate) fn is_whole_since(&self, lane: &Lane, at: UnixSeconds) -> bool {
+        !self.horizon.is_behind(lane, at.0)
+    }
+
+    /// Whether the live that a replay remains of is known, if there was one.
+    pub(crate) fn knows_lives_of(&self, replay: &Replay) -> bool {
+        let file = self.files.iter().find(|known| known.part.file == replay.file);
+        file.is_none_or(|file| self.is_whole_since(&file.lane, replay.start))
+    }
+
     /// The push of this name, known from now on.
     fn push(&mut self, lane: Lane, name: String) -> &mut Push {
-        let known = self.pushes.iter().position(|push| push.lane == lane && push.name == name);
+        let known = self.pushes.iter().position(|push| push.is(&lane, &name));
         let place = known.unwrap_or_else(|| {
             let (start, end, seconds, is_momentary, reason) = (None, None, 0, false, None);
             self.pushes.push(Push { lane, name, start, end, seconds, is_momentary, reason });
@@ -351,78 +385,7 @@ impl Timeline {
             told.0 = now.0;
             is_capped = true;
         }
+        self.horizon.cap(now);
         self.cap_openings(now) || is_capped
-    }
-
-    /// Drops what ended before this second, lives and replays as a whole, and of what there is too much the oldest.
-    pub fn prune(&mut self, before: UnixSeconds, grace: u64) {
-        let (lives, began) = (self.lives(grace), self.begins());
-        let old: Vec<FileId> = {
-            let replays = self.replays(&lives).into_iter().filter(|replay| replay.end < before);
-            replays.flat_map(|replay| replay.parts).map(|part| part.file).collect()
-        };
-        self.files.retain(|file| !old.contains(&file.part.file));
-        self.drop_files(&lives);
-        let kept_from = |lane: &Lane| {
-            let mut kept =
-                lives.iter().filter(|live| live.lane == *lane && live.end.is_none_or(|(end, _)| end >= before));
-            kept.next().map_or(before, |live| live.start.min(before)).0
-        };
-        // Of streams of the room service nobody finds out that they ended: one that is that old has.
-        let is_forgotten = |push: &Push| push.lane != Lane::Own && push.end.is_none() && push.last_word() < before.0;
-        self.pushes.retain(|push| push.last_word() >= kept_from(&push.lane) && !is_forgotten(push));
-        let own = kept_from(&Lane::Own);
-        self.marks.retain(|mark| mark.at.0 >= own);
-        self.draw_together(&lives, grace);
-        let oldest = self.files.iter().map(|file| file.part.start);
-        let oldest = oldest.chain(self.pushes.iter().filter_map(|push| push.started().map(|Told(at, _)| at)));
-        // What is no older than `before` may still be told of.
-        let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).fold(before.0, u64::min);
-        self.drop_openings(&began, oldest, MOST_OPENINGS);
-    }
-
-    /// Drops the oldest files while there are too many: but the one that names a replay is its last to go.
-    fn drop_files(&mut self, lives: &[Live]) {
-        let bytes = |file: &File| file.part.url.len() + file.part.vod_file.len() + file.part.file.as_str().len();
-        let mut total: usize = self.files.iter().map(bytes).sum();
-        while self.files.len() > MOST_FILES || total > MOST_ADDRESS_BYTES {
-            let names: Vec<FileId> = self.replays(lives).into_iter().map(|replay| replay.file).collect();
-            let needless = self.files.iter().position(|file| !names.contains(&file.part.file));
-            total -= bytes(&self.files.remove(needless.unwrap_or(0)));
-        }
-    }
-
-    /// Makes one of the oldest two of what there is too much of, so that their live still starts when it did.
-    fn draw_together(&mut self, lives: &[Live], grace: u64) {
-        // Those of the user's own stream are the last to go.
-        self.pushes.sort_by_key(|push| (std::cmp::Reverse(push.lane.clone()), push.started()));
-        while self.pushes.len() > MOST_PUSHES {
-            let first = self.pushes.remove(0);
-            let Some(next) = self.pushes.first_mut().filter(|next| next.lane == first.lane) else { continue };
-            let live_of = |push: &Push| {
-                let start = UnixSeconds(push.started()?.0);
-                lives.iter().position(|live| live.lane == push.lane && live.holds(start))
-            };
-            if live_of(&first).is_some() && live_of(&first) == live_of(next) {
-                next.start = first.started();
-            }
-        }
-        self.marks.sort_by_key(|mark| mark.at);
-        let told: Vec<Told> = self.pushes.iter().flat_map(|push| [push.started(), push.end]).flatten().collect();
-        while self.marks.len() > MOST_MARKS {
-            // What is said twice, and nothing in between: once is enough.
-            let is_said_again = |pair: &[Mark]| {
-                pair[0].end.is_none() == pair[1].end.is_none()
-                    && !told.iter().any(|told| (pair[0].at..=pair[1].at).contains(told))
-            };
-            let again = self.marks.windows(2).position(is_said_again);
-            match (again, self.marks.as_slice()) {
-                (Some(n), _) => drop(self.marks.remove(n + 1)),
-                (None, [_, off, on, ..]) if off.end.is_some() && on.end.is_none() && on.at.0 - off.at.0 <= grace => {
-                    self.marks.drain(1..3);
-                }
-                (None, _) => drop(self.marks.remove(0)),
-            }
-        }
     }
 }

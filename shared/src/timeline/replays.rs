@@ -1,6 +1,9 @@
 //! From files to replays.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{Live, Timeline};
 use crate::types::{FileId, UnixSeconds};
@@ -72,6 +75,12 @@ impl Part {
     fn seconds(&self) -> u64 {
         self.end.saturating_sub(self.start)
     }
+
+    /// The order of the files of a replay.
+    fn by_start(&self, other: &Self) -> Ordering {
+        let order = |part: &Self| (part.start, Reverse(part.end));
+        order(self).cmp(&order(other)).then_with(|| (&self.format, &self.file).cmp(&(&other.format, &other.file)))
+    }
 }
 
 impl Replay {
@@ -83,34 +92,53 @@ impl Replay {
     /// It without some of its files.
     #[must_use]
     pub fn without(&self, is_gone: impl Fn(&FileId) -> bool) -> Self {
-        let mut left = self.clone();
-        left.parts.retain(|part| !is_gone(&part.file));
-        let named = left.parts.iter().find(|part| part.file == left.file).or(left.parts.first());
+        self.of_parts(self.parts.iter().filter(|part| !is_gone(&part.file)).cloned().collect())
+    }
+
+    /// It with more files.
+    #[must_use]
+    pub fn with(&self, more: Vec<Part>) -> Self {
+        let mut parts = [more, self.parts.clone()].concat();
+        parts.sort_by(Part::by_start);
+        self.of_parts(parts)
+    }
+
+    fn of_parts(&self, parts: Vec<Part>) -> Self {
+        let mut replay = Self { parts, ..self.clone() };
+        let named = replay.parts.iter().find(|part| part.file == replay.file).or(replay.parts.first());
         if let Some(named) = named {
-            (left.start, left.end) = span(&left.parts, named);
+            (replay.start, replay.end) = span(&replay.parts, named);
         }
-        left
+        replay
     }
 
     /// Where it plays as one file; `None` if it does not.
     pub fn play_url(&self) -> Option<&str> {
-        self.shown(|part| !part.is_hls())
+        self.shown(|part| !part.is_hls()).map(|part| part.url.as_str())
     }
 
     /// Where it plays as HLS; `None` if it does not.
     pub fn hls_url(&self) -> Option<&str> {
-        self.shown(Part::is_hls)
+        self.shown(Part::is_hls).map(|part| part.url.as_str())
     }
 
-    /// Of the files of a kind, the address of one that is nearly the whole replay, or else of the first.
-    fn shown(&self, kind: fn(&Part) -> bool) -> Option<&str> {
+    /// The files on which what is shown of it depends: its name, its addresses, its first and its last second.
+    pub fn shown_files(&self) -> BTreeSet<FileId> {
+        let play = [self.shown(|part| !part.is_hls()), self.shown(Part::is_hls)];
+        let ends = [self.parts.iter().min_by_key(|part| part.start), self.parts.iter().max_by_key(|part| part.end)];
+        let parts = play.into_iter().chain(ends).flatten().map(|part| part.file.clone());
+        parts.chain([self.file.clone()]).collect()
+    }
+
+    /// Of the files of a kind, one that is nearly the whole replay, or else the first.
+    fn shown(&self, kind: fn(&Part) -> bool) -> Option<&Part> {
         let parts = || self.parts.iter().filter(|part| kind(part));
         // Phones play MP4 everywhere.
         let plays_worse = |part: &Part| part.format != "mp4";
         let whole = parts().filter(|part| part.seconds() * 10 >= self.seconds() * 9);
         let whole = whole.min_by_key(|part| (plays_worse(part), Reverse(part.seconds()), &part.file));
         let first = || parts().min_by_key(|part| (part.start, plays_worse(part), &part.file));
-        whole.or_else(first).map(|part| part.url.as_str())
+        whole.or_else(first)
     }
 }
 
@@ -164,9 +192,7 @@ impl Timeline {
     fn replay(&self, files: Vec<usize>, live: Option<(usize, &Live)>) -> Replay {
         let name = files.iter().min().map_or(0, |first| *first);
         let mut parts: Vec<Part> = files.into_iter().map(|n| self.files[n].part.clone()).collect();
-        parts.sort_by(|a, b| {
-            (a.start, Reverse(a.end), &a.format, &a.file).cmp(&(b.start, Reverse(b.end), &b.format, &b.file))
-        });
+        parts.sort_by(Part::by_start);
         let first = &self.files[name].part;
         let (start, end) = span(&parts, first);
         Replay {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
+use super::{prune::MOST_OPENINGS, *};
 
 const GRACE: u64 = 60;
 
@@ -572,4 +572,121 @@ fn the_order_of_telling_changes_only_names() {
             assert_eq!(meaning(&told(&order)), expected, "{shift} {step}");
         }
     }
+}
+
+/// What a timeline with this evidence means once it has forgotten what it has no room for, and it.
+fn pruned(evidence: &[Evidence]) -> (Vec<Live>, Vec<Replay>, Timeline) {
+    let mut timeline = told(evidence);
+    timeline.prune(UnixSeconds(0), GRACE);
+    let lives = timeline.lives(GRACE);
+    (lives.clone(), timeline.replays(&lives), timeline)
+}
+
+/// That none of this is new to a timeline, so that to be told of it again changes nothing.
+#[track_caller]
+fn assert_known(timeline: &Timeline, evidence: &[Evidence]) {
+    let mut again = timeline.clone();
+    for piece in evidence {
+        let is_forgotten = matches!(piece, Evidence::Recorded(recording) if again.may_have_forgotten(recording));
+        let is_known = is_forgotten || !again.add(piece.clone());
+        assert!(is_known, "{piece:?}");
+    }
+    assert_eq!(again, *timeline);
+}
+
+#[test]
+fn of_more_than_there_is_room_for_the_oldest_lives_go_with_their_replays_and_are_not_new_when_they_are_told_again() {
+    let live = |n: u64| {
+        let at = 1000 * n;
+        let (push, flv, hls) = (n.to_string(), format!("flv{n}"), format!("hls{n}"));
+        [
+            started(&push, at),
+            ended(&push, at + 100, 100),
+            file(&flv, "flv", at, at + 100),
+            file(&hls, "hls", at, at + 103),
+        ]
+    };
+    let evidence: Vec<Evidence> = (1..=300).flat_map(live).collect();
+    let (lives, replays, timeline) = pruned(&evidence);
+    assert_eq!((lives.len(), lives[0].start), (200, UnixSeconds(101_000)));
+    assert_eq!(replays.len(), 200);
+    assert!(replays.iter().all(|replay| replay.parts.len() == 2 && replay.live.is_some()));
+    assert_known(&timeline, &evidence);
+    // What nobody was told of yet is new, if it is of a second of which nothing is forgotten.
+    let mut timeline = timeline;
+    assert!(!timeline.add(started("late", 99_500)));
+    assert!(timeline.add(started("late", 101_500)));
+    assert!(timeline.add(ended("late", 99_500, 10)), "of a push that is known");
+}
+
+#[test]
+fn one_live_of_more_than_there_is_room_for_starts_and_shows_as_before() {
+    let mut evidence = vec![opened(1)];
+    for n in 0..500 {
+        let (at, push) = (100 + 20 * n, n.to_string());
+        evidence.extend([started(&push, at), ended(&push, at + 15, 15)]);
+        evidence.push(file(&format!("f{n}"), if n == 0 { "hls" } else { "flv" }, at, at + 15));
+    }
+    let before = told(&evidence);
+    let before = (before.lives(GRACE), before.replays(&before.lives(GRACE)));
+    let (lives, replays, timeline) = pruned(&evidence);
+    assert_eq!(lives, before.0);
+    let shown = |replay: &Replay| {
+        let urls = (replay.play_url().map(str::to_owned), replay.hls_url().map(str::to_owned));
+        (replay.file.clone(), replay.start, replay.end, urls)
+    };
+    assert_eq!(replays.iter().map(shown).collect::<Vec<_>>(), before.1.iter().map(shown).collect::<Vec<_>>());
+    assert_eq!((timeline.pushes.len(), timeline.files.len()), (256, 400));
+    assert_known(&timeline, &evidence[1..]);
+}
+
+#[test]
+fn what_is_kept_is_bounded_in_bytes_whatever_the_names_and_streams_are() {
+    let four = |count: usize| "\u{2070e}".repeat(count);
+    let mut timeline = Timeline::default();
+    for lane in [Lane::Own, Lane::RoomService(four(255))] {
+        for n in 0..160 {
+            let (push, at) = (format!("{}{n}", four(120)), UnixSeconds(20 * n));
+            timeline.add(Evidence::Started { lane: lane.clone(), push, at });
+            let file = Recording {
+                lane: lane.clone(),
+                file: FileId::parse(&format!("{}{n}", four(190))).unwrap(),
+                vod_file: Text::parse(&four(200)).unwrap(),
+                url: Text::parse(&format!("http://{}", four(1000))).unwrap(),
+                format: Text::parse("mp4").unwrap(),
+                start: at,
+                end: at.plus(20),
+                version: Version::default(),
+            };
+            timeline.add(Evidence::Recorded(file));
+            if n % 20 == 19 {
+                timeline.prune(UnixSeconds(0), GRACE);
+            }
+        }
+    }
+    let bytes = bytes_of(&timeline);
+    assert!((100_000..=240_000).contains(&bytes), "{bytes} bytes");
+    assert_eq!(timeline.lives(GRACE)[0].start, UnixSeconds(0), "the live that goes on starts when it did");
+}
+
+#[test]
+fn a_timeline_that_a_clock_far_ahead_has_pruned_takes_what_is_told_once_the_clock_is_right() {
+    let now = UnixSeconds(1_600_000_000);
+    let mut timeline = told(&[opened(now.0 - 100)]);
+    timeline.prune(now.plus(5 * 24 * 3600), GRACE);
+    timeline.cap(now);
+    assert!(timeline.add(started("push", now.0 - 5)));
+    assert!(timeline.is_on());
+}
+
+#[test]
+fn refused_pushes_do_not_move_the_start_of_a_live_that_has_more_pushes_than_there_is_room_for() {
+    let mut evidence = vec![opened(1), started("first", 100)];
+    for n in 0..300 {
+        let (push, at) = (format!("refused {n}"), UnixSeconds(200 + n));
+        evidence.push(Evidence::Ended { lane: Lane::Own, push, at, seconds: Some(0), reason: None });
+    }
+    let (lives, _, timeline) = pruned(&evidence);
+    assert_eq!((lives.len(), lives[0].start, lives[0].end), (1, UnixSeconds(100), None));
+    assert!(timeline.pushes.len() <= 256);
 }
