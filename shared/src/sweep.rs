@@ -16,7 +16,7 @@ use crate::{
     error::{Chain, Error},
     table::{Standing, Step, Work},
     timeline::{End, Evidence},
-    types::{GroupId, UnixSeconds, UserId},
+    types::{UnixSeconds, UserId},
 };
 
 /// How much is looked after in one round, and how much of it at a time.
@@ -118,7 +118,9 @@ async fn look_after(app: &App, work: &Work) -> Result<Found, Error> {
             Some(entry) => drop(commands::apply_notice(app, &entry).await?),
             None => app.table.postpone(work, None).await?,
         },
-        Work::Group(host, group) => look_after_group(app, work, host, group).await?,
+        Work::Group(host, group) => {
+            app.table.look_after_group(host, group, app.config.rules.member_seconds, app.now()).await?;
+        }
         // It has written when it is to be tried again.
         Work::Replay(user, file) => {
             if let Err(error) = deletion::look_after(app, user, file).await {
@@ -128,13 +130,6 @@ async fn look_after(app: &App, work: &Work) -> Result<Found, Error> {
         }
     }
     Ok(Found::default())
-}
-
-/// Takes viewers out of whom nothing was heard for long.
-async fn look_after_group(app: &App, work: &Work, host: &UserId, group: &GroupId) -> Result<(), Error> {
-    let seconds = app.config.rules.member_seconds;
-    let oldest = app.table.take_out_silent(host, group, app.now().minus(seconds), app.now()).await?;
-    Ok(app.table.postpone(work, oldest.map(|seen_at| seen_at.plus(seconds))).await?)
 }
 
 async fn look_after_user(app: &App, user: &UserId) -> Result<Found, Error> {
@@ -153,7 +148,8 @@ async fn look_after_user(app: &App, user: &UserId) -> Result<Found, Error> {
     // Whatever became of that, a live that is over must end.
     let standing = check_live(app, user).await?;
     let due = standing.due(app.now());
-    let due = if is_counted || !standing.doubts_counts() { due } else { Some(app.now().plus(AGAIN_SECONDS)) };
+    let recount = (!is_counted && standing.doubts_counts()).then(|| app.now().plus(AGAIN_SECONDS));
+    let due = due.into_iter().chain(recount).min();
     app.table.postpone_user(user, &standing, due).await?;
     carried_out
         .map(|()| Found { is_in_doubt: standing.misses > 0, live_since: live_since(&standing, rules.grace_seconds) })

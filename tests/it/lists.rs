@@ -164,6 +164,7 @@ fn listed_items(engine: &Engine) -> Vec<String> {
     // Through a tree, so that the attributes come in the order of their names.
     let text = |mut item: Item| {
         item.remove("changed_at");
+        item.remove("changes");
         let sorted: BTreeMap<_, _> = item.into_iter().collect();
         serde_json::to_string(&sorted).unwrap()
     };

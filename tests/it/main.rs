@@ -94,6 +94,7 @@ mod quit_group;
 mod rebuild_user;
 mod refresh;
 mod register;
+mod repairs;
 mod replay_notices;
 mod report_user;
 mod requests;

@@ -21,6 +21,9 @@ pub(crate) struct Asked {
 
 type Interruption = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
+/// Any operation.
+pub(crate) const ANY: &str = "";
+
 /// What happens before the request that comes after so many others of this operation.
 struct Planned {
     operation: &'static str,
@@ -58,6 +61,11 @@ impl Watch {
         *self.interruption.lock().unwrap() = Some(Planned { operation, after, happen });
     }
 
+    /// Whether what was planned has not happened, as there were not so many requests; it will not any more.
+    pub(crate) fn call_off(&self) -> bool {
+        self.interruption.lock().unwrap().take().is_some()
+    }
+
     /// The client, watched.
     pub(crate) fn over(&self, client: SharedHttpClient) -> SharedHttpClient {
         let watch = self.clone();
@@ -71,7 +79,7 @@ impl Watch {
 
     fn interruption_of(&self, operation: &str) -> Option<Interruption> {
         let mut planned = self.interruption.lock().unwrap();
-        let next = planned.as_mut().filter(|planned| planned.operation == operation)?;
+        let next = planned.as_mut().filter(|planned| [operation, ANY].contains(&planned.operation))?;
         if next.after > 0 {
             next.after -= 1;
             return None;

@@ -30,7 +30,7 @@ impl Command for QuitGroup {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        app.table.quit(&self.host, &self.group, caller.id()).await?;
+        app.table.quit(&self.host, &self.group, caller.id(), app.now()).await?;
         Ok(Done::YES)
     }
 }

@@ -52,13 +52,13 @@ impl Terms {
         }
     }
 
-    fn write(self, update: Update) -> Update {
+    pub(super) fn write(self, update: Update) -> Update {
         let mut update = update;
         if let Some(expires_at) = self.expires_at {
             update = update.set(keys::EXPIRES_AT, moment(expires_at));
         }
         if let Some(changed_at) = self.changed_at {
-            update = update.set(keys::CHANGED_AT, moment(changed_at));
+            update = update.set(keys::CHANGED_AT, moment(changed_at)).add(keys::CHANGES, 1);
         }
         if let Some(due) = self.due {
             update = update.set_once(keys::WORK, text(OPEN)).set_once(keys::DUE, moment(due));
@@ -118,11 +118,11 @@ impl Table {
             };
             let counters: Vec<_> = gathered.counters.into_iter().filter(|(_, by)| *by != 0).collect();
             let mut outcome = Ok(());
-            // Additions that cancel out still keep the item from expiring.
+            // Additions that cancel out still keep the item from expiring, and change it: they need not meet again.
+            let Terms { expires_at, changed_at, .. } = gathered.terms;
             let nothing = counters.is_empty().then_some([].as_slice());
-            for counters in
-                counters.chunks(COUNTERS_A_WRITE).chain(nothing.filter(|_| gathered.terms.expires_at.is_some()))
-            {
+            let nothing = nothing.filter(|_| expires_at.is_some() || changed_at.is_some());
+            for counters in counters.chunks(COUNTERS_A_WRITE).chain(nothing) {
                 let mut update = Update::of(key.clone());
                 for (counter, by) in counters {
                     update = update.add(counter, *by);

@@ -57,6 +57,10 @@ pub const DUE: &str = "due";
 
 /// When a count was last added to: seconds since 1970.
 pub(super) const CHANGED_AT: &str = "changed_at";
+/// How often a count was written.
+pub(super) const CHANGES: &str = "changes";
+/// What [`CHANGES`] was when a count was last set to what the rows say. If it is the same still, nobody has added since.
+pub(super) const RECOUNTED: &str = "recounted";
 
 /// The key of one item.
 pub(super) type Key = HashMap<String, AttributeValue>;
@@ -229,6 +233,11 @@ pub(super) fn bin(user: &UserId) -> u8 {
 /// What the sort keys of the members of a bin begin with.
 pub(super) fn bin_prefix(bin: u8) -> String {
     format!("{MEMBER_PREFIX}{bin:02}#")
+}
+
+/// The bin of a member, by what follows [`MEMBER_PREFIX`] in their sort key.
+pub(super) fn bin_of(place: &str) -> u8 {
+    place.split('#').next().and_then(|bin| bin.parse().ok()).unwrap_or(BINS)
 }
 
 /// What the sort keys of members begin with.

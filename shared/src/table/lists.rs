@@ -25,7 +25,7 @@ use super::{
     Item, Result, Table,
     additions::Terms,
     batch::Reads,
-    damaged, intact,
+    damaged, failed, intact,
     keys::{self, hash},
     text, text_in,
 };
@@ -201,7 +201,7 @@ pub(super) fn counts_kept_until(at: UnixSeconds, window: u64) -> UnixSeconds {
 }
 
 impl Table {
-    /// Counts rows that came or went.
+    /// Counts rows that came or went, level by level from the finest: what a level counts, those below it count already.
     pub(super) async fn count(
         &self,
         tree: &'static str,
@@ -209,6 +209,7 @@ impl Table {
         expires_at: Option<UnixSeconds>,
         now: UnixSeconds,
     ) -> Result<()> {
+        const CONTEXT: &str = "count a list";
         let terms = Terms { expires_at, changed_at: Some(now), due: None };
         let mut nodes: BTreeMap<(u32, u64), BTreeMap<String, i64>> = BTreeMap::new();
         for (series, position, by) in changes {
@@ -217,12 +218,21 @@ impl Table {
                 *counters.entry(series.attribute(position.counter(level))).or_default() += by;
             }
         }
-        let writes = nodes.into_iter().filter_map(|((level, number), counters)| {
-            let counters = counters.into_iter().filter(|(_, by)| *by != 0).collect::<Vec<_>>();
-            let key = keys::list_count(tree, level, TOP, number);
-            (!counters.is_empty()).then(|| self.add(key, counters, terms, "count a list"))
+        let table = self.clone();
+        // A task of its own: a call that is given up between two levels would leave them different.
+        let counting = tokio::spawn(async move {
+            for level in 0..=TOP {
+                let writes = nodes.range((level, 0)..(level + 1, 0)).filter_map(|((_, number), counters)| {
+                    let counters = counters.iter().filter(|(_, by)| **by != 0);
+                    let counters: Vec<_> = counters.map(|(counter, by)| (counter.clone(), *by)).collect();
+                    let key = keys::list_count(tree, level, TOP, *number);
+                    (!counters.is_empty()).then(|| table.add(key, counters, terms, CONTEXT))
+                });
+                futures_util::future::try_join_all(writes).await?;
+            }
+            Ok(())
         });
-        futures_util::future::try_join_all(writes).await.map(|_| ())
+        counting.await.map_err(failed(CONTEXT))?
     }
 
     /// A page of a list whose rows have no age.

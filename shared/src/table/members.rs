@@ -3,14 +3,18 @@
 //! The members of a group stand in bins, by a hash of their names. The group's head count has a counter for each bin, so
 //! that a page deep in a large group is found without reading the pages before it.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::{
     Item, Listed, Result, Table,
     additions::Terms,
-    counter_in, failed, intact, keys, moment, moment_in, parsed,
+    counter_in, failed, intact, keys, moment, moment_in, number_in, parsed,
+    recount::{AT_REST_SECONDS, is_at_rest, is_recounted},
     rooms::Visit,
-    text,
+    text, text_in,
+    timelines::OPEN,
     update::{Outcome, Update},
 };
 use crate::{
@@ -47,7 +51,7 @@ impl Table {
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<()> {
-        let Some((show, viewers)) = self.count_viewer_in(host, group).await? else {
+        let Some((show, viewers)) = self.count_viewer_in(host, group, now).await? else {
             return self.enter(host, group, member, Counted::Nowhere, rules, now).await.map(|_| ());
         };
         let before = self.enter(host, group, member, Counted::Show(show), rules, now).await?;
@@ -67,7 +71,7 @@ impl Table {
         let is_there = self.replay(host, &file).await?.is_some();
         let counted = if is_there { Counted::Replay } else { Counted::Nowhere };
         if is_there {
-            self.count_replay_viewers(host, &file, 1).await?;
+            self.count_replay_viewer(host, &file, 1, now).await?;
         }
         self.enter(host, group, member, counted, rules, now).await.map(|_| ())
     }
@@ -78,49 +82,118 @@ impl Table {
     }
 
     /// Takes a viewer out of a group; what they were counted in counts down, if they were in it.
-    pub async fn quit(&self, host: &UserId, group: &GroupId, user: &UserId) -> Result<()> {
-        self.take_out(host, group, user, None).await
+    pub async fn quit(&self, host: &UserId, group: &GroupId, user: &UserId, now: UnixSeconds) -> Result<()> {
+        self.take_out(host, group, user, None, now).await
     }
 
-    /// Takes those viewers out of a group of whom nothing was heard since `silent_since`. Says since when nothing was
-    /// heard of the one who is silent the longest of the others, or `silent_since` if there are none; `None` if there
-    /// was nobody.
-    pub async fn take_out_silent(
-        &self,
-        host: &UserId,
-        group: &GroupId,
-        silent_since: UnixSeconds,
-        now: UnixSeconds,
-    ) -> Result<Option<UnixSeconds>> {
+    /// Looks after a group: takes those viewers out of whom nothing was heard for `seconds`, counts again those who are
+    /// left, and writes when somebody should look after it the next time; never, if nobody is left and all is right.
+    pub async fn look_after_group(&self, host: &UserId, group: &GroupId, seconds: u64, now: UnixSeconds) -> Result<()> {
         let request = self
             .client
             .query()
             .consistent_read(true)
-            .key_condition_expression("PK = :group AND begins_with(SK, :member)")
-            .projection_expression("PK, SK, #user, seen_at")
-            .expression_attribute_names("#user", "user")
-            .expression_attribute_values(":group", text(keys::group_partition(host, group)))
-            .expression_attribute_values(":member", text(keys::MEMBER_PREFIX));
-        let (mut oldest, mut was_there) = (None, false);
-        for member in self.query(request, usize::MAX, "read members").await? {
-            let read = moment_in(&member, "seen_at")
-                .and_then(|seen_at| Ok((seen_at, parsed(&member, "user", UserId::parse)?)));
-            let Some((seen_at, user)) = intact(&member, read) else { continue };
-            if seen_at <= silent_since {
-                self.take_out(host, group, &user, Some(seen_at)).await?;
-                was_there = true;
-            } else if seen_at.is_ahead_of(now) {
-                // Our clock was ahead: from now on the viewer has as long as anybody.
-                let update = Update::of(keys::member(host, group, &user)).set("seen_at", moment(now));
-                let update = update.when("#seen_at = :seen").value(":seen", moment(seen_at));
-                update.send(self, "write a member").await?;
-                oldest = Some(oldest.map_or(now, |oldest: UnixSeconds| oldest.min(now)));
-            } else {
-                oldest = Some(oldest.map_or(seen_at, |oldest: UnixSeconds| oldest.min(seen_at)));
+            .key_condition_expression("PK = :group")
+            .expression_attribute_values(":group", text(keys::group_partition(host, group)));
+        // The head count comes first.
+        let (mut heads, mut left, mut oldest, mut was_taken_out) = (Item::new(), Watching::default(), None, false);
+        let mut pages = self.pages(request, None, "read members");
+        while let Some(page) = pages.next().await? {
+            for item in page {
+                let Some(bin) = text_in(&item, keys::SK)?.strip_prefix(keys::MEMBER_PREFIX).map(keys::bin_of) else {
+                    heads = item;
+                    continue;
+                };
+                let read = moment_in(&item, "seen_at")
+                    .and_then(|seen_at| Ok((seen_at, parsed(&item, "user", UserId::parse)?)));
+                if let Some((seen_at, user)) = intact(&item, read) {
+                    let mut heard_at = seen_at;
+                    if seen_at.plus(seconds) <= now {
+                        self.take_out(host, group, &user, Some(seen_at), now).await?;
+                        was_taken_out = true;
+                        continue;
+                    }
+                    if seen_at.is_ahead_of(now) {
+                        // Our clock was ahead: from now on the viewer has as long as anybody.
+                        let update = Update::of(keys::member(host, group, &user)).set("seen_at", moment(now));
+                        update.when_as_seen("seen_at", &item).send(self, "write a member").await?;
+                        heard_at = now;
+                    }
+                    oldest = oldest.into_iter().chain([heard_at]).min();
+                }
+                left.add(bin, Counted::read(&item));
             }
         }
-        // Who came meanwhile found that somebody would look after the group already.
-        Ok(oldest.or(was_there.then_some(silent_since)))
+        let is_right = !was_taken_out
+            && (self.recount_heads(host, group, &mut heads, &left, now).await?
+                & self.recount_viewers_of(host, group, &left, now).await?);
+        let silent: Option<UnixSeconds> = oldest.map(|seen_at: UnixSeconds| seen_at.plus(seconds));
+        let due = silent.into_iter().chain((!is_right).then(|| now.plus(AT_REST_SECONDS))).min();
+        let update = Update::of(keys::head_count(host, group)).when("attribute_exists(PK)");
+        let update = match due {
+            Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
+            // Who has come since found that somebody would look after the group already.
+            None => update.remove(keys::WORK).remove(keys::DUE).when_as_seen(keys::CHANGES, &heads),
+        };
+        update.send(self, "postpone work").await.map(|_| ())
+    }
+
+    /// Counts the members of each bin again, if nobody has come or gone lately; says whether they were right. If nobody is
+    /// left, they are only if they were set a minute ago and nobody has come or gone since: who was between a member and
+    /// the count has then counted, or died.
+    async fn recount_heads(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        heads: &mut Item,
+        left: &Watching,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        let is_at_rest = is_at_rest(heads, keys::CHANGED_AT, now)?;
+        let mut is_right = left.is_anybody() || is_at_rest && is_recounted(heads);
+        for (counter, count) in left.bins() {
+            is_right &= number_in(heads, &counter)? == count;
+        }
+        if !is_right && is_at_rest {
+            self.set_counts(Update::of(keys::head_count(host, group)), heads, left.bins(), now).await?;
+        }
+        Ok(is_right)
+    }
+
+    /// Counts the viewers of what a group watches again; says whether they were right.
+    async fn recount_viewers_of(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        left: &Watching,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        let watched = FileId::parse(group.as_str());
+        let replay = match &watched {
+            Some(file) => self.viewed_replay(host, file).await?,
+            None => None,
+        };
+        let (Some(watched), Some((row, files))) = (watched, replay) else {
+            return self.recount_room_viewers(host, group, |since| left.of_show(since), now).await;
+        };
+        let mut viewers = left.of_replay;
+        // Who watches it by another of its files is in another group.
+        for group in files.iter().filter(|file| **file != watched).filter_map(|file| GroupId::parse(file.as_str())) {
+            let request = self
+                .client
+                .query()
+                .consistent_read(true)
+                .key_condition_expression("PK = :group AND begins_with(SK, :member)")
+                .filter_expression("attribute_exists(replay)")
+                .projection_expression("SK")
+                .expression_attribute_values(":group", text(keys::group_partition(host, &group)))
+                .expression_attribute_values(":member", text(keys::MEMBER_PREFIX));
+            let mut pages = self.pages(request, None, "read members");
+            while let Some(page) = pages.next().await? {
+                viewers += u64::try_from(page.len()).unwrap_or(u64::MAX);
+            }
+        }
+        self.recount_viewers(keys::replay(host, &files[0]), &row, viewers, now).await
     }
 
     /// Takes a viewer out of a group, if they were last heard of at this second.
@@ -130,6 +203,7 @@ impl Table {
         group: &GroupId,
         user: &UserId,
         seen_at: Option<UnixSeconds>,
+        now: UnixSeconds,
     ) -> Result<()> {
         let request = self.client.delete_item().table_name(&self.name);
         let request = request.set_key(Some(keys::member(host, group, user)));
@@ -152,15 +226,22 @@ impl Table {
         if before.is_empty() {
             return Ok(());
         }
-        self.count_head(host, group, user, -1, None).await?;
-        self.count_out(host, group, Counted::read(&before), Visit::Over).await
+        self.count_head(host, group, user, -1, None, now).await?;
+        self.count_out(host, group, Counted::read(&before), Visit::Over, now).await
     }
 
     /// Takes away a viewer where they were counted.
-    async fn count_out(&self, host: &UserId, group: &GroupId, counted: Counted, visit: Visit) -> Result<()> {
+    async fn count_out(
+        &self,
+        host: &UserId,
+        group: &GroupId,
+        counted: Counted,
+        visit: Visit,
+        now: UnixSeconds,
+    ) -> Result<()> {
         match (counted, FileId::parse(group.as_str())) {
-            (Counted::Show(show), _) => self.count_viewer_out(host, show, visit).await,
-            (Counted::Replay, Some(file)) => self.count_replay_viewers(host, &file, -1).await,
+            (Counted::Show(show), _) => self.count_viewer_out(host, show, visit, now).await,
+            (Counted::Replay, Some(file)) => self.count_replay_viewer(host, &file, -1, now).await,
             (Counted::Replay, None) | (Counted::Nowhere, _) => Ok(()),
         }
     }
@@ -193,9 +274,9 @@ impl Table {
         let by = i64::from(before.is_empty());
         // Nobody counts the viewers of what is not there, so nobody need look after them.
         let stay = Stay { is_looked_after: counted != Counted::Nowhere, ..stay };
-        self.count_head(host, group, &member.user, by, Some(stay)).await?;
+        self.count_head(host, group, &member.user, by, Some(stay), now).await?;
         let before = Counted::read(&before);
-        self.count_out(host, group, before, Visit::CountedTwice).await?;
+        self.count_out(host, group, before, Visit::CountedTwice, now).await?;
         Ok(before)
     }
 
@@ -206,13 +287,14 @@ impl Table {
         user: &UserId,
         by: i64,
         stay: Option<Stay>,
+        now: UnixSeconds,
     ) -> Result<()> {
         let counters = vec![(counter(keys::bin(user)), by)];
-        let terms = stay.map_or(Terms::default(), |stay| Terms {
-            expires_at: Some(stay.kept_until()),
-            due: Some(stay.until).filter(|_| stay.is_looked_after),
-            changed_at: None,
-        });
+        let terms = Terms {
+            expires_at: stay.map(Stay::kept_until),
+            due: stay.filter(|stay| stay.is_looked_after).map(|stay| stay.until),
+            changed_at: (by != 0).then_some(now),
+        };
         self.add(keys::head_count(host, group), counters, terms, "count a member").await
     }
 
@@ -272,6 +354,38 @@ impl Stay {
     /// Until when the item is kept, if the sweep never came.
     fn kept_until(self) -> UnixSeconds {
         self.until.plus(KEPT_SECONDS)
+    }
+}
+
+/// Those who watch, by where they are counted.
+#[derive(Debug, Default)]
+struct Watching {
+    bins: BTreeMap<u8, i64>,
+    shows: BTreeMap<UnixSeconds, u64>,
+    of_replay: u64,
+}
+
+impl Watching {
+    fn add(&mut self, bin: u8, counted: Counted) {
+        *self.bins.entry(bin).or_default() += 1;
+        match counted {
+            Counted::Show(show) => *self.shows.entry(show).or_default() += 1,
+            Counted::Replay => self.of_replay += 1,
+            Counted::Nowhere => {}
+        }
+    }
+
+    fn is_anybody(&self) -> bool {
+        !self.bins.is_empty()
+    }
+
+    fn of_show(&self, show: UnixSeconds) -> u64 {
+        self.shows.get(&show).copied().unwrap_or(0)
+    }
+
+    /// What the head count should be, counter by counter.
+    fn bins(&self) -> impl Iterator<Item = (String, i64)> {
+        (0..keys::BINS).map(|bin| (counter(bin), self.bins.get(&bin).copied().unwrap_or(0)))
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     lists::{Change, List, Position, Series, counts_kept_until},
     lives::Totals,
     moment, moment_in, number, parsed,
-    rooms::Profile,
+    rooms::{Profile, VIEWERS_AT},
     text, text_in,
     timelines::{OPEN, Standing, Work},
     update::{Update, Written},
@@ -364,13 +364,7 @@ impl Table {
             (None, _) | (_, None) => update.remove(keys::LIST).remove(keys::POSITION),
         };
         let decisive = KEPT_OUT.into_iter().chain(["to_delete", "revision", keys::POSITION]);
-        let as_seen = decisive.fold(update, |update, attribute| match row.get(attribute) {
-            Some(seen) => {
-                let update = update.when(&format!("#{attribute} = :seen_{attribute}"));
-                update.value(&format!(":seen_{attribute}"), seen.clone())
-            }
-            None => update.when(&format!("attribute_not_exists(#{attribute})")),
-        });
+        let as_seen = decisive.fold(update, |update, attribute| update.when_as_seen(attribute, row));
         if as_seen.send(self, "write a replay").await? == Written::Unmet {
             return Ok(Written::Unmet);
         }
@@ -502,19 +496,40 @@ impl Table {
 
     /// Counts a like of a replay, or takes one back. Nothing happens if there is no such replay.
     pub async fn count_replay_likes(&self, user: &UserId, file: &FileId, by: i64) -> Result<()> {
-        self.count_on_replay(user, file, "likes", by).await
-    }
-
-    /// Counts a viewer of a replay, or one less. Nothing happens if there is no such replay.
-    pub async fn count_replay_viewers(&self, user: &UserId, file: &FileId, by: i64) -> Result<()> {
-        self.count_on_replay(user, file, "viewers", by).await
-    }
-
-    async fn count_on_replay(&self, user: &UserId, file: &FileId, counter: &'static str, by: i64) -> Result<()> {
         match self.replay(user, file).await? {
-            Some(replay) => self.count_on(keys::replay(user, &replay.file), counter, by).await,
+            Some(replay) => self.count_on(keys::replay(user, &replay.file), "likes", by).await,
             None => Ok(()),
         }
+    }
+
+    /// Counts a viewer of a replay, or one less, because an app says so. Nothing happens if there is no such replay.
+    pub async fn count_replay_viewers(&self, user: &UserId, file: &FileId, by: i64) -> Result<()> {
+        match self.replay(user, file).await? {
+            Some(replay) => self.count_told_viewers(keys::replay(user, &replay.file), by).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a viewer of a replay who is a member of the group of one of its files, or one less.
+    pub(super) async fn count_replay_viewer(
+        &self,
+        user: &UserId,
+        file: &FileId,
+        by: i64,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let Some(replay) = self.replay(user, file).await? else { return Ok(()) };
+        let update = Update::of(keys::replay(user, &replay.file)).set(VIEWERS_AT, moment(now));
+        self.count_with(update, "viewers", by).await
+    }
+
+    /// The row that counts the viewers of the replay of a file, and the files of the replay, of which the first names it.
+    pub(super) async fn viewed_replay(&self, user: &UserId, file: &FileId) -> Result<Option<(Item, Vec<FileId>)>> {
+        let found = self.replay_row(user, file).await?.filter(|(_, row)| !row.contains_key("deleted"));
+        let Some((name, row)) = found else { return Ok(None) };
+        let parts = parts_of(&row)?.into_iter().map(|part| part.file).filter(|part| *part != name);
+        let files = std::iter::once(name.clone()).chain(parts).collect();
+        Ok(Some((row, files)))
     }
 
     /// A page of the replays that ended in the last `window` seconds.

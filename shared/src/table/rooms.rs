@@ -10,7 +10,9 @@ use super::{
     counter_in, damaged, intact, keys,
     lists::{Change, List, Position, Series},
     lives::{ShowRow, Totals},
-    moment, moment_in, number, parsed, text, text_in,
+    moment, moment_in, number, parsed,
+    recount::is_at_rest,
+    text, text_in,
     timelines::{Ban, Standing, Work},
     update::{Outcome, Update},
 };
@@ -24,6 +26,10 @@ use crate::{
 pub(super) const TREE: &str = "rooms";
 pub(super) const ONLINE: List = List { tree: TREE, series: Series::Online, partitions: &["online"] };
 pub(super) const ALL: List = List { tree: TREE, series: Series::All, partitions: &["online", "offline"] };
+/// When a viewer last came or went who is a member of a group, on the row that counts them.
+pub(super) const VIEWERS_AT: &str = "viewers_at";
+/// That an app counts the viewers of a row itself, by ChangeCount: then they are not the members of a group.
+const VIEWERS_TOLD: &str = "viewers_told";
 /// How often a live gets another picture for a cover.
 const PICTURE_EVERY_SECONDS: u64 = 60;
 
@@ -297,7 +303,8 @@ impl Table {
         };
         let update = match show {
             Some(show) => {
-                let counters = ["viewers", "likes", "peak", "visits", "screenshot", "screenshot_at"];
+                let counters =
+                    ["viewers", VIEWERS_AT, VIEWERS_TOLD, "likes", "peak", "visits", "screenshot", "screenshot_at"];
                 let update = show.write(update).set("counted_since", moment(opened_at));
                 counters.into_iter().fold(update, Update::remove)
             }
@@ -444,15 +451,21 @@ impl Table {
         self.count_on(keys::room(user), "likes", by).await
     }
 
-    /// Counts a viewer of a room, or one less. Nothing happens if there is no room, or nobody to take away.
+    /// Counts a viewer of a room, or one less, because an app says so. Nothing happens if there is no room, or nobody to
+    /// take away.
     pub async fn count_room_viewers(&self, user: &UserId, by: i64) -> Result<()> {
-        self.count_on(keys::room(user), "viewers", by).await
+        self.count_told_viewers(keys::room(user), by).await
     }
 
     /// Counts a viewer of the show that the room is open for, and says since which opening it counts, and how many are
     /// watching now. `None` if there is no room, or its group is another one.
-    pub(super) async fn count_viewer_in(&self, user: &UserId, group: &GroupId) -> Result<Option<(UnixSeconds, u64)>> {
-        let update = Update::of(keys::room(user)).add("viewers", 1).add("visits", 1);
+    pub(super) async fn count_viewer_in(
+        &self,
+        user: &UserId,
+        group: &GroupId,
+        now: UnixSeconds,
+    ) -> Result<Option<(UnixSeconds, u64)>> {
+        let update = Update::of(keys::room(user)).add("viewers", 1).add("visits", 1).set(VIEWERS_AT, moment(now));
         let update = update.when("#group = :group").value(":group", text(group.as_str()));
         match update.send_for_old(self, "count a viewer").await? {
             Outcome::Done(before) => Ok(Some((counted_since(&before)?, counter_in(&before, "viewers")? + 1))),
@@ -469,8 +482,14 @@ impl Table {
 
     /// Takes a viewer away who was counted since this opening, and the visit too if it was none. Nothing happens if the
     /// room counts anew since another one.
-    pub(super) async fn count_viewer_out(&self, user: &UserId, since: UnixSeconds, visit: Visit) -> Result<()> {
-        let update = Update::of(keys::room(user)).add("viewers", -1);
+    pub(super) async fn count_viewer_out(
+        &self,
+        user: &UserId,
+        since: UnixSeconds,
+        visit: Visit,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let update = Update::of(keys::room(user)).add("viewers", -1).set(VIEWERS_AT, moment(now));
         let update = match visit {
             Visit::Over => update,
             Visit::CountedTwice => update.add("visits", -1),
@@ -479,9 +498,58 @@ impl Table {
         update.send(self, "count a viewer").await.map(|_| ())
     }
 
+    /// Counts the viewers of a room again, if the group is its own, by how many members were counted since its opening;
+    /// says whether they were right.
+    pub(super) async fn recount_room_viewers(
+        &self,
+        user: &UserId,
+        group: &GroupId,
+        members: impl FnOnce(UnixSeconds) -> u64,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        let Some(row) = self.get(keys::room(user), "count a viewer").await? else { return Ok(true) };
+        if text_in(&row, "group")? != group.as_str() {
+            return Ok(true);
+        }
+        self.recount_viewers(keys::room(user), &row, members(counted_since(&row)?), now).await
+    }
+
+    /// Sets the viewers of a row to how many members of a group were counted there, unless an app counts them itself, or
+    /// one has come or gone lately; says whether they were right.
+    pub(super) async fn recount_viewers(
+        &self,
+        key: keys::Key,
+        row: &Item,
+        members: u64,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        if row.contains_key(VIEWERS_TOLD) || counter_in(row, "viewers")? == members {
+            return Ok(true);
+        }
+        if is_at_rest(row, VIEWERS_AT, now)? {
+            let as_seen = ["viewers", VIEWERS_AT, VIEWERS_TOLD, "counted_since"];
+            let update =
+                as_seen.into_iter().fold(Update::of(key), |update, attribute| update.when_as_seen(attribute, row));
+            let update = update.set("viewers", number(members)).set(VIEWERS_AT, moment(now));
+            update.send(self, "count a viewer").await?;
+        }
+        Ok(false)
+    }
+
+    /// Counts viewers on an item that is there, never below zero, because an app says so.
+    pub(super) async fn count_told_viewers(&self, key: keys::Key, by: i64) -> Result<()> {
+        let update = Update::of(key).set(VIEWERS_TOLD, AttributeValue::Bool(true));
+        self.count_with(update, "viewers", by).await
+    }
+
     /// Counts on an item that is there, never below zero.
     pub(super) async fn count_on(&self, key: keys::Key, counter: &'static str, by: i64) -> Result<()> {
-        let update = Update::of(key).add(counter, by);
+        self.count_with(Update::of(key), counter, by).await
+    }
+
+    /// Writes to an item that is there, and counts on it, never below zero.
+    pub(super) async fn count_with(&self, update: Update, counter: &'static str, by: i64) -> Result<()> {
+        let update = update.add(counter, by);
         let update = if by < 0 {
             update.when(&format!("#{counter} >= :enough")).value(":enough", number(-by))
         } else {

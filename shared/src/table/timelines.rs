@@ -77,6 +77,8 @@ pub struct Standing {
     pub seen_at: UnixSeconds,
     revision: i64,
     unwritten: BTreeSet<Unwritten>,
+    /// When a count was last noted in it.
+    doubted_at: UnixSeconds,
     /// What could not be written, and is not tried again before [`Standing::retry_at`].
     failed: BTreeSet<Unwritten>,
     /// How often writing failed, one time after the other.
@@ -294,6 +296,7 @@ impl Standing {
             seen_at: UnixSeconds(record.seen_at),
             revision: number_in(item, "revision")?,
             unwritten: named("unwritten")?,
+            doubted_at: moment_in(item, "doubted_at")?,
             failed: named("failed")?,
             failures: number_in(item, "failures")?.try_into().unwrap_or(0),
             retry_at: moment_in(item, "retry_at")?,
@@ -406,7 +409,7 @@ impl Standing {
     pub(super) fn cap(&mut self, now: UnixSeconds) -> bool {
         let before = self.clone();
         self.timeline.cap(now);
-        for at in [&mut self.seen_at, &mut self.missed_at] {
+        for at in [&mut self.seen_at, &mut self.missed_at, &mut self.doubted_at] {
             *at = at.no_later_than(now);
         }
         for at in [&mut self.judged_at, &mut self.hidden].into_iter().flatten() {
@@ -424,6 +427,7 @@ impl Standing {
                 is.timeline.clone(),
                 is.seen_at,
                 is.missed_at,
+                is.doubted_at,
                 is.judged_at,
                 is.hidden,
                 is.verdicts.clone(),
@@ -457,6 +461,16 @@ impl Standing {
     /// row could not be written and is to be tried again.
     pub fn is_unwritten(&self, now: UnixSeconds) -> bool {
         !self.unwritten.iter().all(Unwritten::is_count) || self.is_to_be_retried(now)
+    }
+
+    /// Notes that these rows are to be written, and these counts are not sure to be right.
+    fn note_unwritten(&mut self, names: impl IntoIterator<Item = Unwritten>, now: UnixSeconds) {
+        for name in names {
+            if name.is_count() {
+                self.doubted_at = now;
+            }
+            self.unwritten.insert(name);
+        }
     }
 
     /// Whether there are counts that are not sure to be right.
@@ -582,7 +596,7 @@ impl Table {
             }
             let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
             let own = differences(user, (&before, &was), (&after, &is));
-            after.unwritten.extend(own.iter().cloned());
+            after.note_unwritten(own.iter().cloned(), now);
             let opening = opening.filter(|_| is_changed && !after.is_live());
             if opening.is_some() {
                 after.unwritten.insert(Unwritten::Room);
@@ -592,10 +606,10 @@ impl Table {
                 // They may move when they are written, and whether that was counted is not noted any more.
                 let is_again = |part: &Part| failed.contains(&Unwritten::file(&part.file));
                 let again = is.replays.iter().filter(|replay| replay.parts.iter().any(is_again));
-                after.unwritten.extend(again.map(Unwritten::replay_count));
+                after.note_unwritten(again.map(Unwritten::replay_count), now);
                 let room = after.timeline.show().filter(|_| failed.contains(&Unwritten::Room));
-                after.unwritten.extend(room.map(|show| Unwritten::room_count(show, user)));
-                after.unwritten.extend(failed);
+                after.note_unwritten(room.map(|show| Unwritten::room_count(show, user)), now);
+                after.note_unwritten(failed, now);
             }
             let Standing { unwritten, failed, .. } = &mut after;
             failed.retain(|name| !unwritten.contains(name));
@@ -605,8 +619,10 @@ impl Table {
                 let work = Work { user, standing: &after, meaning: &is, rules, now };
                 let written = match self.write_out(&work, room, opening).await {
                     Ok(failed) => {
-                        let is_counted = before.unwritten.is_empty() && self.doubt.so_far() == doubts;
-                        let counted = if is_counted { own } else { BTreeSet::new() };
+                        // Nobody else was at it, and all additions were answered.
+                        let is_counted =
+                            before.unwritten.iter().all(Unwritten::is_count) && self.doubt.so_far() == doubts;
+                        let counted = if is_counted { &own - &before.unwritten } else { BTreeSet::new() };
                         self.settle(user, &mut after, failed, &counted, now).await
                     }
                     trouble => trouble.map(drop),
@@ -633,7 +649,7 @@ impl Table {
         now: UnixSeconds,
     ) -> Result<()> {
         let mark = |standing: &mut Standing| {
-            standing.unwritten.extend(names.iter().cloned());
+            standing.note_unwritten(names.iter().cloned(), now);
             !names.is_empty()
         };
         self.change(user, rules, now, mark).await.map(|_| ())
@@ -664,19 +680,19 @@ impl Table {
         let doubt = |standing: &mut Standing| {
             let replays = Meaning::of(&standing.timeline, rules).replays;
             let room = standing.timeline.show().map(|show| Unwritten::room_count(show, user));
-            standing.unwritten.extend(replays.iter().map(Unwritten::replay_count).chain(room));
+            standing.note_unwritten(replays.iter().map(Unwritten::replay_count).chain(room), now);
             true
         };
         self.change(user, rules, now, doubt).await.map(drop)
     }
 
-    /// Counts again what may have been counted or not, as far as it is at rest; says whether all of it was.
+    /// Counts again what may have been counted or not, as far as it is at rest; says whether all of it is right.
     pub async fn recount_doubts(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<bool> {
-        let standing = self.standing(user).await?;
+        let (standing, window) = (self.standing(user).await?, rules.replay_window_seconds);
         let mut counted = BTreeSet::new();
         for unwritten in &standing.unwritten {
             if let Unwritten::Count(tree, position) = unwritten
-                && self.recount_stretch(tree, *position, now).await?
+                && self.recount_stretch(tree, *position, standing.doubted_at, window, now).await?
             {
                 counted.insert(unwritten.clone());
             }
@@ -684,9 +700,11 @@ impl Table {
         let is_all =
             standing.unwritten.iter().filter(|unwritten| unwritten.is_count()).all(|known| counted.contains(known));
         if !counted.is_empty() {
-            let forget = |standing: &mut Standing| {
-                standing.unwritten.retain(|unwritten| !counted.contains(unwritten));
-                true
+            let forget = |is: &mut Standing| {
+                // Unless somebody is about to write there again.
+                let is_as_seen = is.doubted_at == standing.doubted_at;
+                is.unwritten.retain(|unwritten| !is_as_seen || !counted.contains(unwritten));
+                is_as_seen
             };
             self.change(user, rules, now, forget).await?;
         }
@@ -703,7 +721,7 @@ impl Table {
         now: UnixSeconds,
     ) -> Result<()> {
         let doubt = |standing: &mut Standing| {
-            standing.unwritten.extend(positions.iter().map(|position| Unwritten::Count(tree, *position)));
+            standing.note_unwritten(positions.iter().map(|position| Unwritten::Count(tree, *position)), now);
             true
         };
         self.change(user, rules, now, doubt).await.map(|_| ())
@@ -893,6 +911,11 @@ fn write_work(update: Update, standing: &Standing, now: UnixSeconds) -> Update {
     let names: Vec<String> = standing.unwritten.iter().map(Unwritten::name).collect();
     let update =
         if names.is_empty() { update.remove("unwritten") } else { update.set("unwritten", AttributeValue::Ss(names)) };
+    let update = if standing.doubts_counts() {
+        update.set("doubted_at", moment(standing.doubted_at))
+    } else {
+        update.remove("doubted_at")
+    };
     let failed: Vec<String> = standing.failed.iter().map(Unwritten::name).collect();
     let update = if failed.is_empty() {
         update.remove("failed").remove("failures").remove("retry_at")

@@ -115,6 +115,16 @@ impl Update {
         self
     }
 
+    /// Writes only if an attribute is as it was read.
+    pub(super) fn when_as_seen(self, attribute: &str, seen: &Item) -> Self {
+        match seen.get(attribute) {
+            Some(value) => self
+                .when(&format!("#{attribute} = :seen_{attribute}"))
+                .value(&format!(":seen_{attribute}"), value.clone()),
+            None => self.when(&format!("attribute_not_exists(#{attribute})")),
+        }
+    }
+
     /// A value that a condition names.
     pub(super) fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
         self.values.insert(placeholder.to_owned(), value);
