@@ -155,6 +155,14 @@ async fn an_event_of_a_time_to_come_counts_as_of_now() {
         told(&program, 1, &next, program.now()).await;
         assert!(shown(&program).await.1, "{ahead}");
     }
+    for (sequence, ahead) in [("5", 31), ("6", 3000), ("7", AHEAD)] {
+        program.pass(10);
+        told(&program, 1, sequence, program.now() + ahead).await;
+        assert!(shown(&program).await.1, "{ahead}");
+        program.pass(10);
+        told(&program, 0, sequence, program.now()).await;
+        assert!(!shown(&program).await.1, "{ahead}");
+    }
 }
 
 #[tokio::test]
