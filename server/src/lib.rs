@@ -20,6 +20,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use lambda_http::tracing;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shared::{answer::answer_anywhere, app::App, error::BodyFault, types::Origin, wire::MAX_BODY_BYTES};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -41,6 +42,11 @@ static LONG_BODIES: Semaphore = Semaphore::const_new(32);
 const DISCARDED_BYTES: usize = 8 * MAX_BODY_BYTES;
 /// How long the server pauses when the operating system gives it no connection, for want of file handles mostly.
 const BREATH: Duration = Duration::from_millis(50);
+/// How often the log says that the operating system gives the server no connection.
+const REPORTED_EVERY: Duration = Duration::from_secs(60);
+/// How many files the server would have open at most: a connection from each client, one to the table or the cloud for
+/// each call, and those of the table.
+const OPEN_FILES: u64 = 4096;
 /// After how long without a byte the operating system asks whether a client is still there, and how often then.
 const PROBED_AFTER: Duration = Duration::from_secs(30);
 const PROBED_EVERY: Duration = Duration::from_secs(10);
@@ -52,6 +58,9 @@ struct Limits {
     connections: usize,
     /// How many of them one line may have, so that nobody alone takes the places of all.
     connections_of_line: usize,
+    /// How long a new connection has to send its first request, and an answer to be sent, before the connection is as
+    /// good as any other to be closed for a new one.
+    grace: Duration,
     /// How long a connection may wait for the head of a request, from its start or from the last answer.
     head: Duration,
     /// How long a short body may take.
@@ -69,12 +78,20 @@ impl Limits {
     const OF_TODAY: Self = Self {
         connections: 1024,
         connections_of_line: 256,
+        grace: Duration::from_secs(2),
         head: Duration::from_secs(10),
         body: Duration::from_secs(10),
         body_bytes_a_second: 16 * 1024,
         answer: Duration::from_secs(30),
         shutdown: Duration::from_secs(5),
     };
+
+    /// These limits where the process may have so many files open, half of which are for connections of clients.
+    fn with_open_files(self, files: u64) -> Self {
+        let connections = self.connections.min(usize::try_from(files / 2).unwrap_or(usize::MAX)).max(1);
+        let connections_of_line = self.connections_of_line.min(connections.div_ceil(4));
+        Self { connections, connections_of_line, ..self }
+    }
 
     /// How long a body may take of which so many bytes have come.
     fn of_body(&self, bytes: usize) -> Duration {
@@ -132,7 +149,22 @@ pub enum Stopped {
 
 /// Serves every door until `stop` is done; then the calls under way are answered, and no more.
 pub async fn serve(app: Arc<App>, listener: TcpListener, front: Front, stop: impl Future<Output = ()>) -> Stopped {
-    serve_within(Limits::OF_TODAY, app, listener, front, stop).await
+    serve_within(Limits::OF_TODAY.with_open_files(open_files()), app, listener, front, stop).await
+}
+
+/// How many files the process may have open, after the limit was raised as far as the process may and the server needs.
+fn open_files() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = OPEN_FILES.min(maximum.unwrap_or(OPEN_FILES));
+    // No number is no limit.
+    let Some(now) = current.filter(|now| *now < wanted) else { return current.unwrap_or(u64::MAX) };
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
+        Ok(()) => wanted,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files stays at {now}");
+            now
+        }
+    }
 }
 
 async fn serve_within(
@@ -143,10 +175,11 @@ async fn serve_within(
     stop: impl Future<Output = ()>,
 ) -> Stopped {
     let graceful = GracefulShutdown::new();
-    let places = Places::new(limits.connections, limits.connections_of_line);
+    let places = Places::new(limits.connections, limits.connections_of_line, limits.grace);
     // Each call that runs has one of these. A connection has one call at a time, so no call waits for one.
     let calls = Arc::new(Semaphore::new(limits.connections));
     let mut stop = std::pin::pin!(stop);
+    let mut reported: Option<Instant> = None;
     loop {
         let next = async {
             let (stream, client) = listener.accept().await?;
@@ -164,7 +197,11 @@ async fn serve_within(
                 // The line has as many connections as it may.
                 Ok((None, ..)) => continue,
                 Err(error) => {
-                    tracing::warn!(%error, "no connection could be accepted");
+                    if reported.is_none_or(|then| then.elapsed() >= REPORTED_EVERY) {
+                        tracing::warn!(%error, "no connection could be accepted");
+                        reported = Some(Instant::now());
+                    }
+                    places.make_room();
                     tokio::time::sleep(BREATH).await;
                     continue;
                 }
@@ -186,7 +223,7 @@ async fn serve_within(
             // Who has said all may still want the answer.
             .half_close(true)
             .keep_alive(!matches!(front, Front::Platform(_)))
-            .serve_connection(TokioIo::new(Patient::new(stream, limits.answer)), service);
+            .serve_connection(TokioIo::new(Patient::new(stream, limits.answer, Arc::clone(&place))), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             tokio::select! {
@@ -284,7 +321,7 @@ async fn respond(
         // The rest of the body is still on the way, so the connection cannot go on.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    place.idles()?;
+    place.answers()?;
     Ok(response)
 }
 

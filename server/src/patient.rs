@@ -1,9 +1,11 @@
-//! A connection that waits for its client, but not for ever, and knows when the client speaks HTTPS.
+//! A connection that waits for its client, but not for ever, says when all is sent, and knows when the client speaks
+//! HTTPS.
 
 use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -14,6 +16,8 @@ use tokio::{
     net::TcpStream,
     time::{Sleep, sleep},
 };
+
+use crate::places::Place;
 
 /// The first byte of a TLS connection: a record of the handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -31,11 +35,12 @@ pub(crate) struct Patient {
     limit: Duration,
     /// When that is over, from the first byte that had to wait to the last.
     due: Option<Pin<Box<Sleep>>>,
+    place: Arc<Place>,
 }
 
 impl Patient {
-    pub(crate) fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, is_new: true, limit, due: None }
+    pub(crate) fn new(stream: TcpStream, limit: Duration, place: Arc<Place>) -> Self {
+        Self { stream, is_new: true, limit, due: None, place }
     }
 
     /// What has become of a write: one that waits fails when the time is over.
@@ -88,6 +93,7 @@ impl AsyncWrite for Patient {
     /// hyper flushes when it has written all that there is.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.due = None;
+        self.place.has_sent();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
