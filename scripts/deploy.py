@@ -281,11 +281,15 @@ def stored_form(values, members):
 class Keys:
     """The secret of AWS Secrets Manager that has all the keys: each by its name, and once more as functions read them."""
 
-    def __init__(self, session, stack):
+    def __init__(self, session, stack, restores=True):
+        """Reads the secret. One that is to be deleted is restored, or else nothing is done."""
         self.client, self.name = session.client("secretsmanager"), f"{stack}/keys"
         try:
             # A removed stack leaves the secret marked for deletion, and its name taken.
             if "DeletedDate" in self.client.describe_secret(SecretId=self.name):
+                if not restores:
+                    sys.exit(f"The secret {self.name} is to be deleted, with its stack: its keys cannot be read. "
+                             "A deployment takes them again: scripts/deploy")
                 self.client.restore_secret(SecretId=self.name)
                 print(f"The secret {self.name}, which was to be deleted, is restored: its keys hold again.", file=sys.stderr)
             stored = self.client.get_secret_value(SecretId=self.name)
@@ -623,7 +627,7 @@ def main(arguments=None, prepare=None):
     if args.remove:
         remove(session, given)
         return 0
-    keys = Keys(session, given["Stack"])
+    keys = Keys(session, given["Stack"], restores=not args.print)
     if args.print:
         print(keys.values.get(args.print, NONE))
         return 0

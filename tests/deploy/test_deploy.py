@@ -315,6 +315,12 @@ class Removal(Case):
         self.deploy()
         self.assertEqual((self.aws.client("secretsmanager").is_deleted, self.stored()), (False, before))
 
+    def test_who_only_looks_at_a_key_of_a_removed_stack_does_not_restore_it(self):
+        self.deploy()
+        self.deploy("--remove", "mini-lvb")
+        self.assertIn("to be deleted", self.refusal(self.deploy, "--print", "SESSION_KEY"))
+        self.assertTrue(self.aws.client("secretsmanager").is_deleted)
+
     def test_another_stack_than_that_of_the_file_is_not_removed(self):
         self.assertIn("nothing is removed", self.refusal(self.deploy, "--remove", "another"))
         self.assertTrue(self.aws.client("cloudformation").is_there)
