@@ -66,12 +66,21 @@ impl Door {
         }
     }
 
+    /// The name of the command, if the address alone says it.
+    fn command(self) -> Option<&'static str> {
+        match self {
+            Self::Interface => None,
+            Self::Command(entry) => Some(entry.names.name),
+            Self::Callback => Some(Entry::of::<LiveCallback>().names.name),
+        }
+    }
+
     /// The command that the call is for.
     fn pick(self, params: &Params) -> Result<Entry, Error> {
         match self {
             Self::Command(entry) => Ok(entry),
             Self::Callback => Ok(Entry::of::<LiveCallback>()),
-            Self::Interface if params.is_notice() => Err(Error::MisplacedNotice),
+            Self::Interface if params.is_notice() => Err(Error::MisplacedNotice(INTERFACE.to_owned())),
             Self::Interface => {
                 let action = params.optional::<String>("Action").ok().flatten().unwrap_or_default();
                 let mut all = commands::all().into_iter();
@@ -84,6 +93,10 @@ impl Door {
 /// Answers a call.
 pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Response<String> {
     let mut line = Line::begin(&app.config.log_names, door.dialect(), &request);
+    // Known before the body is read, so that the line of a call whose body is wrong names it, too.
+    if let Some(name) = door.command() {
+        line.set_command(name);
+    }
     let response = respond_to(app, door, request, &mut line).await;
     line.end(response)
 }
@@ -112,7 +125,7 @@ async fn respond_to(app: &App, door: Door, request: Request<Vec<u8>>, line: &mut
     .await;
     respond(outcome.unwrap_or_else(|error| {
         // Whoever sent it, the cloud is to send it again.
-        let dialect = if matches!(error, Error::MisplacedNotice) { Dialect::Callback } else { dialect };
+        let dialect = if matches!(error, Error::MisplacedNotice(_)) { Dialect::Callback } else { dialect };
         line.set_error(dialect, &error);
         dialect.refuse(&error)
     }))
@@ -156,11 +169,12 @@ fn behind_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
 fn answer_nowhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
     let mut line = Line::begin(&app.config.log_names, Dialect::Rest, &request);
     let error = Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned());
-    match behind_key(app, request.uri().path()) {
-        // Whoever knows the key may make a mistake behind it, and the log must not have it.
-        Some(rest) => line.set_error(Dialect::Rest, &Error::UnknownCommand(format!("<CALLBACK_PATH_KEY>/{rest}"))),
-        None => line.set_error(Dialect::Rest, &error),
-    }
+    // Whoever knows the key may make a mistake behind it, and the log must not have it.
+    let path = match behind_key(app, request.uri().path()) {
+        Some(rest) => format!("<CALLBACK_PATH_KEY>/{rest}"),
+        None => request.uri().path().trim_start_matches('/').to_owned(),
+    };
+    line.set_error(Dialect::Rest, &Error::UnknownCommand(path.clone()));
     let (head, body) = request.into_parts();
     // Apps post, and take any status but 200 for a dead network; whoever else looks around finds nothing.
     if head.method != Method::POST {
@@ -168,8 +182,9 @@ fn answer_nowhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
     }
     // The cloud must send again what came here because the callback URL is wrong.
     if Params::read(Dialect::Callback, body).is_ok_and(|params| params.is_notice()) {
-        line.set_error(Dialect::Callback, &Error::MisplacedNotice);
-        return line.end(respond(Dialect::Callback.refuse(&Error::MisplacedNotice)));
+        let error = Error::MisplacedNotice(format!("/{path}"));
+        line.set_error(Dialect::Callback, &error);
+        return line.end(respond(Dialect::Callback.refuse(&error)));
     }
     line.end(respond(Dialect::Rest.refuse(&error)))
 }

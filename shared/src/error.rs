@@ -39,8 +39,8 @@ pub enum Error {
     MalformedRequest,
     /// The body is not, or not wholly, there.
     Body(BodyFault),
-    /// A notice of the cloud came to an address that takes none.
-    MisplacedNotice,
+    /// A notice of the cloud came to an address that takes none; its path, for the log.
+    MisplacedNotice(String),
     /// No command of this name; the name as it was asked for, empty if none was.
     UnknownCommand(String),
     /// A parameter is missing or breaks the rule of its type.
@@ -94,8 +94,9 @@ impl fmt::Display for Error {
         match self {
             Self::MalformedRequest => f.write_str("the body is not a JSON document that could hold a call"),
             Self::Body(fault) => f.write_str(fault.text()),
-            Self::MisplacedNotice => {
-                f.write_str("a notice of the cloud came to an address that takes none: is the callback URL right?")
+            Self::MisplacedNotice(path) => {
+                let path = path.chars().take(NAME_CHARS).collect::<String>();
+                write!(f, "a notice of the cloud came to {path:?}, which takes none: is the callback URL right?")
             }
             Self::UnknownCommand(name) => {
                 write!(f, "no command {:?}", name.chars().take(NAME_CHARS).collect::<String>())
@@ -128,7 +129,7 @@ impl std::error::Error for Error {
             Self::Table(error) => Some(error),
             Self::MalformedRequest
             | Self::Body(_)
-            | Self::MisplacedNotice
+            | Self::MisplacedNotice(_)
             | Self::UnknownCommand(_)
             | Self::InvalidParam { .. }
             | Self::Meaningless(_)

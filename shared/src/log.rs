@@ -30,6 +30,7 @@ pub(crate) struct Line<'a> {
     stream: Option<String>,
     event: Option<u16>,
     outcome: Outcome,
+    is_written: bool,
 }
 
 /// What came of a call.
@@ -60,6 +61,7 @@ impl<'a> Line<'a> {
             stream: None,
             event: None,
             outcome: Outcome::Done,
+            is_written: false,
         }
     }
 
@@ -101,8 +103,17 @@ impl<'a> Line<'a> {
     }
 
     /// Writes the line, and names the call in its answer.
-    pub(crate) fn end(self, mut response: Response<String>) -> Response<String> {
-        let Self { request, address, dialect, command, user, host, stream, event, .. } = &self;
+    pub(crate) fn end(mut self, mut response: Response<String>) -> Response<String> {
+        self.write(Some(response.status()));
+        self.is_written = true;
+        let value = HeaderValue::from_str(self.request.as_str()).expect("a request id is visible ASCII");
+        response.headers_mut().insert(REQUEST_ID, value);
+        response
+    }
+
+    /// Writes the line of a call with the HTTP status of its answer; `None` if the call was given up.
+    fn write(&self, status: Option<StatusCode>) {
+        let Self { request, address, dialect, command, user, host, stream, event, .. } = self;
         let (request, address) = (request.as_str(), address.as_deref());
         let (user, host, stream) = (user.as_deref(), host.as_deref(), stream.as_deref());
         let milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -114,18 +125,25 @@ impl<'a> Line<'a> {
                 )
             };
         }
+        let Some(status) = status else { return line!(warn, None::<u16>, "given up") };
         match &self.outcome {
-            Outcome::Done if response.status() == StatusCode::OK => line!(info, dialect.code(Ok(())), "done"),
-            Outcome::Done if response.status().is_client_error() => {
-                line!(info, response.status().as_u16(), "refused", reason = response.status().to_string())
+            Outcome::Done if status == StatusCode::OK => line!(info, dialect.code(Ok(())), "done"),
+            Outcome::Done if status.is_client_error() => {
+                line!(info, status.as_u16(), "refused", reason = status.to_string());
             }
-            Outcome::Done => line!(info, response.status().as_u16(), "done"),
-            Outcome::HealthCheck => line!(info, response.status().as_u16(), "health check"),
+            Outcome::Done => line!(info, status.as_u16(), "done"),
+            Outcome::HealthCheck => line!(info, status.as_u16(), "health check"),
             Outcome::Refused(code, why) => line!(info, *code, "refused", reason = why),
             Outcome::Failed(code, why) => line!(error, *code, "failed", error = why),
         }
-        let value = HeaderValue::from_str(self.request.as_str()).expect("a request id is visible ASCII");
-        response.headers_mut().insert(REQUEST_ID, value);
-        response
+    }
+}
+
+/// A call that ends without an answer, since it panicked or the process stops, leaves its line, too.
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        if !self.is_written {
+            self.write(None);
+        }
     }
 }

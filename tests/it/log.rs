@@ -15,6 +15,7 @@ use lambda_http::{
 };
 use serde_json::{Value, json};
 use shared::{
+    error::BodyFault,
     sign::session::{body_digest, liteav_sig},
     types::{Origin, RequestId},
 };
@@ -122,6 +123,22 @@ async fn a_call_leaves_one_line_with_who_what_from_where_and_what_came_of_it() {
         json!({"message": "done", "command": "live_callback", "dialect": "callback", "code": 0, "stream": "8888_nobody",
                "event": 1})
     );
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_leaves_its_line() {
+    let program = program().await;
+    let log = Listener::from(Level::INFO);
+    let register = json!({"userid": "alice", "password": PASSWORD});
+    // No password is hashed before the second look.
+    tokio::select! {
+        biased;
+        _ = send(&program, from("203.0.113.7", "/register", &register)) => unreachable!("it takes a while"),
+        () = std::future::ready(()) => {}
+    }
+    let line = json!({"message": "given up", "command": "register", "dialect": "rest", "user": "alice",
+                      "address": "203.0.113.7"});
+    assert_eq!(told(log.call()), line);
 }
 
 #[tokio::test]
@@ -238,6 +255,44 @@ async fn a_call_to_an_address_where_nothing_is_is_in_the_log_without_the_key_of_
     action(&program, r#"{"Action":"Nonsense","userid":"alice"}"#).await;
     let line = log.call();
     assert_eq!((&line["command"], &line["user"], &line["code"]), (&json!("?"), &json!("alice"), &json!(1000)));
+}
+
+#[tokio::test]
+async fn a_call_whose_body_is_wrong_is_in_the_log_under_the_command_of_its_address() {
+    let program = program().await;
+    let log = Listener::from(Level::INFO);
+    post(&program, "/login", "userid=alice&password=secret123").await;
+    assert_eq!(log.call()["command"], "login");
+    send(&program, Request::get("/login").body(Vec::new()).unwrap()).await;
+    assert_eq!(log.call()["command"], "login");
+    for fault in [BodyFault::TooLong, BodyFault::TooSlow, BodyFault::BrokenOff] {
+        send(&program, Request::post("/login").extension(fault).body(Vec::new()).unwrap()).await;
+        let line = log.call();
+        assert_eq!((&line["command"], &line["reason"]), (&json!("login"), &json!(fault.text())));
+    }
+    post(&program, "/live_callback", "no notice").await;
+    assert_eq!(log.call()["command"], "live_callback");
+}
+
+#[tokio::test]
+async fn a_notice_at_an_address_that_takes_none_is_in_the_log_with_that_address() {
+    let program = program_with(|name| (name == "CALLBACK_PATH_KEY").then_some("the-key-of-callbacks")).await;
+    let log = Listener::from(Level::INFO);
+    for (path, named) in [
+        ("/calback", "/calback"),
+        ("/interface.php", "/interface.php"),
+        ("/the-key-of-callbacks/calback", "/<CALLBACK_PATH_KEY>/calback"),
+    ] {
+        post(&program, path, r#"{"t":"1","sign":"x","event_type":0,"stream_id":"s"}"#).await;
+        let line = log.call();
+        assert_eq!((&line["dialect"], &line["code"]), (&json!("callback"), &json!(4003)));
+        assert!(line["reason"].as_str().unwrap().contains(&format!("\"{named}\"")), "{line}");
+    }
+    // Without its key the address is none, whatever is behind it.
+    post(&program, "/live_callback", r#"{"t":"1","sign":"x","event_type":0,"stream_id":"s"}"#).await;
+    let line = log.call();
+    assert_eq!((&line["command"], &line["code"]), (&json!("live_callback"), &json!(4003)));
+    assert!(line["reason"].as_str().unwrap().contains("CALLBACK_PATH_KEY"), "{line}");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
     match error {
         // The deployment document's health check waits for this text, letter by letter.
         Error::MalformedRequest | Error::Body(_) => (4001, "json format error"),
-        Error::UnknownCommand(_) | Error::InvalidParam { .. } | Error::MisplacedNotice => {
+        Error::UnknownCommand(_) | Error::InvalidParam { .. } | Error::MisplacedNotice(_) => {
             (1000, "invalid param in json from client!")
         }
         Error::NotFound(_) | Error::Table(_) => (2003, "db operator error"),
@@ -63,7 +63,7 @@ fn detail(error: &Error) -> Option<String> {
         Error::Body(fault) => Some(fault.text().to_owned()),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
-        | Error::MisplacedNotice
+        | Error::MisplacedNotice(_)
         | Error::BadSignature(_)
         | Error::WrongPassword
         | Error::BadIdToken(_)

@@ -36,7 +36,7 @@ pub(super) fn code(error: &Error) -> (u16, u16) {
         Error::Body(BodyFault::TooLong) => (413, 4001),
         Error::Body(BodyFault::BrokenOff | BodyFault::Damaged) => (400, 4001),
         // A key or an address that is set wrong must show as failing callbacks, and heal when it is set right.
-        Error::BadSignature(_) | Error::NotOperator | Error::MisplacedNotice => (403, 4003),
+        Error::BadSignature(_) | Error::NotOperator | Error::MisplacedNotice(_) => (403, 4003),
         Error::StaleNotice => (403, 4004),
         // The notice is kept, and nothing follows from it.
         Error::Banned | Error::NotFound(_) => (200, 0),

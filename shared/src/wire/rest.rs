@@ -42,7 +42,7 @@ pub(super) fn refuse(error: &Error) -> String {
 pub(super) fn code(error: &Error) -> (u16, &'static str) {
     match error {
         Error::MalformedRequest | Error::Body(_) | Error::UnknownCommand(_) => (400, "Bad Request"),
-        Error::MisplacedNotice => (400, "Bad Request"),
+        Error::MisplacedNotice(_) => (400, "Bad Request"),
         Error::NotOperator | Error::Banned | Error::NotAllowed(_) | Error::SwitchedOff(_) => (403, "Forbidden"),
         Error::BadSignature(_) => (498, "Invalid Token"),
         Error::Table(_) => (500, "Internal Server Error(db operate error)"),
@@ -68,7 +68,7 @@ fn detail(error: &Error) -> Option<String> {
         Error::Body(fault) => Some(fault.text().to_owned()),
         Error::UnknownCommand(_)
         | Error::MalformedRequest
-        | Error::MisplacedNotice
+        | Error::MisplacedNotice(_)
         | Error::BadSignature(_)
         | Error::WrongPassword
         | Error::BadIdToken(_)
