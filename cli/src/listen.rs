@@ -66,6 +66,11 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
+    /// Whether only this machine reaches it.
+    pub fn is_loopback(&self) -> bool {
+        matches!(self.host, Host::Address(address) if address.is_loopback())
+    }
+
     /// Begins to listen.
     pub async fn bind(&self) -> io::Result<TcpListener> {
         let addresses = match &self.host {

@@ -11,7 +11,7 @@ use shared::{
     types::{Secret, UnixSeconds},
 };
 
-use crate::settings;
+use crate::{listen::Listen, settings};
 
 /// How long a call may take: a deployed function has 10 seconds, and a server of one's own all the time that it needs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -83,6 +83,17 @@ pub fn key(file: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<
     Ok(Secret::new(key.trim()))
 }
 
+/// The address of a server, as it is written on the command line. That of this machine may be written as `--listen` has
+/// it.
+pub fn address(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    if let Some(here) = text.parse().ok().filter(Listen::is_loopback) {
+        return Ok(format!("http://{here}"));
+    }
+    let fault = || "expected an address that begins with http:// or https://, as http://127.0.0.1:8080".to_owned();
+    http::is_address(text).then(|| text.to_owned()).ok_or_else(fault)
+}
+
 /// Whether nobody else reads an operator's key on its way to this address.
 pub(crate) fn is_private(address: &str) -> Result<(), String> {
     let refused = || format!("{address}: the operator key is sent to https, or to this machine only");
@@ -142,6 +153,9 @@ impl Server {
         let fields = json!({"streamid": stream, "id": id, "count": ROWS});
         let done = |answer: &Value| format!("{} done again", rows(answer, "list").len());
         let answer = self.part_by_part("replay_notices", fields, done).await?;
+        if id.is_none() && rows(&answer, "list").is_empty() {
+            return Err(format!("no notices of {stream} are kept that tell of pushes and recordings"));
+        }
         Ok(shown(form, &answer, |answer| format!("{}{}\n", notices(answer), done(answer))))
     }
 
@@ -228,7 +242,8 @@ fn notices(answer: &Value) -> String {
 fn show(row: &Value) -> String {
     let late = if row["late"] == 1 { ", after its expiry" } else { "" };
     let head = notices(&json!({ "list": [row] }));
-    format!("{head}came {} times{late}\n\n{}\n", plain(&row["times"]), lines(&row["body"]))
+    let times = if row["times"] == 1 { "once".to_owned() } else { format!("{} times", plain(&row["times"])) };
+    format!("{head}came {times}{late}\n\n{}\n", lines(&row["body"]))
 }
 
 fn rebuilt(answer: &Value, is_rehearsal: bool) -> String {
@@ -322,6 +337,26 @@ mod tests {
     #[test]
     fn what_came_from_outside_commands_no_terminal() {
         assert_eq!(plain(&json!("a\u{1b}[2Jb\nc")), "a\u{fffd}[2Jb c");
+    }
+
+    #[test]
+    fn a_server_on_this_machine_is_named_as_one_likes() {
+        for (text, meant) in [
+            ("localhost:8080", "http://127.0.0.1:8080"),
+            ("LOCALHOST:8080/", "http://127.0.0.1:8080"),
+            ("8080", "http://127.0.0.1:8080"),
+            ("[::1]:8080", "http://[::1]:8080"),
+            ("127.0.0.2:80", "http://127.0.0.2:80"),
+            ("HTTP://LOCALHOST:8080", "HTTP://LOCALHOST:8080"),
+            ("https://lvb.example.com/", "https://lvb.example.com"),
+        ] {
+            let address = address(text).unwrap();
+            assert_eq!(address, meant);
+            assert_eq!(is_private(&address), Ok(()), "{text}");
+        }
+        for text in ["", "lvb.example.com", "192.0.2.1:8080", "ftp://localhost", "http://"] {
+            assert!(address(text).unwrap_err().contains("begins with http://"), "{text}");
+        }
     }
 
     #[test]

@@ -133,6 +133,41 @@ fn more_notices_than_a_call_does_again_are_done_in_parts_and_how_far_that_is_is_
 }
 
 #[test]
+fn every_notice_is_shown_by_the_id_under_which_it_is_listed() {
+    let server = Server::start();
+    for kind in ["null", "true", "-5", "\" a  b \""] {
+        server.told(&format!(r#""event_type":{kind},"stream_id":"rs_alice""#));
+        let listed = server.ask(&["callbacks", "list", "--stream", "rs_alice", "--json"]).unwrap();
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let id = listed["list"][0]["id"].as_str().unwrap();
+        assert_eq!(id.trim(), id);
+        let address = format!("http://{}", server.address);
+        let mut show = command(&["callbacks", "show", "--server", &address, "--data"]);
+        let output = show.arg(&server.folder).args(["--", "rs_alice", id]).output().unwrap();
+        let said = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(output.status.success() && said.contains("came once\n"), "{kind}: {output:?}");
+    }
+}
+
+#[test]
+fn a_stream_of_which_nothing_is_kept_is_said() {
+    let server = Server::start();
+    let said = server.ask(&["callbacks", "replay", "nosuchstream"]).unwrap_err();
+    assert!(said.contains("no notices of nosuchstream are kept"), "{said}");
+}
+
+#[test]
+fn a_server_on_this_machine_needs_no_scheme() {
+    let server = Server::start();
+    let mut list = command(&["callbacks", "list", "--server", &server.address, "--data"]);
+    let output = list.arg(&server.folder).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let output = command(&["callbacks", "list", "--server", "lvb.example.com"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("begins with http://"), "{said}");
+}
+
+#[test]
 fn what_is_refused_is_said() {
     let server = Server::start();
     let said = server.ask(&["rebuild", "nobody"]).unwrap_err();

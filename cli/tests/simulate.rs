@@ -85,11 +85,18 @@ async fn a_push_url_that_is_wrong_is_refused_with_the_reason() {
     let wrong =
         r#"push alice as p1 url="rtmp://8888.livepush.myqcloud.com/live/8888_alice?txSecret=0&txTime=ffffffff""#;
     let told = play(&format!("{wrong} refused=txSecret")).await.unwrap();
-    assert!(told.contains("its txSecret is missing, or wrong"), "{told}");
+    assert!(
+        told.contains(
+            "its txSecret is missing, or wrong; are these the settings of the \
+         server that gave it (--data, --config)?"
+        ),
+        "{told}"
+    );
     let failure = play(&format!("# no good\n{wrong}")).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "line 2: it was refused: the cloud: the push URL is wrong: its txSecret is missing, or wrong"
+        "line 2: it was refused: the cloud: the push URL is wrong: its txSecret is missing, or wrong; are these the settings of the \
+         server that gave it (--data, --config)?"
     );
     let told = play("open alice t\nwait 86401\npush alice as p1 refused=txTime").await.unwrap();
     assert!(told.contains("its txTime is past: it expired at 1600086400"), "{told}");
@@ -140,11 +147,7 @@ async fn what_happened_long_ago_is_told_now() {
         .await
         .unwrap();
     let failure = play(&format!("{show}stop p1 at=-640\nrecord p1 flv as f1\nexpect replays alice 1")).await;
-    assert_eq!(
-        failure.unwrap_err().to_string(),
-        "line 6: replays of alice should be 1, but are 0",
-        "a minute is short"
-    );
+    assert_eq!(failure.unwrap_err().to_string(), "line 6: replays of alice: expected 1, found 0", "a minute is short");
     let lost = "open alice t\npush alice as p1 lost\nwait 4300\n";
     play(&format!(
         "{lost}send p1 refused=403\nsend p1 late=601\nexpect offline alice\nsend p1 anew\nexpect live alice"
@@ -190,7 +193,7 @@ async fn files_become_replays_also_twice_and_at_the_same_time() {
         .await
         .unwrap();
     let failure = play(&format!("{show}record p1 flv as f1\nexpect replays alice 2")).await.unwrap_err();
-    assert_eq!(failure.to_string(), "line 6: replays of alice should be 2, but are 1");
+    assert_eq!(failure.to_string(), "line 6: replays of alice: expected 2, found 1");
 }
 
 #[tokio::test]

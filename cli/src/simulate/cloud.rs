@@ -62,6 +62,10 @@ pub enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Url(fault @ push_url::Fault::Secret) => write!(
+                f,
+                "the push URL is wrong: {fault}; are these the settings of the server that gave it (--data, --config)?"
+            ),
             Self::Url(fault) => write!(f, "the push URL is wrong: {fault}"),
             Self::Forbidden => f.write_str("the stream is forbidden"),
             Self::Taken => f.write_str("there is a push of this name"),

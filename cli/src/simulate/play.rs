@@ -388,7 +388,7 @@ impl<S: Stage> Player<S> {
 }
 
 fn same(what: &str, expected: u64, number: u64) -> Result<(), String> {
-    if number == expected { Ok(()) } else { Err(format!("{what} should be {expected}, but are {number}")) }
+    if number == expected { Ok(()) } else { Err(format!("{what}: expected {expected}, found {number}")) }
 }
 
 fn copies(line: usize, what: Sent, body: Vec<u8>, how: &How) -> Vec<Sending> {

@@ -41,6 +41,9 @@ pub trait Stage: Sync {
     /// Lets seconds pass.
     fn wait(&self, seconds: u64) -> impl Future<Output = ()> + Send;
 
+    /// Says why it goes on later, where people wait for it.
+    fn tell(&self, _line: &str) {}
+
     /// Posts a body to an address of the server, as an operator with this key if there is one; the answer, or why there
     /// is none.
     fn post(
@@ -58,6 +61,10 @@ impl<S: Stage> Stage for &S {
 
     fn wait(&self, seconds: u64) -> impl Future<Output = ()> + Send {
         (**self).wait(seconds)
+    }
+
+    fn tell(&self, line: &str) {
+        (**self).tell(line);
     }
 
     fn post(
@@ -78,6 +85,12 @@ pub async fn deliver(stage: &impl Stage, path: &str, body: Vec<u8>, retries: Ret
         if left == 0 || answer.as_ref().is_ok_and(|answer| answer.status == 200) {
             return answer;
         }
+        let why = match &answer {
+            Ok(answer) => format!("HTTP status {}", answer.status),
+            Err(error) => error.clone(),
+        };
+        let number = retries.times - left + 1;
+        stage.tell(&format!("{why}; again in {} s ({number} of {})", retries.seconds, retries.times));
         left -= 1;
         stage.wait(retries.seconds).await;
     }
@@ -128,5 +141,41 @@ impl Stage for Memory {
 
     async fn post(&self, path: &str, key: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
         post(&self.app, path, key, body).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A server that refuses everything.
+    #[derive(Default)]
+    struct Wall(Mutex<Vec<String>>);
+
+    impl Stage for Wall {
+        fn now(&self) -> UnixSeconds {
+            UnixSeconds(0)
+        }
+
+        async fn wait(&self, _: u64) {}
+
+        fn tell(&self, line: &str) {
+            self.0.lock().unwrap().push(line.to_owned());
+        }
+
+        async fn post(&self, _: &str, _: Option<&Secret>, _: Vec<u8>) -> Result<Answer, String> {
+            Ok(Answer { status: 403, body: String::new() })
+        }
+    }
+
+    #[tokio::test]
+    async fn each_time_that_a_notice_is_sent_again_is_said() {
+        let wall = Wall::default();
+        let answer = deliver(&wall, "/live_callback", Vec::new(), Retries { times: 2, seconds: 60 }).await.unwrap();
+        assert_eq!(answer.status, 403);
+        let said = wall.0.into_inner().unwrap();
+        assert_eq!(said, ["HTTP status 403; again in 60 s (1 of 2)", "HTTP status 403; again in 60 s (2 of 2)"]);
     }
 }

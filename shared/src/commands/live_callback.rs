@@ -192,7 +192,10 @@ fn id(params: &Params, kind: &str) -> String {
         }
         md5_hex(&[&body.to_string()])
     });
-    format!("{} {name}", kind.chars().filter(|c| !c.is_control()).take(16).collect::<String>())
+    let kind: String = kind.chars().filter(|c| !c.is_control()).take(16).collect();
+    // Without a word in front the name would begin with a blank, which no command line keeps.
+    let kind = if kind.trim().is_empty() { "none" } else { kind.trim() };
+    format!("{kind} {name}")
 }
 
 fn event(params: &Params, kind: &str) -> Result<Event, Error> {

@@ -357,7 +357,12 @@ impl FromParam for StreamId {
 
 impl FromParam for NoticeId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, "is too long!", Self::parse)
+        const RULE: &str = "is too long!";
+        // Names of older notices may begin with a blank.
+        match value.as_str().filter(|text| !text.trim().is_empty()) {
+            Some(text) => Self::parse(text).ok_or(RULE),
+            None => ruled(value, RULE, Self::parse),
+        }
     }
 }
 
