@@ -4,12 +4,13 @@
 //! over the network, so everything above is what runs in the cloud; only the socket between is left out.
 
 use std::{
+    io::Read,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, mpsc},
 };
 
 use aws_sdk_dynamodb::config::{
-    Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig, timeout::TimeoutConfig,
+    Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig, retry::ReconnectMode, timeout::TimeoutConfig,
 };
 use aws_smithy_runtime_api::{
     client::{
@@ -22,13 +23,16 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
-use shared::lambda;
+use shared::{http, lambda};
 use tokio::sync::oneshot;
 
 use crate::folder;
 
 /// What the engine's operations are called in a request's header `X-Amz-Target`.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+
+/// What every file of SQLite begins with.
+const HEAD: &[u8] = b"SQLite format 3\0";
 
 /// The embedded engine.
 ///
@@ -71,7 +75,15 @@ impl Engine {
     /// is on the disk, in the file or in the log beside it.
     pub fn on_disk(file: &Path) -> Result<Self, Box<dyn std::error::Error>> {
         // SQLite makes the files beside it with the same rights.
-        folder::open(file)?;
+        let mut head = Vec::new();
+        folder::open(file)?.take(HEAD.len() as u64).read_to_end(&mut head)?;
+        if !head.is_empty() && head != HEAD {
+            return Err(
+                "this is no table of mini-lvb, or its beginning is damaged: put back a copy of table.db, or choose \
+                        another folder with --data"
+                    .into(),
+            );
+        }
         Ok(Self::start(Database::new(&file.to_string_lossy())?, Some(file.to_owned())))
     }
 
@@ -215,8 +227,16 @@ pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
     // by name, since the SDK fills in the ones that are left out.
     let config = lambda::sdk_config(http).timeout_config(TimeoutConfig::disabled());
     let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    let config = config.region(Region::new("local")).endpoint_url("http://engine.invalid");
+    // There is no connection that could be closed after a failure; the SDK would log an error that it found none.
+    let retries = lambda::retries().with_reconnect_mode(ReconnectMode::ReuseAllConnections);
+    let config = config.retry_config(retries).region(Region::new("local")).endpoint_url("http://engine.invalid");
     aws_sdk_dynamodb::Client::from_conf(config.allow_no_auth().build())
+}
+
+/// The address of another DynamoDB-compatible server, as it is written on the command line.
+pub fn endpoint(url: &str) -> Result<String, String> {
+    let fault = || "expected an address that begins with http:// or https://, as http://127.0.0.1:8000".to_owned();
+    http::is_address(url).then(|| url.to_owned()).ok_or_else(fault)
 }
 
 /// A client of a table on another DynamoDB-compatible server of one's own, which takes any credentials.

@@ -16,6 +16,9 @@ const OWNER_ONLY: u32 = 0o600;
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
+/// The file by which a server has a folder for itself.
+const LOCK: &str = "lock";
+
 /// Makes a folder, unless it is there. What users wrote will be in it: its owner's business only.
 pub fn make(folder: &Path) -> Result<(), String> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -27,6 +30,16 @@ pub fn table(folder: &Path) -> PathBuf {
     folder.join("table.db")
 }
 
+/// Whether the file of the embedded table is there, with something in it.
+pub fn has_table(folder: &Path) -> bool {
+    fs::metadata(table(folder)).is_ok_and(|file| file.len() > 0)
+}
+
+/// Whether a server has had the folder before.
+pub fn was_used(folder: &Path) -> bool {
+    folder.join(LOCK).exists()
+}
+
 /// The file of the settings.
 pub fn settings(folder: &Path) -> PathBuf {
     folder.join("settings.toml")
@@ -35,7 +48,7 @@ pub fn settings(folder: &Path) -> PathBuf {
 /// Takes the rights of others from every file of the folder that is there, whatever gave them: an older version, a copy
 /// or a restored backup.
 pub fn make_private(folder: &Path) {
-    for name in ["settings.toml", "table.db", "table.db-wal", "table.db-shm", "lock"] {
+    for name in ["settings.toml", "table.db", "table.db-wal", "table.db-shm", LOCK] {
         let file = folder.join(name);
         let Ok(metadata) = fs::metadata(&file) else { continue };
         if metadata.permissions().mode() & OTHERS == 0 {
@@ -88,7 +101,7 @@ pub struct Folder {
 impl Folder {
     /// Takes the folder.
     pub fn occupy(folder: &Path) -> Result<Self, String> {
-        let file = folder.join("lock");
+        let file = folder.join(LOCK);
         let fault = |what: &dyn Display| format!("{}: {what}; choose another folder with --data", file.display());
         let lock = open(&file).map_err(|error| fault(&error))?;
         match lock.try_lock() {
@@ -105,9 +118,10 @@ impl Folder {
         self.was_killed
     }
 
-    /// Says that writes begin.
+    /// Says that writes begin: on the disk, before any of them is.
     pub fn begin(&mut self) -> io::Result<()> {
-        self.lock.write_all(b"in use")
+        self.lock.write_all(b"in use")?;
+        self.lock.sync_all()
     }
 
     /// Gives the folder up, all its writes being done.

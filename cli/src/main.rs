@@ -13,6 +13,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use cli::{
+    engine::endpoint,
     listen::Listen,
     operate::{self, Form, Question},
     settings,
@@ -86,7 +87,7 @@ enum Callbacks {
     Show {
         /// The stream.
         stream: String,
-        /// The notice, as the list names it.
+        /// The notice, as the list names it; behind -- if it begins with a hyphen.
         #[arg(required = true)]
         id: Vec<String>,
         #[command(flatten)]
@@ -96,7 +97,8 @@ enum Callbacks {
     Replay {
         /// The stream.
         stream: String,
-        /// The notice, as the list names it; without it all of the stream that tell of pushes and recordings.
+        /// The notice, as the list names it, behind -- if it begins with a hyphen; without it all of the stream that tell of
+        /// pushes and recordings.
         id: Vec<String>,
         #[command(flatten)]
         operator: Operator,
@@ -107,7 +109,7 @@ enum Callbacks {
 #[derive(Args)]
 struct Operator {
     /// The server.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", value_parser = operate::address, default_value = "http://127.0.0.1:8080")]
     server: String,
     /// The data folder of the server, where its settings are; OPERATOR_KEY in the environment goes before them.
     #[arg(long, value_name = "DIR", default_value = "data")]
@@ -134,11 +136,11 @@ struct Serve {
     /// Keeps the data in memory: it goes with the process.
     #[arg(long)]
     memory: bool,
-    /// The address of a proxy in front of the server, as for HTTPS: where its calls come from, its X-Forwarded-For says.
+    /// The address of a proxy in front of the server, as for HTTPS: X-Forwarded-For is believed from there, and from nowhere else.
     #[arg(long, value_name = "ADDR")]
     proxy: Option<IpAddr>,
     /// Another DynamoDB-compatible server to keep the data in; AWS_ENDPOINT_URL_DYNAMODB does the same, but not with --memory.
-    #[arg(long, value_name = "URL", conflicts_with = "memory")]
+    #[arg(long, value_name = "URL", value_parser = endpoint, conflicts_with = "memory")]
     endpoint: Option<String>,
 }
 
@@ -147,7 +149,7 @@ struct Simulate {
     /// What happens, in the language of docs/simulate.md; - is the standard input; without it a demonstration.
     script: Option<PathBuf>,
     /// The server to play before.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", value_parser = operate::address, default_value = "http://127.0.0.1:8080")]
     server: String,
     /// Plays before a server in this process, in memory, whose clock runs ahead where the script waits.
     #[arg(long, conflicts_with_all = ["server", "api"])]

@@ -16,7 +16,7 @@ use cli::{
     engine::{self, Engine},
     folder::{self, Folder},
     listen,
-    settings::{self, Settings},
+    settings::{self, Development},
     terminal::{self, print},
 };
 use lambda_http::tracing::{self, subscriber::filter::LevelFilter};
@@ -58,12 +58,16 @@ enum Store {
 }
 
 impl Store {
-    fn of(options: &Serve) -> Self {
-        let from_environment = || environment(ENDPOINT).filter(|url| !url.is_empty());
-        match &options.endpoint {
-            _ if options.memory => Self::Memory,
-            Some(url) => Self::Endpoint(url.clone()),
-            None => from_environment().map_or(Self::Folder, Self::Endpoint),
+    fn of(options: &Serve) -> Result<Self, String> {
+        if options.memory {
+            return Ok(Self::Memory);
+        }
+        if let Some(url) = &options.endpoint {
+            return Ok(Self::Endpoint(url.clone()));
+        }
+        match environment(ENDPOINT).filter(|url| !url.is_empty()) {
+            Some(url) => engine::endpoint(&url).map(Self::Endpoint).map_err(|what| format!("{ENDPOINT}: {what}")),
+            None => Ok(Self::Folder),
         }
     }
 }
@@ -72,17 +76,28 @@ impl Store {
 #[tokio::main]
 pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     terminal::log(LevelFilter::INFO, environment);
-    let store = Store::of(&options);
+    let store = Store::of(&options)?;
     let is_on_disk = matches!(store, Store::Folder);
+    let settings_file = options.config.clone().unwrap_or_else(|| folder::settings(&options.data));
+    let had_settings = settings_file.exists();
+    let development = settings(&options)?;
+    let config = settings::judge(&development.settings, environment)?;
+    let listener = options.listen.bind().await;
+    let listener =
+        listener.map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
+
+    // A start that fails before here leaves nothing behind.
+    let (was_used, had_table) = (folder::was_used(&options.data), folder::has_table(&options.data));
     if is_on_disk || (options.config.is_none() && !options.memory) {
         folder::make(&options.data)?;
         folder::make_private(&options.data);
     }
     let mut folder = if is_on_disk { Some(Folder::occupy(&options.data)?) } else { None };
-    let settings_file = options.config.clone().unwrap_or_else(|| folder::settings(&options.data));
-    let had_settings = settings_file.exists();
-    let settings = settings(&options)?;
-    let config = settings::judge(&settings, environment)?;
+    if settings_file.exists() != had_settings {
+        return Err(
+            format!("{}: somebody else has just made or removed it; start again", settings_file.display()).into()
+        );
+    }
 
     let engine = match &store {
         Store::Endpoint(_) => None,
@@ -104,17 +119,28 @@ pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         Some(engine) => engine.is_empty(&config.table)?,
         None => created == Created::Yes,
     };
-    if !options.memory {
-        compare(had_settings, is_empty, &settings_from, &data);
-    }
     if folder.as_ref().is_some_and(Folder::was_killed) {
         tracing::warn!("the last run was killed, or stopped while calls were running: the lists are counted again");
         table.recount_lists(config.rules.replay_window_seconds).await.map_err(|error| Chain(&error).to_string())?;
     }
 
-    let listener = options.listen.bind().await;
-    let listener =
-        listener.map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
+    development.save(&settings_file)?;
+    if is_on_disk && had_settings && was_used && !had_table {
+        tracing::warn!(
+            "there are settings ({settings_from}), but {} is missing: a new table is made, without accounts, rooms and \
+             replays. If that is a mistake, stop the server, and put back table.db, with table.db-wal if there is one, \
+             from where they were copied or moved",
+            folder::table(&options.data).display()
+        );
+    }
+    if !options.memory && !had_settings && !is_empty {
+        tracing::warn!(
+            "there is a table with data ({data}), but there were no settings: {settings_from} was made, with invented \
+             keys. Sessions and URLs of before are no longer good, and the cloud's notices are refused. Stop the server, \
+             and put back the settings.toml that belongs to the table, or name the file with --config"
+        );
+    }
+
     let app = Arc::new(App {
         cloud: Cloud::new(&config),
         oidc: config.oidc.as_ref().map(Provider::new),
@@ -149,19 +175,23 @@ pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
     if let Some(Err(error)) = engine.map(|engine| engine.close()) {
         tracing::warn!(error, "keep table.db-wal with table.db: a copy of table.db alone is not whole");
     }
+    let is_in_order = stopped == Stopped::Drained && is_at_rest;
+    if is_in_order {
+        tracing::info!("stopped: every call was answered");
+    }
     match folder {
-        Some(folder) if stopped == Stopped::Drained && is_at_rest => folder.leave()?,
+        Some(folder) if is_in_order => folder.leave()?,
         Some(_) => tracing::warn!("the stop cut calls short: the next start counts the lists again"),
         None => {}
     }
     Ok(())
 }
 
-fn settings(options: &Serve) -> Result<Settings, settings::Error> {
+fn settings(options: &Serve) -> Result<Development, settings::Error> {
     match &options.config {
-        Some(file) => settings::read(file),
-        None if options.memory => Ok(settings::invented()),
-        None => settings::development(&folder::settings(&options.data)),
+        Some(file) => settings::read(file).map(Development::given),
+        None if options.memory => Ok(Development::given(settings::invented())),
+        None => Development::read(&folder::settings(&options.data), environment),
     }
 }
 
@@ -194,23 +224,6 @@ async fn open(table: &Table, store: &Store) -> Result<Created, Box<dyn Error>> {
     table.version().await.map_err(|error| Chain(&error).to_string())?.check()?;
     table.write_version().await.map_err(|error| Chain(&error).to_string())?;
     Ok(created)
-}
-
-/// Warns of settings and a table that do not belong together: one of them was lost, or copied without the other.
-fn compare(had_settings: bool, is_empty: bool, settings: &str, data: &str) {
-    match (had_settings, is_empty) {
-        (true, true) => tracing::warn!(
-            "there are settings ({settings}), but the table is empty ({data}): no account, room or replay is in it. If \
-             the server was used before, stop it, and put back table.db, with table.db-wal if there is one, from where \
-             they were copied or moved; a first start with settings of your own needs nothing"
-        ),
-        (false, false) => tracing::warn!(
-            "there is a table with data ({data}), but there were no settings: {settings} was made, with invented keys. \
-             Sessions and URLs of before are no longer good, and the cloud's notices are refused. Stop the server, and \
-             put back the settings.toml that belongs to the table, or name the file with --config"
-        ),
-        (true, false) | (false, true) => {}
-    }
 }
 
 /// A client of another server, which is shown the credentials of the environment if there are any.
@@ -324,6 +337,14 @@ fn announcement(listening: SocketAddr, addresses: &[SocketAddr], app: &App, data
         (None, Accounts::Open) => "open: anybody can register (ACCOUNTS=open)".to_owned(),
         (None, Accounts::Closed) => "closed: nobody can register or log in (ACCOUNTS=closed)".to_owned(),
     };
+    let switched_off =
+        [("CLOUD_API_URL=none", app.config.cloud_api.is_none()), ("API_URL=none", app.config.live.api_url.is_none())];
+    let switched_off: Vec<&str> = switched_off.iter().filter(|(_, is_off)| *is_off).map(|(what, _)| *what).collect();
+    let cloud = match switched_off.len() {
+        0 => "called".to_owned(),
+        1 => format!("called, but for {}", switched_off[0]),
+        _ => format!("no calls ({})", switched_off.join(", ")),
+    };
     format!(
         "mini-lvb serves at {base}{others}
   in the app     ServerAddr (Gen 1)  {base}{INTERFACE}
@@ -332,6 +353,7 @@ fn announcement(listening: SocketAddr, addresses: &[SocketAddr], app: &App, data
   data           {data}
   settings       {settings}{environment}
   open to        {reach}
+  cloud          {cloud}
   accounts       {accounts}
   Gen-1 door     {door}
 "

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
+use lambda_http::tracing;
 use shared::{
     config::{Config, SETTINGS},
     lambda::getrandom_u32,
@@ -18,9 +19,9 @@ const HEAD: &str = "# A development configuration: the keys are invented, so no 
                     # Replace these values with those of your accounts, API_URL and CLOUD_API_URL last: while they are\n\
                     # none, the server makes no call to the cloud.\n\
                     # `mini-lvb settings` says what each one is.\n";
-/// What a development configuration of an older version may lack and must have: the key that is nobody's business but
-/// ours, and where calls must not go that are signed with an invented key.
-const ADDED: [&str; 3] = ["API_URL", "CLOUD_API_URL", "SESSION_KEY"];
+/// What a development configuration of an older version may lack, and is invented: the key that is nobody's business but
+/// ours.
+const ADDED: &str = "SESSION_KEY";
 /// The live account of a development configuration, which is nobody's.
 const NO_ACCOUNT: &str = "1250000000";
 
@@ -80,27 +81,50 @@ pub fn overridden(environment: impl Fn(&str) -> Option<String>) -> Vec<&'static 
     SETTINGS.iter().map(|setting| setting.name).filter(|name| environment(name).is_some()).collect()
 }
 
-/// The development configuration of a data folder: made with new secrets at the first start, read at every other.
-///
-/// One of an older version gets what every one must have.
-pub fn development(file: &Path) -> Result<Settings, Error> {
-    let write = |text: &str| folder::write(file, text).map_err(|error| fault(file, error));
-    if !file.exists() {
-        write(&format!("{HEAD}{}", lines(&invented())))?;
+/// The settings of a start. Those of a data folder are a development configuration: invented at the first start, read at
+/// every other.
+#[derive(Debug)]
+pub struct Development {
+    /// The settings.
+    pub settings: Settings,
+    /// What the file has to say beside, or instead of, what it says.
+    text: Option<String>,
+}
+
+impl Development {
+    /// Settings that are as they are: nothing of them is written down.
+    pub fn given(settings: Settings) -> Self {
+        Self { settings, text: None }
     }
-    let mut settings = read(file)?;
-    let mut added = invented();
-    added.retain(|name, _| ADDED.contains(&name.as_str()) && !settings.contains_key(name));
-    // A folder with the account of somebody may rely on the default.
-    if settings.get("LIVE_APPID").is_some_and(|account| account != NO_ACCOUNT) {
-        added.remove("API_URL");
-    }
-    if !added.is_empty() {
+
+    /// Reads the file, or invents one. Of an older one that lacks a key which is nobody's business but ours, and which
+    /// the environment does not have either, that key is invented. Nothing is written.
+    pub fn read(file: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        if !file.exists() {
+            let settings = invented();
+            let text = Some(format!("{HEAD}{}", lines(&settings)));
+            return Ok(Self { settings, text });
+        }
+        let mut settings = read(file)?;
+        if settings.contains_key(ADDED) || environment(ADDED).is_some() {
+            return Ok(Self::given(settings));
+        }
+        let mut added = invented();
+        added.retain(|name, _| name == ADDED);
         let text = fs::read_to_string(file).map_err(|error| fault(file, error))?;
-        write(&format!("{text}\n{}", lines(&added)))?;
+        let text = Some(format!("{text}\n{}", lines(&added)));
         settings.extend(added);
+        Ok(Self { settings, text })
     }
-    Ok(settings)
+
+    /// Writes down what was invented.
+    pub fn save(self, file: &Path) -> Result<(), Error> {
+        let Some(text) = self.text else { return Ok(()) };
+        if file.exists() {
+            tracing::warn!(file = %file.display(), "{ADDED} is not set: a new one is invented, and written to the file");
+        }
+        folder::write(file, &text).map_err(|error| fault(file, error))
+    }
 }
 
 /// Settings with which everything works but the cloud itself, and nothing is sent to it that an invented key signed.
@@ -152,27 +176,30 @@ mod tests {
     }
 
     #[test]
-    fn a_development_configuration_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_has() {
+    fn a_given_file_is_left_as_it_is_but_for_a_key_that_only_the_server_knows() {
         let folder = std::env::temp_dir().join(format!("mini-lvb-settings-{:08x}", getrandom_u32()));
         fs::create_dir(&folder).unwrap();
         let file = folder.join("settings.toml");
-        let read_twice = |older: &Settings| {
-            fs::write(&file, lines(older).trim_end()).unwrap();
-            let settings = development(&file).unwrap();
-            assert_eq!(development(&file).unwrap(), settings, "it is written down");
-            settings
-        };
-        let mut older = invented();
-        older.retain(|name, _| !ADDED.contains(&name.as_str()));
-        let settings = read_twice(&older);
-        assert!(older.iter().all(|(name, value)| settings[name] == *value));
-        assert_eq!(settings["CLOUD_API_URL"], "none");
-        assert_eq!(settings["API_URL"], "none");
-        assert_eq!(settings["SESSION_KEY"].len(), 32);
-        older.insert("CLOUD_API_URL".to_owned(), "https://{service}.example.com".to_owned());
-        assert_eq!(read_twice(&older)["CLOUD_API_URL"], "https://{service}.example.com");
-        older.insert("LIVE_APPID".to_owned(), "1251234567".to_owned());
-        assert!(!read_twice(&older).contains_key("API_URL"), "the account is a real one, and API_URL as it was");
+        let mut given = invented();
+        given.retain(|name, _| !["API_URL", "CLOUD_API_URL"].contains(&name.as_str()));
+        let text = lines(&given);
+        fs::write(&file, &text).unwrap();
+        let development = Development::read(&file, |_| None).unwrap();
+        assert_eq!(development.settings, given, "the cloud is not switched off");
+        development.save(&file).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+
+        given.remove(ADDED);
+        let text = lines(&given).trim_end().to_owned();
+        fs::write(&file, &text).unwrap();
+        let in_environment = Development::read(&file, |name| (name == ADDED).then(|| "1".repeat(32))).unwrap();
+        in_environment.save(&file).unwrap();
+        let development = Development::read(&file, |_| None).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), text, "nothing is written before it is saved");
+        let settings = development.settings.clone();
+        assert_eq!(settings[ADDED].len(), 32);
+        development.save(&file).unwrap();
+        assert_eq!(read(&file).unwrap(), settings);
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -6,7 +6,7 @@ use std::{
     fs::Permissions,
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -359,11 +359,110 @@ fn settings_without_their_table_and_a_table_without_its_settings_are_said() {
     assert!(!second.contains("WARN"), "{second}");
     std::fs::rename(&table, &moved).unwrap();
     let said = logged(&folder.0);
-    assert!(said.contains("WARN") && said.contains("the table is empty") && said.contains("table.db-wal"), "{said}");
+    assert!(said.contains("WARN") && said.contains("table.db is missing") && said.contains("table.db-wal"), "{said}");
     std::fs::rename(&moved, &table).unwrap();
     std::fs::remove_file(&settings).unwrap();
     let said = logged(&folder.0);
     assert!(said.contains("WARN") && said.contains("no settings") && said.contains("--config"), "{said}");
+}
+
+#[test]
+fn a_start_as_the_readme_has_it_warns_of_nothing() {
+    let folder = Folder::new();
+    let (data, settings) = (folder.0.join("data"), folder.0.join("data/settings.toml"));
+    std::fs::create_dir(&data).unwrap();
+    // Its port is taken at first; then it has no call before its values are put in, and after that.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    complaint(&["--listen", &taken, "--data", data.to_str().unwrap()]);
+    for _ in 0..2 {
+        let said = logged(&data);
+        assert!(!said.contains("WARN"), "{said}");
+    }
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, format!("{text}TABLE_NAME = \"another\"\n")).unwrap();
+    let said = logged(&data);
+    assert!(!said.contains("WARN"), "{said}");
+
+    // Nor the first start with settings of one's own, also after one that failed.
+    let (other, own) = (folder.0.join("other"), settings.to_str().unwrap());
+    let arguments =
+        |listen| ["--listen", listen, "--data", other.to_str().unwrap(), "--config", own].map(str::to_owned);
+    complaint(&arguments(taken.as_str()).each_ref().map(String::as_str));
+    let log = folder.0.join("log");
+    let mut command = command(&arguments("127.0.0.1:0").each_ref().map(String::as_str));
+    Server::run_logging_to(&mut command, std::fs::File::create(&log).unwrap().into()).stop();
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(!said.contains("WARN"), "{said}");
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_folder_behind_and_no_word_in_the_settings() {
+    let folder = Folder::new();
+    let (data, nowhere) = (folder.0.join("data"), folder.0.join("nowhere.toml"));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let (data_text, nowhere) = (data.to_str().unwrap(), nowhere.to_str().unwrap());
+    let said = complaint(&["--listen", "127.0.0.1:0", "--data", data_text, "--config", nowhere]);
+    assert!(said.contains(nowhere), "{said}");
+    complaint(&["--listen", &taken, "--data", data_text]);
+    assert!(!data.exists());
+
+    drop(Server::start(&data));
+    let file = data.join("settings.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let given: String = text
+        .lines()
+        .filter(|line| !line.starts_with("SESSION_KEY"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    std::fs::write(&file, &given).unwrap();
+    complaint(&["--listen", &taken, "--data", data_text]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), given);
+    let said = logged(&data);
+    assert!(said.contains("WARN") && said.contains("SESSION_KEY"), "{said}");
+}
+
+#[test]
+fn settings_that_are_left_out_of_the_file_stay_so_and_the_start_says_whether_the_cloud_is_called() {
+    let folder = Folder::new();
+    let file = folder.0.join("settings.toml");
+    let server = Server::start(&folder.0);
+    assert!(server.printed.contains("no calls (CLOUD_API_URL=none, API_URL=none)"), "{}", server.printed);
+    drop(server);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let is_kept = |line: &&str| !line.starts_with("CLOUD_API_URL") && !line.starts_with("API_URL");
+    let given: String = text.lines().filter(is_kept).fold(String::new(), |text, line| text + line + "\n");
+    assert_ne!(given, text);
+    std::fs::write(&file, &given).unwrap();
+    let server = Server::start(&folder.0);
+    assert!(!server.printed.contains("no calls"), "{}", server.printed);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), given);
+}
+
+#[test]
+fn idle_connections_make_room_where_the_process_may_have_few_files_open() {
+    let folder = Folder::new();
+    let log = folder.0.join("log");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"ulimit -n 64; exec "$0" "$@""#, env!("CARGO_BIN_EXE_mini-lvb"), "--memory", "--listen", "0"]);
+    let server = Server::run_logging_to(shell.env_clear(), std::fs::File::create(&log).unwrap().into());
+    let _idle: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
+    assert_eq!(server.call(""), HEALTH);
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(!said.contains("no connection could be accepted"), "{said}");
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised_as_far_as_the_process_may() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"ulimit -Sn 64; exec "$0" "$@""#, env!("CARGO_BIN_EXE_mini-lvb"), "--memory", "--listen", "0"]);
+    let server = Server::run(shell.env_clear());
+    let mut idle: Vec<TcpStream> = (0..100).map(|_| server.connect()).collect();
+    assert_eq!(server.call(""), HEALTH);
+    // None of them had to go.
+    for connection in &mut idle {
+        assert_eq!(exchange(connection, "GET", "/interface.php", b"").unwrap(), HEALTH);
+    }
 }
 
 #[test]
@@ -506,6 +605,47 @@ fn a_file_that_is_no_table_is_named() {
     std::fs::write(&file, "no table at all, but long enough for its head to be read").unwrap();
     let said = complaint(&["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap()]);
     assert!(said.contains(file.to_str().unwrap()), "{said}");
+    assert!(said.contains("is no table of mini-lvb") && said.contains("put back a copy"), "{said}");
+}
+
+#[test]
+fn an_address_of_the_table_and_its_name_are_judged_before_anything_is_asked() {
+    let folder = Folder::new();
+    let data = folder.0.to_str().unwrap();
+    for endpoint in ["foo", "", "localhost:8000", "ftp://localhost:8000"] {
+        let output = command(&["--data", data, "--endpoint", endpoint]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains("begins with http://") && said.len() < 400, "{said}");
+    }
+    let start = |name: &str, value: &str| {
+        let output = command(&["--listen", "127.0.0.1:0", "--data", data]).env(name, value).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = start("AWS_ENDPOINT_URL_DYNAMODB", "foo");
+    assert!(said.contains("AWS_ENDPOINT_URL_DYNAMODB") && said.contains("begins with http://"), "{said}");
+    let said = start("TABLE_NAME", "x");
+    assert!(said.contains("TABLE_NAME is not 3 to 255 letters"), "{said}");
+}
+
+#[test]
+fn a_table_that_fails_leaves_one_line_of_each_call() {
+    let folder = Folder::new();
+    let mut command = command(&["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap()]);
+    let mut server = Server::run_logging_to(&mut command, Stdio::piped());
+    assert!(server.call(&open_room("alice")).contains(r#""returnValue":0"#));
+    // Under the server's feet. Without the index of its log, it reads both anew.
+    for name in ["table.db", "table.db-wal", "table.db-shm"] {
+        let file = std::fs::OpenOptions::new().write(true).open(folder.0.join(name)).unwrap();
+        file.write_all_at(&[0x55; 16 * 1024], 0).unwrap();
+    }
+    server.call(&open_room("bobby"));
+    server.process.kill().unwrap();
+    let mut log = String::new();
+    server.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    let calls = log.lines().filter(|line| line.contains("milliseconds=")).count();
+    assert_eq!((log.lines().count(), calls), (2, 2), "{log}");
+    assert!(log.contains("ERROR"), "{log}");
 }
 
 #[test]

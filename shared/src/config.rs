@@ -526,7 +526,7 @@ impl Config {
             procedure: reader.text("VOD_PROCEDURE"),
         };
         let config = Self {
-            table: reader.text("TABLE_NAME"),
+            table: reader.table("TABLE_NAME"),
             action_auth: reader.action_auth("ACTION_AUTH"),
             operator_key: reader.optional_secret("OPERATOR_KEY"),
             live: Live {
@@ -652,6 +652,17 @@ impl Reader<'_> {
                 self.fault::<()>(name, "is not record, hide or end");
                 Moderation::Record
             }
+        }
+    }
+
+    /// The name of a table, by the rule of DynamoDB.
+    fn table(&mut self, name: &'static str) -> String {
+        let text = self.text(name);
+        let is_good = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if (3..=255).contains(&text.len()) && text.chars().all(is_good) {
+            text
+        } else {
+            self.fault(name, "is not 3 to 255 letters, digits, _, - and .")
         }
     }
 
@@ -885,6 +896,17 @@ mod tests {
             ("ACCOUNTS", "maybe", "is open or closed"),
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().to_string(), format!("settings: {name} {what}"));
+        }
+    }
+
+    #[test]
+    fn the_name_of_the_table_follows_the_rule_of_dynamodb() {
+        for name in ["abc", "mini-lvb_2.Table", &"x".repeat(255)] {
+            assert_eq!(read(&[("TABLE_NAME", name)]).unwrap().table, name);
+        }
+        for name in ["x", "a table", "t\u{e4}bles", &"x".repeat(256)] {
+            let fault = read(&[("TABLE_NAME", name)]).unwrap_err().to_string();
+            assert_eq!(fault, "settings: TABLE_NAME is not 3 to 255 letters, digits, _, - and .");
         }
     }
 

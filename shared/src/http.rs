@@ -1,6 +1,6 @@
 //! HTTP requests of our own to other servers: TLS by ring, a time limit, and a largest answer.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use aws_smithy_http_client::{
     Connector,
@@ -92,9 +92,15 @@ impl Client {
 }
 
 /// Whether this is the address of an HTTP server.
-pub(crate) fn is_address(text: &str) -> bool {
+pub fn is_address(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     matches!((uri.scheme_str(), uri.host()), (Some("http" | "https"), Some(host)) if !host.is_empty())
+}
+
+/// Whether a host is this machine, and nobody else can be asked in its name.
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 /// Whether nobody on the way can change what this address answers: it is one over TLS, or one on this machine.
@@ -103,6 +109,7 @@ pub(crate) fn is_address(text: &str) -> bool {
 /// use shared::http::is_secure;
 /// assert!(is_secure("https://id.example.com/keys"));
 /// assert!(is_secure("http://localhost:3000") && is_secure("http://127.0.0.1") && is_secure("http://[::1]/"));
+/// assert!(is_secure("HTTP://LOCALHOST:3000") && is_secure("http://127.0.0.2"), "this machine, too");
 /// assert!(!is_secure("http://id.example.com"));
 /// assert!(!is_secure("http://localhost@id.example.com"), "what stands before @ is no host");
 /// assert!(!is_secure("id.example.com"), "no address");
@@ -111,7 +118,7 @@ pub fn is_secure(address: &str) -> bool {
     let Ok(uri) = address.parse::<Uri>() else { return false };
     match (uri.scheme_str(), uri.host()) {
         (Some("https"), Some(host)) => !host.is_empty(),
-        (Some("http"), Some(host)) => ["localhost", "127.0.0.1", "[::1]"].contains(&host),
+        (Some("http"), Some(host)) => is_loopback(host),
         _ => false,
     }
 }

@@ -114,12 +114,16 @@ pub fn sdk_config(http: SharedHttpClient) -> Builder {
         .operation_attempt_timeout(Duration::from_secs(1))
         .operation_timeout(Duration::from_secs(3))
         .build();
-    let retries = RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(25));
     Builder::new()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
-        .retry_config(retries)
+        .retry_config(retries())
+}
+
+/// How often a request to the table is made again, and after how long.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(25))
 }
 
 /// An HTTP client with the smaller of the TLS libraries: the SDK's own choice costs 20 ms at the first call.
