@@ -78,11 +78,7 @@ impl Engine {
         let mut head = Vec::new();
         folder::open(file)?.take(HEAD.len() as u64).read_to_end(&mut head)?;
         if !head.is_empty() && head != HEAD {
-            return Err(
-                "this is no table of mini-lvb, or its beginning is damaged: put back a copy of table.db, or choose \
-                        another folder with --data"
-                    .into(),
-            );
+            return Err("this is no table of mini-lvb, or its beginning is damaged".into());
         }
         Ok(Self::start(Database::new(&file.to_string_lossy())?, Some(file.to_owned())))
     }

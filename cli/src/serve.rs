@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fmt::Display,
     fs,
     future::Future,
     io::{self, IsTerminal},
@@ -104,7 +105,7 @@ pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         Store::Memory => Some(Engine::in_memory()?),
         Store::Folder => {
             let file = folder::table(&options.data);
-            Some(Engine::on_disk(&file).map_err(|error| format!("{}: {error}", file.display()))?)
+            Some(Engine::on_disk(&file).map_err(|error| unusable(&file, error))?)
         }
     };
     let (data, settings_from) = (place(&store, &options.data, &config.table)?, place_of_settings(&options));
@@ -114,7 +115,7 @@ pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         (None, Store::Folder | Store::Memory) => unreachable!("the embedded engine keeps these"),
     };
     let table = Table::new(client, config.table.clone());
-    let created = open(&table, &store).await?;
+    let created = open(&table, &store, &folder::table(&options.data)).await?;
     let is_empty = match &engine {
         Some(engine) => engine.is_empty(&config.table)?,
         None => created == Created::Yes,
@@ -214,16 +215,29 @@ fn place_of_settings(options: &Serve) -> String {
 }
 
 /// Makes the table if it is not there, and refuses one of another version.
-async fn open(table: &Table, store: &Store) -> Result<Created, Box<dyn Error>> {
+async fn open(table: &Table, store: &Store, file: &Path) -> Result<Created, Box<dyn Error>> {
     let created = table.create_if_missing().await.map_err(|error| match store {
         Store::Endpoint(url) => {
             format!("{url}: {}; choose another server with --endpoint or {ENDPOINT}", Chain(&error))
         }
-        Store::Folder | Store::Memory => Chain(&error).to_string(),
+        Store::Folder => unusable(file, Chain(&error)),
+        Store::Memory => Chain(&error).to_string(),
     })?;
-    table.version().await.map_err(|error| Chain(&error).to_string())?.check()?;
-    table.write_version().await.map_err(|error| Chain(&error).to_string())?;
+    let fault = |error: shared::table::Error| match store {
+        Store::Folder => unusable(file, Chain(&error)),
+        Store::Endpoint(_) | Store::Memory => Chain(&error).to_string(),
+    };
+    table.version().await.map_err(fault)?.check()?;
+    table.write_version().await.map_err(fault)?;
     Ok(created)
+}
+
+/// What is said of the file of a table that cannot be read or written at the start.
+fn unusable(file: &Path, why: impl Display) -> String {
+    format!(
+        "{}: {why}; put back a copy of the file, or choose another folder with --data; if the disk is full, free some space",
+        file.display()
+    )
 }
 
 /// A client of another server, which is shown the credentials of the environment if there are any.

@@ -377,7 +377,7 @@ fn a_start_as_the_readme_has_it_warns_of_nothing() {
     complaint(&["--listen", &taken, "--data", data.to_str().unwrap()]);
     for _ in 0..2 {
         let said = logged(&data);
-        assert!(!said.contains("WARN"), "{said}");
+        assert!(!said.contains("WARN") && said.contains("stopped: every call was answered"), "{said}");
     }
     let text = std::fs::read_to_string(&settings).unwrap();
     std::fs::write(&settings, format!("{text}TABLE_NAME = \"another\"\n")).unwrap();
@@ -609,6 +609,18 @@ fn a_file_that_is_no_table_is_named() {
 }
 
 #[test]
+fn a_table_that_is_damaged_in_the_middle_is_named_with_what_to_do() {
+    let folder = Folder::new();
+    Server::start(&folder.0).stop();
+    let name = folder.0.join("table.db");
+    let file = std::fs::OpenOptions::new().write(true).open(&name).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.write_all_at(&vec![0x55; usize::try_from(length).unwrap() - 4096], 4096).unwrap();
+    let said = complaint(&["--listen", "127.0.0.1:0", "--data", folder.0.to_str().unwrap()]);
+    assert!(said.contains(name.to_str().unwrap()) && said.contains("put back a copy"), "{said}");
+}
+
+#[test]
 fn an_address_of_the_table_and_its_name_are_judged_before_anything_is_asked() {
     let folder = Folder::new();
     let data = folder.0.to_str().unwrap();
@@ -690,6 +702,14 @@ fn the_settings_may_be_listed_to_somebody_who_does_not_read_on() {
     drop(reader);
     let output = command(&["settings"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn the_help_is_as_wide_as_the_terminal() {
+    let mut help = command(&["serve", "--help"]);
+    let output = help.env("COLUMNS", "60").stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.lines().all(|line| line.len() <= 60), "{said}");
 }
 
 #[test]
