@@ -451,6 +451,25 @@ async fn the_end_of_the_push_before_a_reconnect_changes_nothing() {
     assert!(is_live(&program).await);
 }
 
+#[tokio::test]
+async fn the_end_of_one_of_two_pushes_that_start_in_the_same_second_does_not_end_the_other() {
+    for (first, second, ended) in [("1", "2", "1"), ("2", "1", "2"), ("1", "2", "2"), ("2", "1", "1")] {
+        for (more, seconds) in [("", 0), (r#","errcode":21"#, 20), (r#","push_duration":"20000""#, 400)] {
+            let program = with_room().await;
+            push_starts(&program, STREAM, first).await;
+            push_starts(&program, STREAM, second).await;
+            program.pass(seconds);
+            let at = START + seconds.min(20);
+            acknowledged(&notice(&program, &interrupted(ended, &format!(r#""event_time":{at}{more}"#))).await);
+            let case = format!("{first}, then {second}, and the end of {ended} after {seconds} s {more}");
+            assert!(is_live(&program).await, "{case}");
+            program.pass(20);
+            push_ends(&program, STREAM, if ended == "1" { "2" } else { "1" }).await;
+            assert!(!is_live(&program).await, "{case}: the other one ends, too");
+        }
+    }
+}
+
 /// The members of a notice that a push of alice's stream ended, without its time.
 fn interrupted(sequence: &str, more: &str) -> String {
     format!(r#""event_type":0,"stream_id":"{STREAM}","sequence":"{sequence}",{more}"#)

@@ -69,11 +69,11 @@ impl Live {
 }
 
 impl Push {
-    /// Whether another push took over: this one's end says so, or the other one started in a later second than this one,
-    /// whose start was told.
+    /// Whether another push took over: this one's end says so, or the other one did not start in an earlier second than
+    /// this one, whose start was told.
     fn was_followed_by(&self, other: &Self) -> bool {
         self.reason.as_ref().is_some_and(Reason::is_replacement)
-            || self.start.zip(other.started()).is_some_and(|(Told(own, _), Told(others, _))| own < others)
+            || self.start.zip(other.started()).is_some_and(|(Told(own, _), Told(others, _))| own <= others)
     }
 
     /// Whether its start was told, and its end was not.
@@ -200,31 +200,43 @@ impl Timeline {
 /// The stretches during which a stream ran, the oldest first.
 pub(super) fn stretches<'a>(words: impl IntoIterator<Item = &'a (Told, Word<'a>)>) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
-    // The push that runs: `None` if only a mark says that something does.
-    let mut running: Option<Option<&Push>> = None;
+    // The pushes that started in the last second in which any did, and have not ended: the last of them runs, and the one
+    // before it when that ends. None, if only a mark says that something does.
+    let mut running: Vec<&Push> = Vec::new();
+    let mut is_on = false;
     for &(Told(at, _), word) in words {
-        let is_doubtful = match (word, running) {
-            (Word::End(push), Some(Some(other))) => push.start.is_none() && push.name != other.name && other.is_open(),
-            (Word::Off(End::Stopped), Some(Some(other))) => other.is_open(),
-            (Word::Start(_) | Word::On | Word::End(_) | Word::Off(_), _) => false,
-        };
-        let (next, end) = match (word, running) {
-            (Word::Start(push), _) => (Some(Some(push)), End::Stopped),
-            (Word::On, None) => (Some(None), End::Stopped),
-            (Word::End(push), Some(Some(other))) if other.name != push.name && push.was_followed_by(other) => {
-                continue;
+        let (starts, end, is_doubtful) = match word {
+            Word::Start(push) => {
+                running.retain(|other| other.started().is_some_and(|Told(start, _)| start == at));
+                running.push(push);
+                (true, End::Stopped, false)
             }
-            (Word::End(_), Some(_)) => (None, End::Stopped),
-            (Word::Off(end), Some(_)) => (None, end),
-            (Word::On, Some(_)) | (Word::End(_) | Word::Off(_), None) => continue,
+            Word::On if is_on => continue,
+            Word::On => (true, End::Stopped, false),
+            Word::End(push) => {
+                let number = running.len();
+                running.retain(|other| other.name != push.name);
+                let was_running = running.len() < number;
+                match running.last() {
+                    Some(other) if was_running || push.was_followed_by(other) => continue,
+                    Some(other) => (false, End::Stopped, push.start.is_none() && other.is_open()),
+                    None => (false, End::Stopped, false),
+                }
+            }
+            Word::Off(end) => {
+                let is_open = running.last().is_some_and(|other| other.is_open());
+                (false, end, end == End::Stopped && is_open)
+            }
         };
         if let Some(stretch) = stretches.last_mut().filter(|stretch| stretch.end.is_none()) {
             (stretch.end, stretch.is_doubtful) = (Some((at, end)), is_doubtful);
         }
-        if next.is_some() {
+        if starts {
             stretches.push(Stretch { start: at, end: None, is_doubtful: false });
+        } else {
+            running.clear();
         }
-        running = next;
+        is_on = starts;
     }
     stretches
 }

@@ -517,38 +517,39 @@ pub(super) fn how_many_listed(replays: &[Replay]) -> RangeInclusive<u64> {
 
 /// Rule 1: when a stream was on.
 fn stretches(words: Vec<Word>) -> Vec<(u64, Option<(u64, &'static str)>)> {
-    // What runs: from when on, and which push that is since when.
-    let mut on: Option<(u64, Option<(String, u64)>)> = None;
+    // Since when it is on, which pushes run that started last, all in one second, and which second that is.
+    let mut on: Option<u64> = None;
+    let (mut running, mut since) = (BTreeSet::new(), 0);
     let mut stretches = Vec::new();
     for Word { at, what, .. } in words {
         let off = match what {
             What::Start(name) => {
                 // Another push is another stretch: it may be of another show.
-                stretches.extend(on.take().map(|(since, _)| (since, Some((at, "stopped")))));
-                on = Some((at, Some((name, at))));
+                stretches.extend(on.replace(at).map(|since| (since, Some((at, "stopped")))));
+                if since != at {
+                    running.clear();
+                }
+                running.insert(name);
+                since = at;
                 None
             }
             What::On => {
-                on.get_or_insert((at, None));
+                on.get_or_insert(at);
                 None
             }
             What::Off(reason) => Some(reason),
             What::End(name, started) => {
-                let other = on.as_ref().and_then(|(_, push)| push.as_ref()).filter(|(other, _)| *other != name);
-                if other.is_some_and(|(_, since)| started.is_some_and(|started| *since > started)) {
-                    None
-                } else {
-                    Some("stopped")
-                }
+                let was_running = running.remove(&name);
+                let goes_on = !running.is_empty() && (was_running || started.is_some_and(|started| since >= started));
+                (!goes_on).then_some("stopped")
             }
         };
-        if let Some(reason) = off
-            && let Some((since, _)) = on.take()
-        {
-            stretches.push((since, Some((at, reason))));
+        if let Some(reason) = off {
+            stretches.extend(on.take().map(|since| (since, Some((at, reason)))));
+            running.clear();
         }
     }
-    stretches.extend(on.map(|(since, _)| (since, None)));
+    stretches.extend(on.map(|since| (since, None)));
     stretches
 }
 
