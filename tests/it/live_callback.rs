@@ -967,3 +967,37 @@ async fn a_notice_is_late_from_the_second_after_its_expiry_on() {
         assert_eq!(room(&program, "alice").await["status"], status, "{passed}");
     }
 }
+
+/// Strangers push alice's stream, and the cloud takes none of it: so many ends, all of this second.
+async fn strangers_are_refused(program: &Program, many: usize, at: u64) {
+    for n in 0..many {
+        let refused = interrupted(&format!("x{n}"), &format!(r#""errcode":18,"event_time":{at}"#));
+        acknowledged(&notice(program, &refused).await);
+    }
+}
+
+#[tokio::test]
+async fn pushes_that_the_cloud_refused_do_not_make_a_live_be_forgotten() {
+    let program = with_room().await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(200);
+    push_ends(&program, STREAM, "1").await;
+    program.pass(100);
+    push_starts(&program, STREAM, "2").await;
+    strangers_are_refused(&program, 262, program.now()).await;
+    for (id, from) in [("v1", START), ("v2", START + 100)] {
+        is_recorded(&program, file(id, "flv", from, from + 100)).await;
+    }
+    assert_eq!(replays(&program).await, ["v1"], "both files are of one live");
+}
+
+#[tokio::test]
+async fn pushes_that_the_cloud_refused_do_not_make_a_start_be_taken_for_a_forgotten_one() {
+    let program = with_room().await;
+    program.pass(100);
+    strangers_are_refused(&program, 260, program.now()).await;
+    let at = program.now() - 4;
+    let fields = format!(r#""event_type":1,"stream_id":"{STREAM}","sequence":"1","event_time":{at}"#);
+    acknowledged(&notice(&program, &fields).await);
+    assert!(is_live(&program).await);
+}

@@ -13,6 +13,8 @@ use crate::types::{FileId, UnixSeconds};
 /// By how much later than it happened the cloud tells something for the last time, and more.
 const LAST_TRY_SECONDS: u64 = 3600;
 const MOST_MARKS: usize = 64;
+/// The most pushes that are kept of those that the cloud never took: anybody can try to push a stream.
+const MOST_VOID_PUSHES: usize = 32;
 pub(super) const MOST_OPENINGS: usize = 256;
 
 /// How much is kept of a user's own stream, or of all their streams of the room service. Both together, and what is
@@ -115,6 +117,7 @@ impl Timeline {
     /// the last that is left loses single files and pushes, but none that its rows show.
     pub fn prune(&mut self, before: UnixSeconds, grace: u64) -> Pruned {
         let mut pruned = Pruned::default();
+        self.drop_void_pushes();
         if self.has_room_for_all(before.0) {
             self.horizon.raise(Kind::Own, before.0);
             self.horizon.raise(Kind::RoomService, before.0);
@@ -149,6 +152,17 @@ impl Timeline {
         let oldest = oldest.chain(self.marks.iter().map(|mark| mark.at.0)).fold(before.0, u64::min);
         self.drop_openings(&began, oldest, MOST_OPENINGS);
         pruned
+    }
+
+    /// Drops the oldest pushes that the cloud never took. Nothing follows from them, so the horizon stays where it is.
+    fn drop_void_pushes(&mut self) {
+        let mut ends: Vec<Option<Told>> =
+            self.pushes.iter().filter(|push| push.is_void()).map(|push| push.end).collect();
+        if ends.len() > MOST_VOID_PUSHES {
+            ends.sort_unstable();
+            let first_kept = ends[ends.len() - MOST_VOID_PUSHES];
+            self.pushes.retain(|push| !push.is_void() || push.end >= first_kept);
+        }
     }
 
     /// Whether nothing is old, and nothing too much.
