@@ -646,6 +646,41 @@ async fn a_newer_notice_about_a_file_replaces_its_address_and_an_old_one_that_co
 }
 
 #[tokio::test]
+async fn the_address_of_a_file_is_replaced_also_when_the_timeline_has_forgotten_the_file() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    program.pass(400);
+    let told = |file: &str, format: &str, address: &str| {
+        format!(
+            r#""event_type":100,"stream_id":"{STREAM}","video_id":"{file}","file_format":"{format}",
+            "video_url":"{address}","start_time":{START},"end_time":{}"#,
+            START + 100
+        )
+    };
+    let urls = async || {
+        let row = replay(&program, "alice", "v1").await;
+        [&row["playurl"], &row["hls_play_url"]].map(|url| url.as_str().unwrap().to_owned())
+    };
+    for (file, format) in [("v1", "flv"), ("h1", "hls")] {
+        let address = format!("http://vod/0.{format}");
+        assert_eq!(expiring(&program, program.now() + 600, &told(file, format, &address)).await.0, 200);
+    }
+    program.pass(9 * 24 * 3600);
+    let first = program.now() + 600;
+    for (t, file, format, address, expected) in [
+        (first, "v1", "flv", "http://vod/1.flv", ["http://vod/1.flv", "http://vod/0.hls"]),
+        (first, "h1", "hls", "http://vod/2.hls", ["http://vod/1.flv", "http://vod/2.hls"]),
+        (first - 60, "v1", "flv", "http://vod/3.flv", ["http://vod/1.flv", "http://vod/2.hls"]),
+        (first + 60, "v1", "flv", "http://vod/4.flv", ["http://vod/4.flv", "http://vod/2.hls"]),
+    ] {
+        assert_eq!(expiring(&program, t, &told(file, format, address)).await.0, 200);
+        assert_eq!(urls().await, expected, "{address}");
+    }
+    by_operator(&program, "replay_notices", fields!("streamid": STREAM)).await;
+    assert_eq!(urls().await, ["http://vod/4.flv", "http://vod/2.hls"], "an address that was replaced stays so");
+}
+
+#[tokio::test]
 async fn a_recording_that_comes_again_after_others_does_not_write_over_them() {
     let program = with_room().await;
     let first = file("v1", "flv", START - 1000, START - 900);

@@ -18,7 +18,7 @@ use super::{
     moment, moment_in, number, parsed,
     rooms::{Profile, VIEWERS_AT},
     text, text_in,
-    timelines::{OPEN, Standing, Work},
+    timelines::{KEPT_SECONDS, OPEN, Standing, Work},
     update::{Update, Written},
 };
 use crate::{
@@ -146,16 +146,46 @@ impl Table {
     /// Takes in a recording of a user who has a room. Once and for all, however often and in whatever order it comes.
     pub async fn record(&self, user: &UserId, recording: Recording, rules: &Rules, now: UnixSeconds) -> Result<()> {
         let seen = self.standing_and_room(user).await?;
+        let before = now.minus(KEPT_SECONDS);
+        let is_kept = |mut timeline: Timeline| {
+            timeline.prune(before, rules.grace_seconds);
+            timeline.has_file(&recording.file)
+        };
         // Of what a timeline may have forgotten, the row tells that it is known.
-        let is_old = recording.end < now.minus(super::timelines::KEPT_SECONDS);
-        if (is_old || seen.0.timeline.may_have_forgotten(&recording))
+        if (recording.end < before || seen.0.timeline.may_have_forgotten(&recording))
+            && !is_kept(seen.0.timeline.clone())
             && self.get(keys::replay(user, &recording.file), "read a replay").await?.is_some()
         {
-            return Ok(());
+            return self.replace_address(user, &recording).await;
         }
         let evidence = Evidence::Recorded(recording);
         let add = |standing: &mut Standing| standing.timeline.add(evidence.clone());
         self.change_seen(user, rules, now, seen, None, add).await.map(|_| ())
+    }
+
+    /// Gives a file that the timeline has forgotten another address, in the row of its replay, if that has no newer one.
+    async fn replace_address(&self, user: &UserId, recording: &Recording) -> Result<()> {
+        const CONTEXT: &str = "replace an address";
+        for _ in 0..ATTEMPTS {
+            let found = self.replay_row(user, &recording.file).await?.filter(|(_, row)| !row.contains_key("deleted"));
+            let Some((file, row)) = found else { return Ok(()) };
+            let mut parts = parts_of(&row)?;
+            let is_other = parts.iter_mut().any(|part| part.file == recording.file && part.take_address(recording));
+            if !is_other {
+                return Ok(());
+            }
+            let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
+            let replay = Entry { file, parts, start, end, live: None, named_at: None };
+            let update = Update::of(keys::replay(user, &replay.file))
+                .set("parts", text(json_of(&replay.parts)?))
+                .set_text("play_url", replay.play_url().unwrap_or_default())
+                .set_text("hls_url", replay.hls_url().unwrap_or_default())
+                .set("address_changes", number(counter_in(&row, "address_changes")? + 1));
+            if as_seen(update, &row).send(self, CONTEXT).await? == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(contended(CONTEXT))
     }
 
     /// Writes the row of a replay. Files that were deleted are no parts of it; one that is deleted itself stays so, and
@@ -363,9 +393,7 @@ impl Table {
             }
             (None, _) | (_, None) => update.remove(keys::LIST).remove(keys::POSITION),
         };
-        let decisive = KEPT_OUT.into_iter().chain(["to_delete", "revision", keys::POSITION]);
-        let as_seen = decisive.fold(update, |update, attribute| update.when_as_seen(attribute, row));
-        if as_seen.send(self, "write a replay").await? == Written::Unmet {
+        if as_seen(update, row).send(self, "write a replay").await? == Written::Unmet {
             return Ok(Written::Unmet);
         }
         if before != position {
@@ -536,6 +564,13 @@ impl Table {
     pub async fn recent_replays(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Replay>> {
         Ok(self.recent_page(&REPLAYS, now, window, page).await?.parse(Replay::read))
     }
+}
+
+/// Writes a row of a replay only if it is as it was read: where it stands, why it stands in no list, what it follows from,
+/// and how often an address of it was replaced.
+fn as_seen(update: Update, row: &Item) -> Update {
+    let decisive = KEPT_OUT.into_iter().chain(["to_delete", "revision", "address_changes", keys::POSITION]);
+    decisive.fold(update, |update, attribute| update.when_as_seen(attribute, row))
 }
 
 /// The rows of the files of a replay.

@@ -160,6 +160,13 @@ pub struct Recording {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Version(pub u64, pub bool);
 
+impl Version {
+    /// Whether nobody wrote it down.
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The evidence about one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -217,8 +224,6 @@ struct Mark {
 struct File {
     #[serde(rename = "l", default)]
     lane: Lane,
-    #[serde(rename = "w", default)]
-    version: Version,
     #[serde(flatten)]
     part: Part,
 }
@@ -332,21 +337,13 @@ impl Timeline {
     }
 
     fn record(&mut self, recording: Recording) -> bool {
-        let Recording { lane, file, vod_file, url, format, start, end, version } = recording;
-        if let Some(known) = self.files.iter_mut().find(|known| known.part.file == file) {
-            let is_newer = version >= known.version && known.part.url != url.as_str();
-            if is_newer {
-                known.version = version;
-                known.part.url = url.as_str().to_owned();
-                if !vod_file.as_str().is_empty() {
-                    known.part.vod_file = vod_file.as_str().to_owned();
-                }
-            }
-            return is_newer;
+        if let Some(known) = self.files.iter_mut().find(|known| known.part.file == recording.file) {
+            return known.part.take_address(&recording);
         }
+        let Recording { lane, file, vod_file, url, format, start, end, version } = recording;
         let (vod_file, url, format) = (vod_file.as_str().into(), url.as_str().into(), format.as_str().into());
-        let part = Part { file, vod_file, url, format, start: start.0, end: end.0 };
-        self.files.push(File { lane, version, part });
+        let part = Part { file, vod_file, url, format, start: start.0, end: end.0, version };
+        self.files.push(File { lane, part });
         true
     }
 

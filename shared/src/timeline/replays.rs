@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Live, Timeline};
+use super::{Live, Recording, Timeline, Version};
 use crate::types::{FileId, UnixSeconds};
 
 /// The files of one stretch in several formats are cut a little differently: by so many seconds, and they end alike.
@@ -49,6 +49,9 @@ pub struct Part {
     /// The second of its last picture.
     #[serde(rename = "e")]
     pub end: u64,
+    /// How new what is said of it is.
+    #[serde(rename = "w", default, skip_serializing_if = "Version::is_unknown")]
+    pub version: Version,
 }
 
 /// A [`FileId`] as text.
@@ -68,6 +71,20 @@ mod name {
 }
 
 impl Part {
+    /// Takes the address that a notice tells, if that is no older; says whether it is another one.
+    pub(crate) fn take_address(&mut self, recording: &Recording) -> bool {
+        let Recording { url, vod_file, version, .. } = recording;
+        if *version < self.version || self.url == url.as_str() {
+            return false;
+        }
+        self.version = *version;
+        self.url = url.as_str().to_owned();
+        if !vod_file.as_str().is_empty() {
+            self.vod_file = vod_file.as_str().to_owned();
+        }
+        true
+    }
+
     fn is_hls(&self) -> bool {
         self.format == "hls"
     }
