@@ -247,3 +247,21 @@ async fn a_verdict_over_what_is_over_is_of_no_later_live() {
         assert_eq!(state(&program).await, (true, true), "{policy}");
     }
 }
+
+#[tokio::test]
+async fn no_number_of_later_verdicts_makes_a_forbidden_replay_public() {
+    let program = with_policy("hide").await;
+    for (sequence, verdicts) in [("1", 1), ("2", 70)] {
+        push_starts(&program, STREAM, sequence).await;
+        program.pass(100);
+        for _ in 0..verdicts {
+            program.pass(1);
+            is_forbidden(&program, "screenshotTime", program.now()).await;
+        }
+        push_ends(&program, STREAM, sequence).await;
+        record(&program, &format!("v{sequence}"), 100).await;
+        program.pass(1000);
+        open_room(&program, "alice", "the next show").await;
+        assert_eq!(replays(&program).await, [""; 0], "after live {sequence}");
+    }
+}

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use cli::engine::Engine;
 use serde_json::Value;
+use shared::table::keys::{LIST, POSITION};
 
 use crate::{
     harness::{Program, START, golden, program_over, rest, swept},
@@ -30,6 +31,13 @@ impl Rows {
         let request = self.0.update_item().table_name("mini-lvb").set_key(Some(Self::key(sk).into()));
         let request = request.update_expression("SET #name = :value").expression_attribute_names("#name", name);
         request.expression_attribute_values(":value", value).send().await.unwrap();
+    }
+
+    async fn remove(&self, sk: &str, names: [&str; 2]) {
+        let request = self.0.update_item().table_name("mini-lvb").set_key(Some(Self::key(sk).into()));
+        let request =
+            request.update_expression("REMOVE #first, #second").expression_attribute_names("#first", names[0]);
+        request.expression_attribute_names("#second", names[1]).send().await.unwrap();
     }
 
     /// Takes evidence of a kind out of the timeline.
@@ -332,4 +340,17 @@ async fn replaying_and_rebuilding_cost_ten_times_as_much_for_ten_times_as_many_n
     for (few, many) in few.into_iter().zip(many) {
         assert!(many <= 11 * few, "{few} for 300 notices, and {many} for 3,000");
     }
+}
+
+#[tokio::test]
+async fn a_replay_that_is_kept_out_for_a_verdict_that_nobody_gave_is_listed_again() {
+    let (program, rows) = broadcast().await;
+    rows.set("REPLAY#f1", "forbidden", AttributeValue::Bool(true)).await;
+    rows.set("REPLAY#f1", "revision", AttributeValue::N("1".to_owned())).await;
+    rows.remove("REPLAY#f1", [LIST, POSITION]).await;
+    let (differences, left) = rebuild(&program).await;
+    let expected = "the replay f1 is kept out of the list for a forbidden picture and should not be".to_owned();
+    assert!(differences.contains(&expected), "{differences:?}");
+    assert_eq!(left, [""; 0]);
+    assert_eq!(column(&list(&program, 2, 1, 10).await, "fileid"), ["f1"]);
 }

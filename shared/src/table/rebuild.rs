@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::Rules,
     error::Chain,
-    timeline::{Lane, Replay, Timeline},
+    timeline::{Lane, Part, Replay, Timeline},
     types::{FileId, StreamId, UnixSeconds, UserId},
 };
 
@@ -107,7 +107,8 @@ impl Table {
         let files = replays.iter().flat_map(|(_, replay)| &replay.parts).map(|part| &part.file);
         let rows = self.rows_of_files(user, files).await?;
         for (_, replay) in &replays {
-            let words = match replay_differs(replay, &standing.timeline, &rows, rules) {
+            let is_forbidden = standing.is_forbidden(&meaning, replay);
+            let words = match replay_differs(replay, is_forbidden, &standing.timeline, &rows, rules) {
                 Ok(words) => words,
                 Err(error) => vec![format!("the replay {}: {}", replay.file, Chain(&error))],
             };
@@ -212,7 +213,13 @@ fn room_differs(user: &UserId, standing: &Standing, opened_at: UnixSeconds, row:
     Ok(found)
 }
 
-fn replay_differs(whole: &Replay, timeline: &Timeline, rows: &Rows, rules: &Rules) -> Result<Vec<String>> {
+fn replay_differs(
+    whole: &Replay,
+    is_forbidden: bool,
+    timeline: &Timeline,
+    rows: &Rows,
+    rules: &Rules,
+) -> Result<Vec<String>> {
     let name = format!("the replay {}", whole.file);
     let row = rows.of(&whole.file);
     if row.is_empty() {
@@ -243,8 +250,20 @@ fn replay_differs(whole: &Replay, timeline: &Timeline, rows: &Rows, rules: &Rule
         }
     }
     let parts = parts_of(&row)?;
-    for part in replay.parts.iter().filter(|part| !parts.contains(part)) {
+    // How new an address is, rows of before do not say.
+    let is_written =
+        |part: &&Part| parts.iter().any(|written| Part { version: part.version, ..written.clone() } == **part);
+    for part in replay.parts.iter().filter(|part| !is_written(part)) {
         differs(format!("lacks the file {}", part.file));
+    }
+    // Of a live that is forgotten it is not known any more whether a picture of it was forbidden.
+    let is_known = is_forbidden || whole.live.is_some() || timeline.knows_lives_of(&replay);
+    match (row.contains_key("forbidden"), is_forbidden) {
+        (true, false) if is_known => {
+            differs("is kept out of the list for a forbidden picture and should not be".to_owned());
+        }
+        (false, true) => differs("is not kept out of the list for a forbidden picture and should be".to_owned()),
+        (true | false, _) => {}
     }
     let is_listed = !is_kept_out(&row) && replay.seconds() > rules.replay_min_seconds;
     let expected = is_listed.then(|| Position::of(replay.end, replay.file.as_str()));

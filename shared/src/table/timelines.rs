@@ -324,9 +324,27 @@ impl Standing {
     pub fn judge(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
         let is_new = self.verdicts.insert(at);
         while self.verdicts.len() > MOST_VERDICTS {
-            self.verdicts.pop_first();
+            self.drop_verdict(rules);
         }
         self.judge_live(at, rules) || is_new
+    }
+
+    /// Drops the verdict that means least: of a live one is enough, and of verdicts of other seconds the one that is
+    /// nearest to its neighbours says the least.
+    fn drop_verdict(&mut self, rules: &Rules) {
+        let lives = self.timeline.lives(rules.grace_seconds);
+        let live_of = |at: UnixSeconds| lives.iter().position(|live| live.lane == Lane::Own && live.holds(at));
+        let verdicts: Vec<UnixSeconds> = self.verdicts.iter().copied().collect();
+        let rank = |n: usize| {
+            let at = verdicts[n];
+            let before = n.checked_sub(1).map(|before| verdicts[before]);
+            let is_known = before.is_some_and(|before| live_of(at).is_some() && live_of(before) == live_of(at));
+            let distance = |other: Option<&UnixSeconds>| other.map_or(u64::MAX / 2, |other| other.0.abs_diff(at.0));
+            (!is_known, distance(before.as_ref()).saturating_add(distance(verdicts.get(n + 1))))
+        };
+        if let Some(least) = (0..verdicts.len()).min_by_key(|n| rank(*n)) {
+            self.verdicts.remove(&verdicts[least]);
+        }
     }
 
     fn judge_live(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
