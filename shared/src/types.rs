@@ -325,6 +325,9 @@ impl Page {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixSeconds(pub u64);
 
+/// A clock that shows an earlier time has not been set yet.
+const FIRST_SECOND: UnixSeconds = UnixSeconds(1_577_836_800);
+
 /// How far ahead of our clock a time may be. What is later was said by a clock that is wrong, the cloud's or ours.
 pub const AHEAD_SECONDS: u64 = 30;
 
@@ -342,9 +345,16 @@ impl UnixSeconds {
         if self.is_ahead_of(now) { now } else { self }
     }
 
-    /// Whether it is later than any clock that is about right says.
+    /// Whether it is later than any clock that is about right says. A clock that was never set says nothing: by that, all
+    /// times are of days to come.
+    ///
+    /// ```
+    /// use shared::types::UnixSeconds;
+    /// assert!(UnixSeconds(1_600_000_100).is_ahead_of(UnixSeconds(1_600_000_000)));
+    /// assert!(!UnixSeconds(1_600_000_100).is_ahead_of(UnixSeconds(100)));
+    /// ```
     pub fn is_ahead_of(self, now: Self) -> bool {
-        self > now.plus(AHEAD_SECONDS)
+        now >= FIRST_SECOND && self > now.plus(AHEAD_SECONDS)
     }
 
     /// Reads a number of seconds, however it is written, and drops its fraction; `None` if it is none, is negative, or is

@@ -6,8 +6,8 @@ use crate::{
     harness::{Program, notice, program, program_with, swept},
     stand_in::{Manner::Answers, program_with_cloud_api},
     steps::{
-        acknowledged, by_operator, column, enter, fields, go_offline, go_online, like, list, members, open_room,
-        operated, parse, push_ends, push_starts, room,
+        File, OPERATOR_KEY, acknowledged, by_operator, column, enter, fields, go_offline, go_online, is_recorded, like,
+        list, members, open_room, operated, parse, push_ends, push_starts, room, verdict,
     },
 };
 
@@ -180,4 +180,55 @@ async fn a_viewer_who_came_while_our_clock_was_ahead_does_not_stay_for_days() {
     program.pass(601);
     swept(&program).await;
     assert_eq!(heads().await, 0);
+}
+
+#[tokio::test]
+async fn a_ban_that_was_given_while_our_clock_was_ahead_lasts_until_the_moment_that_the_operator_said() {
+    let program = operated().await;
+    open_room(&program, "alice", "the show").await;
+    let until = program.now() + 10 * 24 * 3600;
+    program.pass(AHEAD);
+    by_operator(&program, "forbid_live", fields!("userid": "alice", "forbidflag": 1, "until": until)).await;
+    heals(&program);
+    push_starts(&program, STREAM, "1").await;
+    let is_banned_at = async |at: u64| {
+        program.pass(at - program.now());
+        swept(&program).await;
+        list(&program, 4, 1, 10).await["pusherlist"][0]["forbid_status"].as_u64().unwrap()
+    };
+    for (at, expected) in [(until - AHEAD + 10, 1), (until - 1, 1), (until + 60, 0)] {
+        assert_eq!(is_banned_at(at).await, expected, "at {at}, and the ban is until {until}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_never_set_ends_no_ban_and_brings_no_forbidden_replay_back() {
+    let settings = |name: &str| match name {
+        "MODERATION" => Some("hide"),
+        "OPERATOR_KEY" => Some(OPERATOR_KEY),
+        _ => None,
+    };
+    let program = program_with(settings).await;
+    open_room(&program, "alice", "the show").await;
+    push_starts(&program, STREAM, "1").await;
+    program.pass(100);
+    let block = format!(r#"{},"screenshotTime":{}"#, verdict(STREAM, "Block"), program.now() - 50);
+    acknowledged(&notice(&program, &block).await);
+    push_ends(&program, STREAM, "1").await;
+    let (from, to) = (program.now() - 100, program.now());
+    is_recorded(&program, File { stream: STREAM, id: "v1", format: "mp4", from, to }).await;
+    let until = program.now() + 10 * 24 * 3600;
+    by_operator(&program, "forbid_live", fields!("userid": "alice", "forbidflag": 1, "until": until)).await;
+    let seconds = program.now() - 100;
+    program.turn_back(seconds);
+    swept(&program).await;
+    go_offline(&program, "alice").await;
+    is_recorded(&program, File { stream: STREAM, id: "old", format: "mp4", from: 10, to: 90 }).await;
+    push_ends(&program, STREAM, "2").await;
+    program.pass(seconds + 60);
+    swept(&program).await;
+    is_recorded(&program, File { stream: STREAM, id: "v2", format: "flv", from, to }).await;
+    push_starts(&program, STREAM, "3").await;
+    assert_eq!(list(&program, 4, 1, 10).await["pusherlist"][0]["forbid_status"], 1);
+    assert_eq!(column(&list(&program, 2, 1, 10).await, "fileid"), [""; 0]);
 }

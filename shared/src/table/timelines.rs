@@ -437,8 +437,8 @@ impl Standing {
         if let Some(ban) = self.ban.as_mut().filter(|ban| UnixSeconds(ban.at).is_ahead_of(now)) {
             let ahead = ban.at - now.0;
             ban.at = now.0;
+            // Until when the ban holds an operator said, by no clock of ours.
             ban.renew_at = ban.renew_at.saturating_sub(ahead);
-            ban.until = ban.until.map(|until| until.saturating_sub(ahead));
         }
         let is_known = |is: &Self| {
             (

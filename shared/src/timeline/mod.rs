@@ -25,9 +25,6 @@ pub use self::{
 use self::{prune::Horizon, shows::Opening};
 use crate::types::{FileId, StreamId, Text, UnixSeconds};
 
-/// A clock that shows an earlier time has not been set yet: by that clock all evidence is of a time to come.
-const FIRST_SECOND: UnixSeconds = UnixSeconds(1_577_836_800);
-
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
@@ -369,9 +366,6 @@ impl Timeline {
     /// Takes what is later than any clock says that is about right for something of now, in the order in which it came.
     /// What was guessed at such a time is dropped. Says whether there was any.
     pub fn cap(&mut self, now: UnixSeconds) -> bool {
-        if now < FIRST_SECOND {
-            return false;
-        }
         let is_ahead = |told: &Told| UnixSeconds(told.0).is_ahead_of(now);
         let number = self.marks.len();
         let is_guess = |mark: &Mark| matches!(mark.end, Some(End::Vanished | End::Silent));
