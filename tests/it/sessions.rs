@@ -9,7 +9,10 @@ use shared::sign::session::{body_digest, liteav_sig};
 use crate::{
     harness::{Program, program, program_on, program_over, program_with, send},
     injector::{Fault, Injector, Lasts, Strike},
-    steps::{PASSWORD, Phone, fields, logged_in, registered, rest_code, rest_with, signed},
+    steps::{
+        OPERATOR_KEY, PASSWORD, Phone, by_operator, fields, logged_in, open_room, registered, rest_code, rest_with,
+        signed,
+    },
     watch::Watch,
 };
 
@@ -254,4 +257,24 @@ async fn what_the_table_holds_signs_nothing_and_opens_no_account() {
     for secret in [alice.token.as_str(), mac, PASSWORD] {
         assert!(!kept.contains(secret), "{kept}");
     }
+}
+
+#[tokio::test]
+async fn a_write_that_was_late_does_not_bring_back_a_session_that_a_ban_ended() {
+    let (engine, watch) = (Engine::in_memory().unwrap(), Watch::default());
+    let settings = |name: &str| (name == "OPERATOR_KEY").then_some(OPERATOR_KEY);
+    let program = program_over(watch.over(engine.http_client()), settings).await;
+    let other = program_over(engine.http_client(), settings).await;
+    open_room(&program, "alice", "t").await;
+    let old = registered(&program, "alice").await;
+    for program in [&program, &other] {
+        program.pass(DAY);
+    }
+    // The use of the session is about to be written down.
+    watch.interrupt("UpdateItem", 0, move || async move {
+        by_operator(&other, "forbid_live", fields!("userid": "alice", "forbidflag": 1)).await;
+        logged_in(&other, "alice").await;
+    });
+    assert_eq!(rest_code(&signed(&program, &old, "get_user_info", fields!()).await), 200);
+    assert_eq!(rest_code(&signed(&program, &old, "get_user_info", fields!()).await), 498);
 }

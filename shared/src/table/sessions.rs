@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config,
-    sign::session::Generation,
+    sign::{md5_hex, session::Generation},
     types::{UnixSeconds, UserId},
 };
 
@@ -263,7 +263,9 @@ impl Table {
         request.send().await.map(|_| ()).map_err(failed("end sessions"))
     }
 
-    /// Writes `list` in the place of the sessions that were seen, unless they have changed since.
+    /// Writes `list` in the place of the sessions that were seen, unless they have changed since. The versions of an item
+    /// begin at a number that follows from the random name of its first session: so a late write that follows from an item
+    /// which was deleted since does not meet the same version in the one that took its place.
     async fn replace(
         &self,
         user: &UserId,
@@ -274,9 +276,13 @@ impl Table {
     ) -> Result<Written> {
         // DynamoDB keeps for ever what should have gone years ago, so without sessions it is now.
         let over_at = list.iter().map(Session::over_at).max().unwrap_or(now);
+        let version = match list.first() {
+            Some(first) if seen.version == 0 => first_version(&first.generation.session),
+            Some(_) | None => seen.version,
+        };
         let update = Update::of(keys::sessions(user))
             .set("sessions", AttributeValue::L(list.iter().map(Session::write).collect()))
-            .set("version", number(seen.version + 1))
+            .set("version", number(version + 1))
             .set(keys::EXPIRES_AT, moment(over_at));
         let update = if seen.version == 0 {
             update.when("attribute_not_exists(#version)")
@@ -285,4 +291,9 @@ impl Table {
         };
         update.send(self, context).await
     }
+}
+
+/// The version after which the versions of an item with this session begin.
+fn first_version(session: &str) -> u64 {
+    u64::from_str_radix(&md5_hex(&[session])[..8], 16).unwrap_or(0)
 }
