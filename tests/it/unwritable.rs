@@ -5,11 +5,11 @@ use cli::engine::Engine;
 use shared::types::{FileId, UserId};
 
 use crate::{
-    harness::{Program, START, notice, program_on, program_over, swept},
+    harness::{Program, START, action, notice, program_on, program_over, swept},
     injector::{Fault, Injector, Lasts, Strike},
     steps::{
-        File, acknowledged, column, go_offline, go_online, is_recorded, list, open_room, push_ends, push_starts,
-        replay, room,
+        File, OPERATOR_KEY, acknowledged, by_operator, code, column, fields, go_offline, go_online, is_recorded, list,
+        open_room, push_ends, push_starts, replay, room,
     },
     watch::Watch,
 };
@@ -185,4 +185,28 @@ async fn a_replay_of_more_and_longer_addresses_than_a_row_has_room_for_stays_in_
     open_room(&program, "alice", "anew").await;
     go_online(&program, "alice").await;
     assert_eq!(list(&program, 1, 1, 10).await["totalcount"], 1);
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_room_whose_row_is_not_written_yet_counts() {
+    for act in ["online", "ban"] {
+        let injector = Injector::default();
+        let client = injector.client(Engine::in_memory().unwrap().http_client());
+        let program = program_on(&client, "mini-lvb", |name| (name == "OPERATOR_KEY").then_some(OPERATOR_KEY)).await;
+        // The timeline is read, the stream claimed, the show and the timeline written; then the table is away.
+        injector.arm(vec![Strike { at: 5, fault: Fault::Broken, lasts: Lasts::ForTheCall }]);
+        open_room(&program, "alice", "t").await;
+        injector.call_ended().await;
+        let body = fields!("Action": "GetUserInfo", "userid": "alice", "type": 0).to_string();
+        assert_eq!(code(&action(&program, &body).await), 2003, "there is no row");
+        match act {
+            "online" => go_online(&program, "alice").await,
+            _ => drop(by_operator(&program, "forbid_live", fields!("userid": "alice", "forbidflag": 1)).await),
+        }
+        let row = room(&program, "alice").await;
+        let shown = (row["status"].as_str().unwrap().to_owned(), list(&program, 4, 1, 10).await);
+        let is_banned = shown.1["pusherlist"][0]["forbid_status"].as_u64();
+        let expected = if act == "ban" { ("0", Some(1)) } else { ("1", Some(0)) };
+        assert_eq!((shown.0.as_str(), is_banned), expected, "{act}");
+    }
 }

@@ -188,6 +188,11 @@ impl Room {
     }
 }
 
+/// Whether a user has a room. Its row may not be written yet, or be damaged; then the timeline says so.
+fn has_room((standing, room): &(Standing, Option<Room>)) -> bool {
+    room.is_some() || standing.timeline.show().is_some()
+}
+
 /// Where a room is counted, whatever else its row says.
 fn places(row: &Item) -> Vec<(Series, Position)> {
     let Some(position) = text_in(row, keys::POSITION).ok().and_then(Position::read) else { return Vec::new() };
@@ -345,10 +350,10 @@ impl Table {
         keys.iter().find_map(|key| rooms.get(&keys::id(key))).map(Room::read).transpose()
     }
 
-    /// Moves a room online or offline because its app says so. Nothing happens if there is no room.
+    /// Moves a room online or offline because its app says so. Nothing happens if there is no room, nor is about to be one.
     pub async fn set_status(&self, user: &UserId, status: Status, rules: &Rules, now: UnixSeconds) -> Result<()> {
         let seen = self.standing_and_room(user).await?;
-        if seen.1.is_none() {
+        if !has_room(&seen) {
             return Ok(());
         }
         let say = |standing: &mut Standing| {
@@ -369,7 +374,7 @@ impl Table {
     /// is such a room.
     pub(crate) async fn ban(&self, user: &UserId, ban: Option<Ban>, rules: &Rules, now: UnixSeconds) -> Result<bool> {
         let seen = self.standing_and_room(user).await?;
-        if seen.1.is_none() {
+        if !has_room(&seen) {
             return Ok(false);
         }
         let judge = |standing: &mut Standing| {
