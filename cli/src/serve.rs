@@ -114,7 +114,7 @@ pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         (None, Store::Endpoint(url)) => client(url),
         (None, Store::Folder | Store::Memory) => unreachable!("the embedded engine keeps these"),
     };
-    let table = Table::new(client, config.table.clone());
+    let table = Table::new(client, config.table.clone()).with_log_names(config.log_names.clone());
     let created = open(&table, &store, &folder::table(&options.data)).await?;
     let is_empty = match &engine {
         Some(engine) => engine.is_empty(&config.table)?,

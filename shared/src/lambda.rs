@@ -98,7 +98,7 @@ fn app() -> Result<App, Error> {
     sdk.set_endpoint_url(environment("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| environment("AWS_ENDPOINT_URL")));
     let client = Client::from_conf(sdk.build());
     Ok(App {
-        table: Table::new(client, config.table.clone()),
+        table: Table::new(client, config.table.clone()).with_log_names(config.log_names.clone()),
         cloud: Cloud::new(&config),
         oidc: config.oidc.as_ref().map(oidc::Provider::new),
         clock: Box::new(now),

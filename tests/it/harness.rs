@@ -110,6 +110,7 @@ pub(crate) async fn program_on(
     let guarded = guard.over(client.config().http_client().unwrap());
     let table = Table::new(Client::from_conf(client.config().to_builder().http_client(guarded).build()), table);
     let config = Config::read(|name| settings(name).or_else(|| setting(name)).map(str::to_owned)).unwrap();
+    let table = table.with_log_names(config.log_names.clone());
     table.create_if_missing().await.unwrap();
     let now = Arc::new(AtomicU64::new(START));
     let clock = {

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use cli::engine::Engine;
 use lambda_http::{
     http::Request,
     tracing::{
@@ -21,9 +23,10 @@ use shared::{
 };
 
 use crate::{
-    harness::{Program, action, notice, post, program, program_with, rest, send},
+    harness::{Program, action, notice, post, program, program_over, program_with, rest, send},
     steps::{
-        OPERATOR_KEY, PASSWORD, by_operator, fields, logged_in, open_room, registered, rest_with, signed, user_sig_of,
+        OPERATOR_KEY, PASSWORD, by_operator, fields, list, logged_in, open_room, push_starts, registered, rest_with,
+        signed, user_sig_of,
     },
 };
 
@@ -336,6 +339,35 @@ async fn without_users_the_log_names_nobody_and_still_tells_them_apart() {
     assert_eq!((&logged_in["user"], &reported["host"]), (&json!(alice), &json!(alice)));
     assert_ne!(reported["user"], alice);
     assert_eq!(registered["address"], reported["address"]);
+}
+
+#[tokio::test]
+async fn without_users_warnings_about_timelines_and_rows_name_nobody() {
+    let engine = Engine::in_memory().unwrap();
+    let settings = |name: &str| match name {
+        "LOG_USERS" => Some("off"),
+        "LOG_SALT" => Some("a-salt-of-the-tests"),
+        _ => None,
+    };
+    let program = program_over(engine.http_client(), settings).await;
+    open_room(&program, "alice", "t").await;
+    let log = Listener::from(Level::INFO);
+    for n in 0..260 {
+        program.pass(100);
+        push_starts(&program, "8888_alice", &n.to_string()).await;
+    }
+    let key =
+        [("PK", "USER#alice"), ("SK", "ROOM")].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.into())));
+    let damage = engine.client().update_item().table_name("mini-lvb").set_key(Some(key.into()));
+    let damage =
+        damage.update_expression("SET title = :none").expression_attribute_values(":none", AttributeValue::Bool(true));
+    damage.send().await.unwrap();
+    list(&program, 4, 1, 10).await;
+    let text = log.text();
+    for message in ["a timeline is full", "a damaged item is left out"] {
+        assert!(text.contains(message), "{text}");
+    }
+    assert!(!text.contains("alice"), "{text}");
 }
 
 /// The lines that are of no call: their messages, users and streams.

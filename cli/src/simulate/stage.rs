@@ -117,7 +117,7 @@ impl Memory {
     /// A fresh server with these settings, whose clock stands at `start`.
     pub async fn new(config: Config, start: UnixSeconds) -> Result<Self, String> {
         let engine = Engine::in_memory().map_err(|error| error.to_string())?;
-        let table = Table::new(engine.client(), config.table.clone());
+        let table = Table::new(engine.client(), config.table.clone()).with_log_names(config.log_names.clone());
         table.create_if_missing().await.map_err(|error| Chain(&error).to_string())?;
         let now = Arc::new(AtomicU64::new(start.0));
         let clock = {

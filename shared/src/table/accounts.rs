@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::{
     Item, Result, Table,
     batch::Reads,
-    damaged, intact, keys, moment, number, number_in, parsed,
+    damaged, keys, moment, number, number_in, parsed,
     sessions::Sessions,
     text_in,
     update::{Outcome, Update, Written},
@@ -123,7 +123,7 @@ impl Table {
                 let nickname = parsed(item, "nickname", Nickname::parse)?;
                 Ok(Face { nickname, avatar: parsed(item, "avatar", Link::parse)? })
             };
-            intact(item, face()).map(|face| (user.clone(), face))
+            self.intact(item, face()).map(|face| (user.clone(), face))
         };
         Ok(users.iter().filter_map(face).collect())
     }

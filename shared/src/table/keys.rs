@@ -30,6 +30,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{additions::ItemId, limits::Attempt, lists::Position, text};
 use crate::{
+    config::LogNames,
     sign::md5_hex,
     timeline::Lane,
     types::{FileId, GroupId, StreamId, UnixSeconds, UserId},
@@ -71,10 +72,14 @@ pub(super) fn id(item: &HashMap<String, AttributeValue>) -> ItemId {
     (part(PK), part(SK))
 }
 
-/// A key as logs show it.
-pub(super) fn shown(key: &Key) -> String {
+/// A key as logs show it: what follows the first `#` may name somebody.
+pub(super) fn shown(key: &Key, names: &LogNames) -> String {
+    let part = |part: Option<String>| {
+        let part = part.unwrap_or_default();
+        part.split_once('#').map(|(kind, name)| format!("{kind}#{}", names.of(name))).unwrap_or(part)
+    };
     let (pk, sk) = id(key);
-    format!("{} {}", pk.unwrap_or_default(), sk.unwrap_or_default())
+    format!("{} {}", part(pk), part(sk))
 }
 
 fn key(pk: String, sk: impl Into<String>) -> Key {

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
-    counter_in, damaged, intact, keys, moment, moment_in, number, parsed, text, text_in,
+    counter_in, damaged, keys, moment, moment_in, number, parsed, text, text_in,
     timelines::OPEN,
     update::{Outcome, Update},
 };
@@ -163,6 +163,11 @@ impl Table {
         update.send(self, "settle a notice").await.map(|_| ())
     }
 
+    /// Notices as they are read, without those that are damaged.
+    fn read_notices(&self, items: &[Item]) -> Vec<Entry> {
+        items.iter().filter_map(|item| self.intact(item, Entry::read(item))).collect()
+    }
+
     /// A notice.
     pub async fn notice(&self, stream: &StreamId, id: &str) -> Result<Option<Entry>> {
         self.get(keys::notice(stream, id), "read a notice").await?.as_ref().map(Entry::read).transpose()
@@ -197,7 +202,7 @@ impl Table {
             request = request.expression_attribute_names(format!("#{name}"), name);
         }
         let items = self.query(request, usize::MAX, "read notices").await?;
-        let mut entries = read_all(&items);
+        let mut entries = self.read_notices(&items);
         entries.sort_by_key(|entry| entry.received_at);
         Ok(entries)
     }
@@ -219,7 +224,7 @@ impl Table {
         let wanted: Vec<&keys::Key> = page.of(&found).collect();
         let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Reads::Consistent, CONTEXT).await?;
         let rows = wanted.into_iter().filter_map(|key| items.remove(&keys::id(key)));
-        let rows = read_all(&rows.collect::<Vec<_>>());
+        let rows = self.read_notices(&rows.collect::<Vec<_>>());
         Ok(Listed { total: found.len().try_into().unwrap_or(u64::MAX), rows })
     }
 
@@ -250,7 +255,7 @@ impl Table {
         let items = self.query(request, most, "read notices").await?;
         let last = items.last().filter(|_| items.len() == most).map(|item| text_in(item, keys::SK)).transpose()?;
         let last = last.map(str::to_owned);
-        let mut entries = read_all(&items);
+        let mut entries = self.read_notices(&items);
         entries.retain(|entry| EVIDENCE.iter().any(|event| entry.notice.id.starts_with(event)));
         Ok((entries, last))
     }
@@ -263,13 +268,8 @@ impl Table {
             .consistent_read(true)
             .key_condition_expression("PK = :stream")
             .expression_attribute_values(":stream", text(keys::notices_partition(stream)));
-        let mut entries = read_all(&self.query(request, usize::MAX, "read notices").await?);
+        let mut entries = self.read_notices(&self.query(request, usize::MAX, "read notices").await?);
         entries.sort_by_key(|entry| entry.received_at);
         Ok(entries)
     }
-}
-
-/// Notices as they are read, without those that are damaged.
-fn read_all(items: &[Item]) -> Vec<Entry> {
-    items.iter().filter_map(|item| intact(item, Entry::read(item))).collect()
 }

@@ -29,7 +29,10 @@ use super::{
     keys::{self, hash},
     text, text_in,
 };
-use crate::types::{Page, UnixSeconds};
+use crate::{
+    config::LogNames,
+    types::{Page, UnixSeconds},
+};
 
 /// Bits of a position that are a hash.
 const HASH_BITS: u32 = 3;
@@ -138,7 +141,7 @@ impl Series {
                 let AttributeValue::N(count) = value else { return Err(damaged(attribute)) };
                 Ok((counter, count.parse::<i64>().map_err(|_| damaged(attribute))?))
             });
-            if let Some((counter, count)) = intact(item, count)
+            if let Some((counter, count)) = intact(&LogNames::Plain, item, count)
                 && let Ok(count @ 1..) = u64::try_from(count)
             {
                 counters.insert(counter, count);
@@ -240,7 +243,7 @@ impl Table {
         let mut tops = Vec::new();
         for item in self.top_counts(list.tree).await? {
             let number = text_in(&item, keys::SK).and_then(|sk| sk.parse().map_err(|_| damaged(keys::SK)));
-            tops.extend(intact(&item, number).map(|number| Node::read(number, &item, list.series)));
+            tops.extend(self.intact(&item, number).map(|number| Node::read(number, &item, list.series)));
         }
         let total = tops.iter().flat_map(|node| node.counters.values()).sum();
         self.rows(list, total, &tops, Position::FIRST, page).await

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Result, Table,
     batch::Reads,
-    counter_in, intact, keys,
+    counter_in, keys,
     lists::counts_kept_until,
     moment, moment_in, number, parsed,
     rooms::{Profile, Room},
@@ -181,7 +181,7 @@ impl Table {
         for place in gone.iter().copied().chain((!gone.is_empty()).then_some(own.as_str())) {
             rows.extend(self.get(keys::live(work.user, place), "read a live").await?);
         }
-        let rows = rows.iter().filter_map(|row| intact(row, LiveRow::read(row)));
+        let rows = rows.iter().filter_map(|row| self.intact(row, LiveRow::read(row)));
         let rows = rows.filter(|row| row.stream.is_empty() && Some(row.show) == live.show);
         Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes)))
     }
@@ -214,7 +214,7 @@ impl Table {
         let keys = openings.iter().map(|opening| keys::show(user, *opening));
         let mut rows = self.batch(keys, Reads::Relaxed, "read shows").await?;
         let rows = openings.into_iter().filter_map(|at| Some((at, rows.remove(&keys::id(&keys::show(user, at)))?)));
-        Ok(rows.filter_map(|(opening, row)| Some((opening, intact(&row, ShowRow::read(&row))?.title))).collect())
+        Ok(rows.filter_map(|(opening, row)| Some((opening, self.intact(&row, ShowRow::read(&row))?.title))).collect())
     }
 
     /// The same by what tells them apart.
@@ -231,7 +231,7 @@ impl Table {
         items.retain(|item| !item.contains_key("gone"));
         for item in items {
             let place = text_in(&item, keys::SK)?.trim_start_matches(keys::LIVE_PREFIX).to_owned();
-            lives.extend(intact(&item, LiveRow::read(&item)).map(|live| (place, live)));
+            lives.extend(self.intact(&item, LiveRow::read(&item)).map(|live| (place, live)));
         }
         Ok(lives)
     }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use super::{
     Item, Listed, Result, Table,
     additions::Terms,
-    counter_in, failed, intact, keys, moment, moment_in, number_in, parsed,
+    counter_in, failed, keys, moment, moment_in, number_in, parsed,
     recount::{AT_REST_SECONDS, is_at_rest, is_recounted},
     rooms::Visit,
     text, text_in,
@@ -106,7 +106,7 @@ impl Table {
                 };
                 let read = moment_in(&item, "seen_at")
                     .and_then(|seen_at| Ok((seen_at, parsed(&item, "user", UserId::parse)?)));
-                if let Some((seen_at, user)) = intact(&item, read) {
+                if let Some((seen_at, user)) = self.intact(&item, read) {
                     let mut heard_at = seen_at;
                     if seen_at.plus(seconds) <= now {
                         self.take_out(host, group, &user, Some(seen_at), now).await?;
@@ -121,7 +121,7 @@ impl Table {
                     }
                     oldest = oldest.into_iter().chain([heard_at]).min();
                 }
-                left.add(bin, Counted::read(&item));
+                left.add(bin, Counted::read(self, &item));
             }
         }
         let is_right = !was_taken_out
@@ -227,7 +227,7 @@ impl Table {
             return Ok(());
         }
         self.count_head(host, group, user, -1, None, now).await?;
-        self.count_out(host, group, Counted::read(&before), Visit::Over, now).await
+        self.count_out(host, group, Counted::read(self, &before), Visit::Over, now).await
     }
 
     /// Takes away a viewer where they were counted.
@@ -275,7 +275,7 @@ impl Table {
         // Nobody counts the viewers of what is not there, so nobody need look after them.
         let stay = Stay { is_looked_after: counted != Counted::Nowhere, ..stay };
         self.count_head(host, group, &member.user, by, Some(stay), now).await?;
-        let before = Counted::read(&before);
+        let before = Counted::read(self, &before);
         self.count_out(host, group, before, Visit::CountedTwice, now).await?;
         Ok(before)
     }
@@ -326,7 +326,7 @@ impl Table {
         let mut rows = Vec::new();
         for item in self.query(request, wanted, "read members").await? {
             // One that is damaged is skipped below as any other.
-            rows.push(intact(&item, Member::read(&item)));
+            rows.push(self.intact(&item, Member::read(&item)));
         }
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         Ok(Listed { total, rows: rows.into_iter().skip(skip).flatten().collect() })
@@ -401,9 +401,9 @@ enum Counted {
 }
 
 impl Counted {
-    fn read(member: &Item) -> Self {
+    fn read(table: &Table, member: &Item) -> Self {
         match (member.contains_key("show"), member.contains_key("replay")) {
-            (true, _) => intact(member, moment_in(member, "show")).map_or(Self::Nowhere, Self::Show),
+            (true, _) => table.intact(member, moment_in(member, "show")).map_or(Self::Nowhere, Self::Show),
             (false, true) => Self::Replay,
             (false, false) => Self::Nowhere,
         }

@@ -62,7 +62,7 @@ use self::{
     doubt::{Doubt, NotIfDone},
     work::Latest,
 };
-use crate::{error::Chain, types::UnixSeconds};
+use crate::{config::LogNames, error::Chain, types::UnixSeconds};
 
 /// The table could not answer: what was asked, and why not.
 #[derive(Debug)]
@@ -130,6 +130,7 @@ pub struct Table {
     additions: Arc<Additions>,
     doubt: Doubt,
     latest: Arc<Latest>,
+    log_names: LogNames,
 }
 
 /// What is left of a query: `None` if it has been answered whole.
@@ -196,11 +197,11 @@ fn moment_in(item: &Item, attribute: &str) -> Result<UnixSeconds> {
 
 /// What was read of an item; of one that is damaged nothing, and a line in the log: it must not keep others from being
 /// read.
-fn intact<T>(item: &Item, read: Result<T>) -> Option<T> {
+fn intact<T>(names: &LogNames, item: &Item, read: Result<T>) -> Option<T> {
     match read {
         Ok(read) => Some(read),
         Err(error) => {
-            tracing::error!(key = keys::shown(item), error = %Chain(&error), "a damaged item is left out");
+            tracing::error!(key = keys::shown(item, names), error = %Chain(&error), "a damaged item is left out");
             None
         }
     }
@@ -218,7 +219,24 @@ impl Table {
         let config = client.config().to_builder().interceptor(doubt.clone());
         let once = Client::from_conf(config.clone().retry_classifier(NotIfDone).build());
         let client = Client::from_conf(config.build());
-        Self { client, once, name: name.into(), additions: Arc::default(), doubt, latest: Arc::default() }
+        let (additions, latest, log_names) = (Arc::default(), Arc::default(), LogNames::Plain);
+        Self { client, once, name: name.into(), additions, doubt, latest, log_names }
+    }
+
+    /// The same; its log names users, streams and addresses so.
+    #[must_use]
+    pub fn with_log_names(self, log_names: LogNames) -> Self {
+        Self { log_names, ..self }
+    }
+
+    /// A key as the log shows it.
+    fn shown(&self, key: &keys::Key) -> String {
+        keys::shown(key, &self.log_names)
+    }
+
+    /// See [`intact`].
+    fn intact<T>(&self, item: &Item, read: Result<T>) -> Option<T> {
+        intact(&self.log_names, item, read)
     }
 
     /// One item, as it stands after every write that was acknowledged.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
-    contended, counter_in, damaged, intact, keys,
+    contended, counter_in, damaged, keys,
     lists::{Change, List, Position, Series, counts_kept_until},
     lives::Totals,
     moment, moment_in, number, parsed,
@@ -202,7 +202,7 @@ impl Table {
             let is_deleted = row.contains_key("deleted");
             let (whole, left_out) = as_kept(whole, &row, &rows, &work.standing.timeline)?;
             if left_out > 0 {
-                let key = keys::shown(&keys::replay(work.user, &whole.file));
+                let key = self.shown(&keys::replay(work.user, &whole.file));
                 tracing::warn!(key, left_out, "a replay has more files than its row has room for; it lacks the oldest");
             }
             let replay = &whole;
@@ -314,7 +314,7 @@ impl Table {
         let is_none = |row: &Item| ["part_of", "deleted"].iter().any(|other| row.contains_key(*other));
         rows.retain(|row| !is_none(row) && row.contains_key("withheld") != withheld);
         // One that is damaged stands in no page of a list.
-        let replays = rows.into_iter().filter_map(|row| Some((intact(&row, Replay::read(&row))?, row)));
+        let replays = rows.into_iter().filter_map(|row| Some((self.intact(&row, Replay::read(&row))?, row)));
         let (replays, rows): (Vec<Replay>, Vec<Item>) = replays.unzip();
         // Who tries again does not find the rows that were moved already, and does not count them.
         let positions = replays.iter().map(|replay| Position::of(replay.ended_at, replay.file.as_str()));
@@ -562,7 +562,7 @@ impl Table {
 
     /// A page of the replays that ended in the last `window` seconds.
     pub async fn recent_replays(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Replay>> {
-        Ok(self.recent_page(&REPLAYS, now, window, page).await?.parse(Replay::read))
+        Ok(self.recent_page(&REPLAYS, now, window, page).await?.parse(self, Replay::read))
     }
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
-    counter_in, damaged, intact, keys,
+    counter_in, damaged, keys,
     lists::{Change, List, Position, Series},
     lives::{ShowRow, Totals},
     moment, moment_in, number, parsed,
@@ -326,7 +326,7 @@ impl Table {
                 };
                 let moves: Vec<Change> = were.chain(are).collect();
                 self.count(TREE, &moves, None, work.now).await?;
-                Ok(Some(before).filter(|before| !before.is_empty()).and_then(|row| intact(&row, Room::read(&row))))
+                Ok(Some(before).filter(|before| !before.is_empty()).and_then(|row| self.intact(&row, Room::read(&row))))
             }
         }
     }
@@ -443,12 +443,12 @@ impl Table {
 
     /// A page of the rooms that are live.
     pub async fn online_rooms(&self, page: Page) -> Result<Listed<Room>> {
-        Ok(self.page(&ONLINE, page).await?.parse(Room::read))
+        Ok(self.page(&ONLINE, page).await?.parse(self, Room::read))
     }
 
     /// A page of all rooms.
     pub async fn all_rooms(&self, page: Page) -> Result<Listed<Room>> {
-        Ok(self.page(&ALL, page).await?.parse(Room::read))
+        Ok(self.page(&ALL, page).await?.parse(self, Room::read))
     }
 
     /// Counts a like of a room, or takes one back. Nothing happens if there is no room, or nothing to take back.
@@ -566,7 +566,8 @@ impl Table {
 
 impl Listed<Item> {
     /// The rows as they are read, without those that are damaged.
-    pub(super) fn parse<T>(self, read: fn(&Item) -> Result<T>) -> Listed<T> {
-        Listed { total: self.total, rows: self.rows.iter().filter_map(|item| intact(item, read(item))).collect() }
+    pub(super) fn parse<T>(self, table: &Table, read: fn(&Item) -> Result<T>) -> Listed<T> {
+        let rows = self.rows.iter().filter_map(|item| table.intact(item, read(item))).collect();
+        Listed { total: self.total, rows }
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Item, Result, Table,
     batch::Reads,
-    contended, damaged, intact, keys,
+    contended, damaged, keys,
     lists::Position,
     moment, moment_in, number, number_in, replays,
     rooms::{self, Opening, Room},
@@ -517,7 +517,7 @@ impl Standing {
 
     /// Forgets the oldest doubts of counts if their names take more room than the item has: only if a process died would
     /// they matter.
-    fn fit_names(&mut self, user: &UserId) {
+    fn fit_names(&mut self, user: &str) {
         let bytes = |names: &BTreeSet<Unwritten>| names.iter().map(|name| name.name().len()).sum::<usize>();
         let mut total = bytes(&self.unwritten) + bytes(&self.failed);
         let mut dropped = 0;
@@ -529,7 +529,7 @@ impl Standing {
             self.unwritten.remove(&count);
         }
         if dropped > 0 {
-            tracing::warn!(%user, dropped, "so many counts are not known to be right that not all are noted");
+            tracing::warn!(user, dropped, "so many counts are not known to be right that not all are noted");
         }
     }
 
@@ -562,7 +562,7 @@ impl Table {
         let (timeline, room) = (keys::timeline(user), keys::room(user));
         let items = self.batch([timeline.clone(), room.clone()], Reads::Consistent, "read a timeline").await?;
         // A damaged room is as good as none: it is written anew when it is opened the next time.
-        let room = items.get(&keys::id(&room)).and_then(|row| intact(row, Room::read(row)));
+        let room = items.get(&keys::id(&room)).and_then(|row| self.intact(row, Room::read(row)));
         Ok((Standing::read(items.get(&keys::id(&timeline)), room.as_ref())?, room))
     }
 
@@ -610,7 +610,8 @@ impl Table {
                 return Ok(after);
             }
             if pruned.for_lack_of_room > 0 {
-                tracing::warn!(%user, count = pruned.for_lack_of_room, "a timeline is full; the oldest of it is dropped");
+                let (user, count) = (self.log_names.of(user.as_str()), pruned.for_lack_of_room);
+                tracing::warn!(user, count, "a timeline is full; the oldest of it is dropped");
             }
             let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
             let own = differences(user, (&before, &was), (&after, &is));
@@ -631,7 +632,7 @@ impl Table {
             }
             let Standing { unwritten, failed, .. } = &mut after;
             failed.retain(|name| !unwritten.contains(name));
-            after.fit_names(user);
+            after.fit_names(&self.log_names.of(user.as_str()));
             after.revision += 1;
             if self.write_standing(user, &before, &after, now).await? == Written::Done {
                 let work = Work { user, standing: &after, meaning: &is, rules, now };
@@ -647,7 +648,7 @@ impl Table {
                 };
                 if let Err(error) = written {
                     // The item names what is left, and when the sweep comes by.
-                    let key = keys::shown(&keys::timeline(user));
+                    let key = self.shown(&keys::timeline(user));
                     tracing::error!(key, error = %Chain(&error), "rows are left to the next call, or the sweep");
                 }
                 return Ok(after);
@@ -813,7 +814,7 @@ impl Table {
             room.as_ref().is_some_and(|room| Some(room.counts_since(work.now)) < standing.timeline.show());
         if is_room_unwritten && !counts_anew {
             // As it stood in the very moment before, with the counters that a live which ends takes along.
-            match written_row(keys::room(user), self.write_room(work, room.clone(), opening).await)? {
+            match self.written_row(keys::room(user), self.write_room(work, room.clone(), opening).await)? {
                 Some(before) => room = before,
                 None => drop(failed.insert(Unwritten::Room)),
             }
@@ -822,7 +823,7 @@ impl Table {
         if is_room_unwritten && counts_anew {
             // Not before the lives have what it counted.
             let is_written = failed.is_empty()
-                && written_row(keys::room(user), self.write_room(work, room, opening).await)?.is_some();
+                && self.written_row(keys::room(user), self.write_room(work, room, opening).await)?.is_some();
             if !is_written {
                 failed.insert(Unwritten::Room);
             }
@@ -836,13 +837,14 @@ impl Table {
             let live = meaning.live_of(replay);
             // It takes from the row of its live what that came to.
             let is_written = live.is_none_or(|live| !failed.contains(&Unwritten::live(live)))
-                && written_row(keys::replay(user, &replay.file), self.write_replay(work, replay, live).await)?
+                && self
+                    .written_row(keys::replay(user, &replay.file), self.write_replay(work, replay, live).await)?
                     .is_some();
             for part in parts {
                 let is_written = is_written
                     && (part.file == replay.file || {
                         let written = self.write_part(work, replay, &part.file).await;
-                        written_row(keys::replay(user, &part.file), written)?.is_some()
+                        self.written_row(keys::replay(user, &part.file), written)?.is_some()
                     });
                 if !is_written {
                     failed.insert(Unwritten::file(&part.file));
@@ -850,6 +852,19 @@ impl Table {
             }
         }
         Ok(failed)
+    }
+
+    /// What was written; `None`, and a line in the log, if the row could not be written whatever the table does.
+    fn written_row<T>(&self, key: keys::Key, written: Result<T>) -> Result<Option<T>> {
+        match written {
+            Ok(written) => Ok(Some(written)),
+            Err(error) if error.is_of_the_row() => {
+                let key = self.shown(&key);
+                tracing::error!(key, error = %Chain(&error), "a row could not be written; the sweep will try again");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes the rows of lives that are unwritten; none, if the room is not written whose counters they take along.
@@ -866,7 +881,7 @@ impl Table {
         let (written, gone): (Vec<&str>, Vec<&str>) = unwritten.partition(|place| lives.contains_key(*place));
         for (place, live) in written.into_iter().filter_map(|place| Some((place, *lives.get(place)?))) {
             let is_written = !failed.contains(&Unwritten::Room)
-                && written_row(keys::live(user, place), self.write_live(work, live, room, &gone).await)?.is_some();
+                && self.written_row(keys::live(user, place), self.write_live(work, live, room, &gone).await)?.is_some();
             if !is_written {
                 failed.insert(Unwritten::Live(place.to_owned()));
             }
@@ -874,26 +889,13 @@ impl Table {
         // A live that is not written yet takes along what they came to.
         let is_kept = !failed.is_empty();
         for place in gone {
-            let is_gone =
-                !is_kept && written_row(keys::live(user, place), self.take_live_away(work, place).await)?.is_some();
+            let is_gone = !is_kept
+                && self.written_row(keys::live(user, place), self.take_live_away(work, place).await)?.is_some();
             if !is_gone {
                 failed.insert(Unwritten::Live(place.to_owned()));
             }
         }
         Ok(())
-    }
-}
-
-/// What was written; `None`, and a line in the log, if the row could not be written whatever the table does.
-fn written_row<T>(key: keys::Key, written: Result<T>) -> Result<Option<T>> {
-    match written {
-        Ok(written) => Ok(Some(written)),
-        Err(error) if error.is_of_the_row() => {
-            let key = keys::shown(&key);
-            tracing::error!(key, error = %Chain(&error), "a row could not be written; the sweep will try again");
-            Ok(None)
-        }
-        Err(error) => Err(error),
     }
 }
 
@@ -1013,11 +1015,10 @@ mod tests {
 
     #[test]
     fn doubts_of_counts_are_forgotten_before_an_item_has_no_room_for_them() {
-        let user = UserId::parse("alice").unwrap();
         let mut standing = Standing::default();
         standing.unwritten.insert(Unwritten::Room);
         standing.unwritten.extend((0..10_000).map(|n| Unwritten::Count(replays::TREE, Position(12_800_000_000 + n))));
-        standing.fit_names(&user);
+        standing.fit_names("alice");
         let bytes: usize = standing.unwritten.iter().map(|name| name.name().len()).sum();
         assert!((MOST_NAME_BYTES - 100..=MOST_NAME_BYTES).contains(&bytes), "{bytes} bytes");
         assert!(standing.unwritten.contains(&Unwritten::Room));

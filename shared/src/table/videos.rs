@@ -76,6 +76,6 @@ impl Table {
 
     /// A page of the videos of the last `window` seconds.
     pub async fn recent_videos(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Video>> {
-        Ok(self.recent_page(&VIDEOS, now, window, page).await?.parse(Video::read))
+        Ok(self.recent_page(&VIDEOS, now, window, page).await?.parse(self, Video::read))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Result, Table, damaged, intact, keys, keys::Work, moment, number, text, timelines::OPEN, update::Update};
+use super::{Result, Table, damaged, keys, keys::Work, moment, number, text, timelines::OPEN, update::Update};
 use crate::types::UnixSeconds;
 
 /// By how much later than its writing anything is due that concerns a live.
@@ -41,7 +41,7 @@ impl Table {
         if items.len() < most {
             self.latest.reset(now);
         }
-        let at = |item| intact(item, Work::at(item).ok_or_else(|| damaged(keys::PK)));
+        let at = |item| self.intact(item, Work::at(item).ok_or_else(|| damaged(keys::PK)));
         Ok(items.iter().filter_map(at).collect())
     }
 
