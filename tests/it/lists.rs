@@ -111,9 +111,11 @@ impl Seed {
             ("play_url", s(format!("http://vod/{file}.flv"))),
             (
                 "parts",
+                // The last is how new the address is: until when the notice that told it may come.
                 s(format!(
-                    r#"[{{"i":"{file}","v":"","u":"http://vod/{file}.flv","f":"flv","s":{},"e":{to}}}]"#,
-                    to - 100
+                    r#"[{{"i":"{file}","v":"","u":"http://vod/{file}.flv","f":"flv","s":{},"e":{to},"w":[{},false]}}]"#,
+                    to - 100,
+                    to + 600
                 )),
             ),
             ("revision", n(3)),

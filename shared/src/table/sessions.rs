@@ -226,8 +226,8 @@ impl Table {
         Err(contended(CONTEXT))
     }
 
-    /// Writes down that a session that was `seen` is used now, if that prolongs it or is the first use of its tokens. If the sessions have changed since, nothing is
-    /// written: the next call in the session does it.
+    /// Writes down that a session that was `seen` is used now, if that prolongs it or is the first use of its tokens. If
+    /// the sessions have changed since, nothing is written: the next call in the session does it.
     pub async fn use_session(
         &self,
         user: &UserId,

@@ -43,7 +43,7 @@ impl Dice {
 pub(super) struct Truth {
     done: Vec<(u64, Act)>,
     seen: Vec<Seen>,
-    /// Whether a push may start in the second in which another one ends.
+    /// Whether a push may start in the second in which another one starts or ends.
     has_ties: bool,
 }
 
@@ -142,6 +142,7 @@ impl Broadcaster<'_> {
             start = match dice.roll(10) {
                 0 if length > 5 => to - 1 - dice.roll(4),
                 1 if self.truth.has_ties => to,
+                2 if self.truth.has_ties => from,
                 _ => to + gap,
             };
             if start > to + 1 && dice.chance(15) {
