@@ -339,3 +339,28 @@ fn only_the_wire_knows_envelopes_and_secrets_stay_inside() {
         assert!(!types.contains(way_out), "{way_out}");
     }
 }
+
+#[test]
+fn the_changelog_begins_with_the_version_of_the_manifest() {
+    let changelog = read("CHANGELOG.md");
+    assert_eq!(changelog.lines().find_map(|line| line.strip_prefix("## ")), Some(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_workflow_runs_the_checks_of_ci_with_pinned_actions_and_without_a_right_to_write() {
+    let workflow = read(".github/workflows/ci.yml");
+    assert!(workflow.contains("\n      - run: .ci/run\n"), "{workflow}");
+    let rights = workflow.matches("permissions:").count();
+    assert!(rights == 1 && workflow.contains("\npermissions:\n  contents: read\n\n"), "{workflow}");
+    for (_, action) in workflow.lines().filter_map(|line| line.split_once("uses: ")) {
+        let commit = action.split(['@', ' ']).nth(1).unwrap_or_default();
+        assert!(commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{action}");
+    }
+}
+
+#[test]
+fn editors_break_lines_where_the_formatter_does() {
+    let (editors, formatter) = (read(".editorconfig"), read("rustfmt.toml"));
+    let width = formatter.lines().find_map(|line| line.strip_prefix("max_width = ")).unwrap();
+    assert!(editors.contains(&format!("[*.{{md,rs}}]\nmax_line_length = {width}\n")), "{editors}");
+}
