@@ -75,7 +75,7 @@ def members_of(template):
 def known_secrets(template):
     """The keys that functions read, in the order of the settings: what each is, and whether it must be set."""
     names = {name for names in members_of(template).values() for name in names}
-    source = (ROOT / "shared/src/config.rs").read_text()
+    source = (ROOT / "shared/app/src/config.rs").read_text()
     setting = re.compile(r'\b(must|may)\(\s*"(\w+)",\s*(?:"[^"]*",\s*)?"([^"]+)",?\s*\)')
     # A text of several lines ends each with \\ and goes on without the blanks that the next begins with.
     text = lambda help: re.sub(r"\\\n\s*", "", help)

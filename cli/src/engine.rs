@@ -9,9 +9,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, mpsc},
 };
 
-use aws_sdk_dynamodb::config::{
-    Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig, retry::ReconnectMode, timeout::TimeoutConfig,
-};
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
@@ -23,7 +21,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
-use shared::{http, lambda};
+use store::connect::{self, Credentials};
 use tokio::sync::oneshot;
 
 use crate::folder;
@@ -135,7 +133,7 @@ impl Engine {
 
     /// A client of the table that asks this engine.
     pub fn client(&self) -> aws_sdk_dynamodb::Client {
-        client(self.http_client())
+        connect::in_process(self.http_client())
     }
 
     /// What the SDK takes for its HTTP client.
@@ -215,37 +213,14 @@ fn unreadable(operation: &str, error: &serde_json::Error) -> DynoxideError {
     }
 }
 
-/// A client of the table that asks an embedded engine, by what [`Engine::http_client`] gives. Requests are not signed:
-/// they never leave the process.
-pub fn client(http: SharedHttpClient) -> aws_sdk_dynamodb::Client {
-    // No request is lost on the way to an engine in this process: under load the answer comes later. A time limit would
-    // make a failure of a write that happens all the same, and a retry would do that write twice. Each limit is disabled
-    // by name, since the SDK fills in the ones that are left out.
-    let config = lambda::sdk_config(http).timeout_config(TimeoutConfig::disabled());
-    let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    // There is no connection that could be closed after a failure; the SDK would log an error that it found none.
-    let retries = lambda::retries().with_reconnect_mode(ReconnectMode::ReuseAllConnections);
-    let config = config.retry_config(retries).region(Region::new("local")).endpoint_url("http://engine.invalid");
-    aws_sdk_dynamodb::Client::from_conf(config.allow_no_auth().build())
-}
-
 /// The address of another DynamoDB-compatible server, as it is written on the command line.
 pub fn endpoint(url: &str) -> Result<String, String> {
     let fault = || "expected an address that begins with http:// or https://, as http://127.0.0.1:8000".to_owned();
-    http::is_address(url).then(|| url.to_owned()).ok_or_else(fault)
+    http_client::is_address(url).then(|| url.to_owned()).ok_or_else(fault)
 }
 
 /// A client of a table on another DynamoDB-compatible server of one's own, which takes any credentials.
 pub fn client_of(endpoint: impl Into<String>) -> aws_sdk_dynamodb::Client {
-    client_as(endpoint, "local", Credentials::new("local", "local", None, None, "a server of one's own"))
-}
-
-/// A client of a table on a server that knows its callers.
-pub fn client_as(
-    endpoint: impl Into<String>,
-    region: impl Into<String>,
-    credentials: Credentials,
-) -> aws_sdk_dynamodb::Client {
-    let config = lambda::sdk_config(lambda::tls_client()).region(Region::new(region.into())).endpoint_url(endpoint);
-    aws_sdk_dynamodb::Client::from_conf(config.credentials_provider(credentials).build())
+    let credentials = Credentials::new("local", "local", None, None, "a server of one's own");
+    connect::remote(Some(endpoint.into()), "local".to_owned(), credentials)
 }

@@ -8,8 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lambda_http::tracing;
-use shared::lambda::getrandom_u32;
+use app::process::getrandom_u32;
 
 /// The access rights of a file with keys or with what users wrote: its owner reads and writes it, nobody else.
 const OWNER_ONLY: u32 = 0o600;

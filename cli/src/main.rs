@@ -11,6 +11,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use app::{
+    config::{SETTINGS, Setting},
+    process::{getrandom_u32, now},
+};
 use clap::{Args, Parser, Subcommand};
 use cli::{
     engine::endpoint,
@@ -28,11 +32,7 @@ use cli::{
     },
     terminal::{self, print},
 };
-use lambda_http::tracing::subscriber::filter::LevelFilter;
-use shared::{
-    config::{SETTINGS, Setting},
-    lambda::{getrandom_u32, now},
-};
+use tracing_subscriber::filter::LevelFilter;
 
 /// The business server of a mobile live-streaming app.
 #[derive(Parser)]

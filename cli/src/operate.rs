@@ -2,14 +2,16 @@
 
 use std::{path::Path, time::Duration};
 
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
-use serde_json::{Value, json};
-use shared::{
+use http::{
+    Request,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use http_client::{self, Client};
+use protocol::{
     error::Chain,
-    http::{self, Client},
     types::{Secret, UnixSeconds},
 };
+use serde_json::{Value, json};
 
 use crate::{listen::Listen, settings};
 
@@ -91,19 +93,19 @@ pub fn address(text: &str) -> Result<String, String> {
         return Ok(format!("http://{here}"));
     }
     let fault = || "expected an address that begins with http:// or https://, as http://127.0.0.1:8080".to_owned();
-    http::is_address(text).then(|| text.to_owned()).ok_or_else(fault)
+    http_client::is_address(text).then(|| text.to_owned()).ok_or_else(fault)
 }
 
 /// Whether nobody else reads an operator's key on its way to this address.
 pub(crate) fn is_private(address: &str) -> Result<(), String> {
     let refused = || format!("{address}: the operator key is sent to https, or to this machine only");
-    http::is_secure(address).then_some(()).ok_or_else(refused)
+    http_client::is_secure(address).then_some(()).ok_or_else(refused)
 }
 
-/// Shows an operator's key with a request.
-pub(crate) fn show_key(key: &Secret, request: &mut HttpRequest) -> Result<(), String> {
+/// An operator's key as the value of [`HEADER`].
+pub(crate) fn key_header(key: &Secret) -> Result<HeaderValue, String> {
     let unfit = |_| "the operator key cannot be sent: it has characters that no header has".to_owned();
-    request.headers_mut().try_insert(HEADER, key.expose().to_owned()).map_err(unfit).map(drop)
+    HeaderValue::from_str(key.expose()).map_err(unfit)
 }
 
 /// A server that is asked.
@@ -190,12 +192,13 @@ impl Server {
 
     /// Calls a command; fields that are null are those that nobody said.
     async fn call(&self, command: &str, fields: Value) -> Result<Value, String> {
-        let mut request = HttpRequest::new(SdkBody::from(fields.to_string()));
-        request.set_method("POST").map_err(|error| error.to_string())?;
-        request.headers_mut().insert("content-type", "application/json");
-        show_key(&self.key, &mut request)?;
-        let answer = self.http.send_within(LIMIT, request, format!("{}/{command}", self.address)).await;
-        let answer = answer.map_err(|error| format!("{}: {}", self.address, Chain(&error)))?;
+        let failed = |error: http_client::Error| format!("{}: {}", self.address, Chain(&error));
+        let request = Request::post(format!("{}/{command}", self.address))
+            .header(CONTENT_TYPE, "application/json")
+            .header(HEADER, key_header(&self.key)?)
+            .body(fields.to_string());
+        let request = request.map_err(|error| failed(error.into()))?;
+        let answer = self.http.send_within(LIMIT, request).await.map_err(failed)?;
         let mut answer: Value = serde_json::from_str(&answer).map_err(|_| NO_ANSWER.to_owned())?;
         match answer["code"].as_u64() {
             Some(200) => Ok(answer["data"].take()),

@@ -12,6 +12,12 @@ use std::{
     time::Duration,
 };
 
+use app::{
+    App,
+    answer::{CALLBACKS, INTERFACE},
+    config::{Accounts, ActionAuth},
+    sweep,
+};
 use aws_sdk_dynamodb::{Client, config::Credentials};
 use cli::{
     engine::{self, Engine},
@@ -20,24 +26,15 @@ use cli::{
     settings::{self, Development},
     terminal::{self, print},
 };
-use lambda_http::tracing::{self, subscriber::filter::LevelFilter};
+use protocol::error::Chain;
 use server::{Front, Stopped, serve};
-use shared::{
-    answer::{CALLBACKS, INTERFACE},
-    app::App,
-    cloud::Cloud,
-    config::{Accounts, ActionAuth},
-    error::Chain,
-    lambda::{getrandom_u32, now},
-    oidc::Provider,
-    sweep,
-    table::{Created, Table},
-};
+use store::{Created, Table};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
 };
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::{Serve, environment};
 
@@ -142,14 +139,7 @@ pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         );
     }
 
-    let app = Arc::new(App {
-        cloud: Cloud::new(&config),
-        oidc: config.oidc.as_ref().map(Provider::new),
-        table,
-        clock: Box::new(now),
-        random: Box::new(getrandom_u32),
-        config,
-    });
+    let app = Arc::new(App::new(config, table));
     folder.as_mut().map_or(Ok(()), Folder::begin)?;
     // Before the address is said: who reads it may tell the server to stop at once.
     let stop = stop_signal()?;
@@ -223,7 +213,7 @@ async fn open(table: &Table, store: &Store, file: &Path) -> Result<Created, Box<
         Store::Folder => unusable(file, Chain(&error)),
         Store::Memory => Chain(&error).to_string(),
     })?;
-    let fault = |error: shared::table::Error| match store {
+    let fault = |error: store::Error| match store {
         Store::Folder => unusable(file, Chain(&error)),
         Store::Endpoint(_) | Store::Memory => Chain(&error).to_string(),
     };
@@ -246,7 +236,7 @@ fn client(endpoint: &str) -> Client {
         (Some(id), Some(secret)) => {
             let credentials = Credentials::new(id, secret, environment("AWS_SESSION_TOKEN"), None, "environment");
             let region = environment("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
-            engine::client_as(endpoint, region, credentials)
+            store::connect::remote(Some(endpoint.to_owned()), region, credentials)
         }
         _ => engine::client_of(endpoint),
     }

@@ -2,12 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use lambda_http::tracing;
-use shared::{
+use app::{
     config::{Config, SETTINGS},
-    lambda::getrandom_u32,
-    sign::hex,
+    process::getrandom_u32,
 };
+use protocol::sign::hex;
 
 use crate::folder;
 

@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use lambda_http::tracing::subscriber::filter::{EnvFilter, LevelFilter};
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use rustix::{fd::AsFd, termios::tcgetwinsize};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 /// Writes the log to stderr, with the time, which a function's log has from Lambda. `RUST_LOG` sets the level, `level`
 /// is the default. With `LOG_FORMAT=json` each line is a JSON object, as on Lambda.

@@ -8,11 +8,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use shared::{
-    lambda::{getrandom_u32, now},
-    sign::callback,
-    types::Secret,
-};
+use app::process::{getrandom_u32, now};
+use protocol::{sign::callback, types::Secret};
 
 /// A server on a folder of its own; both go with the test.
 struct Server {

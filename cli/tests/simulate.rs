@@ -12,6 +12,12 @@ use std::{
     time::Duration,
 };
 
+use app::{
+    App,
+    answer::CALLBACKS,
+    config::Config,
+    process::{getrandom_u32, now},
+};
 use cli::{
     engine::Engine,
     settings::{invented, judge},
@@ -25,16 +31,10 @@ use cli::{
         stage::{Answer, Memory, Stage, deliver},
     },
 };
+use protocol::types::{Secret, StreamId, UnixSeconds};
 use serde_json::Value;
 use server::{Front, serve};
-use shared::{
-    answer::CALLBACKS,
-    app::App,
-    config::Config,
-    lambda::{getrandom_u32, now},
-    table::Table,
-    types::{Secret, StreamId, UnixSeconds},
-};
+use store::Table;
 use tokio::{net::TcpListener, sync::Barrier};
 
 const START: UnixSeconds = UnixSeconds(1_600_000_000);
@@ -394,8 +394,7 @@ async fn world() -> (String, Arc<Mutex<Cloud>>, Config) {
     let table = Table::new(Engine::in_memory().unwrap().client(), "mini-lvb");
     table.create_if_missing().await.unwrap();
     let (clock, random) = (Box::new(now), Box::new(getrandom_u32));
-    let app =
-        App { cloud: shared::cloud::Cloud::new(&config), oidc: None, table, clock, random, config: config.clone() };
+    let app = App { cloud: app::cloud::Cloud::new(&config), oidc: None, table, clock, random, config: config.clone() };
     tokio::spawn(serve(Arc::new(app), listener, Front::Nothing, pending()));
     let remote = Remote::new(&format!("http://{server}/"));
     tokio::spawn(edge::serve(port, Arc::clone(&cloud), remote, Retries::NONE));
@@ -418,7 +417,7 @@ async fn a_stream_that_the_cloud_drops_ends_for_the_server_too() {
     let begin = parse("open alice t\npush alice as p1\nexpect live alice").unwrap();
     player.play(&begin, |_| {}).await.unwrap();
     let stream = StreamId::parse("8888_alice").unwrap();
-    shared::cloud::Cloud::new(&config).drop_stream(&stream, now()).await.unwrap();
+    app::cloud::Cloud::new(&config).drop_stream(&stream, now()).await.unwrap();
     let is_over = parse("expect offline alice").unwrap();
     let wait = async { while player.play(&is_over, |_| {}).await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the cloud tells the server");

@@ -10,6 +10,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use app::process::getrandom_u32;
 use cli::listen::reachable;
 use rustix::{
     io::{FdFlags, fcntl_setfd},
@@ -17,7 +18,6 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},
 };
-use shared::lambda::getrandom_u32;
 
 /// What begins every change of colour.
 const ESCAPE: char = '\u{1b}';

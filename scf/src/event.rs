@@ -10,22 +10,13 @@
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
+use app::process;
+use app::{App, answer::answer_anywhere, sweep};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use lambda_http::{
-    http::{Request, Response},
-    tracing,
-};
+use http::{Request, Response};
+use http_client::Client;
+use protocol::{error::Chain, types::Origin};
 use serde::{Deserialize, Serialize};
-use shared::{
-    answer::answer_anywhere,
-    app::App,
-    error::Chain,
-    http::{self, Client},
-    lambda, sweep,
-    types::Origin,
-};
 
 use crate::{Error, REMOTE_ADDRESS};
 
@@ -155,7 +146,7 @@ struct Api {
 
 impl Api {
     fn from_environment() -> Result<Self, Error> {
-        let part = |name| lambda::environment(name).ok_or_else(|| format!("{name} is not set: is this SCF?"));
+        let part = |name| process::environment(name).ok_or_else(|| format!("{name} is not set: is this SCF?"));
         let base = format!("http://{}:{}/runtime/", part("SCF_RUNTIME_API")?, part("SCF_RUNTIME_API_PORT")?);
         Ok(Self { base, http: Client::unconnected() })
     }
@@ -164,8 +155,9 @@ impl Api {
     async fn next(&self) -> Result<Result<String, &'static str>, Error> {
         let wait = async || {
             let address = format!("{}invocation/next", self.base);
-            match self.http.wait(HttpRequest::empty(), address, MAX_EVENT_BYTES).await {
-                Err(http::Error::Answer) => Ok(Err("the event is too large, or no text")),
+            let request = Request::get(address).body(String::new())?;
+            match self.http.wait(request, MAX_EVENT_BYTES).await {
+                Err(http_client::Error::Answer) => Ok(Err("the event is too large, or no text")),
                 answer => answer.map(Ok),
             }
         };
@@ -174,10 +166,9 @@ impl Api {
 
     async fn post(&self, path: &str, body: String) -> Result<(), Error> {
         let send = async || {
-            let mut request = HttpRequest::new(SdkBody::from(body.as_str()));
-            request.set_method("POST").map_err(|error| http::Error::Connection(error.into()))?;
-            match self.http.send(request, format!("{}{path}", self.base)).await {
-                Ok(_) | Err(http::Error::Status(200..300)) => Ok(()),
+            let request = Request::post(format!("{}{path}", self.base)).body(body.clone())?;
+            match self.http.send(request).await {
+                Ok(_) | Err(http_client::Error::Status(200..300)) => Ok(()),
                 Err(error) => Err(error),
             }
         };
@@ -186,7 +177,7 @@ impl Api {
 }
 
 /// Tries again and again, but not for ever: an event whose answer nobody takes would come, and be done, once more.
-async fn patiently<T, F: Future<Output = Result<T, http::Error>>>(attempt: impl Fn() -> F) -> Result<T, Error> {
+async fn patiently<T, F: Future<Output = Result<T, http_client::Error>>>(attempt: impl Fn() -> F) -> Result<T, Error> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS {
         match attempt().await {

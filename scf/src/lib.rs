@@ -8,7 +8,7 @@
 pub mod event;
 pub mod web;
 
-pub use shared::lambda::Error;
+pub use lambda::Error;
 
 /// In which SCF says where a call comes from. It lets no caller set a header whose name begins with `x-scf-`.
 const REMOTE_ADDRESS: &str = "x-scf-remote-addr";

@@ -6,9 +6,8 @@ use std::{
     sync::Arc,
 };
 
-use lambda_http::tracing;
+use app::process;
 use server::Front;
-use shared::lambda;
 use tokio::net::TcpListener;
 
 use crate::{Error, REMOTE_ADDRESS};
@@ -19,7 +18,7 @@ const PORT: u16 = 9000;
 /// Serves every door until the process is stopped, at the port that SCF wants or `PORT` names.
 pub async fn serve() -> Result<(), Error> {
     let app = lambda::start().await?;
-    let port = match lambda::environment("PORT") {
+    let port = match process::environment("PORT") {
         Some(port) => port.parse().map_err(|_| format!("PORT is {port}, which is none"))?,
         None => PORT,
     };

@@ -7,6 +7,7 @@ mod places;
 
 use std::{error::Error, future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 
+use app::{App, answer::answer_anywhere};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response, StatusCode,
@@ -19,9 +20,8 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use lambda_http::tracing;
+use protocol::{error::BodyFault, types::Origin, wire::MAX_BODY_BYTES};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use shared::{answer::answer_anywhere, app::App, error::BodyFault, types::Origin, wire::MAX_BODY_BYTES};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpListener,
@@ -337,12 +337,10 @@ fn stopping() -> Response<Full<Bytes>> {
 mod tests {
     use std::net::SocketAddr;
 
-    use aws_sdk_dynamodb::config::Region;
-    use shared::{
-        cloud::Cloud,
-        config::{Config, SETTINGS},
-        lambda::{self, getrandom_u32, now},
-        table::Table,
+    use app::config::{Config, SETTINGS};
+    use store::{
+        Table,
+        connect::{self, Credentials},
     };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -353,18 +351,20 @@ mod tests {
 
     use super::*;
 
-    /// A program without a table, for calls that need none.
-    fn app() -> Arc<App> {
+    /// Where no table is.
+    const NOWHERE: &str = "127.0.0.1:9";
+
+    /// A program with a table at an address, which it asks only for calls that need the table.
+    fn app(table: &str) -> Arc<App> {
         let config = Config::read(|name| match name {
             "ACTION_AUTH" => Some("open".to_owned()),
             "SESSION_KEY" => Some("1".repeat(32)),
             name => SETTINGS.iter().any(|known| known.name == name && known.default.is_none()).then(|| "1".repeat(10)),
         });
         let config = config.unwrap();
-        let nowhere = lambda::sdk_config(lambda::tls_client()).build();
-        let table = Table::new(aws_sdk_dynamodb::Client::from_conf(nowhere), "t");
-        let (clock, random) = (Box::new(now), Box::new(getrandom_u32));
-        Arc::new(App { cloud: Cloud::new(&config), oidc: None, table, clock, random, config })
+        let credentials = Credentials::new("t", "t", None, None, "a test");
+        let client = connect::remote(Some(format!("http://{table}")), "t".to_owned(), credentials);
+        Arc::new(App::new(config, Table::new(client, "t")))
     }
 
     /// Where a front says that a call with these headers comes from, by a connection from 198.51.100.1.
@@ -407,7 +407,7 @@ mod tests {
     async fn a_platforms_connection_is_for_one_call() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut connection = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let server = serve(app(), listener, Front::Platform("x-scf-remote-addr"), std::future::pending());
+        let server = serve(app(NOWHERE), listener, Front::Platform("x-scf-remote-addr"), std::future::pending());
         let call = async {
             connection.write_all(b"GET / HTTP/1.1\r\nhost: t\r\n\r\n").await.unwrap();
             let mut answer = String::new();
@@ -424,8 +424,9 @@ mod tests {
         let mut only = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let limits = Limits { connections: 1, ..Limits::OF_TODAY };
-        let server =
-            tokio::spawn(serve_within(limits, app(), listener, Front::Nothing, async move { stopped.await.unwrap() }));
+        let server = tokio::spawn(serve_within(limits, app(NOWHERE), listener, Front::Nothing, async move {
+            stopped.await.unwrap()
+        }));
         only.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         only.read_u8().await.unwrap();
         stop.send(()).unwrap();
@@ -445,7 +446,7 @@ mod tests {
     async fn server(limits: Limits) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve_within(limits, app(), listener, Front::Nothing, std::future::pending()));
+        tokio::spawn(serve_within(limits, app(NOWHERE), listener, Front::Nothing, std::future::pending()));
         address
     }
 
@@ -570,10 +571,7 @@ mod tests {
 
         // A table that accepts connections and never answers.
         let table = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = lambda::sdk_config(lambda::tls_client()).region(Region::new("t")).allow_no_auth();
-        let config = config.endpoint_url(format!("http://{}", table.local_addr().unwrap())).build();
-        let table_of_app = Table::new(aws_sdk_dynamodb::Client::from_conf(config), "t");
-        let app_with_it = Arc::new(App { table: table_of_app, ..Arc::into_inner(app()).unwrap() });
+        let app_with_it = app(&table.local_addr().unwrap().to_string());
         let mut asked = None;
         let calls = async |_: &mut TcpStream| asked = Some(table.accept().await.unwrap());
         assert_eq!(stopped_after(app_with_it, format!("{head}\r\n{body}"), calls).await, Stopped::CutShort);
@@ -585,6 +583,6 @@ mod tests {
             assert_eq!(&answer, b"HTTP/1.1 100 Continue");
         };
         let half = format!("{head}expect: 100-continue\r\n\r\n");
-        assert_eq!(stopped_after(app(), half, waits).await, Stopped::Drained);
+        assert_eq!(stopped_after(app(NOWHERE), half, waits).await, Stopped::Drained);
     }
 }

@@ -2,13 +2,13 @@
 
 use std::{error::Error as _, future::Future};
 
-use ring::{digest, hmac};
-use shared::{
-    cloud::{Channel, Cloud, Error, StreamState},
+use app::cloud::{Channel, Cloud, Error, StreamState};
+use protocol::{
     error::Chain,
     sign::hex,
     types::{StreamId, UnixSeconds},
 };
+use ring::{digest, hmac};
 
 use crate::{
     harness::{KEY, START},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cli::engine::Engine;
-use shared::types::UserId;
+use protocol::types::UserId;
 
 use crate::{
     harness::{Program, START, action, notice, program, program_over},

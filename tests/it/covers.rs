@@ -1,7 +1,7 @@
 //! The pictures that the cloud takes of a live: which of them are a cover, and of what.
 
+use protocol::types::StreamId;
 use serde_json::Value;
-use shared::types::StreamId;
 
 use crate::{
     harness::{Program, START, notice, program, program_with},

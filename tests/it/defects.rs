@@ -8,17 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use app::answer::INTERFACE;
 use cli::engine::Engine;
-use lambda_http::{
-    http::{Method, Request},
-    tracing::Level,
-};
-use serde_json::{Value, json};
-use shared::{
-    answer::INTERFACE,
+use http::{Method, Request};
+use protocol::{
     sign::callback,
     types::{FileId, Secret, UserId},
 };
+use serde_json::{Value, json};
+use tracing::Level;
 
 use crate::{
     harness::{KEY, Program, START, action, notice, post, program, program_over, program_with, rest, send},

@@ -3,7 +3,7 @@
 //! Each test begins with the number of the defect: `g` in the list of the Gen-1 original, `f` as found by running it,
 //! `p` in that of its peers.
 
-use shared::types::{StreamId, UserId};
+use protocol::types::{StreamId, UserId};
 
 use crate::{
     harness::{Program, START, action, notice, program, program_with, swept},

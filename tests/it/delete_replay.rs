@@ -1,11 +1,11 @@
 //! `delete_replay`.
 
-use serde_json::json;
-use shared::{
-    deletion,
+use app::deletion;
+use protocol::{
     error::Error,
     types::{FileId, UserId},
 };
+use serde_json::json;
 
 use crate::{
     harness::{Program, START, action, golden, notice, program, rest, swept},

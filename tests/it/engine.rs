@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::{
 };
 use cli::engine::{self, Engine};
 use futures_util::future::join_all;
-use shared::table::Table;
+use store::Table;
 use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
@@ -335,7 +335,8 @@ async fn an_engine_that_answers_after_2_seconds_loses_and_doubles_nothing() {
         let clock = clock.clone();
         http_client_fn(move |_, _| SharedHttpConnector::new(Slow { engine: engine.clone(), clock: clock.clone() }))
     };
-    let config = engine::client(slow).config().to_builder().sleep_impl(SharedAsyncSleep::new(clock)).build();
+    let config =
+        store::connect::in_process(slow).config().to_builder().sleep_impl(SharedAsyncSleep::new(clock)).build();
     let program = program_on(&Client::from_conf(config), TABLE, |_| None).await;
     open_room(&program, "alice", "t").await;
     join_all((0..VIEWERS).map(|n| {

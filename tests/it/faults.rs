@@ -16,13 +16,13 @@ use std::{
 };
 
 use cli::engine::Engine;
-use lambda_http::http::Request;
-use serde_json::{Value, json};
-use shared::{
+use http::Request;
+use protocol::{
     sign::callback::sign,
-    table::Fate,
     types::{Page, Secret, StreamId, UserId},
 };
+use serde_json::{Value, json};
+use store::Fate;
 
 use crate::{
     harness::{KEY, Program, START, program_on, send, swept, variable},

@@ -1,6 +1,6 @@
 //! `forbid_live`, `ForbidLive`.
 
-use shared::{sign::callback, types::Secret};
+use protocol::{sign::callback, types::Secret};
 
 use crate::{
     harness::{KEY, Program, START, action, golden, program, rest, swept},

@@ -1,10 +1,10 @@
 //! `get_cos_grant`: what one grant uploads, and what it does not.
 
-use serde_json::Value;
-use shared::{
+use protocol::{
     sign::cos,
     types::{Secret, UnixSeconds},
 };
+use serde_json::Value;
 
 use crate::{
     harness::{KEY, Program, golden, program, program_with, rest},

@@ -1,10 +1,8 @@
 //! `get_push_url`, `RequestLVBAddr`.
 
 use cli::engine::Engine;
-use shared::{
-    table::{Profile, Show},
-    types::{StreamId, Text, UserId},
-};
+use protocol::types::{StreamId, Text, UserId};
+use store::{Profile, Show};
 
 use crate::{
     harness::{START, action, golden, program, program_over, program_with, rest},

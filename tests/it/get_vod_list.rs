@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use cli::engine::Engine;
+use protocol::types::{Nickname, UnixSeconds, UserId};
 use serde_json::{Value, json};
-use shared::{
-    table::Face,
-    types::{Nickname, UnixSeconds, UserId},
-};
+use store::Face;
 
 use crate::{
     harness::{Program, START, golden, program, program_over, rest},

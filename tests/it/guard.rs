@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use app::answer::Door;
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn},
@@ -16,7 +17,6 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use shared::answer::Door;
 
 use crate::policy::{Asked, Grant, OPERATIONS, Policy, operation};
 
@@ -151,10 +151,10 @@ impl HttpConnector for Connector {
 
 #[cfg(test)]
 mod tests {
+    use app::answer::answer;
     use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::AttributeValue};
-    use cli::engine::{self, Engine};
-    use lambda_http::http::Request;
-    use shared::answer::answer;
+    use cli::engine::Engine;
+    use http::Request;
 
     use super::*;
     use crate::harness::program;
@@ -187,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_is_not_allowed_is_refused_as_dynamodb_does() {
         let guard = Guard::of("show_notice");
-        let client = engine::client(guard.over(Engine::in_memory().unwrap().http_client()));
+        let client = store::connect::in_process(guard.over(Engine::in_memory().unwrap().http_client()));
         let s = |text: &str| AttributeValue::S(text.to_owned());
         let get = client.get_item().table_name("t").key("PK", s("USER#a")).key("SK", s("ROOM")).send().await;
         let scan = client.scan().table_name("t").send().await;
@@ -198,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_asks_for_what_not_every_store_has() {
-        let client = engine::client(Guard::default().over(Engine::in_memory().unwrap().http_client()));
+        let client = store::connect::in_process(Guard::default().over(Engine::in_memory().unwrap().http_client()));
         let transaction = client.transact_get_items().set_transact_items(Some(vec![])).send().await;
         let statement = client.execute_statement().statement("SELECT * FROM t").send().await;
         assert_eq!(transaction.unwrap_err().code(), Some("AccessDeniedException"));

@@ -9,21 +9,23 @@ use std::{
     },
 };
 
-use aws_sdk_dynamodb::{Client, types::TimeToLiveSpecification};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use cli::{engine, engine::Engine};
-use lambda_http::http::{Request, Response};
-use shared::{
+use app::{
+    App,
     answer::{answer_anywhere, door_at},
-    app::App,
     cloud::Cloud,
     config::Config,
     oidc::Provider,
-    sign::callback::sign,
     sweep::{self, Round},
-    table::{Table, keys::EXPIRES_AT},
+};
+use aws_sdk_dynamodb::{Client, types::TimeToLiveSpecification};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use cli::{engine, engine::Engine};
+use http::{Request, Response};
+use protocol::{
+    sign::callback::sign,
     types::{Secret, UnixSeconds},
 };
+use store::{Table, keys::EXPIRES_AT};
 
 use crate::guard::{Guard, function_of};
 
@@ -97,7 +99,7 @@ async fn never_expire(client: &Client, table: &str) {
 
 /// A fresh program that reaches its table through this HTTP client.
 pub(crate) async fn program_over(http: SharedHttpClient, settings: impl Fn(&str) -> Option<&'static str>) -> Program {
-    program_on(&engine::client(http), "mini-lvb", settings).await
+    program_on(&store::connect::in_process(http), "mini-lvb", settings).await
 }
 
 /// A fresh program on the table of this name, to which it may do what the functions may that it stands for.

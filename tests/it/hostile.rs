@@ -4,11 +4,12 @@
 
 use std::cell::Cell;
 
-use lambda_http::http::{Method, Request, Response};
-use serde_json::{Map, Value, json};
-use shared::{
+use app::{
     answer::{CALLBACKS, INTERFACE},
     commands::{self, Entry},
+};
+use http::{Method, Request, Response};
+use protocol::{
     sign::{
         callback::sign,
         session::{body_digest, liteav_sig},
@@ -16,6 +17,7 @@ use shared::{
     types::Secret,
     wire::MAX_BODY_BYTES,
 };
+use serde_json::{Map, Value, json};
 
 use crate::{
     harness::{KEY, Program, START, action, program, program_with, send, variable},

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use app::config::Oidc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::Full;
 use hyper::{Request, Response, body::Bytes, server::conn::http1, service::service_fn};
@@ -17,7 +18,6 @@ use ring::{
     },
 };
 use serde_json::{Value, json};
-use shared::config::Oidc;
 use tokio::net::TcpListener;
 
 use crate::harness::START;

@@ -20,7 +20,6 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use cli::engine;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -178,7 +177,8 @@ impl Injector {
         });
         let at_once = RetryConfig::standard().with_max_attempts(4).with_max_backoff(Duration::ZERO);
         let untiring = RetryPartition::custom("faults").token_bucket(TokenBucket::unlimited()).build();
-        let config = engine::client(struck).config().to_builder().retry_config(at_once).retry_partition(untiring);
+        let config =
+            store::connect::in_process(struck).config().to_builder().retry_config(at_once).retry_partition(untiring);
         Client::from_conf(config.build())
     }
 

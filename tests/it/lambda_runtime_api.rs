@@ -9,6 +9,7 @@
 
 use std::{convert::Infallible, path::Path, process::Stdio, sync::Arc, time::Duration};
 
+use app::process::now;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response,
@@ -18,7 +19,6 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use shared::lambda::now;
 use tokio::{
     net::TcpListener,
     process::{Child, ChildStdout, Command},

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue as Attribute;
 use cli::engine::Engine;
 use dynoxide::{AttributeValue, ImportOptions, Item, actions::scan::ScanRequest};
+use protocol::{sign::callback, types::Secret};
 use serde_json::Value;
-use shared::{sign::callback, types::Secret};
 
 use crate::{
     harness::{Program, START, program, program_over},

@@ -1,13 +1,13 @@
 //! `live_callback`: the notices of the live cloud.
 
+use app::answer::{Door, answer};
 use cli::engine::Engine;
-use lambda_http::http::Request;
-use serde_json::Value;
-use shared::{
-    answer::{Door, answer},
+use http::Request;
+use protocol::{
     sign::callback,
     types::{FileId, Secret, StreamId, UserId},
 };
+use serde_json::Value;
 
 use crate::{
     harness::{KEY, Program, START, golden, notice, post, program, program_over, program_with},
@@ -71,8 +71,8 @@ async fn the_end_of_a_push_puts_the_room_offline() {
 
 #[tokio::test]
 async fn every_address_of_the_callback_takes_every_notice() {
-    let followed = shared::answer::CALLBACKS.map(|path| format!("{path}/x"));
-    for path in shared::answer::CALLBACKS.map(str::to_owned).iter().chain(&followed) {
+    let followed = app::answer::CALLBACKS.map(|path| format!("{path}/x"));
+    for path in app::answer::CALLBACKS.map(str::to_owned).iter().chain(&followed) {
         let program = with_room().await;
         let t = program.now() + 600;
         acknowledged(&post(&program, path, format!(r#"{{"t":{t},"sign":{},{PUSH}}}"#, sign_of(t))).await);

@@ -8,19 +8,15 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::engine::Engine;
-use lambda_http::{
-    http::Request,
-    tracing::{
-        Dispatch, Level, callsite, dispatcher,
-        subscriber::fmt::{self, format::Format},
-    },
-};
-use serde_json::{Value, json};
-use shared::{
+use http::Request;
+use protocol::{
     error::BodyFault,
     sign::session::{body_digest, liteav_sig},
     types::{Origin, RequestId},
 };
+use serde_json::{Value, json};
+use tracing::{Dispatch, Level, callsite, dispatcher};
+use tracing_subscriber::fmt::{self, format::Format};
 
 use crate::{
     harness::{Program, action, notice, post, program, program_over, program_with, rest, send},
@@ -271,7 +267,7 @@ async fn a_call_whose_body_is_wrong_is_in_the_log_under_the_command_of_its_addre
     for fault in [BodyFault::TooLong, BodyFault::TooSlow, BodyFault::BrokenOff] {
         send(&program, Request::post("/login").extension(fault).body(Vec::new()).unwrap()).await;
         let line = log.call();
-        assert_eq!((&line["command"], &line["reason"]), (&json!("login"), &json!(fault.text())));
+        assert_eq!((&line["command"], &line["reason"]), (&json!("login"), &json!(fault.to_string())));
     }
     post(&program, "/live_callback", "no notice").await;
     assert_eq!(log.call()["command"], "live_callback");

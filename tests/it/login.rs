@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::engine::Engine;
-use serde_json::{Value, json};
-use shared::{
+use protocol::{
     sign::{session::Generation, user_sig},
-    table::{Session, keys::EXPIRES_AT},
     types::{Secret, UnixSeconds, UserId},
 };
+use serde_json::{Value, json};
+use store::{Session, keys::EXPIRES_AT};
 
 use crate::{
     harness::{KEY, Program, golden, program, program_over, program_with, rest},

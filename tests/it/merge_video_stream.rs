@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shared::{sign::callback, types::Secret};
+use protocol::{sign::callback, types::Secret};
 
 use crate::{
     harness::{KEY, Program, START, action, golden, program, rest},

@@ -1,7 +1,8 @@
 //! What people and apps get wrong about the address, the method and the body: the answer says what it is.
 
-use lambda_http::http::{Method, Request};
-use shared::{answer::INTERFACE, wire::MAX_BODY_BYTES};
+use app::answer::INTERFACE;
+use http::{Method, Request};
+use protocol::wire::MAX_BODY_BYTES;
 
 use crate::{
     harness::{action, post, program, rest, send},

@@ -2,16 +2,15 @@
 
 use std::{fmt::Debug, pin::pin, process::Stdio, time::Duration};
 
+use app::process;
+use app::{
+    config::Oidc,
+    oidc::{Error, Identity, Provider},
+};
 use futures_util::future::{join_all, poll_immediate};
+use protocol::{error::Chain, types::UnixSeconds};
 use ring::hmac;
 use serde_json::{Value, json};
-use shared::{
-    config::Oidc,
-    error::Chain,
-    lambda,
-    oidc::{Error, Identity, Provider},
-    types::UnixSeconds,
-};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
@@ -600,7 +599,7 @@ async fn tokens_of_a_real_provider_say_who_the_user_is_while_its_keys_change() {
         let id_token = text("id_token");
         if program.is_none() {
             let fresh = program_of(&text("issuer"), &text("audience")).await;
-            fresh.pass(lambda::now().0 - START);
+            fresh.pass(process::now().0 - START);
             program = Some(fresh);
         }
         let program = program.as_ref().unwrap();

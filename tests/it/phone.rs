@@ -4,12 +4,10 @@
 
 use std::time::Duration;
 
+use app::answer::{CALLBACKS, INTERFACE};
+use app::process;
+use protocol::sign::session::{body_digest, liteav_sig};
 use serde_json::{Value, json};
-use shared::{
-    answer::{CALLBACKS, INTERFACE},
-    lambda,
-    sign::session::{body_digest, liteav_sig},
-};
 
 use crate::{
     harness::KEY,
@@ -42,7 +40,7 @@ impl App<'_> {
         let stamped = !matches!((self.system, command), (_, "register" | "login") | (System::Ios, "upload_room"));
         fields["userid"] = self.user.into();
         if stamped {
-            let now = lambda::now().0;
+            let now = process::now().0;
             (fields["timestamp"], fields["expires"]) = match self.system {
                 System::Android => (json!(now), json!(10)),
                 System::Ios => (json!(now as f64 * 1000.0 + 123.4), json!(86_400)),
@@ -103,7 +101,7 @@ async fn a_day(world: &mut World, system: System) {
     assert_eq!(im["userID"], user);
 
     // A portrait and a cover go to the storage, then the profile says where they are.
-    let store = ObjectStore::start("AKIDtest", KEY, || lambda::now().0).await;
+    let store = ObjectStore::start("AKIDtest", KEY, || process::now().0).await;
     let key = app.done("get_cos_sign", json!({})).await;
     let path = format!("/{user}/1600000000.png");
     assert_eq!(store.send(&upload(&login, &key, &path, b"a picture")).await, (200, String::new()));
@@ -122,7 +120,7 @@ async fn a_day(world: &mut World, system: System) {
         System::Ios => json!({"title": "今晚", "frontcover": picture, "location": "深圳"}),
     };
     app.done("upload_room", room).await;
-    let now = lambda::now().0;
+    let now = process::now().0;
     let file = format!("file_of_{user}");
     let recorded = json!({
         "event_type": 100, "stream_id": format!("1250000000_{user}_{now}"), "video_id": file, "file_format": "mp4",
@@ -189,7 +187,7 @@ async fn act(world: &mut World, user: &str, action: &str, mut fields: Value) -> 
 /// The cloud tells something of a stream.
 async fn tell(world: &mut World, mut notice: Value, stream: &str) {
     notice["stream_id"] = stream.into();
-    let notice = Sent::signed(CALLBACKS[0], &requests::signed(notice, lambda::now().0), None);
+    let notice = Sent::signed(CALLBACKS[0], &requests::signed(notice, process::now().0), None);
     assert_eq!(world.ask("live_callback", &notice).await, r#"{"code":0}"#);
 }
 
@@ -223,7 +221,7 @@ async fn an_evening(world: &mut World) {
     let stream = stream_of(&push_url);
 
     // The phone pushes, and says so; the cloud, too.
-    let now = lambda::now().0;
+    let now = process::now().0;
     let push = |event: u64, at: u64| json!({"event_type": event, "sequence": format!("{now}"), "event_time": at});
     tell(world, push(1, now), &stream).await;
     act(world, host, "ChangeStatus", json!({"status": 0})).await;

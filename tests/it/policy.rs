@@ -12,7 +12,7 @@ use std::{
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::Value;
-use shared::table::keys;
+use store::keys;
 
 use crate::template;
 

@@ -3,15 +3,15 @@
 
 use std::{collections::BTreeSet, future::Future};
 
+use app::commands::{self, Names};
 use cli::engine::Engine;
-use lambda_http::http::Request;
-use serde_json::Value;
-use shared::{
-    commands::{self, Names},
+use http::Request;
+use protocol::{
     sign::session::{body_digest, liteav_sig},
-    table::Face,
     types::UserId,
 };
+use serde_json::Value;
+use store::Face;
 
 use crate::{
     harness::{Program, notice, program_on, send, swept},

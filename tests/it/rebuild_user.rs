@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use cli::engine::Engine;
 use serde_json::Value;
-use shared::table::keys::{LIST, POSITION};
+use store::keys::{LIST, POSITION};
 
 use crate::{
     harness::{Program, START, golden, program_over, rest, swept},

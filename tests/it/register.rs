@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
+use protocol::types::{Secret, UnixSeconds, UserId};
 use serde_json::json;
-use shared::{
-    table::{Created, Face},
-    types::{Secret, UnixSeconds, UserId},
-};
+use store::{Created, Face};
 
 use crate::{
     harness::{golden, program, program_with, rest},

@@ -1,10 +1,8 @@
 //! What puts counts right that somebody left wrong, while others write at any moment between.
 
 use cli::engine::Engine;
-use shared::{
-    table::ReplayChanges,
-    types::{FileId, UserId},
-};
+use protocol::types::{FileId, UserId};
+use store::ReplayChanges;
 
 use crate::{
     harness::{Program, START, action, program_on, program_over, swept, variable},

@@ -1,11 +1,8 @@
 //! One well-formed request for every command, and one notice of every kind, for tests that go through them all.
 
+use app::commands::{self, Entry};
+use protocol::{sign::callback::sign, types::Secret};
 use serde_json::{Value, json};
-use shared::{
-    commands::{self, Entry},
-    sign::callback::sign,
-    types::Secret,
-};
 
 use crate::harness::KEY;
 

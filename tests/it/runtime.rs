@@ -9,19 +9,18 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use aws_smithy_runtime_api::client::{http::SharedHttpConnector, orchestrator::HttpRequest};
-use aws_smithy_types::body::SdkBody;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use cli::engine::Engine;
-use serde_json::{Value, json};
-use shared::{
+use app::process;
+use app::{
     answer::{CALLBACKS, INTERFACE},
     commands,
     config::{SECRETS, SETTINGS},
-    http::Client,
-    lambda,
 };
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use cli::engine::Engine;
+use http_client::Client;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -311,8 +310,8 @@ impl Worlds {
         let program = program_over(table.http_client(), settings).await;
         // The local server, as it is.
         let mut app = program_over(Engine::in_memory().unwrap().http_client(), settings).await.app;
-        app.clock = Box::new(lambda::now);
-        app.random = Box::new(lambda::getrandom_u32);
+        app.clock = Box::new(process::now);
+        app.random = Box::new(process::getrandom_u32);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap().to_string();
         tokio::spawn(server::serve(Arc::new(app), listener, server::Front::Nothing, std::future::pending()));
@@ -367,14 +366,14 @@ impl Stack {
     async fn ask(&self, function: &str, sent: &Sent) -> String {
         let at =
             if function == "live_callback" { self.callback.clone() } else { format!("{}{}", self.base, sent.path) };
-        let mut request = HttpRequest::new(SdkBody::from(sent.body.clone()));
-        request.set_method(sent.method).unwrap();
+        let mut request = http::Request::builder().method(sent.method).uri(at);
         for (name, value) in sent.headers() {
             if !["content-length", "host", "accept-encoding"].contains(&name) {
-                request.headers_mut().insert(name, value);
+                request = request.header(name, value);
             }
         }
-        self.client.send_within(Self::PATIENCE, request, at).await.unwrap()
+        let request = request.body(String::from_utf8(sent.body.clone()).unwrap()).unwrap();
+        self.client.send_within(Self::PATIENCE, request).await.unwrap()
     }
 }
 
@@ -453,7 +452,7 @@ pub(crate) async fn ask(server: &str, sent: &Sent, headers: &BTreeMap<&'static s
 
 /// What is sent to a function: all that its door is for. A function that is not known here fails the test.
 pub(crate) fn requests(function: &str) -> Vec<Sent> {
-    let now = lambda::now().0;
+    let now = process::now().0;
     match function {
         "interface" => {
             let all = commands::all();
@@ -502,7 +501,7 @@ pub(crate) fn ways(sent: &Sent) -> Vec<(Body, Sent)> {
 
 /// What no door is for: nothing, no JSON, no text, and too much.
 pub(crate) fn nonsense(path: &str) -> [Sent; 5] {
-    let huge = format!(r#"{{"userid":"alice","x":"{}"}}"#, "x".repeat(shared::wire::MAX_BODY_BYTES));
+    let huge = format!(r#"{{"userid":"alice","x":"{}"}}"#, "x".repeat(protocol::wire::MAX_BODY_BYTES));
     [
         Sent::post(path, ""),
         Sent::post(path, "{}"),
@@ -542,7 +541,7 @@ async fn every_function_answers_as_the_local_server_does() {
 async fn every_function_may_do_what_it_is_called_for() {
     let worlds = Worlds::new().await;
     let mut world = privileges::World::on(&worlds.table, Way::ItsOwn).await;
-    world.program.pass(lambda::now().0 - world.program.now());
+    world.program.pass(process::now().0 - world.program.now());
     world.prepare().await;
     let mut callback = worlds.start("live_callback").await;
     for notice in notices(world.program.now()) {
@@ -617,7 +616,7 @@ async fn a_function_whose_table_is_away_says_so_in_its_dialect() {
     let refused = r#"{"returnValue":2003,"returnMsg":"db operator error","returnData":[]}"#;
     assert_eq!((answer.status, answer.body.as_str()), (200, refused));
     let mut function = Function::start(&binaries()["live_callback"], &settings).await;
-    let now = lambda::now().0;
+    let now = process::now().0;
     let notice = Sent::post(CALLBACKS[0], signed(notices(now)[0].clone(), now));
     let answer = received(function.invoke(&event(Front::FunctionUrl, Body::Base64, &notice)).await);
     // So that the cloud sends it again.
@@ -700,7 +699,7 @@ async fn the_log_has_what_the_metrics_of_the_template_look_for() {
     let patterns = patterns.filter(|pattern| !pattern.contains("= *"));
 
     let mut settings = Worlds::new().await.settings().await;
-    let forged = event(Front::FunctionUrl, Body::Text, &Sent::post(CALLBACKS[0], forged(lambda::now().0)));
+    let forged = event(Front::FunctionUrl, Body::Text, &Sent::post(CALLBACKS[0], forged(process::now().0)));
     let mut lines = logged("live_callback", &settings, &forged).await;
     let table = settings.iter_mut().find(|(name, _)| name == "AWS_ENDPOINT_URL_DYNAMODB").unwrap();
     table.1 = "http://127.0.0.1:9".to_owned();

@@ -6,9 +6,9 @@ use std::{
     process::Stdio,
 };
 
+use app::answer::INTERFACE;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use shared::answer::INTERFACE;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,

@@ -8,11 +8,13 @@ use std::{
     task::Poll,
 };
 
-use cli::engine::Engine;
-use lambda_http::http::Request;
-use shared::{
+use app::{
     answer::{Door, answer},
     config::SETTINGS,
+};
+use cli::engine::Engine;
+use http::Request;
+use protocol::{
     sign::callback::sign,
     types::{Secret, StreamId},
 };

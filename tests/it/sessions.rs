@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::engine::Engine;
-use lambda_http::http::Request;
+use http::Request;
+use protocol::sign::session::{body_digest, liteav_sig};
 use serde_json::json;
-use shared::sign::session::{body_digest, liteav_sig};
 
 use crate::{
     harness::{Program, program, program_on, program_over, program_with, send},

@@ -2,9 +2,8 @@
 
 use std::{future::Future, sync::Arc};
 
-use lambda_http::http::{Request, Response};
-use serde_json::Value;
-use shared::{
+use http::{Request, Response};
+use protocol::{
     sign::{
         callback,
         push_url::PushUrl,
@@ -13,6 +12,7 @@ use shared::{
     },
     types::{Origin, Secret, UnixSeconds},
 };
+use serde_json::Value;
 
 use crate::harness::{KEY, Program, action, notice, post, program_with, rest, send};
 

@@ -1,11 +1,9 @@
 //! What the sweep looks after, and what it costs when there is nothing.
 
+use app::sweep::{DOUBT_SECONDS, Round};
 use cli::engine::Engine;
-use shared::{
-    sweep::{DOUBT_SECONDS, Round},
-    table::{Fate, Notice},
-    types::{StreamId, UserId},
-};
+use protocol::types::{StreamId, UserId};
+use store::{Fate, Notice};
 
 use crate::{
     harness::{Program, START, action, notice, program, program_over, program_with, swept},

@@ -6,16 +6,14 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
+use app::config::{Config, SECRETS, SETTINGS};
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
     orchestrator::HttpRequest,
 };
-use cli::engine::{self, Engine};
+use cli::engine::Engine;
 use serde_json::{Value, json};
-use shared::{
-    config::{Config, SECRETS, SETTINGS},
-    table::{Table, keys},
-};
+use store::{Table, keys};
 
 use crate::{
     agreement::{binaries, read},
@@ -379,7 +377,7 @@ async fn the_table_is_the_one_that_the_code_makes() {
     }
     let asked = Arc::default();
     let connector = SharedHttpConnector::new(Noting(Engine::in_memory().unwrap(), Arc::clone(&asked)));
-    let client = engine::client(http_client_fn(move |_, _| connector.clone()));
+    let client = store::connect::in_process(http_client_fn(move |_, _| connector.clone()));
     Table::new(client, "made").create_if_missing().await.unwrap();
     let made = asked.lock().unwrap();
     let deployed = all("AWS::DynamoDB::Table")["Table"];

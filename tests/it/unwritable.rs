@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use cli::engine::Engine;
-use shared::types::{FileId, UserId};
+use protocol::types::{FileId, UserId};
 
 use crate::{
     harness::{Program, START, action, notice, program_on, program_over, swept},

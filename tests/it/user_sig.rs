@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-use shared::{
-    commands,
+use app::commands;
+use protocol::{
     sign::user_sig,
     types::{Secret, UnixSeconds},
 };
+use serde_json::Value;
 
 use crate::{
     harness::{KEY, Program, action, golden},

@@ -4,16 +4,13 @@
 
 use std::{fs, io::Read, path::PathBuf};
 
+use app::config::Config;
 use base64::{
     Engine,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
 use flate2::read::ZlibDecoder;
-use ring::digest::{SHA256, digest};
-use serde_json::{Value, json};
-use sha1::{Digest, Sha1};
-use shared::{
-    config::Config,
+use protocol::{
     sign::{
         callback, cos, hex, matches,
         push_url::{self, Domains, Recording},
@@ -22,6 +19,9 @@ use shared::{
     types::{Password, Secret, UnixSeconds, UserId},
     wire::{Filled, FromParam},
 };
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use sha1::{Digest, Sha1};
 
 use crate::harness::{Program, action, post, program_with, tests_folder, variable};
 

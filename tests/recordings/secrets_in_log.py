@@ -27,7 +27,7 @@ CALL = re.compile(r'\bcommand="')
 OWN = re.compile(r'^\S+Z +|\b(?:sdk_invocation_id|event|code)=\d+|\b(?:command|dialect|request)="\w*"', re.M)
 # Where the log may name a user, or a stream, which has the user's name.
 NAMED = re.compile(r'\b(?:user|host|stream)="((?:[^"\\\n]|\\.)*)"')
-SIGNED_AHEAD = 60          # the expiry of our calls to the cloud, shared/src/cloud.rs
+SIGNED_AHEAD = 60          # the expiry of our calls to the cloud, shared/app/src/cloud/
 
 
 def in_settings(settings, since, until):

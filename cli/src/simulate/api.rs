@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use lambda_http::http::Request;
-use serde_json::{Value, json};
-use shared::{
-    config::Vod,
+use app::config::Vod;
+use http::Request;
+use protocol::{
     sign::{callback::sign, matches, tc3},
     types::UnixSeconds,
 };
+use serde_json::{Value, json};
 
 use super::{
     cloud::{Cloud, FORBIDDEN_SECONDS, State},
@@ -200,7 +200,7 @@ mod tests {
         let key = |name: &str| (name == "CLOUD_API_SECRET_KEY").then(|| "the same in all of these tests".to_owned());
         let config = judge(&invented(), key).unwrap();
         let live = &config.live;
-        let stream = shared::types::StreamId::parse("8888_alice").unwrap();
+        let stream = protocol::types::StreamId::parse("8888_alice").unwrap();
         let url = live.domains.push_url(&live.push_key, &stream, NOW.plus(60), None);
         let mut cloud = Cloud::new(&config, "");
         cloud.push(&url, "p1", NOW).unwrap();

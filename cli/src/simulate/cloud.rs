@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::{Value, json};
-use shared::{
-    config::{Config, Live, Vod},
+use app::config::{Config, Live, Vod};
+use protocol::{
     sign::push_url::{self, PushUrl},
     types::{Secret, UnixSeconds},
 };
+use serde_json::{Value, json};
 
 use super::notices::Notice;
 
@@ -303,7 +303,7 @@ mod tests {
     fn cloud() -> (Cloud, String) {
         let config = judge(&invented(), |_| None).unwrap();
         let live = &config.live;
-        let stream = shared::types::StreamId::parse("8888_alice").unwrap();
+        let stream = protocol::types::StreamId::parse("8888_alice").unwrap();
         let url = live.domains.push_url(&live.push_key, &stream, NOW.plus(60), live.recording.as_ref());
         (Cloud::new(&config, "run-"), url)
     }

@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
+use app::process;
 use http_body_util::{BodyExt, Full, Limited};
+use http_client::{Client, Error};
 use hyper::{
     Request, Response,
     body::{Bytes, Incoming},
@@ -18,11 +18,8 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use lambda_http::tracing;
-use shared::{
+use protocol::{
     error::Chain,
-    http::{Client, Error},
-    lambda,
     types::{Secret, UnixSeconds},
 };
 use tokio::net::TcpListener;
@@ -32,7 +29,7 @@ use super::{
     notices::{self, Retries},
     stage::{Answer, Stage, deliver},
 };
-use crate::operate::{is_private, show_key};
+use crate::operate::{HEADER, is_private, key_header};
 
 /// The longest call to the cloud that is read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -55,7 +52,7 @@ impl Remote {
 
 impl Stage for Remote {
     fn now(&self) -> UnixSeconds {
-        lambda::now()
+        process::now()
     }
 
     async fn wait(&self, seconds: u64) {
@@ -68,14 +65,15 @@ impl Stage for Remote {
     }
 
     async fn post(&self, path: &str, key: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST").map_err(|error| error.to_string())?;
-        request.headers_mut().insert("content-type", "application/json");
+        let mut request = Request::post(format!("{}{path}", self.base)).header(CONTENT_TYPE, "application/json");
         if let Some(key) = key {
             is_private(&self.base)?;
-            show_key(key, &mut request)?;
+            request = request.header(HEADER, key_header(key)?);
         }
-        match self.client.send(request, format!("{}{path}", self.base)).await {
+        // Bodies are JSON.
+        let body = String::from_utf8(body).map_err(|error| error.to_string())?;
+        let request = request.body(body).map_err(|error| format!("{}: {error}", self.base))?;
+        match self.client.send(request).await {
             Ok(body) => Ok(Answer { status: 200, body }),
             Err(Error::Status(status)) => Ok(Answer { status, body: String::new() }),
             Err(error @ (Error::Timeout(_) | Error::Connection(_) | Error::Answer)) => {
@@ -119,7 +117,7 @@ async fn respond(
     // What cannot be read counts as no body: the cloud says what it misses in it.
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes().to_vec());
     let request = Request::from_parts(head, body.unwrap_or_default());
-    let now = lambda::now();
+    let now = process::now();
     let (answer, bodies, path) = {
         let mut cloud = cloud.lock().unwrap_or_else(PoisonError::into_inner);
         let (answer, notices) = cloud.answer(&request, now);

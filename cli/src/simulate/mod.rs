@@ -16,7 +16,7 @@
 //!     settings::{invented, judge},
 //!     simulate::{cloud::Cloud, notices::Retries, play::Player, script, stage::Memory},
 //! };
-//! use shared::types::UnixSeconds;
+//! use protocol::types::UnixSeconds;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {

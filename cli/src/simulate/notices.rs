@@ -1,12 +1,11 @@
 //! What the cloud tells the business server, and how it goes on when it is not heard.
 
-use serde_json::{Value, json};
-use shared::{
-    answer::CALLBACKS,
-    config::Live,
+use app::{answer::CALLBACKS, config::Live};
+use protocol::{
     sign::callback::sign,
     types::{Secret, UnixSeconds},
 };
+use serde_json::{Value, json};
 
 /// Where a server with these settings has notices posted to.
 pub fn path(live: &Live) -> String {
@@ -36,7 +35,7 @@ impl Notice {
     ///
     /// ```
     /// use cli::simulate::notices::Notice;
-    /// use shared::types::{Secret, UnixSeconds};
+    /// use protocol::types::{Secret, UnixSeconds};
     /// let notice = Notice { stream: "8888_alice".into(), fields: serde_json::json!({ "event_type": 1 }) };
     /// let body = notice.body(UnixSeconds(1_500_000_000), &Secret::new("cbkey456"));
     /// let expected = r#"{"event_type":1,"sign":"f9471b62d40374b6eb2716c7ec4e088b","t":1500000600}"#;

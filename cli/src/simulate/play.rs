@@ -6,14 +6,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::future::join_all;
-use serde_json::{Value, json};
-use shared::{
+use app::{
     answer::INTERFACE,
     config::{ActionAuth, Config},
+};
+use futures_util::future::join_all;
+use protocol::{
     sign::user_sig,
     types::{Secret, UnixSeconds},
 };
+use serde_json::{Value, json};
 
 use super::{
     cloud::{CLOSED, Cloud, Part},

@@ -8,18 +8,13 @@ use std::{
     },
 };
 
-use lambda_http::http::Request;
-use shared::{
-    answer::answer_anywhere,
-    app::App,
-    cloud,
-    config::Config,
+use app::{App, answer::answer_anywhere, config::Config};
+use http::Request;
+use protocol::{
     error::Chain,
-    lambda::getrandom_u32,
-    oidc::Provider,
-    table::Table,
     types::{Secret, UnixSeconds},
 };
+use store::Table;
 
 use super::notices::Retries;
 use crate::{engine::Engine, operate};
@@ -124,9 +119,7 @@ impl Memory {
             let now = Arc::clone(&now);
             Box::new(move || UnixSeconds(now.load(Ordering::SeqCst)))
         };
-        let (cloud, oidc) = (cloud::Cloud::new(&config), config.oidc.as_ref().map(Provider::new));
-        let app = App { cloud, oidc, table, clock, random: Box::new(getrandom_u32), config };
-        Ok(Self { app, now })
+        Ok(Self { app: App { clock, ..App::new(config, table) }, now })
     }
 }
 

@@ -1,8 +1,7 @@
-//! `POST /change_count`: see [`shared::commands::ChangeCount`].
+//! `POST /change_count`: see [`app::commands::ChangeCount`].
 
-use shared::{answer::Door, commands::ChangeCount, lambda};
+use app::{answer::Door, commands::ChangeCount};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ChangeCount>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<ChangeCount>())
 }

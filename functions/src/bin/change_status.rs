@@ -1,8 +1,7 @@
-//! `POST /change_status`: see [`shared::commands::ChangeStatus`].
+//! `POST /change_status`: see [`app::commands::ChangeStatus`].
 
-use shared::{answer::Door, commands::ChangeStatus, lambda};
+use app::{answer::Door, commands::ChangeStatus};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ChangeStatus>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<ChangeStatus>())
 }

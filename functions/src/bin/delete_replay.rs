@@ -1,8 +1,7 @@
-//! `POST /delete_replay`: see [`shared::commands::DeleteReplay`].
+//! `POST /delete_replay`: see [`app::commands::DeleteReplay`].
 
-use shared::{answer::Door, commands::DeleteReplay, lambda};
+use app::{answer::Door, commands::DeleteReplay};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<DeleteReplay>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<DeleteReplay>())
 }

@@ -1,8 +1,7 @@
-//! `POST /enter_group`: see [`shared::commands::EnterGroup`].
+//! `POST /enter_group`: see [`app::commands::EnterGroup`].
 
-use shared::{answer::Door, commands::EnterGroup, lambda};
+use app::{answer::Door, commands::EnterGroup};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<EnterGroup>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<EnterGroup>())
 }

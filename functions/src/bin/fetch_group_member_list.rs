@@ -1,8 +1,7 @@
-//! `POST /fetch_group_member_list`: see [`shared::commands::FetchGroupMemberList`].
+//! `POST /fetch_group_member_list`: see [`app::commands::FetchGroupMemberList`].
 
-use shared::{answer::Door, commands::FetchGroupMemberList, lambda};
+use app::{answer::Door, commands::FetchGroupMemberList};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<FetchGroupMemberList>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<FetchGroupMemberList>())
 }

@@ -1,8 +1,7 @@
-//! `POST /fetch_list`: see [`shared::commands::FetchList`].
+//! `POST /fetch_list`: see [`app::commands::FetchList`].
 
-use shared::{answer::Door, commands::FetchList, lambda};
+use app::{answer::Door, commands::FetchList};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<FetchList>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<FetchList>())
 }

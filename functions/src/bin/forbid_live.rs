@@ -1,8 +1,7 @@
-//! `POST /forbid_live`: see [`shared::commands::ForbidLive`].
+//! `POST /forbid_live`: see [`app::commands::ForbidLive`].
 
-use shared::{answer::Door, commands::ForbidLive, lambda};
+use app::{answer::Door, commands::ForbidLive};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ForbidLive>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<ForbidLive>())
 }

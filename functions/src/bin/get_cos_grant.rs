@@ -1,8 +1,7 @@
-//! `POST /get_cos_grant`: see [`shared::commands::GetCosGrant`].
+//! `POST /get_cos_grant`: see [`app::commands::GetCosGrant`].
 
-use shared::{answer::Door, commands::GetCosGrant, lambda};
+use app::{answer::Door, commands::GetCosGrant};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetCosGrant>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetCosGrant>())
 }

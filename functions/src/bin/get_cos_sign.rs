@@ -1,8 +1,7 @@
-//! `POST /get_cos_sign`: see [`shared::commands::GetCosSign`].
+//! `POST /get_cos_sign`: see [`app::commands::GetCosSign`].
 
-use shared::{answer::Door, commands::GetCosSign, lambda};
+use app::{answer::Door, commands::GetCosSign};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetCosSign>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetCosSign>())
 }

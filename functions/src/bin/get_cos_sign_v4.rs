@@ -1,8 +1,7 @@
-//! `POST /get_cos_sign_v4`: see [`shared::commands::GetCosSignV4`].
+//! `POST /get_cos_sign_v4`: see [`app::commands::GetCosSignV4`].
 
-use shared::{answer::Door, commands::GetCosSignV4, lambda};
+use app::{answer::Door, commands::GetCosSignV4};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetCosSignV4>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetCosSignV4>())
 }

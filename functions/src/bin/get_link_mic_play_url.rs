@@ -1,8 +1,7 @@
-//! `POST /get_link_mic_play_url`: see [`shared::commands::GetLinkMicPlayUrl`].
+//! `POST /get_link_mic_play_url`: see [`app::commands::GetLinkMicPlayUrl`].
 
-use shared::{answer::Door, commands::GetLinkMicPlayUrl, lambda};
+use app::{answer::Door, commands::GetLinkMicPlayUrl};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetLinkMicPlayUrl>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetLinkMicPlayUrl>())
 }

@@ -1,8 +1,7 @@
-//! `POST /get_link_mic_push_url`: see [`shared::commands::GetLinkMicPushUrl`].
+//! `POST /get_link_mic_push_url`: see [`app::commands::GetLinkMicPushUrl`].
 
-use shared::{answer::Door, commands::GetLinkMicPushUrl, lambda};
+use app::{answer::Door, commands::GetLinkMicPushUrl};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetLinkMicPushUrl>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetLinkMicPushUrl>())
 }

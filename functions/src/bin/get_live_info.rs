@@ -1,8 +1,7 @@
-//! `POST /get_live_info`: see [`shared::commands::GetLiveInfo`].
+//! `POST /get_live_info`: see [`app::commands::GetLiveInfo`].
 
-use shared::{answer::Door, commands::GetLiveInfo, lambda};
+use app::{answer::Door, commands::GetLiveInfo};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetLiveInfo>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetLiveInfo>())
 }

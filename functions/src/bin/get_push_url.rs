@@ -1,8 +1,7 @@
-//! `POST /get_push_url`: see [`shared::commands::GetPushUrl`].
+//! `POST /get_push_url`: see [`app::commands::GetPushUrl`].
 
-use shared::{answer::Door, commands::GetPushUrl, lambda};
+use app::{answer::Door, commands::GetPushUrl};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetPushUrl>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetPushUrl>())
 }

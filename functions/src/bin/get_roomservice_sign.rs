@@ -1,8 +1,7 @@
-//! `POST /get_roomservice_sign`: see [`shared::commands::GetRoomserviceSign`].
+//! `POST /get_roomservice_sign`: see [`app::commands::GetRoomserviceSign`].
 
-use shared::{answer::Door, commands::GetRoomserviceSign, lambda};
+use app::{answer::Door, commands::GetRoomserviceSign};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetRoomserviceSign>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetRoomserviceSign>())
 }

@@ -1,8 +1,7 @@
-//! `POST /get_ugc_list`: see [`shared::commands::GetUgcList`].
+//! `POST /get_ugc_list`: see [`app::commands::GetUgcList`].
 
-use shared::{answer::Door, commands::GetUgcList, lambda};
+use app::{answer::Door, commands::GetUgcList};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetUgcList>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetUgcList>())
 }

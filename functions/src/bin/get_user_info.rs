@@ -1,8 +1,7 @@
-//! `POST /get_user_info`: see [`shared::commands::GetUserInfo`].
+//! `POST /get_user_info`: see [`app::commands::GetUserInfo`].
 
-use shared::{answer::Door, commands::GetUserInfo, lambda};
+use app::{answer::Door, commands::GetUserInfo};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetUserInfo>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetUserInfo>())
 }

@@ -1,8 +1,7 @@
-//! `POST /get_vod_list`: see [`shared::commands::GetVodList`].
+//! `POST /get_vod_list`: see [`app::commands::GetVodList`].
 
-use shared::{answer::Door, commands::GetVodList, lambda};
+use app::{answer::Door, commands::GetVodList};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetVodList>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetVodList>())
 }

@@ -1,8 +1,7 @@
-//! `POST /get_vod_sign`: see [`shared::commands::GetVodSign`].
+//! `POST /get_vod_sign`: see [`app::commands::GetVodSign`].
 
-use shared::{answer::Door, commands::GetVodSign, lambda};
+use app::{answer::Door, commands::GetVodSign};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetVodSign>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<GetVodSign>())
 }

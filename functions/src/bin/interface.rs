@@ -1,8 +1,7 @@
-//! `/interface.php`, the address of Gen-1 apps, for every command that they know: see [`shared::answer::Door::Interface`].
+//! `/interface.php`, the address of Gen-1 apps, for every command that they know: see [`app::answer::Door::Interface`].
 
-use shared::{answer::Door, lambda};
+use app::answer::Door;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::Interface).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::Interface)
 }

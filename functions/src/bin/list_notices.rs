@@ -1,8 +1,7 @@
-//! `POST /list_notices`: see [`shared::commands::ListNotices`].
+//! `POST /list_notices`: see [`app::commands::ListNotices`].
 
-use shared::{answer::Door, commands::ListNotices, lambda};
+use app::{answer::Door, commands::ListNotices};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ListNotices>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<ListNotices>())
 }

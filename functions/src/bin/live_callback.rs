@@ -1,8 +1,7 @@
-//! The live cloud's notices: see [`shared::commands::LiveCallback`].
+//! The live cloud's notices: see [`app::commands::LiveCallback`].
 
-use shared::{answer::Door, lambda};
+use app::answer::Door;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::Callback).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::Callback)
 }

@@ -1,8 +1,7 @@
-//! `POST /login`: see [`shared::commands::Login`].
+//! `POST /login`: see [`app::commands::Login`].
 
-use shared::{answer::Door, commands::Login, lambda};
+use app::{answer::Door, commands::Login};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<Login>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<Login>())
 }

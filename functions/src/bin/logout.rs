@@ -1,8 +1,7 @@
-//! `POST /logout`: see [`shared::commands::Logout`].
+//! `POST /logout`: see [`app::commands::Logout`].
 
-use shared::{answer::Door, commands::Logout, lambda};
+use app::{answer::Door, commands::Logout};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<Logout>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<Logout>())
 }

@@ -1,8 +1,7 @@
-//! `POST /merge_video_stream`: see [`shared::commands::MergeVideoStream`].
+//! `POST /merge_video_stream`: see [`app::commands::MergeVideoStream`].
 
-use shared::{answer::Door, commands::MergeVideoStream, lambda};
+use app::{answer::Door, commands::MergeVideoStream};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<MergeVideoStream>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<MergeVideoStream>())
 }

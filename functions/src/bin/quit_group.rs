@@ -1,8 +1,7 @@
-//! `POST /quit_group`: see [`shared::commands::QuitGroup`].
+//! `POST /quit_group`: see [`app::commands::QuitGroup`].
 
-use shared::{answer::Door, commands::QuitGroup, lambda};
+use app::{answer::Door, commands::QuitGroup};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<QuitGroup>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<QuitGroup>())
 }

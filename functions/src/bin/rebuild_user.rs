@@ -1,8 +1,7 @@
-//! `POST /rebuild_user`: see [`shared::commands::RebuildUser`].
+//! `POST /rebuild_user`: see [`app::commands::RebuildUser`].
 
-use shared::{answer::Door, commands::RebuildUser, lambda};
+use app::{answer::Door, commands::RebuildUser};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<RebuildUser>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<RebuildUser>())
 }

@@ -1,8 +1,7 @@
-//! `POST /refresh`: see [`shared::commands::Refresh`].
+//! `POST /refresh`: see [`app::commands::Refresh`].
 
-use shared::{answer::Door, commands::Refresh, lambda};
+use app::{answer::Door, commands::Refresh};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<Refresh>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<Refresh>())
 }

@@ -1,8 +1,7 @@
-//! `POST /register`: see [`shared::commands::Register`].
+//! `POST /register`: see [`app::commands::Register`].
 
-use shared::{answer::Door, commands::Register, lambda};
+use app::{answer::Door, commands::Register};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<Register>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<Register>())
 }

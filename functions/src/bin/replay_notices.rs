@@ -1,8 +1,7 @@
-//! `POST /replay_notices`: see [`shared::commands::ReplayNotices`].
+//! `POST /replay_notices`: see [`app::commands::ReplayNotices`].
 
-use shared::{answer::Door, commands::ReplayNotices, lambda};
+use app::{answer::Door, commands::ReplayNotices};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ReplayNotices>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<ReplayNotices>())
 }

@@ -1,8 +1,7 @@
-//! `POST /report_user`: see [`shared::commands::ReportUser`].
+//! `POST /report_user`: see [`app::commands::ReportUser`].
 
-use shared::{answer::Door, commands::ReportUser, lambda};
+use app::{answer::Door, commands::ReportUser};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ReportUser>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<ReportUser>())
 }

@@ -1,8 +1,7 @@
-//! `POST /show_notice`: see [`shared::commands::ShowNotice`].
+//! `POST /show_notice`: see [`app::commands::ShowNotice`].
 
-use shared::{answer::Door, commands::ShowNotice, lambda};
+use app::{answer::Door, commands::ShowNotice};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ShowNotice>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<ShowNotice>())
 }

@@ -1,8 +1,5 @@
-//! What nobody else looks after, once a minute: see [`shared::sweep`].
+//! What nobody else looks after, once a minute: see [`app::sweep`].
 
-use shared::lambda;
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::sweep().await
+fn main() -> Result<(), lambda::Error> {
+    lambda::sweep()
 }

@@ -1,8 +1,7 @@
-//! `POST /update_replay`: see [`shared::commands::UpdateReplay`].
+//! `POST /update_replay`: see [`app::commands::UpdateReplay`].
 
-use shared::{answer::Door, commands::UpdateReplay, lambda};
+use app::{answer::Door, commands::UpdateReplay};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<UpdateReplay>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<UpdateReplay>())
 }

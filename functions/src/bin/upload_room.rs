@@ -1,8 +1,7 @@
-//! `POST /upload_room`: see [`shared::commands::UploadRoom`].
+//! `POST /upload_room`: see [`app::commands::UploadRoom`].
 
-use shared::{answer::Door, commands::UploadRoom, lambda};
+use app::{answer::Door, commands::UploadRoom};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<UploadRoom>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<UploadRoom>())
 }

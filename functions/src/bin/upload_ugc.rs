@@ -1,8 +1,7 @@
-//! `POST /upload_ugc`: see [`shared::commands::UploadUgc`].
+//! `POST /upload_ugc`: see [`app::commands::UploadUgc`].
 
-use shared::{answer::Door, commands::UploadUgc, lambda};
+use app::{answer::Door, commands::UploadUgc};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<UploadUgc>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<UploadUgc>())
 }

@@ -1,8 +1,7 @@
-//! `POST /upload_user_info`: see [`shared::commands::UploadUserInfo`].
+//! `POST /upload_user_info`: see [`app::commands::UploadUserInfo`].
 
-use shared::{answer::Door, commands::UploadUserInfo, lambda};
+use app::{answer::Door, commands::UploadUserInfo};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<UploadUserInfo>()).await
+fn main() -> Result<(), lambda::Error> {
+    lambda::serve(Door::of::<UploadUserInfo>())
 }

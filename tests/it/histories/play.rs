@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use app::{App, answer::INTERFACE, config::Config};
 use cli::simulate::{
     cloud::Cloud,
     notices::Retries,
@@ -16,14 +17,9 @@ use cli::simulate::{
     script,
     stage::{self, Answer, Memory, Stage},
 };
+use protocol::types::{FileId, Page, Secret, UnixSeconds, UserId};
 use serde_json::Value;
-use shared::{
-    answer::INTERFACE,
-    app::App,
-    config::Config,
-    table::LiveRow,
-    types::{FileId, Page, Secret, UnixSeconds, UserId},
-};
+use store::LiveRow;
 
 use super::{
     history::History,

@@ -1,0 +1,67 @@
+//! The cloud's old interface, "common access".
+//!
+//! ```text
+//! <API_URL>?cmd=<appid>&interface=<name>&t=<expiry>&sign=md5(API_KEY + t)
+//! ```
+
+use http::Request;
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{Cloud, Error};
+use protocol::{
+    sign::callback::sign,
+    types::{StreamId, UnixSeconds},
+};
+
+/// How long the signature of a call is good for, as the documents advise.
+const SIGNED_SECONDS: u64 = 60;
+/// The cloud's code for a stream that was never pushed.
+const NEVER_PUSHED: i64 = 20601;
+
+/// Whether a stream may be pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// It may.
+    Enabled,
+    /// It may not; one that runs is cut.
+    Disabled,
+}
+
+impl Cloud {
+    /// Asks the cloud to mix streams as `params` says, and gives its answer, both JSON texts as they are.
+    pub async fn mix_streams(&self, params: String, now: UnixSeconds) -> Result<String, Error> {
+        let uri = self.uri("Mix_StreamV2", "", now)?;
+        let request = Request::post(uri).header("content-type", "application/json").body(params)?;
+        let answer = self.http.send(request).await?;
+        // The app parses it: what is no JSON, a page of some proxy perhaps, is not handed on.
+        serde_json::from_str::<IgnoredAny>(&answer).map_err(|_| Error::Answer)?;
+        Ok(answer)
+    }
+
+    /// Allows or forbids that a stream is pushed.
+    pub async fn set_channel(&self, stream: &StreamId, channel: Channel, now: UnixSeconds) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            ret: i64,
+        }
+        let status = match channel {
+            Channel::Enabled => 1,
+            Channel::Disabled => 0,
+        };
+        let stream: String = form_urlencoded::byte_serialize(stream.as_str().as_bytes()).collect();
+        let params = format!("&Param.s.channel_id={stream}&Param.n.status={status}");
+        let uri = self.uri("Live_Channel_SetStatus", &params, now)?;
+        let answer = self.http.send(Request::get(uri).body(String::new())?).await?;
+        match serde_json::from_str::<Answer>(&answer).map_err(|_| Error::Answer)?.ret {
+            0 | NEVER_PUSHED => Ok(()),
+            code => Err(Error::Refused(code)),
+        }
+    }
+
+    fn uri(&self, interface: &str, params: &str, now: UnixSeconds) -> Result<String, Error> {
+        let Self { url, appid, key, .. } = self;
+        let url = url.as_ref().ok_or(Error::SwitchedOff("API_URL"))?;
+        let t = now.plus(SIGNED_SECONDS).to_string();
+        Ok(format!("{url}?cmd={appid}&interface={interface}{params}&t={t}&sign={}", sign(key, &t)))
+    }
+}

@@ -1,0 +1,68 @@
+//! The calls that we make to the live cloud.
+
+mod api;
+mod common_access;
+
+use thiserror::Error as ThisError;
+
+pub use self::{api::StreamState, common_access::Channel};
+use crate::config::{CloudApi, Config};
+use protocol::types::Secret;
+
+/// A call that failed.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// It got no answer.
+    #[error(transparent)]
+    Call(#[from] http_client::Error),
+    /// An answer that is not what the documents say.
+    #[error("an answer that cannot be understood")]
+    Answer,
+    /// The old interface's own code for why it did not do it.
+    #[error("refused with code {0}")]
+    Refused(i64),
+    /// The API 3.0's.
+    #[error("refused with code {0}")]
+    Denied(String),
+    /// The setting of this name is `none`, so the call is not made.
+    #[error("{0} is none")]
+    SwitchedOff(&'static str),
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        Self::Call(error.into())
+    }
+}
+
+impl From<Error> for protocol::error::Error {
+    fn from(error: Error) -> Self {
+        Self::Cloud(error.into())
+    }
+}
+
+/// The live cloud.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    http: http_client::Client,
+    appid: String,
+    key: Secret,
+    url: Option<String>,
+    push_domain: String,
+    api: Option<CloudApi>,
+}
+
+impl Cloud {
+    /// The cloud of these settings. Nothing is connected yet.
+    pub fn new(config: &Config) -> Self {
+        let live = &config.live;
+        Self {
+            http: http_client::Client::unconnected(),
+            appid: live.appid.clone(),
+            key: live.api_key.clone(),
+            url: live.api_url.clone(),
+            push_domain: live.domains.push.clone(),
+            api: config.cloud_api.clone(),
+        }
+    }
+}

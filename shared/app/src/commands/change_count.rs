@@ -1,0 +1,73 @@
+//! `change_count`: counts a like or a viewer of a live or a replay, up or down.
+
+use super::{Command, Done, Names, rows::host};
+use crate::{App, auth::SomeUser};
+use protocol::{
+    error::Error,
+    types::{FileId, UserId},
+    wire::Params,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct ChangeCount {
+    host: UserId,
+    counter: Counter,
+    by: i64,
+    of: Of,
+}
+
+#[derive(Debug)]
+enum Counter {
+    Viewers,
+    Likes,
+}
+
+/// What is counted on.
+#[derive(Debug)]
+enum Of {
+    Live,
+    /// A replay; `None` is one without a file, which nobody has.
+    Replay(Option<FileId>),
+}
+
+impl Command for ChangeCount {
+    const NAMES: Names = Names::both("change_count", "ChangeCount");
+    type Caller = SomeUser;
+    type Reply = Done;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        let host = host(params)?;
+        let (counter, operation) = (params.required::<i64>("type")?, params.required::<i64>("optype")?);
+        let (flag, file) = (params.required::<i64>("flag")?, params.optional::<String>("fileid")?);
+        let counter = match counter {
+            0 => Counter::Viewers,
+            1 => Counter::Likes,
+            _ => return Err(Error::Meaningless("type is 0 (viewers) or 1 (likes)")),
+        };
+        let by = match operation {
+            0 => 1,
+            1 => -1,
+            _ => return Err(Error::Meaningless("optype is 0 (add) or 1 (subtract)")),
+        };
+        let of = match (flag, file) {
+            (0, _) => Of::Live,
+            (1, Some(file)) => Of::Replay(FileId::parse(&file)),
+            (1, None) => return Err(Error::Meaningless("flag 1 (replay) needs a fileid")),
+            _ => return Err(Error::Meaningless("flag is 0 (live) or 1 (replay)")),
+        };
+        Ok(Self { host, counter, by, of })
+    }
+
+    async fn run(self, _: SomeUser, app: &App) -> Result<Done, Error> {
+        let Self { host, counter, by, of } = self;
+        match (of, counter) {
+            (Of::Live, Counter::Viewers) => app.table.count_room_viewers(&host, by).await?,
+            (Of::Live, Counter::Likes) => app.table.count_room_likes(&host, by).await?,
+            (Of::Replay(Some(file)), Counter::Viewers) => app.table.count_replay_viewers(&host, &file, by).await?,
+            (Of::Replay(Some(file)), Counter::Likes) => app.table.count_replay_likes(&host, &file, by).await?,
+            (Of::Replay(None), Counter::Viewers | Counter::Likes) => {}
+        }
+        Ok(Done::YES)
+    }
+}

@@ -1,0 +1,53 @@
+//! `change_status`: the broadcaster's app says that its room goes online or offline.
+
+use super::{Command, Done, Names};
+use crate::{App, auth::User};
+use protocol::{error::Error, types::UserId, wire::Params};
+use store::Status;
+
+/// See the module.
+#[derive(Debug)]
+pub struct ChangeStatus {
+    status: Status,
+}
+
+impl Command for ChangeStatus {
+    const NAMES: Names = Names::both("change_status", "ChangeStatus");
+    type Caller = User;
+    type Reply = Done;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        // The other way round than in the lists, where 1 is online.
+        let status = match params.required::<u64>("status")? {
+            0 => Status::Online,
+            1 => Status::Offline,
+            _ => return Err(Error::Meaningless("status is 0 (online) or 1 (offline)")),
+        };
+        Ok(Self { status })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
+        app.table.set_status(caller.id(), self.status, &app.config.rules, app.now()).await?;
+        Ok(Done::YES)
+    }
+}
+
+/// The older way to go offline, which only Gen-1 apps knew.
+#[derive(Debug)]
+pub struct StopLive;
+
+impl Command for StopLive {
+    const NAMES: Names = Names::action("change_status", "StopLVB");
+    type Caller = User;
+    type Reply = Done;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid").map(|_| Self)
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
+        app.table.set_status(caller.id(), Status::Offline, &app.config.rules, app.now()).await?;
+        Ok(Done::YES)
+    }
+}

@@ -1,0 +1,66 @@
+//! `enter_group`: a viewer comes to a live or a replay.
+
+use super::{Command, Done, Names};
+use crate::{App, auth::User};
+use protocol::{
+    error::Error,
+    types::{GroupId, Text, UserId},
+    wire::Params,
+};
+use store::Member;
+
+/// See the module.
+#[derive(Debug)]
+pub struct EnterGroup {
+    host: UserId,
+    group: GroupId,
+    nickname: Text<128>,
+    headpic: Text<255>,
+    of: Of,
+}
+
+/// What the group watches.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Of {
+    Live,
+    /// A replay: the group is named by its file.
+    Replay,
+}
+
+impl Of {
+    pub(super) fn parse(params: &Params) -> Result<Self, Error> {
+        match params.required::<i64>("flag")? {
+            0 => Ok(Self::Live),
+            1 => Ok(Self::Replay),
+            _ => Err(Error::Meaningless("flag is 0 (live) or 1 (replay)")),
+        }
+    }
+}
+
+impl Command for EnterGroup {
+    const NAMES: Names = Names::both("enter_group", "EnterGroup");
+    type Caller = User;
+    type Reply = Done;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        Ok(Self {
+            host: params.required("liveuserid")?,
+            group: params.required("groupid")?,
+            nickname: params.optional("nickname")?.unwrap_or_default(),
+            headpic: params.optional("headpic")?.unwrap_or_default(),
+            of: Of::parse(params)?,
+        })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
+        let Self { host, group, nickname, headpic, of } = self;
+        let member = Member { user: caller.id().clone(), nickname, headpic };
+        let rules = &app.config.rules;
+        match of {
+            Of::Live => app.table.enter_live(&host, &group, &member, rules, app.now()).await?,
+            Of::Replay => app.table.enter_replay(&host, &group, &member, rules, app.now()).await?,
+        }
+        Ok(Done::YES)
+    }
+}

@@ -1,0 +1,55 @@
+//! `fetch_group_member_list`: a page of those who watch.
+
+use serde::Serialize;
+
+use super::{Command, Names};
+use crate::{App, auth::SomeUser};
+use protocol::{
+    error::Error,
+    types::{GroupId, Page, UserId},
+    wire::Params,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct FetchGroupMemberList {
+    host: UserId,
+    group: GroupId,
+    page: Page,
+}
+
+/// A page.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    totalcount: u64,
+    memberlist: Vec<MemberRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct MemberRow {
+    userid: String,
+    nickname: String,
+    headpic: String,
+}
+
+impl Command for FetchGroupMemberList {
+    const NAMES: Names = Names::both("fetch_group_member_list", "FetchGroupMemberList");
+    type Caller = SomeUser;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        let (host, group) = (params.required("liveuserid")?, params.required("groupid")?);
+        let (number, size) = (params.required("pageno")?, params.required("pagesize")?);
+        Ok(Self { host, group, page: Page::new(number, size) })
+    }
+
+    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+        let members = app.table.members(&self.host, &self.group, self.page).await?;
+        let rows = members.rows.into_iter().map(|member| MemberRow {
+            userid: member.user.to_string(),
+            nickname: member.nickname.as_str().to_owned(),
+            headpic: member.headpic.as_str().to_owned(),
+        });
+        Ok(Reply { totalcount: members.total, memberlist: rows.collect() })
+    }
+}

@@ -1,0 +1,77 @@
+//! `fetch_list`: a page of the lives, the replays or the short videos, newest first.
+
+use serde::Serialize;
+
+use super::{Command, Names, rows::Row};
+use crate::{App, auth::SomeUser};
+use protocol::{error::Error, types::Page, wire::Params};
+
+/// See the module.
+#[derive(Debug)]
+pub struct FetchList {
+    what: u64,
+    page: Page,
+}
+
+/// A page.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    totalcount: u64,
+    pusherlist: Vec<Row>,
+}
+
+impl Command for FetchList {
+    const NAMES: Names = Names::both("fetch_list", "FetchList");
+    type Caller = SomeUser;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        let what = params.required("flag")?;
+        let (number, size) = (params.required("pageno")?, params.required("pagesize")?);
+        Ok(Self { what, page: Page::new(number, size) })
+    }
+
+    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+        let page = self.page;
+        match self.what {
+            1 => lives(app, page).await,
+            2 => replays(app, page).await,
+            3 => lives_then_replays(app, page).await,
+            4 => {
+                let rooms = app.table.all_rooms(page).await?;
+                let row = |room| Row::of_room(room, &app.config.live.domains);
+                Ok(Reply { totalcount: rooms.total, pusherlist: rooms.rows.into_iter().map(row).collect() })
+            }
+            5 => {
+                let window = app.config.rules.replay_window_seconds;
+                let videos = app.table.recent_videos(app.now(), window, page).await?;
+                Ok(Reply { totalcount: videos.total, pusherlist: videos.rows.iter().map(Row::of_video).collect() })
+            }
+            // As the original: interface/FetchList.php lists nothing for a flag that it does not know.
+            _ => Ok(Reply { totalcount: 0, pusherlist: vec![] }),
+        }
+    }
+}
+
+async fn lives(app: &App, page: Page) -> Result<Reply, Error> {
+    let rooms = app.table.online_rooms(page).await?;
+    let row = |room| Row::of_room(room, &app.config.live.domains);
+    Ok(Reply { totalcount: rooms.total, pusherlist: rooms.rows.into_iter().map(row).collect() })
+}
+
+async fn replays(app: &App, page: Page) -> Result<Reply, Error> {
+    let replays = app.table.recent_replays(app.now(), app.config.rules.replay_window_seconds, page).await?;
+    Ok(Reply { totalcount: replays.total, pusherlist: replays.rows.into_iter().map(Row::of_replay).collect() })
+}
+
+/// The replays follow on the lives, also within a page.
+async fn lives_then_replays(app: &App, page: Page) -> Result<Reply, Error> {
+    let mut reply = lives(app, page).await?;
+    // By the counts: a row that is damaged is left out, and no other takes its place.
+    let taken = reply.totalcount.saturating_sub(page.offset).min(page.size);
+    let rest = Page { offset: page.offset.saturating_sub(reply.totalcount), size: page.size.saturating_sub(taken) };
+    let replays = replays(app, rest).await?;
+    reply.totalcount += replays.totalcount;
+    reply.pusherlist.extend(replays.pusherlist);
+    Ok(reply)
+}

@@ -1,0 +1,68 @@
+//! `forbid_live`: an operator bans a broadcaster, or lifts the ban.
+
+use super::{Command, Done, Names};
+use crate::{App, auth::Operator, ban};
+use protocol::{
+    error::Error,
+    types::{Text, UnixSeconds, UserId},
+    wire::Params,
+};
+use store::Ban;
+
+/// See the module.
+#[derive(Debug)]
+pub struct ForbidLive {
+    user: UserId,
+    verdict: Verdict,
+}
+
+#[derive(Debug)]
+enum Verdict {
+    Allowed,
+    Banned { until: Option<UnixSeconds>, reason: Text<255>, actor: Text<128>, hides_replays: bool },
+}
+
+impl Command for ForbidLive {
+    const NAMES: Names = Names::both("forbid_live", "ForbidLive");
+    type Caller = Operator;
+    type Reply = Done;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        let user = params.required("userid")?;
+        let verdict = match params.required::<u64>("forbidflag")? {
+            0 => Verdict::Allowed,
+            1 => Verdict::Banned {
+                until: params.optional("until")?,
+                reason: params.optional("reason")?.unwrap_or_default(),
+                actor: params.optional("actor")?.unwrap_or_default(),
+                hides_replays: match params.optional::<u64>("hide_replays")?.unwrap_or(0) {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(Error::Meaningless("hide_replays is 0 or 1")),
+                },
+            },
+            _ => return Err(Error::Meaningless("forbidflag is 0 (allow) or 1 (forbid)")),
+        };
+        Ok(Self { user, verdict })
+    }
+
+    async fn run(self, _: Operator, app: &App) -> Result<Done, Error> {
+        let now = app.now();
+        let ban = match self.verdict {
+            Verdict::Allowed => None,
+            Verdict::Banned { until: Some(until), .. } if until <= now => {
+                return Err(Error::Meaningless("until is past"));
+            }
+            Verdict::Banned { until, reason, actor, hides_replays } => Some(Ban {
+                at: now.0,
+                until: until.map(|until| until.0),
+                reason: reason.as_str().to_owned(),
+                actor: actor.as_str().to_owned(),
+                hides_replays,
+                renew_at: 0,
+            }),
+        };
+        ban::judge(app, &self.user, ban).await?;
+        Ok(Done::YES)
+    }
+}

@@ -1,0 +1,116 @@
+//! `get_cos_grant`: lets the phone upload one picture to the object storage, under a name that the server chooses.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Command, Names};
+use crate::{App, auth::User};
+use protocol::{
+    error::Error,
+    sign::{cos, hex},
+    types::AccountName,
+    wire::{FromParam, Params},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetCosGrant {
+    size: u64,
+    kind: Kind,
+}
+
+/// A kind of picture that may be uploaded, as a media type names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    media_type: &'static str,
+    extension: &'static str,
+}
+
+const PUT: &str = "PUT";
+
+const KINDS: [Kind; 4] = [
+    Kind { media_type: "image/jpeg", extension: "jpg" },
+    Kind { media_type: "image/png", extension: "png" },
+    Kind { media_type: "image/webp", extension: "webp" },
+    Kind { media_type: "image/gif", extension: "gif" },
+];
+
+impl FromParam for Kind {
+    fn from_param(value: &Value) -> Result<Self, &'static str> {
+        let text = String::from_param(value)?;
+        let kind = KINDS.into_iter().find(|kind| kind.media_type == text);
+        kind.ok_or("is not image/jpeg, image/png, image/webp or image/gif!")
+    }
+}
+
+/// The request that the phone may send, as often as it likes until it expires.
+#[derive(Serialize)]
+pub struct Reply {
+    method: &'static str,
+    url: String,
+    headers: Headers,
+    expires: u64,
+}
+
+/// The headers of the request.
+#[derive(Serialize)]
+struct Headers {
+    #[serde(rename = "Authorization")]
+    authorization: String,
+    #[serde(rename = "Content-Type")]
+    content_type: &'static str,
+    #[serde(rename = "Content-Length")]
+    content_length: String,
+}
+
+impl Command for GetCosGrant {
+    const NAMES: Names = Names::rest("get_cos_grant");
+    type Caller = User;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<AccountName>("userid")?;
+        let size = params.required("size")?;
+        if size == 0 {
+            return Err(Error::InvalidParam { name: "size", reason: "is not in range [1,+)!" });
+        }
+        Ok(Self { size, kind: params.required("type")? })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
+        let (settings, now, Kind { media_type, extension }) = (&app.config.cos, app.now(), self.kind);
+        if self.size > settings.max_bytes {
+            return Err(Error::InvalidParam { name: "size", reason: "is more than may be uploaded!" });
+        }
+        // Nobody else's object can have this name, so no upload replaces one of another user.
+        let path = format!("/{}/{}.{extension}", caller.id(), hex(&app.nonce()));
+        let (host, content_length) = (settings.host(), self.size.to_string());
+        let headers = [("host", &*host), ("content-length", &*content_length), ("content-type", media_type)];
+        let request = cos::Request { method: PUT, path: &path, parameters: &[], headers: &headers };
+        let key = cos::derive_now(&settings.secret_key, now, settings.sign_seconds);
+        let authorization = key.authorization(&settings.secret_id, request);
+        Ok(Reply {
+            method: PUT,
+            url: cos::url(&host, &path),
+            headers: Headers { authorization, content_type: media_type, content_length },
+            expires: now.plus(settings.sign_seconds).0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_kind_of_picture_is_named_letter_by_letter() {
+        for kind in KINDS {
+            assert_eq!(Kind::from_param(&json!(kind.media_type)), Ok(kind));
+        }
+        for value in ["image/svg+xml", "image/JPEG", "image/png; charset=utf-8", "text/html", "png", ""] {
+            assert!(Kind::from_param(&json!(value)).is_err(), "{value}");
+        }
+    }
+}

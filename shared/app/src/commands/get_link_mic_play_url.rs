@@ -1,0 +1,107 @@
+//! `get_link_mic_play_url`: signs a play URL for the low-latency lines of a joint broadcast.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{Command, Names, refuse_banned};
+use crate::{
+    App,
+    auth::{Proof, User},
+};
+use protocol::{
+    error::Error,
+    sign::push_url::PlayUrl,
+    types::{GroupId, StreamId, UserId},
+    wire::{Filled, Params},
+};
+use store::{Owner, Room};
+
+/// What a caller is told who may not have a stream.
+const NO_PART: &str = "enter the group of the live first; of a guest's stream, name the broadcaster in liveuserid";
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetLinkMicPlayUrl {
+    url: PlayUrl,
+    stream: StreamId,
+    host: Option<UserId>,
+}
+
+/// The signed URL.
+#[derive(Debug, Serialize)]
+#[expect(non_snake_case, reason = "the wire's own spelling")]
+pub struct Reply {
+    streamUrlWithSignature: String,
+    timestamp: u64,
+}
+
+impl Command for GetLinkMicPlayUrl {
+    const NAMES: Names = Names::both("get_link_mic_play_url", "RequestPlayUrlWithSignForLinkMic");
+    type Caller = User;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        let Filled::<1024>(url) = params.required("originStreamUrl")?;
+        let url = PlayUrl::parse(url.as_str()).ok_or(Error::InvalidParam {
+            name: "originStreamUrl",
+            reason: "is not the URL of a stream, like rtmp://host/live/stream!",
+        })?;
+        let stream = url.stream().ok_or(Error::Meaningless("originStreamUrl names no stream"))?;
+        Ok(Self { url, stream, host: params.optional("liveuserid")? })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
+        let (live, now) = (&app.config.live, app.now());
+        // Who has this URL can push the stream.
+        match caller.proof() {
+            Proof::Signed => self.allow(caller.id(), app).await?,
+            // Callers are believed, and get any stream, as in the original; but for those who are banned.
+            Proof::Claimed => {
+                refuse_banned(app, caller.id()).await?;
+                let stream = app.config.log_names.of(self.stream.as_str());
+                tracing::info!(stream, "signed for a caller who proved nothing: ACTION_AUTH=open");
+            }
+        }
+        let signed = self.url.signed(&live.domains.bizid, &live.push_key, now.plus(live.link_mic_seconds));
+        Ok(Reply { streamUrlWithSignature: signed, timestamp: now.0 })
+    }
+}
+
+impl GetLinkMicPlayUrl {
+    /// Refuses callers who may not have the stream: banned ones, and those who neither own it nor are in the same live as
+    /// its owner.
+    async fn allow(&self, caller: &UserId, app: &App) -> Result<(), Error> {
+        // A room's own stream is of its live. Of a guest's nothing says in whose live it is but the caller: it is the
+        // caller's own, unless they name another.
+        let (owner, host) = match app.table.stream_owner(&self.stream).await? {
+            Owner::User(owner) => (owner.clone(), owner),
+            Owner::Guest(owner, until) if until > app.now() => (owner, self.host.as_ref().unwrap_or(caller).clone()),
+            Owner::Guest(..) | Owner::Nobody => return Err(Error::NotFound("stream")),
+        };
+        let rooms = app.table.rooms(&BTreeSet::from([caller, &owner, &host])).await?;
+        let room = |user: &UserId| rooms.iter().find(|room| room.user == *user);
+        let is_banned = |user| room(user).is_some_and(|room| room.banned);
+        if is_banned(caller) {
+            return Err(Error::Banned);
+        }
+        if *caller == owner {
+            return Ok(());
+        }
+        let Some(host) = room(&host).filter(|host| !host.banned && !is_banned(&owner)) else {
+            return Err(Error::NotAllowed(NO_PART));
+        };
+        let both = [takes_part(app, host, caller).await?, takes_part(app, host, &owner).await?];
+        if both == [true; 2] { Ok(()) } else { Err(Error::NotAllowed(NO_PART)) }
+    }
+}
+
+/// Whether a user is the broadcaster of a room, or is in its group.
+async fn takes_part(app: &App, room: &Room, user: &UserId) -> Result<bool, Error> {
+    if *user == room.user {
+        return Ok(true);
+    }
+    let Some(group) = GroupId::parse(&room.group) else { return Ok(false) };
+    Ok(app.table.is_member(&room.user, &group, user).await?)
+}

@@ -1,0 +1,48 @@
+//! `get_link_mic_push_url`: a stream for a guest who joins a broadcast.
+
+use serde::Serialize;
+
+use super::{Command, Names, profile, refuse_banned};
+use crate::{App, auth::User};
+use protocol::{
+    error::Error,
+    types::UserId,
+    wire::{Filled, Params},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetLinkMicPushUrl;
+
+/// Where the guest pushes, and where the others play it.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    pushurl: String,
+    timestamp: u64,
+    playurl: String,
+}
+
+impl Command for GetLinkMicPushUrl {
+    const NAMES: Names = Names::both("get_link_mic_push_url", "RequestLVBAddrForLinkMic");
+    type Caller = User;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        let Filled::<128>(_title) = params.required("title")?;
+        profile(params)?;
+        Ok(Self)
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
+        let (live, now) = (&app.config.live, app.now());
+        let expiry = now.plus(live.link_mic_seconds);
+        let (id, domains) = (caller.id(), &live.domains);
+        refuse_banned(app, id).await?;
+        let streams = domains.streams(id, &live.push_key).map(|stream| domains.guest_stream(&stream, expiry));
+        let stream = app.table.lend_stream(streams, id, now, expiry).await?;
+        // A guest's stream is part of somebody's live: it is not recorded on its own.
+        let pushurl = domains.push_url(&live.push_key, &stream, expiry, None);
+        Ok(Reply { pushurl, timestamp: now.0, playurl: domains.rtmp_url(&stream) })
+    }
+}

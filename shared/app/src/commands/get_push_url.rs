@@ -1,0 +1,59 @@
+//! `get_push_url`: opens the caller's room and gives the URL to push to.
+
+use serde::Serialize;
+
+use super::{Command, Names, profile};
+use crate::{App, auth::User};
+use protocol::{
+    error::Error,
+    types::{StreamId, UnixSeconds, UserId},
+    wire::{Filled, Params},
+};
+use store::{Opened, Show};
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetPushUrl {
+    show: Show,
+}
+
+/// Where to push.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    pushurl: String,
+    /// When the room was opened for its live; share links name the live by it.
+    timestamp: u64,
+}
+
+impl Command for GetPushUrl {
+    const NAMES: Names = Names::both("get_push_url", "RequestLVBAddr");
+    type Caller = User;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        let group = params.required("groupid")?;
+        let Filled::<128>(title) = params.required("title")?;
+        let description = params.object("userinfo").optional("desc")?.unwrap_or_default();
+        let show = Show { group: Some(group), title: title.widened(), profile: profile(params)?, description };
+        Ok(Self { show })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
+        let live = &app.config.live;
+        let (stream, opened_at) = open_room(app, caller.id(), &self.show).await?;
+        let expiry = app.now().plus(live.push_url_seconds);
+        let pushurl = live.domains.push_url(&live.push_key, &stream, expiry, live.recording.as_ref());
+        Ok(Reply { pushurl, timestamp: opened_at.0 })
+    }
+}
+
+/// Opens the room of `user` for a show; the stream that it is to push, and when it was opened for its live.
+pub(super) async fn open_room(app: &App, user: &UserId, show: &Show) -> Result<(StreamId, UnixSeconds), Error> {
+    let (domains, key) = (&app.config.live.domains, &app.config.live.push_key);
+    let (streams, keeps) = (domains.streams(user, key), |stream: &StreamId| domains.takes(stream));
+    match app.table.open_room(user, show, &streams, keeps, &app.config.rules, app.now()).await? {
+        Opened::Open { stream, opened_at } => Ok((stream, opened_at)),
+        Opened::Banned => Err(Error::Banned),
+    }
+}

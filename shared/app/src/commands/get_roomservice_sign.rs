@@ -1,0 +1,40 @@
+//! `get_roomservice_sign`: a signature with which the app logs in to the cloud's room service.
+
+use serde::Serialize;
+
+use super::{Command, Names, refuse_banned};
+use crate::{App, auth::User};
+use protocol::{error::Error, sign::roomservice, types::UserId, wire::Params};
+
+/// How long the signature is good for, as the original's.
+const SIGN_SECONDS: u64 = 600;
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetRoomserviceSign;
+
+/// The signature.
+#[derive(Debug, Serialize)]
+#[expect(non_snake_case, reason = "the wire's own spelling")]
+pub struct Reply {
+    /// When it expires.
+    txTime: u64,
+    sign: String,
+}
+
+impl Command for GetRoomserviceSign {
+    const NAMES: Names = Names::rest("get_roomservice_sign");
+    type Caller = User;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        Ok(Self)
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
+        refuse_banned(app, caller.id()).await?;
+        let expiry = app.now().plus(SIGN_SECONDS);
+        Ok(Reply { txTime: expiry.0, sign: roomservice::sign(&app.config.live.api_key, caller.id(), expiry) })
+    }
+}

@@ -1,0 +1,71 @@
+//! `get_ugc_list`: a page of the short videos, newest first, as Gen-2 apps read it.
+
+use serde::Serialize;
+
+use super::{
+    Command, Names,
+    rows::{Faces, page},
+};
+use crate::{App, auth::User};
+use protocol::{error::Error, types::Page, wire::Params};
+use store::Video;
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetUgcList {
+    page: Page,
+}
+
+/// A page.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    list: Vec<Row>,
+}
+
+/// A short video. What it does not have is empty, never null: iOS apps stop at null.
+#[derive(Debug, Serialize)]
+struct Row {
+    userid: String,
+    nickname: String,
+    avatar: String,
+    file_id: String,
+    title: String,
+    frontcover: String,
+    location: String,
+    play_url: String,
+    create_time: String,
+}
+
+impl Command for GetUgcList {
+    const NAMES: Names = Names::rest("get_ugc_list");
+    type Caller = User;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        Ok(Self { page: page(params)? })
+    }
+
+    async fn run(self, _: User, app: &App) -> Result<Reply, Error> {
+        let window = app.config.rules.replay_window_seconds;
+        let videos = app.table.recent_videos(app.now(), window, self.page).await?.rows;
+        let faces = Faces::of(app, videos.iter().map(|video| &video.user)).await?;
+        Ok(Reply { list: videos.iter().map(|video| Row::of(video, &faces)).collect() })
+    }
+}
+
+impl Row {
+    fn of(video: &Video, faces: &Faces) -> Self {
+        let (nickname, avatar) = faces.beside(&video.user, &video.profile);
+        Self {
+            userid: video.user.to_string(),
+            nickname: nickname.to_owned(),
+            avatar: avatar.to_owned(),
+            file_id: video.file.to_string(),
+            title: video.title.as_str().to_owned(),
+            frontcover: video.profile.frontcover.as_str().to_owned(),
+            location: video.profile.location.as_str().to_owned(),
+            play_url: video.play_url.as_str().to_owned(),
+            create_time: video.published_at.in_china(),
+        }
+    }
+}

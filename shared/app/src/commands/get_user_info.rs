@@ -1,0 +1,43 @@
+//! `get_user_info`: what the user says of themselves.
+
+use serde::Serialize;
+
+use super::{Command, Names};
+use crate::{App, auth::AccountHolder};
+use protocol::{error::Error, types::AccountName, wire::Params};
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetUserInfo;
+
+/// The account.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    userid: String,
+    nickname: String,
+    avatar: String,
+    sex: i8,
+    frontcover: String,
+}
+
+impl Command for GetUserInfo {
+    const NAMES: Names = Names::rest("get_user_info");
+    type Caller = AccountHolder;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<AccountName>("userid")?;
+        Ok(Self)
+    }
+
+    async fn run(self, caller: AccountHolder, _: &App) -> Result<Reply, Error> {
+        let account = caller.account().ok_or(Error::NotFound("user"))?;
+        Ok(Reply {
+            userid: caller.user().to_string(),
+            nickname: account.nickname.as_str().to_owned(),
+            avatar: account.avatar.as_str().to_owned(),
+            sex: account.sex.number(),
+            frontcover: account.frontcover.as_str().to_owned(),
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! `get_vod_sign`: a signature with which the phone uploads a short video.
+
+use serde::Serialize;
+
+use super::{Command, Names};
+use crate::{App, auth::SomeUser};
+use protocol::{error::Error, sign::vod, wire::Params};
+
+/// How long the signature is good for, as the original's.
+const SIGN_SECONDS: u64 = 24 * 3600;
+
+/// See the module.
+#[derive(Debug)]
+pub struct GetVodSign;
+
+/// The same with the field names of the upload SDK's first version.
+#[derive(Debug)]
+pub struct GetVodSignV1;
+
+/// The signature.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    signature: String,
+}
+
+impl Command for GetVodSign {
+    const NAMES: Names = Names::both("get_vod_sign", "GetVodSignatureV2");
+    type Caller = SomeUser;
+    type Reply = Reply;
+
+    fn parse(_: &Params) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+        Ok(sign(app, ["secretId", "currentTimeStamp", "expireTime", "procedure", "random"]))
+    }
+}
+
+impl Command for GetVodSignV1 {
+    const NAMES: Names = Names::action("get_vod_sign", "GetVodSignature");
+    type Caller = SomeUser;
+    type Reply = Reply;
+
+    fn parse(_: &Params) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+        Ok(sign(app, ["s", "t", "e", "p", "r"]))
+    }
+}
+
+fn sign(app: &App, names: [&str; 5]) -> Reply {
+    let (settings, now) = (&app.config.vod, app.now());
+    let random = (app.random)() >> 1;
+    let values = [
+        settings.secret_id.clone(),
+        now.to_string(),
+        now.plus(SIGN_SECONDS).to_string(),
+        settings.procedure.clone(),
+        random.to_string(),
+    ];
+    let parameters: Vec<_> = names.into_iter().zip(values.iter().map(String::as_str)).collect();
+    Reply { signature: vod::sign(&parameters, &settings.secret_key) }
+}

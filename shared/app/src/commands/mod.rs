@@ -1,0 +1,230 @@
+//! What a command is, the table of all commands, and how one is run.
+
+mod change_count;
+mod change_status;
+mod delete_replay;
+mod enter_group;
+mod fetch_group_member_list;
+mod fetch_list;
+mod forbid_live;
+mod get_cos_grant;
+mod get_cos_sign;
+mod get_cos_sign_v4;
+mod get_link_mic_play_url;
+mod get_link_mic_push_url;
+mod get_live_info;
+mod get_push_url;
+mod get_roomservice_sign;
+mod get_ugc_list;
+mod get_user_info;
+mod get_vod_list;
+mod get_vod_sign;
+mod list_notices;
+mod live_callback;
+mod login;
+mod logout;
+mod merge_video_stream;
+mod notices;
+mod quit_group;
+mod rebuild_user;
+mod refresh;
+mod register;
+mod replay_notices;
+mod report_user;
+mod rows;
+mod show_notice;
+mod tokens;
+mod update_replay;
+mod upload_room;
+mod upload_ugc;
+mod upload_user_info;
+
+use std::pin::Pin;
+
+use serde::Serialize;
+
+pub use self::{
+    change_count::ChangeCount,
+    change_status::{ChangeStatus, StopLive},
+    delete_replay::DeleteReplay,
+    enter_group::EnterGroup,
+    fetch_group_member_list::FetchGroupMemberList,
+    fetch_list::FetchList,
+    forbid_live::ForbidLive,
+    get_cos_grant::GetCosGrant,
+    get_cos_sign::GetCosSign,
+    get_cos_sign_v4::GetCosSignV4,
+    get_link_mic_play_url::GetLinkMicPlayUrl,
+    get_link_mic_push_url::GetLinkMicPushUrl,
+    get_live_info::GetLiveInfo,
+    get_push_url::GetPushUrl,
+    get_roomservice_sign::GetRoomserviceSign,
+    get_ugc_list::GetUgcList,
+    get_user_info::GetUserInfo,
+    get_vod_list::GetVodList,
+    get_vod_sign::{GetVodSign, GetVodSignV1},
+    list_notices::ListNotices,
+    live_callback::{LiveCallback, apply as apply_notice},
+    login::Login,
+    logout::Logout,
+    merge_video_stream::MergeVideoStream,
+    quit_group::QuitGroup,
+    rebuild_user::RebuildUser,
+    refresh::Refresh,
+    register::Register,
+    replay_notices::ReplayNotices,
+    report_user::ReportUser,
+    show_notice::ShowNotice,
+    update_replay::UpdateReplay,
+    upload_room::UploadRoom,
+    upload_ugc::UploadUgc,
+    upload_user_info::UploadUserInfo,
+};
+use crate::{App, auth::Caller};
+use protocol::{
+    error::Error,
+    types::{Link, UserId},
+    wire::{Call, Params, Reply},
+};
+use store::Profile;
+
+/// A command: its parameters, once they have been found good.
+pub trait Command: Sized + Send + 'static {
+    /// What it is called.
+    const NAMES: Names;
+    /// Who may call it.
+    type Caller: Caller;
+    /// What it answers.
+    type Reply: Serialize;
+
+    /// Reads the parameters.
+    fn parse(params: &Params) -> Result<Self, Error>;
+
+    /// Does the work.
+    fn run(self, caller: Self::Caller, app: &App) -> impl Future<Output = Result<Self::Reply, Error>> + Send;
+}
+
+/// What a command is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// In the log, and the name of its file and its binary.
+    pub name: &'static str,
+    /// Its address, if it has one of its own.
+    pub path: Option<&'static str>,
+    /// Its `Action` in Gen 1, if it has one.
+    pub action: Option<&'static str>,
+}
+
+impl Names {
+    const fn both(name: &'static str, action: &'static str) -> Self {
+        Self { name, path: Some(name), action: Some(action) }
+    }
+
+    const fn rest(name: &'static str) -> Self {
+        Self { name, path: Some(name), action: None }
+    }
+
+    const fn action(name: &'static str, action: &'static str) -> Self {
+        Self { name, path: None, action: Some(action) }
+    }
+}
+
+type Execution<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
+
+/// A row of the table of commands.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// What the command is called.
+    pub names: Names,
+    /// Runs it on a call.
+    pub execute: for<'a> fn(&'a App, &'a Call) -> Execution<'a>,
+}
+
+impl Entry {
+    /// The row of a command.
+    pub fn of<C: Command>() -> Self {
+        Self { names: C::NAMES, execute: |app, call| Box::pin(execute::<C>(app, call)) }
+    }
+}
+
+/// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
+pub fn all() -> [Entry; 36] {
+    [
+        Entry::of::<Register>(),
+        Entry::of::<Login>(),
+        Entry::of::<Refresh>(),
+        Entry::of::<Logout>(),
+        Entry::of::<GetUserInfo>(),
+        Entry::of::<UploadUserInfo>(),
+        Entry::of::<UploadRoom>(),
+        Entry::of::<GetVodList>(),
+        Entry::of::<UpdateReplay>(),
+        Entry::of::<DeleteReplay>(),
+        Entry::of::<GetUgcList>(),
+        Entry::of::<GetRoomserviceSign>(),
+        Entry::of::<GetPushUrl>(),
+        Entry::of::<ChangeStatus>(),
+        Entry::of::<StopLive>(),
+        Entry::of::<ChangeCount>(),
+        Entry::of::<FetchList>(),
+        Entry::of::<GetLiveInfo>(),
+        Entry::of::<EnterGroup>(),
+        Entry::of::<QuitGroup>(),
+        Entry::of::<FetchGroupMemberList>(),
+        Entry::of::<GetCosSign>(),
+        Entry::of::<GetCosSignV4>(),
+        Entry::of::<GetCosGrant>(),
+        Entry::of::<GetVodSign>(),
+        Entry::of::<GetVodSignV1>(),
+        Entry::of::<UploadUgc>(),
+        Entry::of::<GetLinkMicPushUrl>(),
+        Entry::of::<GetLinkMicPlayUrl>(),
+        Entry::of::<MergeVideoStream>(),
+        Entry::of::<ReportUser>(),
+        Entry::of::<ForbidLive>(),
+        Entry::of::<ListNotices>(),
+        Entry::of::<ShowNotice>(),
+        Entry::of::<ReplayNotices>(),
+        Entry::of::<RebuildUser>(),
+    ]
+}
+
+/// Runs `C` on a call. Parameters are judged before the caller is, as the original did, so a call that is wrong twice
+/// gets the same code.
+async fn execute<C: Command>(app: &App, call: &Call) -> Result<Reply, Error> {
+    let command = C::parse(&call.params)?;
+    let caller = C::Caller::identify(app, call).await?;
+    let reply = command.run(caller, app).await?;
+    Ok(call.dialect.accept(&reply))
+}
+
+/// The answer of commands that have nothing to tell but that it was done.
+#[derive(Debug, Serialize)]
+pub struct Done {
+    result: u8,
+}
+
+impl Done {
+    const YES: Self = Self { result: 0 };
+}
+
+/// The answer of commands that have nothing to tell at all.
+#[derive(Debug, Serialize)]
+pub struct Nothing {}
+
+/// Refuses who is banned from going live.
+async fn refuse_banned(app: &App, user: &UserId) -> Result<(), Error> {
+    let room = app.table.room(user).await?;
+    if room.is_some_and(|room| room.banned) { Err(Error::Banned) } else { Ok(()) }
+}
+
+/// The field `userinfo`: what an app says of its user.
+fn profile(params: &Params) -> Result<Profile, Error> {
+    let info = params.object("userinfo");
+    Ok(Profile {
+        nickname: info.optional("nickname")?.unwrap_or_default(),
+        headpic: info.optional::<Link<255>>("headpic")?.unwrap_or_default().into(),
+        frontcover: info.optional::<Link<255>>("frontcover")?.unwrap_or_default().into(),
+        location: info.optional("location")?.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,35 @@
+//! `quit_group`: a viewer leaves a live or a replay.
+
+use super::{Command, Done, Names, enter_group::Of};
+use crate::{App, auth::User};
+use protocol::{
+    error::Error,
+    types::{GroupId, UserId},
+    wire::Params,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct QuitGroup {
+    host: UserId,
+    group: GroupId,
+}
+
+impl Command for QuitGroup {
+    const NAMES: Names = Names::both("quit_group", "QuitGroup");
+    type Caller = User;
+    type Reply = Done;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        let (host, group) = (params.required("liveuserid")?, params.required("groupid")?);
+        // Live or replay: the member knows where they were counted, but the field must make sense.
+        Of::parse(params)?;
+        Ok(Self { host, group })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
+        app.table.quit(&self.host, &self.group, caller.id(), app.now()).await?;
+        Ok(Done::YES)
+    }
+}

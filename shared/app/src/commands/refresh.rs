@@ -1,0 +1,40 @@
+//! `refresh`: trades a refresh token for the next tokens of its session, the same ones until they are used.
+
+use super::{
+    Command, Names,
+    tokens::{Tokens, issue},
+};
+use crate::{App, auth::Refresher};
+use protocol::{
+    error::Error,
+    sign::session::Generation,
+    types::AccountName,
+    wire::{Filled, Params},
+};
+use store::Renewed;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Refresh;
+
+impl Command for Refresh {
+    const NAMES: Names = Names::rest("refresh");
+    type Caller = Refresher;
+    type Reply = Tokens;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<AccountName>("userid")?;
+        params.required::<Filled<512>>("refresh_token")?;
+        Ok(Self)
+    }
+
+    async fn run(self, caller: Refresher, app: &App) -> Result<Tokens, Error> {
+        let (user, used) = (caller.user(), caller.generation());
+        let next = Generation { session: used.session.clone(), number: used.number.saturating_add(1) };
+        let (tokens, session) = issue(app, user, next);
+        match app.table.renew_session(user, used, &session, app.now()).await? {
+            Renewed::Yes => Ok(tokens),
+            Renewed::No(why) => Err(Error::BadSignature(why.into())),
+        }
+    }
+}

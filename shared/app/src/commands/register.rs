@@ -1,0 +1,51 @@
+//! `register`: makes an account.
+
+use super::{Command, Names, Nothing};
+use crate::{App, auth::Anyone, config::Accounts};
+use protocol::{
+    error::Error,
+    types::{AccountName, Password},
+    wire::Params,
+};
+use store::{Attempt, Created, Face, password};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Register {
+    name: AccountName,
+    password: Password,
+}
+
+impl Command for Register {
+    const NAMES: Names = Names::rest("register");
+    type Caller = Anyone;
+    type Reply = Nothing;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        Ok(Self { name: params.required("userid")?, password: params.required("password")? })
+    }
+
+    async fn run(self, caller: Anyone, app: &App) -> Result<Nothing, Error> {
+        if app.oidc.is_some() {
+            return Err(Error::SwitchedOff("accounts are those of the identity provider"));
+        }
+        if app.config.accounts == Accounts::Closed {
+            return Err(Error::SwitchedOff("nobody can register here"));
+        }
+        let (limits, now) = (&app.config.limits, app.now());
+        if let Some(attempt) = caller.address().map(Attempt::AddressRegistration)
+            && !app.table.admit(attempt, limits.address_registrations, limits.seconds, now).await?
+        {
+            return Err(Error::TooMany);
+        }
+        // Nobody could log in with them.
+        if app.config.im.administrators.iter().any(|administrator| *administrator == self.name.user().as_str()) {
+            return Err(Error::UserExists);
+        }
+        let kept = password::hash(self.password, app.nonce()).await?;
+        match app.table.create_account(self.name.user(), Some(&kept), &Face::default(), now).await? {
+            Created::Yes => Ok(Nothing {}),
+            Created::AlreadyThere => Err(Error::UserExists),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `report_user`: a viewer reports a broadcaster to the operators.
+
+use super::{Command, Names, Nothing};
+use crate::{App, auth::User};
+use protocol::{error::Error, types::UserId, wire::Params};
+
+/// See the module.
+#[derive(Debug)]
+pub struct ReportUser {
+    host: UserId,
+}
+
+impl Command for ReportUser {
+    const NAMES: Names = Names::both("report_user", "ReportUser");
+    type Caller = User;
+    type Reply = Nothing;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        Ok(Self { host: params.required("hostuserid")? })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
+        app.table.report(&self.host, caller.id(), app.now()).await?;
+        Ok(Nothing {})
+    }
+}

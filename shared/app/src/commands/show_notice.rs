@@ -1,0 +1,78 @@
+//! `show_notice`: one notice of the cloud, as it came but for its signature.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Command, Names, notices::NoticeRow};
+use crate::{App, auth::Operator};
+use protocol::{
+    error::Error,
+    types::{NoticeId, StreamId},
+    wire::Params,
+};
+
+/// What stands in place of a signature.
+const BLANK: &str = "***";
+
+/// See the module.
+#[derive(Debug)]
+pub struct ShowNotice {
+    stream: StreamId,
+    id: NoticeId,
+}
+
+/// The notice.
+#[derive(Debug, Serialize)]
+pub struct Reply {
+    #[serde(flatten)]
+    row: NoticeRow,
+    /// Whether it came after its expiry: 1, else 0.
+    late: u8,
+    body: String,
+}
+
+impl Command for ShowNotice {
+    const NAMES: Names = Names::rest("show_notice");
+    type Caller = Operator;
+    type Reply = Reply;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        Ok(Self { stream: params.required("streamid")?, id: params.required("id")? })
+    }
+
+    async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
+        let entry = app.table.notice(&self.stream, self.id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
+        let body = without_signature(&entry.notice.body);
+        Ok(Reply { row: NoticeRow::of(&entry, &entry.fate), late: u8::from(entry.notice.is_late), body })
+    }
+}
+
+/// The body of a notice without what signs it: who reads it is not to send others like it.
+fn without_signature(body: &str) -> String {
+    let sign_in = |body: &str| {
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        body["sign"].as_str().filter(|sign| !sign.is_empty()).map(str::to_owned)
+    };
+    let Some(sign) = sign_in(body) else { return body.to_owned() };
+    let blanked = body.replace(&sign, BLANK);
+    if sign_in(&blanked).as_deref() != Some(&sign) {
+        return blanked;
+    }
+    // It is there, but spelled in another way.
+    let mut fields: Value = serde_json::from_str(body).unwrap_or_default();
+    fields["sign"] = BLANK.into();
+    fields.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_not_shown_however_it_is_spelled() {
+        assert_eq!(without_signature(r#"{"t": 1,"sign":"ab12","x":"y"}"#), r#"{"t": 1,"sign":"***","x":"y"}"#);
+        assert_eq!(without_signature(r#"{"sign":"\u0061b12","t":1}"#), r#"{"sign":"***","t":1}"#);
+        assert_eq!(without_signature(r#"{"t":1}"#), r#"{"t":1}"#);
+        assert_eq!(without_signature("no notice"), "no notice");
+    }
+}

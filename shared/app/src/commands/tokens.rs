@@ -1,0 +1,28 @@
+//! The tokens of a session, as `login` and `refresh` hand them out.
+
+use serde::Serialize;
+
+use crate::App;
+use protocol::{sign::session::Generation, types::UserId};
+use store::Session;
+
+/// The tokens.
+#[derive(Serialize)]
+pub struct Tokens {
+    token: String,
+    refresh_token: String,
+    expires: u64,
+}
+
+/// The tokens of a generation that is in force from now on, and the session as the table is to have it.
+pub(super) fn issue(app: &App, user: &UserId, generation: Generation) -> (Tokens, Session) {
+    let settings = &app.config.sessions;
+    // The first key is the one in force.
+    let key = &settings.keys[0];
+    let tokens = Tokens {
+        token: generation.token(user, key),
+        refresh_token: generation.refresh_token(user, key),
+        expires: settings.announced_seconds(),
+    };
+    (tokens, Session::new(generation, settings.lifetimes, app.now()))
+}

@@ -1,0 +1,59 @@
+//! `upload_room`: opens the caller's room; the app pushes through the cloud's room service.
+
+use super::{Command, Names, Nothing, get_push_url::open_room};
+use crate::{App, auth::Broadcaster};
+use protocol::{
+    error::Error,
+    types::{AccountName, Link, Text},
+    wire::{Filled, Params},
+};
+use store::{Account, Profile, Show};
+
+/// See the module.
+#[derive(Debug)]
+pub struct UploadRoom {
+    title: Text<255>,
+    /// Empty: that of the account.
+    frontcover: Link<255>,
+    location: Text<128>,
+}
+
+impl Command for UploadRoom {
+    const NAMES: Names = Names::rest("upload_room");
+    type Caller = Broadcaster;
+    type Reply = Nothing;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<AccountName>("userid")?;
+        let Filled(title) = params.required("title")?;
+        Ok(Self {
+            title,
+            frontcover: params.optional("frontcover")?.unwrap_or_default(),
+            location: params.optional("location")?.unwrap_or_default(),
+        })
+    }
+
+    async fn run(self, broadcaster: Broadcaster, app: &App) -> Result<Nothing, Error> {
+        let caller = broadcaster.holder();
+        let Self { title, frontcover, location } = self;
+        let mut profile = caller.account().map(shown).unwrap_or_default();
+        if !frontcover.as_str().is_empty() {
+            profile.frontcover = frontcover.into();
+        }
+        profile.location = location;
+        let show = Show { group: None, title, profile, description: Text::default() };
+        open_room(app, caller.user(), &show).await?;
+        Ok(Nothing {})
+    }
+}
+
+/// What Gen-1 viewers see of an account beside its user's room.
+fn shown(account: &Account) -> Profile {
+    Profile {
+        // A nickname may hold what no line of a list can; then the list has none.
+        nickname: Text::parse(account.nickname.as_str()).unwrap_or_default(),
+        headpic: Text::from(account.avatar.clone()).widened(),
+        frontcover: account.frontcover.clone().into(),
+        location: Text::default(),
+    }
+}

@@ -1,0 +1,51 @@
+//! `upload_ugc`: publishes a short video that the phone has uploaded.
+
+use super::{Command, Names, Nothing, profile};
+use crate::{App, auth::Uploader};
+use protocol::{
+    error::Error,
+    types::{FileId, Link, Text, UserId},
+    wire::{Filled, Params},
+};
+use store::{Profile, Video};
+
+/// See the module.
+#[derive(Debug)]
+pub struct UploadUgc {
+    file: FileId,
+    title: Text<128>,
+    play_url: Text<255>,
+    profile: Profile,
+}
+
+impl Command for UploadUgc {
+    const NAMES: Names = Names::both("upload_ugc", "UploadUGCVideo");
+    type Caller = Uploader;
+    type Reply = Nothing;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<UserId>("userid")?;
+        let file = params.required("file_id")?;
+        // What is no text, or empty, is refused as any other; then, what a player must not be sent to.
+        let Filled(play_url) = params.required("play_url")?;
+        params.required::<Link<255>>("play_url")?;
+        let Filled(title) = params.required("title")?;
+        let mut profile = profile(params)?;
+        // Gen-2 apps have no `userinfo`: what they say of the video stands beside its title.
+        if let Some(cover) = params.optional::<Link<255>>("frontcover")? {
+            profile.frontcover = cover.into();
+        }
+        if let Some(location) = params.optional("location")? {
+            profile.location = location;
+        }
+        Ok(Self { file, title, play_url, profile })
+    }
+
+    async fn run(self, uploader: Uploader, app: &App) -> Result<Nothing, Error> {
+        let caller = uploader.user();
+        let Self { file, title, play_url, profile } = self;
+        let video = Video { user: caller.id().clone(), file, title, play_url, profile, published_at: app.now() };
+        app.table.publish_video(&video, app.config.rules.replay_window_seconds).await?;
+        Ok(Nothing {})
+    }
+}

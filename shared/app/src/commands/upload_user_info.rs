@@ -1,0 +1,32 @@
+//! `upload_user_info`: changes what the user says of themselves.
+
+use super::{Command, Names, Nothing};
+use crate::{App, auth::User};
+use protocol::{error::Error, types::AccountName, wire::Params};
+use store::Changes;
+
+/// See the module.
+#[derive(Debug)]
+pub struct UploadUserInfo {
+    changes: Changes,
+}
+
+impl Command for UploadUserInfo {
+    const NAMES: Names = Names::rest("upload_user_info");
+    type Caller = User;
+    type Reply = Nothing;
+
+    fn parse(params: &Params) -> Result<Self, Error> {
+        params.required::<AccountName>("userid")?;
+        let nickname = params.optional("nickname")?;
+        let avatar = params.optional("avatar")?;
+        let sex = params.required("sex")?;
+        let frontcover = params.optional("frontcover")?;
+        Ok(Self { changes: Changes { nickname, avatar, sex, frontcover } })
+    }
+
+    async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
+        let changed = app.table.change_account(caller.id(), &self.changes).await?;
+        if changed { Ok(Nothing {}) } else { Err(Error::NotFound("user")) }
+    }
+}

@@ -1,0 +1,335 @@
+//! Push and play URLs, and the hotlink protection of the live cloud.
+//!
+//! ```text
+//! txTime   = hexadecimal of the second at which the URL expires, lower case, no padding
+//! txSecret = md5(key + stream + txTime)
+//! ```
+//!
+//! The digest covers txTime as it is written in the URL. The original writes lower case; so do we.
+
+use std::fmt;
+
+use super::{hex, hmac_sha256, matches, md5_hex};
+use crate::types::{Secret, StreamId, UnixSeconds, UserId};
+
+/// The business id of a Tencent live account and the domains it pushes to and plays from.
+#[derive(Clone, Debug)]
+pub struct Domains {
+    /// The id that every stream of the account begins with, usually four digits.
+    pub bizid: String,
+    /// Where phones push to.
+    pub push: String,
+    /// Where phones play from.
+    pub play: String,
+}
+
+/// What the cloud records of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The file formats, `flv`, `hls` or `mp4`, joined by `|`.
+    pub formats: String,
+    /// The longest file, in seconds.
+    pub interval_seconds: u64,
+}
+
+/// The expiry as the URL carries it.
+pub fn tx_time(UnixSeconds(expiry): UnixSeconds) -> String {
+    format!("{expiry:x}")
+}
+
+/// The secret of a URL for `stream` that expires at `tx_time`.
+///
+/// ```
+/// use protocol::{sign::push_url, types::Secret};
+/// // The example of the hotlink-protection document (267/32735); it writes txTime in upper case.
+/// let key = Secret::new("e12c46f2612d5106e2034781ab261ca3");
+/// assert_eq!(push_url::tx_secret(&key, "test", "5C271099"), "f85a2ab363fe4deaffef9754d79da6fe");
+/// ```
+pub fn tx_secret(key: &Secret, stream: &str, tx_time: &str) -> String {
+    md5_hex(&[key.expose(), stream, tx_time])
+}
+
+impl Domains {
+    /// What every stream of this account begins with.
+    pub fn prefix(&self) -> String {
+        format!("{}_", self.bizid)
+    }
+
+    /// The stream of `user`: the business id, then the name with `@`, `#` and `-` replaced by `_`.
+    ///
+    /// Different users can have the same one; the table decides who owns it.
+    ///
+    /// ```
+    /// # use protocol::{sign::push_url::Domains, types::UserId};
+    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
+    /// assert_eq!(domains.stream(&UserId::parse("a@b").unwrap()).as_str(), "8888_a_b");
+    /// assert_eq!(domains.stream(&UserId::parse("a-b").unwrap()).as_str(), "8888_a_b");
+    /// ```
+    pub fn stream(&self, user: &UserId) -> StreamId {
+        let name = user.as_str().replace(['@', '#', '-'], "_");
+        self.named(&format!("{}{name}", self.prefix()))
+    }
+
+    /// The streams that `user` may have: theirs is the first that is not somebody else's.
+    ///
+    /// The first is [the original's](Self::stream), if the cloud [takes](Self::takes) it. The last ends with 16 digits
+    /// that only we can tell beforehand, so that nobody takes it to keep the user from going live.
+    ///
+    /// ```
+    /// # use protocol::{sign::push_url::Domains, types::{Secret, UserId}};
+    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
+    /// let streams = |user| domains.streams(&UserId::parse(user).unwrap(), &Secret::new("pushkey123"));
+    /// assert_eq!(streams("a@b").map(|stream| stream.to_string()), ["8888_a_b", "8888_a_b_f3a29a7d73a035fd"]);
+    /// assert_eq!(streams("john doe").map(|stream| stream.to_string()), ["8888_john_doe_4033865975e17046"; 2]);
+    /// assert_eq!(streams("用户").map(|stream| stream.to_string()), ["8888_10ce0b9358d02148"; 2]);
+    /// ```
+    pub fn streams(&self, user: &UserId, key: &Secret) -> [StreamId; 2] {
+        let (original, digest) = (self.stream(user), hex(&hmac_sha256(key, user.as_str())));
+        let digits = &digest[..16];
+        if self.takes(&original) {
+            let distinct = self.named(&format!("{original}_{digits}"));
+            return [original, distinct];
+        }
+        let words = user.as_str().split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let words: Vec<_> = [self.bizid.as_str()].into_iter().chain(words).chain([digits]).collect();
+        let made = self.named(&words.join("_"));
+        [made.clone(), made]
+    }
+
+    /// The stream of a guest in a joint broadcast who may have this one: a new one every second.
+    pub fn guest_stream(&self, stream: &StreamId, expiry: UnixSeconds) -> StreamId {
+        self.named(&format!("{stream}_{}", tx_time(expiry)))
+    }
+
+    /// Whether this is a stream of this account that the cloud takes as it is in a URL: of letters, digits and symbols
+    /// (267/31084), of those symbols that can be part of a path and mean nothing there.
+    ///
+    /// ```
+    /// # use protocol::{sign::push_url::Domains, types::StreamId};
+    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
+    /// let takes = |stream| domains.takes(&StreamId::parse(stream).unwrap());
+    /// assert!(takes("8888_e.x+1"));
+    /// assert!(!takes("9999_e"), "of another account");
+    /// assert!(!takes("8888_x.flv?"), "it would play the stream of x");
+    /// assert!(!takes("8888_%61lice") && !takes("8888_john doe") && !takes("8888_o'neil") && !takes("8888_用户"));
+    /// ```
+    pub fn takes(&self, stream: &StreamId) -> bool {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$()*+,;=:@".contains(&byte);
+        stream.as_str().strip_prefix(&self.prefix()).is_some_and(|name| name.bytes().all(fits))
+    }
+
+    fn named(&self, stream: &str) -> StreamId {
+        StreamId::parse(stream).expect("a user id and a business id are short and clean")
+    }
+
+    /// The URL that a broadcaster pushes to.
+    ///
+    /// The order of the parameters is the original's: `interface/RequestLVBAddr.php`.
+    pub fn push_url(
+        &self,
+        key: &Secret,
+        stream: &StreamId,
+        expiry: UnixSeconds,
+        recording: Option<&Recording>,
+    ) -> String {
+        let record = recording
+            .map(|r| format!("&record_interval={}&record={}", r.interval_seconds, r.formats))
+            .unwrap_or_default();
+        let (push, bizid, tx_time) = (&self.push, &self.bizid, tx_time(expiry));
+        let tx_secret = tx_secret(key, stream.as_str(), &tx_time);
+        format!("rtmp://{push}/live/{stream}?bizid={bizid}{record}&txSecret={tx_secret}&txTime={tx_time}")
+    }
+
+    /// Reads a push URL as the live cloud does: the inverse of [`push_url`](Self::push_url).
+    ///
+    /// ```
+    /// # use protocol::{sign::push_url::{Domains, Fault}, types::{Secret, StreamId, UnixSeconds}};
+    /// # let domains = Domains { bizid: "8888".into(), push: "push.example".into(), play: String::new() };
+    /// # let (key, other) = (Secret::new("pushkey123"), Secret::new("another-key"));
+    /// let (stream, expiry) = (StreamId::parse("8888_alice").unwrap(), UnixSeconds(1_500_000_000));
+    /// let url = domains.push_url(&key, &stream, expiry, None);
+    /// assert_eq!(domains.read_push_url(&url, &key, expiry).unwrap().stream, "8888_alice");
+    /// assert_eq!(domains.read_push_url(&url, &key, expiry.plus(1)), Err(Fault::Expired(expiry)));
+    /// assert_eq!(domains.read_push_url(&url, &other, expiry), Err(Fault::Secret));
+    /// ```
+    pub fn read_push_url<'a>(&self, url: &'a str, key: &Secret, now: UnixSeconds) -> Result<PushUrl<'a>, Fault> {
+        let read = PushUrl::parse(url).ok_or(Fault::Shape)?;
+        if read.host != self.push {
+            return Err(Fault::Host);
+        }
+        if !read.stream.starts_with(&self.prefix()) {
+            return Err(Fault::Stream);
+        }
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let time = read.parameter("txTime").filter(is_number).ok_or(Fault::Time)?;
+        let expiry = u64::from_str_radix(time, 16).map(UnixSeconds).map_err(|_| Fault::Time)?;
+        let secret = read.parameter("txSecret").ok_or(Fault::Secret)?;
+        if !matches(&tx_secret(key, read.stream, time), secret) {
+            return Err(Fault::Secret);
+        }
+        if expiry < now { Err(Fault::Expired(expiry)) } else { Ok(read) }
+    }
+
+    /// Where viewers play the stream as FLV over HTTP.
+    pub fn flv_url(&self, stream: &str) -> String {
+        format!("http://{}/live/{stream}.flv", self.play)
+    }
+
+    /// Where viewers play the stream as HLS.
+    pub fn hls_url(&self, stream: &str) -> String {
+        format!("http://{}/live/{stream}.m3u8", self.play)
+    }
+
+    /// Where the other side of a joint broadcast plays the stream, before it is [signed](PlayUrl::signed).
+    pub fn rtmp_url(&self, stream: &StreamId) -> String {
+        format!("rtmp://{}/live/{stream}", self.play)
+    }
+}
+
+/// A push URL, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PushUrl<'a> {
+    /// The domain that is pushed to.
+    pub host: &'a str,
+    /// The path before the stream, `live` as a rule.
+    pub app: &'a str,
+    /// The stream.
+    pub stream: &'a str,
+    /// The query, without its `?`.
+    pub query: &'a str,
+}
+
+/// What is wrong with a push URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not `rtmp://<host>/<app>/<stream>?<query>`.
+    Shape,
+    /// Its host is not the push domain of the account.
+    Host,
+    /// Its stream does not begin with the business id of the account.
+    Stream,
+    /// It has no txTime, or one that is no hexadecimal number.
+    Time,
+    /// It expired at this second.
+    Expired(UnixSeconds),
+    /// It has no txSecret, or another than its stream and its txTime ask for.
+    Secret,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape => f.write_str("it is not rtmp://<host>/<app>/<stream>?<query>"),
+            Self::Host => f.write_str("its host is not the push domain"),
+            Self::Stream => f.write_str("its stream does not begin with the business id"),
+            Self::Time => f.write_str("its txTime is missing, or not hexadecimal"),
+            Self::Expired(at) => write!(f, "its txTime is past: it expired at {at}"),
+            Self::Secret => f.write_str("its txSecret is missing, or wrong"),
+        }
+    }
+}
+
+impl<'a> PushUrl<'a> {
+    /// Takes a push URL apart, or gives `None` if it is none.
+    pub fn parse(url: &'a str) -> Option<Self> {
+        let address = url.strip_prefix("rtmp://")?;
+        let (path, query) = address.split_once('?').unwrap_or((address, ""));
+        let (host, path) = path.split_once('/')?;
+        let (app, stream) = path.split_once('/')?;
+        let is_whole = ![host, app, stream].contains(&"") && !stream.contains('/');
+        is_whole.then_some(Self { host, app, stream, query })
+    }
+
+    /// A parameter of the query.
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
+    }
+}
+
+/// A play URL, taken apart: the inverse of [`flv_url`](Domains::flv_url), [`hls_url`](Domains::hls_url) and
+/// [`rtmp_url`](Domains::rtmp_url).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlayUrl {
+    /// The URL without its query.
+    base: String,
+    stream: String,
+}
+
+impl PlayUrl {
+    /// Takes a play URL apart, or gives `None` if it is none. The stream is the last segment of its path without the
+    /// extension of a player's format; a query is dropped.
+    ///
+    /// ```
+    /// use protocol::sign::push_url::PlayUrl;
+    /// let stream = |url| PlayUrl::parse(url).unwrap().stream().map(|stream| stream.to_string());
+    /// assert_eq!(stream("rtmp://host/live/8888_alice").as_deref(), Some("8888_alice"));
+    /// assert_eq!(stream("http://host/live/8888_e.x.flv?a=/b.c").as_deref(), Some("8888_e.x"));
+    /// assert_eq!(stream("rtmp://host/live/"), None);
+    /// assert_eq!(PlayUrl::parse("8888_alice"), None);
+    /// assert_eq!(PlayUrl::parse("ftp://host/live/8888_alice"), None);
+    /// ```
+    pub fn parse(url: &str) -> Option<Self> {
+        let base = url.split(['?', '#']).next()?;
+        let (scheme, address) = base.split_once("://")?;
+        let (host, path) = address.split_once('/')?;
+        let (app, name) = path.rsplit_once('/')?;
+        let is_known = ["rtmp", "http", "https", "webrtc"].contains(&scheme);
+        if !is_known || host.is_empty() || app.is_empty() || base.contains(char::is_whitespace) {
+            return None;
+        }
+        let name = [".flv", ".m3u8"].into_iter().find_map(|extension| name.strip_suffix(extension)).unwrap_or(name);
+        Some(Self { base: base.to_owned(), stream: name.to_owned() })
+    }
+
+    /// The stream that it plays, or `None` if it names none.
+    pub fn stream(&self) -> Option<StreamId> {
+        StreamId::parse(&self.stream)
+    }
+
+    /// The URL signed for the low-latency lines of a joint broadcast.
+    ///
+    /// The key is the *push* key, so who has this URL could push the stream; the cloud wants it so. A query that the URL
+    /// had is gone: the original put a second `?` behind it, which no player understood.
+    pub fn signed(&self, bizid: &str, key: &Secret, expiry: UnixSeconds) -> String {
+        let tx_time = tx_time(expiry);
+        let tx_secret = tx_secret(key, &self.stream, &tx_time);
+        format!("{}?txSecret={tx_secret}&txTime={tx_time}&bizid={bizid}", self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_push_url_that_is_wrong_is_named() {
+        let domains = Domains { bizid: "8888".into(), push: "push.example".into(), play: String::new() };
+        let (key, now) = (Secret::new("pushkey123"), UnixSeconds(1_500_000_000));
+        let good = "rtmp://push.example/live/8888_alice?bizid=8888&txSecret=4e92aebb4b6c185abea7669adde8091b\
+                    &txTime=59685930";
+        let read = PushUrl { host: "push.example", app: "live", stream: "8888_alice", query: &good[36..] };
+        assert_eq!(domains.read_push_url(good, &key, now), Ok(read));
+        let faults = [
+            ("rtmp://", "http://", Fault::Shape),
+            ("/live/", "/", Fault::Shape),
+            ("/live/", "/live/more/", Fault::Shape),
+            ("8888_alice", "", Fault::Shape),
+            ("push.example", "play.example", Fault::Host),
+            ("8888_alice", "9999_alice", Fault::Stream),
+            ("alice", "bob", Fault::Secret),
+            ("4e92", "4e93", Fault::Secret),
+            ("txSecret", "secret", Fault::Secret),
+            ("txTime=59685930", "txTime=59685931", Fault::Secret),
+            ("txTime", "time", Fault::Time),
+            ("59685930", "soon", Fault::Time),
+            ("59685930", "", Fault::Time),
+            ("59685930", "+59685930", Fault::Time),
+            ("59685930", "10000000000000000", Fault::Time),
+        ];
+        for (part, other, fault) in faults {
+            let url = good.replacen(part, other, 1);
+            assert_eq!(domains.read_push_url(&url, &key, now), Err(fault), "{url}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Session tokens, and the signature of a Gen-2 call.
+//!
+//! ```text
+//! token         = hex(HMAC-SHA256(session key, "token\n<user>\n<session>\n<generation>\n"))
+//! refresh token = <session>.<generation>.hex(HMAC-SHA256(session key, "refresh\n<user>\n<session>\n<generation>\n"))
+//! Liteav-Sig    = md5(token + md5(body))                         both as lower-case hexadecimal digits
+//! ```
+//!
+//! A token is needed to check a signature, so a digest of it would not do. It is derived instead: the table holds the
+//! session's random name and which generation of tokens is in force, and whoever reads the table can sign nothing.
+//! `Liteav-Sig` is what the apps send; it is a keyed MD5, and the token is the key.
+
+use md5::{Digest, Md5};
+
+use super::{hex, hmac_sha256, matches, md5_hex};
+use crate::types::{Secret, UserId};
+
+/// The tokens of a session that are in force at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// The session's random name, 32 hexadecimal digits.
+    pub session: String,
+    /// How often its tokens were replaced.
+    pub number: u64,
+}
+
+impl Generation {
+    /// What signs the calls of `user`.
+    ///
+    /// ```
+    /// use protocol::{sign::session::Generation, types::{Secret, UserId}};
+    /// let (user, key) = (UserId::parse("alice").unwrap(), Secret::new("a-session-key"));
+    /// let first = Generation { session: "5e55".to_owned(), number: 0 };
+    /// let second = Generation { number: 1, ..first.clone() };
+    /// assert_eq!(first.token(&user, &key).len(), 64);
+    /// assert_ne!(first.token(&user, &key), second.token(&user, &key));
+    /// ```
+    pub fn token(&self, user: &UserId, key: &Secret) -> String {
+        self.derive("token", user, key)
+    }
+
+    /// What is traded for the next generation.
+    pub fn refresh_token(&self, user: &UserId, key: &Secret) -> String {
+        format!("{}.{}.{}", self.session, self.number, self.derive("refresh", user, key))
+    }
+
+    /// The generation that a refresh token of `user` is of, or `None` if no key made it.
+    ///
+    /// ```
+    /// use protocol::{sign::session::Generation, types::{Secret, UserId}};
+    /// let (user, key) = (UserId::parse("alice").unwrap(), Secret::new("a-session-key"));
+    /// let keys = [Secret::new("a-new-key"), key.clone()];
+    /// let generation = Generation { session: "5e55".to_owned(), number: 7 };
+    /// let token = generation.refresh_token(&user, &key);
+    /// assert_eq!(Generation::of_refresh_token(&token, &user, &keys), Some(generation));
+    /// assert_eq!(Generation::of_refresh_token(&token, &UserId::parse("bob").unwrap(), &keys), None);
+    /// ```
+    pub fn of_refresh_token(token: &str, user: &UserId, keys: &[Secret]) -> Option<Self> {
+        let mut parts = token.split('.');
+        let (session, number) = (parts.next()?.to_owned(), parts.next()?.parse().ok()?);
+        let generation = Self { session, number };
+        keys.iter().any(|key| matches(&generation.refresh_token(user, key), token)).then_some(generation)
+    }
+
+    // A user id has no control characters, and the sessions that we name hexadecimal digits, so no two of ours meet.
+    fn derive(&self, purpose: &str, user: &UserId, key: &Secret) -> String {
+        let Self { session, number } = self;
+        hex(&hmac_sha256(key, &format!("{purpose}\n{user}\n{session}\n{number}\n")))
+    }
+}
+
+/// Signs a call, of whose body this is the digest.
+///
+/// ```
+/// use protocol::sign::session::{body_digest, liteav_sig};
+/// let body = r#"{"index":"0","count":200,"userid":"alice","timestamp":1500000000,"expires":10}"#;
+/// assert_eq!(liteav_sig("1234567890", &body_digest(body.as_bytes())), "016c0bb1b4ea59f1f761bee6365c581b");
+/// ```
+pub fn liteav_sig(token: &str, body_digest: &str) -> String {
+    md5_hex(&[token, body_digest])
+}
+
+/// The digest of a body.
+pub fn body_digest(body: &[u8]) -> String {
+    hex(&Md5::digest(body))
+}
+
+/// The body as an Android app may have signed it: it stamps the call a second time to sign it, when a second may have
+/// passed since the body was written. `None` if the body has no whole `timestamp` that could be one more.
+///
+/// ```
+/// use protocol::sign::session::stamped_a_second_later;
+/// let later = stamped_a_second_later(br#"{"timestamp":1599999999,"expires":10}"#).unwrap();
+/// assert_eq!(later, br#"{"timestamp":1600000000,"expires":10}"#);
+/// assert_eq!(stamped_a_second_later(br#"{"timestamp":1512890037123.4}"#), None, "that one is from iOS");
+/// assert_eq!(stamped_a_second_later(b"{}"), None);
+/// ```
+pub fn stamped_a_second_later(body: &[u8]) -> Option<Vec<u8>> {
+    const NAME: &[u8] = b"\"timestamp\":";
+    let start = body.windows(NAME.len()).position(|window| window == NAME)? + NAME.len();
+    let digits = body[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (head, rest) = (&body[..start], &body[start + digits..]);
+    let stamp: u64 = std::str::from_utf8(&body[start..start + digits]).ok()?.parse().ok()?;
+    let later = stamp.checked_add(1)?.to_string();
+    matches!(rest.first(), Some(b',' | b'}')).then(|| [head, later.as_bytes(), rest].concat())
+}

@@ -1,0 +1,84 @@
+//! The envelope and the codes of Gen 1: `{"returnValue","returnMsg","returnData"}`.
+
+use serde::Serialize;
+
+use super::json;
+use crate::error::{Error, NAME_CHARS};
+
+/// The code of what was done.
+pub(super) const DONE: u16 = 0;
+
+/// Key order and names as the original wrote them: `common/GlobalFunctions.php`.
+#[derive(Serialize)]
+#[expect(non_snake_case, reason = "the wire's own spelling")]
+struct Envelope<'a, T> {
+    returnValue: u16,
+    returnMsg: &'a str,
+    returnData: T,
+}
+
+pub(super) fn accept(data: &impl Serialize) -> String {
+    json(&Envelope { returnValue: DONE, returnMsg: "return successfully!", returnData: data })
+}
+
+pub(super) fn refuse(error: &Error) -> String {
+    let (code, text) = code(error);
+    let message = match detail(error) {
+        Some(detail) => format!("{text} | {detail}"),
+        None => text.to_owned(),
+    };
+    // Nothing is `[]` here: PHP's empty array.
+    json(&Envelope::<[u8; 0]> { returnValue: code, returnMsg: &message, returnData: [] })
+}
+
+/// What this dialect calls each error. No `_` arm: a new error is named here.
+pub(super) fn code(error: &Error) -> (u16, &'static str) {
+    match error {
+        // The deployment document's health check waits for this text, letter by letter.
+        Error::MalformedRequest | Error::Body(_) => (4001, "json format error"),
+        Error::UnknownCommand(_) | Error::InvalidParam { .. } | Error::MisplacedNotice(_) => {
+            (1000, "invalid param in json from client!")
+        }
+        Error::NotFound(_) | Error::Table(_) => (2003, "db operator error"),
+        Error::Cloud(_) => (3000, "live cloud error"),
+        Error::IdentityProvider(_) => (3000, "identity provider error"),
+        Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
+        Error::TooMany => (4003, "frequency control"),
+        // The original had neither; its numbers 10000 and 10001 were never used.
+        Error::BadSignature(_) | Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists => {
+            (10000, "not allowed")
+        }
+        Error::NotOperator | Error::NotAllowed(_) | Error::SwitchedOff(_) => (10000, "not allowed"),
+        Error::Banned => (10001, "banned from going live"),
+    }
+}
+
+/// What the caller may know beyond the text of the code.
+fn detail(error: &Error) -> Option<String> {
+    match error {
+        Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", plain(name))),
+        Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
+        Error::Meaningless(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
+        Error::NotFound(what) => Some(format!("no such {what}")),
+        Error::Body(fault) => Some(fault.to_string()),
+        Error::UnknownCommand(_)
+        | Error::MalformedRequest
+        | Error::MisplacedNotice(_)
+        | Error::BadSignature(_)
+        | Error::WrongPassword
+        | Error::BadIdToken(_)
+        | Error::IdentityProvider(_)
+        | Error::UserExists
+        | Error::TooMany
+        | Error::NotOperator
+        | Error::Banned
+        | Error::StaleNotice
+        | Error::Cloud(_)
+        | Error::Table(_) => None,
+    }
+}
+
+/// A name from outside, without what could be taken for markup, and cut to a length for people.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '&') && !c.is_control()).take(NAME_CHARS).collect()
+}

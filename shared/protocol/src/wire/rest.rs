@@ -1,0 +1,83 @@
+//! The envelope and the codes of Gen 2: `{"code","message","data"}`.
+
+use serde::Serialize;
+
+use super::{action::plain, json};
+use crate::error::Error;
+
+/// The code of what was done.
+pub(super) const DONE: u16 = 200;
+
+/// Key order and names as the original wrote them: `interface/AbstractInterface.php`.
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    code: u16,
+    message: &'a str,
+    data: T,
+}
+
+/// `{}`: what a refusal by a command carries.
+#[derive(Serialize)]
+struct Nothing {}
+
+pub(super) fn accept(data: &impl Serialize) -> String {
+    json(&Envelope { code: DONE, message: "OK", data })
+}
+
+pub(super) fn refuse(error: &Error) -> String {
+    let (code, text) = code(error);
+    let message = match detail(error) {
+        Some(detail) => format!("{text} | {detail}"),
+        None => text.to_owned(),
+    };
+    // As the original: what is refused before a command runs has a list, what a command refuses has an object.
+    if code == 400 || code == 498 {
+        json(&Envelope::<[u8; 0]> { code, message: &message, data: [] })
+    } else {
+        json(&Envelope { code, message: &message, data: Nothing {} })
+    }
+}
+
+/// What this dialect calls each error. No `_` arm: a new error is named here.
+pub(super) fn code(error: &Error) -> (u16, &'static str) {
+    match error {
+        Error::MalformedRequest | Error::Body(_) | Error::UnknownCommand(_) => (400, "Bad Request"),
+        Error::MisplacedNotice(_) => (400, "Bad Request"),
+        Error::NotOperator | Error::Banned | Error::NotAllowed(_) | Error::SwitchedOff(_) => (403, "Forbidden"),
+        Error::BadSignature(_) => (498, "Invalid Token"),
+        Error::Table(_) => (500, "Internal Server Error(db operate error)"),
+        Error::Cloud(_) => (502, "Live Cloud Error"),
+        Error::IdentityProvider(_) => (502, "Identity Provider Error"),
+        Error::InvalidParam { .. } | Error::Meaningless(_) | Error::StaleNotice => (602, "Invalid Param"),
+        Error::UserExists => (612, "user exist"),
+        Error::NotFound(_) => (620, "not exist"),
+        Error::WrongPassword | Error::BadIdToken(_) => (621, "password error"),
+        Error::TooMany => (4003, "frequency control"),
+    }
+}
+
+/// What the caller may know beyond the text of the code.
+fn detail(error: &Error) -> Option<String> {
+    match error {
+        Error::UnknownCommand(name) if !name.is_empty() => Some(plain(name)),
+        Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
+        Error::Meaningless(what) | Error::NotFound(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => {
+            Some((*what).to_owned())
+        }
+        Error::Banned => Some("banned from going live".to_owned()),
+        Error::Body(fault) => Some(fault.to_string()),
+        Error::UnknownCommand(_)
+        | Error::MalformedRequest
+        | Error::MisplacedNotice(_)
+        | Error::BadSignature(_)
+        | Error::WrongPassword
+        | Error::BadIdToken(_)
+        | Error::IdentityProvider(_)
+        | Error::UserExists
+        | Error::TooMany
+        | Error::NotOperator
+        | Error::StaleNotice
+        | Error::Cloud(_)
+        | Error::Table(_) => None,
+    }
+}

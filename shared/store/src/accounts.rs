@@ -1,0 +1,146 @@
+//! Accounts: a name, what proves who it belongs to, and what its user says of themselves.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    Item, Result, Table,
+    batch::Reads,
+    damaged, keys, moment, number, number_in, parsed,
+    sessions::Sessions,
+    text_in,
+    update::{Outcome, Update, Written},
+};
+use crate::password;
+use protocol::types::{Link, Nickname, Secret, Sex, UnixSeconds, UserId};
+
+/// An account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// What is kept of the password; nothing if a provider of identities vouches for the user.
+    pub password: Option<Secret>,
+    /// The name for people.
+    pub nickname: Nickname,
+    /// The portrait.
+    pub avatar: Link<254>,
+    /// What the user says of their sex.
+    pub sex: Sex,
+    /// The cover of the user's lives.
+    pub frontcover: Link<255>,
+}
+
+/// What of an account is shown beside its user's videos.
+#[derive(Clone, Debug, Default)]
+pub struct Face {
+    /// The name for people.
+    pub nickname: Nickname,
+    /// The portrait.
+    pub avatar: Link<254>,
+}
+
+/// Changes to an account; what is `None` stays as it is.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The name for people.
+    pub nickname: Option<Nickname>,
+    /// The portrait.
+    pub avatar: Option<Link<254>>,
+    /// What the user says of their sex.
+    pub sex: Sex,
+    /// The cover of the user's lives.
+    pub frontcover: Option<Link<255>>,
+}
+
+/// What became of the wish for an account, or for the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is there.
+    Yes,
+    /// There was one of this name.
+    AlreadyThere,
+}
+
+impl Account {
+    fn read(item: &Item) -> Result<Self> {
+        let password = match text_in(item, "password")? {
+            "" => None,
+            hash if password::is_hash(hash) => Some(Secret::new(hash)),
+            _ => return Err(damaged("password")),
+        };
+        Ok(Self {
+            password,
+            nickname: parsed(item, "nickname", Nickname::parse)?,
+            avatar: parsed(item, "avatar", Link::parse)?,
+            sex: Sex::from_number(number_in(item, "sex")?).ok_or_else(|| damaged("sex"))?,
+            frontcover: parsed(item, "frontcover", Link::parse)?,
+        })
+    }
+}
+
+impl Table {
+    /// Makes an account.
+    pub async fn create_account(
+        &self,
+        user: &UserId,
+        password: Option<&Secret>,
+        face: &Face,
+        now: UnixSeconds,
+    ) -> Result<Created> {
+        let update = Update::of(keys::account(user))
+            .set("created_at", moment(now))
+            .set("sex", number(Sex::Unknown.number()))
+            .set_text("password", password.map_or("", Secret::expose))
+            .set_text("nickname", face.nickname.as_str())
+            .set_text("avatar", face.avatar.as_str())
+            .when("attribute_not_exists(PK)");
+        Ok(match update.send_for_old(self, "make an account").await? {
+            Outcome::Done(_) => Created::Yes,
+            // No two hashes are alike, so this is the account that we made, the answer to which was lost.
+            Outcome::Unmet(item)
+                if password.is_some_and(|p| text_in(&item, "password").is_ok_and(|kept| kept == p.expose())) =>
+            {
+                Created::Yes
+            }
+            Outcome::Unmet(_) => Created::AlreadyThere,
+        })
+    }
+
+    /// The account of `user`, and the sessions, in one request.
+    pub async fn account_and_sessions(&self, user: &UserId) -> Result<(Option<Account>, Sessions)> {
+        const CONTEXT: &str = "read an account";
+        let (account, sessions) = (keys::account(user), keys::sessions(user));
+        let items = self.batch([account.clone(), sessions.clone()], Reads::Consistent, CONTEXT).await?;
+        let account = items.get(&keys::id(&account)).map(Account::read).transpose()?;
+        Ok((account, items.get(&keys::id(&sessions)).map(Sessions::read).transpose()?.unwrap_or_default()))
+    }
+
+    /// What is shown of the accounts of up to a hundred users; of who has none, nothing.
+    pub async fn faces(&self, users: &BTreeSet<UserId>) -> Result<HashMap<UserId, Face>> {
+        let keys: Vec<_> = users.iter().map(keys::account).collect();
+        let items = self.batch_of(keys, Reads::Relaxed, &["nickname", "avatar"], "read accounts").await?;
+        let face = |user: &UserId| {
+            let item = items.get(&keys::id(&keys::account(user)))?;
+            let face = || {
+                let nickname = parsed(item, "nickname", Nickname::parse)?;
+                Ok(Face { nickname, avatar: parsed(item, "avatar", Link::parse)? })
+            };
+            self.intact(item, face()).map(|face| (user.clone(), face))
+        };
+        Ok(users.iter().filter_map(face).collect())
+    }
+
+    /// Changes an account; whether there was one.
+    pub async fn change_account(&self, user: &UserId, changes: &Changes) -> Result<bool> {
+        let Changes { nickname, avatar, sex, frontcover } = changes;
+        let texts = [
+            ("nickname", nickname.as_ref().map(Nickname::as_str)),
+            ("avatar", avatar.as_ref().map(Link::as_str)),
+            ("frontcover", frontcover.as_ref().map(Link::as_str)),
+        ];
+        let update = Update::of(keys::account(user)).set("sex", number(sex.number())).when("attribute_exists(PK)");
+        let update = texts.into_iter().fold(update, |update, (attribute, value)| match value {
+            Some(value) => update.set_text(attribute, value),
+            None => update,
+        });
+        Ok(update.send(self, "change an account").await? == Written::Done)
+    }
+}

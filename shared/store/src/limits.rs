@@ -1,0 +1,43 @@
+//! Counts of what an attacker would try often.
+
+use super::{
+    Result, Table, keys, moment, number,
+    update::{Update, Written},
+};
+use crate::rules::Limit;
+use protocol::types::UnixSeconds;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub enum Attempt<'a> {
+    /// Logins of one user.
+    UserLogin(&'a str),
+    /// Logins from one address.
+    AddressLogin(&'a str),
+    /// Registrations from one address, whatever came of them.
+    AddressRegistration(&'a str),
+}
+
+impl Table {
+    /// Counts an attempt in the current stretch of `seconds`, unless there were as many already as the limit admits;
+    /// whether it is admitted. What is not is not counted either: who goes on too often only waits for the next stretch.
+    pub async fn admit(&self, attempt: Attempt<'_>, limit: Limit, seconds: u64, now: UnixSeconds) -> Result<bool> {
+        let Some(most) = limit.max() else { return Ok(true) };
+        let stretch = now.0 / seconds;
+        let update = Update::of(keys::attempts(attempt, stretch))
+            .add_perhaps_twice("attempts", 1)
+            .set(keys::EXPIRES_AT, moment(UnixSeconds((stretch + 1).saturating_mul(seconds))))
+            .when("(attribute_not_exists(#attempts) OR #attempts < :most)")
+            .value(":most", number(most));
+        Ok(update.send(self, "count an attempt").await? == Written::Done)
+    }
+
+    /// Takes back an attempt that was counted at `then`: it was none of an attacker.
+    pub async fn forget(&self, attempt: Attempt<'_>, limit: Limit, seconds: u64, then: UnixSeconds) -> Result<()> {
+        if limit.max().is_none() {
+            return Ok(());
+        }
+        let update = Update::of(keys::attempts(attempt, then.0 / seconds)).add_perhaps_twice("attempts", -1);
+        update.when("#attempts > :none").value(":none", number(0)).send(self, "count an attempt").await.map(|_| ())
+    }
+}

@@ -1,0 +1,250 @@
+//! Counts the lists again, from their rows.
+//!
+//! A row is written before it is counted, so a process that is killed in between leaves counts that are off; and where
+//! they are, pages skip rows. The local server counts again when it finds that it was killed, before it answers anybody:
+//! the new counts replace the old ones, whatever those were. Elsewhere the sweep counts a stretch again when it finds that
+//! somebody may have died over it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Item, Result, Table,
+    additions::Terms,
+    damaged, failed, keys,
+    lists::{List, Position, Series, TOP, counts_kept_until},
+    moment, moment_in, number, number_in, replays, rooms, text_in,
+    update::{Update, Written},
+    videos,
+};
+use protocol::types::UnixSeconds;
+
+/// A count that was not added to for this long is at rest: no process works on one event for so long, and the index has
+/// caught up with the table.
+pub(super) const AT_REST_SECONDS: u64 = 60;
+
+/// What is done, for who reads of it failing.
+const CONTEXT: &str = "count a list again";
+
+/// A tree, its lists, and whether rows leave them with time, and the counts after them.
+const TREES: [(&str, &[List], bool); 3] = [
+    ("rooms", &[rooms::ONLINE, rooms::ALL], false),
+    ("replays", &[replays::REPLAYS], true),
+    ("videos", &[videos::VIDEOS], true),
+];
+
+/// Whether nobody has added for a while to what says when somebody did. If that was by a clock that was ahead, it is long
+/// ago.
+pub(super) fn is_at_rest(count: &Item, changed_at: &str, now: UnixSeconds) -> Result<bool> {
+    let changed_at = moment_in(count, changed_at)?;
+    Ok(changed_at.plus(AT_REST_SECONDS) <= now || changed_at.is_ahead_of(now))
+}
+
+/// Whether nobody has added to a count since it was set to what the rows say.
+pub(super) fn is_recounted(count: &Item) -> bool {
+    count.contains_key(keys::RECOUNTED) && count.get(keys::RECOUNTED) == count.get(keys::CHANGES)
+}
+
+/// The counters of the nodes of a tree, by level and number.
+type Tree = BTreeMap<(u32, u64), BTreeMap<String, u64>>;
+
+impl Table {
+    /// Counts every list again. Nobody else may write meanwhile.
+    pub async fn recount_lists(&self, window: u64) -> Result<()> {
+        for (name, lists, expires) in TREES {
+            let counted = self.count_rows(lists).await?;
+            let mut stale: BTreeSet<(u32, u64)> = self.counted_nodes(name).await?;
+            stale.extend(counted.keys());
+            for (level, number) in stale {
+                let counters = counted.get(&(level, number)).cloned().unwrap_or_default();
+                let expires_at = expires.then(|| counts_kept_until(Position::end_of_node(level, number), window));
+                self.replace_node(name, (level, number), counters, expires_at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts again the rows of the finest stretch that holds a position, while others write. Says whether all that counts
+    /// them is sure to be right, as far as those were concerned who were about to write there at `noted_at`. What is wrong
+    /// is put right as far as it is at rest, and looked at again a minute later: only who finds nothing to write says that
+    /// all is right, so whatever others make wrong meanwhile is found.
+    ///
+    /// The finest level is right if nobody has added to it for a minute after its rows were counted. Who had written a row
+    /// then and not counted it has died since; and who died over a row that was written later has noted so.
+    ///
+    /// A level above is right if it is the sum of the one below. Whoever adds begins below: if that is found unchanged
+    /// after both were read, and was at rest, nobody is between the two who has not died there.
+    pub(super) async fn recount_stretch(
+        &self,
+        tree: &str,
+        position: Position,
+        noted_at: UnixSeconds,
+        window: u64,
+        now: UnixSeconds,
+    ) -> Result<bool> {
+        let Some((tree, lists, expires)) = TREES.iter().find(|(name, ..)| *name == tree) else { return Ok(true) };
+        let key = |level| keys::list_count(tree, level, TOP, position.node(level));
+        let read = async |level| Ok(self.get(key(level), CONTEXT).await?.unwrap_or_default());
+        let terms = |level| {
+            let end = Position::end_of_node(level, position.node(level));
+            let expires_at = expires.then(|| counts_kept_until(end, window));
+            Terms { expires_at, changed_at: Some(now), due: None }
+        };
+        let mut below: Item = read(0).await?;
+        let may_be_at_work = noted_at.plus(AT_REST_SECONDS) > now;
+        if may_be_at_work || !is_at_rest(&below, keys::CHANGED_AT, now)? {
+            return Ok(false);
+        }
+        let counted_at = moment_in(&below, keys::CHANGED_AT)?;
+        let is_long_enough = noted_at.plus(AT_REST_SECONDS) <= counted_at && counted_at.plus(AT_REST_SECONDS) <= now;
+        let is_sure = is_recounted(&below) && is_long_enough;
+        if !is_sure {
+            let mut counted = Vec::new();
+            for list in *lists {
+                let rows = self.count_rows_between(list, position.stretch()).await?;
+                let rows_at = |counter| rows.get(&counter).copied().unwrap_or(0);
+                counted.extend((0..=u8::MAX).map(|counter| (list.series.attribute(counter), rows_at(counter))));
+            }
+            let update = Terms { changed_at: None, ..terms(0) }.write(Update::of(key(0)));
+            if self.set_counts(update, &mut below, counted, now).await? == Written::Unmet {
+                return Ok(false);
+            }
+        }
+        for level in 1..=TOP {
+            if level > 1 && !(is_sure && is_at_rest(&below, keys::CHANGED_AT, now)?) {
+                return Ok(false);
+            }
+            let above: Item = read(level).await?;
+            if number_in(&read(level - 1).await?, keys::CHANGES)? != number_in(&below, keys::CHANGES)? {
+                return Ok(false);
+            }
+            let (mut update, mut missing) = (terms(level).write(Update::of(key(level))), Vec::new());
+            for list in *lists {
+                let counter = list.series.attribute(position.counter(level));
+                let counters = (0..=u8::MAX).map(|counter| number_in(&below, &list.series.attribute(counter)));
+                let sum: i64 = counters.sum::<Result<i64>>()?;
+                let by = sum - number_in(&above, &counter)?;
+                if by != 0 {
+                    missing.push((list.series, by));
+                    update = update.when_as_seen(&counter, &above).set(&counter, number(sum));
+                }
+            }
+            if missing.is_empty() {
+                below = above;
+                continue;
+            }
+            if update.send(self, CONTEXT).await? == Written::Done {
+                // Who died before they came to this level had not come to those above it.
+                for level in level + 1..=TOP {
+                    let name = |series: &Series| series.attribute(position.counter(level));
+                    let counters = missing.iter().map(|(series, by)| (name(series), *by)).collect();
+                    self.add(key(level), counters, terms(level), CONTEXT).await?;
+                }
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Sets counters of an item to what was counted, unless somebody has added to it since it was read; of what was read
+    /// makes what is written.
+    pub(super) async fn set_counts(
+        &self,
+        update: Update,
+        seen: &mut Item,
+        counted: impl IntoIterator<Item = (String, i64)>,
+        now: UnixSeconds,
+    ) -> Result<Written> {
+        let changes = number(number_in(seen, keys::CHANGES)? + 1);
+        let mut update = update.when_as_seen(keys::CHANGES, seen).set(keys::CHANGED_AT, moment(now));
+        let mut written = vec![(keys::CHANGES.to_owned(), changes.clone()), (keys::RECOUNTED.to_owned(), changes)];
+        for (counter, count) in counted {
+            if number_in(seen, &counter)? != count {
+                written.push((counter, number(count)));
+            }
+        }
+        for (attribute, value) in &written {
+            update = update.set(attribute, value.clone());
+        }
+        seen.extend(written);
+        update.send(self, CONTEXT).await
+    }
+
+    /// How many rows of a list stand at each position of a stretch.
+    async fn count_rows_between(&self, list: &List, (from, to): (Position, Position)) -> Result<BTreeMap<u8, i64>> {
+        let mut counted = BTreeMap::new();
+        for partition in list.partitions {
+            let rows = self.partition_query(partition, from, to).projection_expression("#position");
+            for row in self.query(rows, usize::MAX, CONTEXT).await? {
+                let position = Position::read(text_in(&row, keys::POSITION)?).ok_or_else(|| damaged(keys::POSITION))?;
+                *counted.entry(position.counter(0)).or_default() += 1;
+            }
+        }
+        Ok(counted)
+    }
+
+    /// What the counts should be, by the rows.
+    async fn count_rows(&self, lists: &[List]) -> Result<Tree> {
+        let mut tree = Tree::new();
+        for list in lists {
+            for partition in list.partitions {
+                let rows = self.partition_query(partition, Position::FIRST, Position::LAST);
+                let mut rows = self.pages(rows.projection_expression("#position"), None, CONTEXT);
+                while let Some(page) = rows.next().await? {
+                    for row in page {
+                        let place = text_in(&row, keys::POSITION)?;
+                        let position = Position::read(place).ok_or_else(|| damaged(keys::POSITION))?;
+                        for level in 0..=TOP {
+                            let counters = tree.entry((level, position.node(level))).or_default();
+                            *counters.entry(list.series.attribute(position.counter(level))).or_default() += 1;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(tree)
+    }
+
+    /// The nodes that the counts as they are lead to.
+    async fn counted_nodes(&self, tree: &'static str) -> Result<BTreeSet<(u32, u64)>> {
+        let mut found = BTreeSet::new();
+        let mut left: Vec<(u32, u64, Item)> = Vec::new();
+        for item in self.top_counts(tree).await? {
+            let number = text_in(&item, keys::SK)?.parse().map_err(|_| damaged(keys::SK))?;
+            left.push((TOP, number, item));
+        }
+        while let Some((level, number, item)) = left.pop() {
+            found.insert((level, number));
+            for counter in item.keys().filter_map(|name| Series::counter_in(name)).collect::<BTreeSet<_>>() {
+                let below = Position::node_below(number, counter);
+                if level > 0 && !found.contains(&(level - 1, below)) {
+                    let key = keys::list_count(tree, level - 1, TOP, below);
+                    if let Some(item) = self.get(key, CONTEXT).await? {
+                        left.push((level - 1, below, item));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes a node as if nothing had been there; one that counts nothing goes.
+    async fn replace_node(
+        &self,
+        tree: &'static str,
+        (level, node): (u32, u64),
+        counters: BTreeMap<String, u64>,
+        expires_at: Option<UnixSeconds>,
+    ) -> Result<()> {
+        let mut item = keys::list_count(tree, level, TOP, node);
+        if counters.is_empty() {
+            let request = self.client.delete_item().table_name(&self.name).set_key(Some(item));
+            request.send().await.map_err(failed(CONTEXT))?;
+            return Ok(());
+        }
+        item.extend(counters.into_iter().map(|(name, count)| (name, number(count))));
+        item.extend(expires_at.map(|at| (keys::EXPIRES_AT.to_owned(), moment(at))));
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        request.send().await.map_err(failed(CONTEXT))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,1027 @@
+//! The timeline of a user: what was told, kept in one item, and written out into the room, the lives and the replays.
+//!
+//! Whoever has something to tell reads the item, adds to it, and writes it under the condition that nobody wrote it
+//! since; the item names then what is not [written out](Standing::unwritten) yet. Each row is written with the revision
+//! of the timeline that it follows from, and only over an older one. When all of it is written the names are taken away.
+//! Who finds names that others left, in flight or dead, writes those rows out along with their own.
+//!
+//! A call succeeds once the item is written. If the table then fails, the names stay, and the next call or the sweep
+//! writes the rows. A row that the table refuses, or that is damaged, is logged and left to the sweep, which tries it
+//! again less and less often; all other rows are written meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Item, Result, Table,
+    batch::Reads,
+    contended, damaged, keys,
+    lists::Position,
+    moment, moment_in, number, number_in, replays,
+    rooms::{self, Opening, Room},
+    text, text_in,
+    update::{Update, Written},
+};
+use crate::rules::{Moderation, Rules};
+use protocol::{
+    error::Chain,
+    sign::md5_hex,
+    types::{FileId, UnixSeconds, UserId},
+};
+use timeline::{End, Evidence, Lane, Live, Part, Replay, Timeline};
+
+/// The most verdicts that are kept of a user.
+const MOST_VERDICTS: usize = 64;
+/// How often a write is tried again that another one came before.
+const ATTEMPTS: u32 = 16;
+/// How long evidence is kept: a day more than the longest recording.
+pub(super) const KEPT_SECONDS: u64 = 8 * 24 * 3600;
+/// How soon a live is looked after.
+pub(super) const CHECK_SECONDS: u64 = 30;
+/// For how long the cloud is asked whether a live is over whose end is doubtful.
+const DOUBT_SECONDS: u64 = 150;
+/// How soon unfinished work is finished by others: no process works on one event for so long.
+const UNFINISHED_SECONDS: u64 = 90;
+/// How soon the sweep tries a row again that could not be written; each time twice as late, and at most so late.
+const RETRY_SECONDS: u64 = 60;
+const MOST_RETRY_SECONDS: u64 = 3600;
+/// The most bytes of names of rows and counts that are to be written. The timeline itself has at most 250,000, and an
+/// item of the table 400 KB.
+const MOST_NAME_BYTES: usize = 120_000;
+/// The partition of the index of work.
+pub(super) const OPEN: &str = "open";
+
+/// What is known of a user.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// What was told.
+    pub timeline: Timeline,
+    /// Whether they may broadcast.
+    pub ban: Option<Ban>,
+    /// The show that is kept out of the lists, by the second at which it was opened.
+    pub hidden: Option<UnixSeconds>,
+    /// When a picture was found to be forbidden that is of no live known so far: its start may be told late.
+    judged_at: Option<UnixSeconds>,
+    /// The seconds of all pictures that were found to be forbidden: what they are of is kept out of the lists.
+    verdicts: BTreeSet<UnixSeconds>,
+    /// What is left to do about a ban.
+    pub steps: BTreeSet<Step>,
+    /// How often the cloud, asked, knew nothing of the live, one time after the other.
+    pub misses: u64,
+    /// When it knew nothing of it for the first of these times.
+    pub missed_at: UnixSeconds,
+    /// When the stream was last seen to run.
+    pub seen_at: UnixSeconds,
+    revision: i64,
+    unwritten: BTreeSet<Unwritten>,
+    /// When a count was last noted in it.
+    doubted_at: UnixSeconds,
+    /// What could not be written, and is not tried again before [`Standing::retry_at`].
+    failed: BTreeSet<Unwritten>,
+    /// How often writing failed, one time after the other.
+    failures: u32,
+    retry_at: UnixSeconds,
+    /// When somebody is to look at this again, as it is written.
+    due_at: Option<UnixSeconds>,
+}
+
+/// That a user may not broadcast.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// When it was said.
+    pub at: u64,
+    /// Until when; without it for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Who said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub actor: String,
+    /// Whether the user's replays are kept out of the lists, too.
+    #[serde(default)]
+    pub hides_replays: bool,
+    /// When the cloud has to be told again: it forgets bans.
+    #[serde(default)]
+    pub renew_at: u64,
+}
+
+impl Ban {
+    /// Whether it still holds.
+    pub fn holds(&self, now: UnixSeconds) -> bool {
+        self.until.is_none_or(|until| now.0 < until)
+    }
+}
+
+/// A part of a ban, or of its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The cloud is told to take no push of the stream, and to cut the one that runs.
+    ForbidStream,
+    /// The cloud is told to take pushes of the stream again.
+    AllowStream,
+    /// The cloud is told to cut the push that runs, whatever comes after it.
+    CutStream,
+    /// The user is logged out everywhere.
+    EndSessions,
+    /// The user's replays are taken out of the lists.
+    WithholdReplays,
+    /// They come back.
+    ReleaseReplays,
+}
+
+/// Something that follows from the timeline and may not be written yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unwritten {
+    Room,
+    /// The sort key of a live.
+    Live(String),
+    /// A file, by a hash of its id, and the replay that it is of: ids can be so long that there is no room for many.
+    File(String),
+    /// Rows of a tree came to or went from this position, and may not have been counted.
+    Count(&'static str, Position),
+}
+
+impl Unwritten {
+    pub(super) fn live(live: &Live) -> Self {
+        Self::Live(keys::live_place(live.start, &live.lane))
+    }
+
+    pub(super) fn file(file: &FileId) -> Self {
+        let mut hash = md5_hex(&[file.as_str()]);
+        hash.truncate(12);
+        Self::File(hash)
+    }
+
+    /// Where the room is counted that was opened at this second.
+    pub(super) fn room_count(opened: UnixSeconds, user: &UserId) -> Self {
+        Self::Count(rooms::TREE, Position::of(opened, user.as_str()))
+    }
+
+    /// Where a replay is counted.
+    pub(super) fn replay_count(replay: &Replay) -> Self {
+        Self::Count(replays::TREE, Position::of(replay.end, replay.file.as_str()))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Room => "room".to_owned(),
+            Self::Live(key) => format!("live {key}"),
+            Self::File(hash) => format!("recording {hash}"),
+            Self::Count(tree, Position(position)) => format!("count {tree} {position}"),
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (kind, rest) = name.split_once(' ').unwrap_or((name, ""));
+        match kind {
+            "room" => Some(Self::Room),
+            "live" => Some(Self::Live(rest.to_owned())),
+            "recording" => Some(Self::File(rest.to_owned())),
+            // Of before.
+            "file" => FileId::parse(rest).as_ref().map(Self::file),
+            "count" => {
+                let (tree, position) = rest.split_once(' ')?;
+                let tree = [rooms::TREE, replays::TREE].into_iter().find(|known| *known == tree)?;
+                Some(Self::Count(tree, Position(position.parse().ok()?)))
+            }
+            _ => None,
+        }
+    }
+
+    fn place(&self) -> Option<&str> {
+        match self {
+            Self::Live(place) => Some(place),
+            Self::Room | Self::File(_) | Self::Count(..) => None,
+        }
+    }
+
+    fn is_count(&self) -> bool {
+        matches!(self, Self::Count(..))
+    }
+}
+
+/// What of a [`Standing`] is one text.
+#[derive(Default, Serialize, Deserialize)]
+struct Record {
+    #[serde(flatten)]
+    timeline: Timeline,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ban: Option<Ban>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hidden: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    judged_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    verdicts: BTreeSet<u64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    steps: BTreeSet<Step>,
+    #[serde(default)]
+    misses: u64,
+    #[serde(default)]
+    missed_at: u64,
+    #[serde(default)]
+    seen_at: u64,
+}
+
+/// What follows from a timeline.
+pub(super) struct Meaning {
+    pub(super) lives: Vec<Live>,
+    pub(super) replays: Vec<Replay>,
+}
+
+impl Meaning {
+    pub(super) fn of(timeline: &Timeline, rules: &Rules) -> Self {
+        let lives = timeline.lives(rules.grace_seconds);
+        let replays = timeline.replays(&lives);
+        Self { lives, replays }
+    }
+
+    fn live_of(&self, replay: &Replay) -> Option<&Live> {
+        self.lives.get(replay.live?)
+    }
+
+    /// What is written of the lives.
+    fn written_lives(&self) -> Vec<Live> {
+        self.lives.iter().map(written).collect()
+    }
+
+    /// What is written of the name of a replay, and of its live.
+    fn written_of(&self, replay: &Replay) -> (Option<UnixSeconds>, Option<Live>) {
+        let live = self.live_of(replay).map(written);
+        (live.as_ref().map_or(replay.named_at, |live| live.named_at), live)
+    }
+}
+
+/// What is written of a live: while it goes on, asking to push again is to cost no write of it and of its replay. They
+/// are called as was said last when it ends.
+fn written(live: &Live) -> Live {
+    Live { named_at: live.end.and(live.named_at), ..live.clone() }
+}
+
+impl Standing {
+    /// Reads the item. A room that was opened before there were timelines is evidence of itself.
+    fn read(item: Option<&Item>, room: Option<&Room>) -> Result<Self> {
+        let Some(item) = item else {
+            let mut timeline = Timeline::default();
+            let ban = room.filter(|room| room.banned).map(|_| Ban::default());
+            if let Some(room) = room {
+                timeline.add(Evidence::Opened(room.opened_at));
+                if room.is_on() {
+                    timeline.add(Evidence::On(room.opened_at));
+                }
+            }
+            return Ok(Self { timeline, ban, ..Self::default() });
+        };
+        let record: Record = serde_json::from_str(text_in(item, "timeline")?).map_err(|_| damaged("timeline"))?;
+        let named = |attribute: &str| match item.get(attribute) {
+            None => Ok(BTreeSet::new()),
+            Some(AttributeValue::Ss(names)) => Ok(names.iter().filter_map(|name| Unwritten::parse(name)).collect()),
+            Some(_) => Err(damaged(attribute)),
+        };
+        Ok(Self {
+            timeline: record.timeline,
+            ban: record.ban,
+            hidden: record.hidden.map(UnixSeconds),
+            judged_at: record.judged_at.map(UnixSeconds),
+            verdicts: record.verdicts.into_iter().map(UnixSeconds).collect(),
+            steps: record.steps,
+            misses: record.misses,
+            missed_at: UnixSeconds(record.missed_at),
+            seen_at: UnixSeconds(record.seen_at),
+            revision: number_in(item, "revision")?,
+            unwritten: named("unwritten")?,
+            doubted_at: moment_in(item, "doubted_at")?,
+            failed: named("failed")?,
+            failures: number_in(item, "failures")?.try_into().unwrap_or(0),
+            retry_at: moment_in(item, "retry_at")?,
+            due_at: item.contains_key(keys::DUE).then(|| moment_in(item, keys::DUE)).transpose()?,
+        })
+    }
+
+    fn record(&self) -> Result<String> {
+        let record = Record {
+            timeline: self.timeline.clone(),
+            ban: self.ban.clone(),
+            hidden: self.hidden.map(|at| at.0),
+            judged_at: self.judged_at.map(|at| at.0),
+            verdicts: self.verdicts.iter().map(|at| at.0).collect(),
+            steps: self.steps.clone(),
+            misses: self.misses,
+            missed_at: self.missed_at.0,
+            seen_at: self.seen_at.0,
+        };
+        serde_json::to_string(&record).map_err(super::failed("write a timeline"))
+    }
+
+    /// Takes in that a picture of the stream was found to be forbidden at a second, and hides or ends, as the settings
+    /// say, the live that ran then. Says whether that is news.
+    pub fn judge(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
+        let is_new = self.verdicts.insert(at);
+        while self.verdicts.len() > MOST_VERDICTS {
+            self.drop_verdict(rules);
+        }
+        self.judge_live(at, rules) || is_new
+    }
+
+    /// Drops the verdict that means least: of a live one is enough, and of verdicts of other seconds the one that is
+    /// nearest to its neighbours says the least.
+    fn drop_verdict(&mut self, rules: &Rules) {
+        let lives = self.timeline.lives(rules.grace_seconds);
+        let live_of = |at: UnixSeconds| lives.iter().position(|live| live.lane == Lane::Own && live.holds(at));
+        let verdicts: Vec<UnixSeconds> = self.verdicts.iter().copied().collect();
+        let rank = |n: usize| {
+            let at = verdicts[n];
+            let before = n.checked_sub(1).map(|before| verdicts[before]);
+            let is_known = before.is_some_and(|before| live_of(at).is_some() && live_of(before) == live_of(at));
+            let distance = |other: Option<&UnixSeconds>| other.map_or(u64::MAX / 2, |other| other.0.abs_diff(at.0));
+            (!is_known, distance(before.as_ref()).saturating_add(distance(verdicts.get(n + 1))))
+        };
+        if let Some(least) = (0..verdicts.len()).min_by_key(|n| rank(*n)) {
+            self.verdicts.remove(&verdicts[least]);
+        }
+    }
+
+    fn judge_live(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
+        if let Some(live) = self.timeline.live_at(at, rules.grace_seconds) {
+            return self.moderate(&live, at, rules);
+        }
+        let before = self.judged_at;
+        self.judged_at = before.max(Some(at));
+        self.judged_at != before
+    }
+
+    /// Does the same for a verdict whose live has turned up since.
+    fn judge_late(&mut self, rules: &Rules) -> bool {
+        let Some(at) = self.judged_at else { return false };
+        let Some(live) = self.timeline.live_at(at, rules.grace_seconds) else { return false };
+        self.judged_at = None;
+        self.moderate(&live, at, rules);
+        true
+    }
+
+    fn moderate(&mut self, live: &Live, at: UnixSeconds, rules: &Rules) -> bool {
+        let hidden = self.hidden.max(live.show);
+        let is_news = hidden != self.hidden;
+        self.hidden = hidden;
+        if rules.moderation == Moderation::End && live.end.is_none() {
+            self.steps.insert(Step::CutStream);
+            // What ends it comes after all that is known: it may have been interrupted at that second.
+            let end = Evidence::Off(at.max(self.timeline.last_word()), End::Moderated);
+            return self.timeline.add(end) || is_news;
+        }
+        is_news
+    }
+
+    /// Whether a replay remains of a live that is hidden for a forbidden picture: of its own, or of an earlier live of its
+    /// show. Without a known live a picture of its own time decides.
+    pub(super) fn is_forbidden(&self, meaning: &Meaning, replay: &Replay) -> bool {
+        let holds = |live: &Live, at: UnixSeconds| live.lane == Lane::Own && live.holds(at);
+        let is_of_show =
+            |live: &Live, at| meaning.lives.iter().any(|other| holds(other, at) && other.show == live.show);
+        self.verdicts.iter().any(|at| match meaning.live_of(replay) {
+            None => (replay.start..=replay.end).contains(at),
+            Some(live) if live.lane != Lane::Own => false,
+            Some(live) => {
+                let is_hidden_later = live.show.is_some() && *at < live.start && is_of_show(live, *at);
+                holds(live, *at) || is_hidden_later
+            }
+        })
+    }
+
+    /// Bans the user, or another time, and notes what there is to do about it.
+    pub(super) fn ban(&mut self, ban: &Ban, now: UnixSeconds) {
+        // Also of what is not known to run: its start may come late.
+        self.timeline.add(Evidence::Off(now, End::Banned));
+        self.release_or_withhold(ban.hides_replays);
+        self.steps.extend([Step::ForbidStream, Step::EndSessions]);
+        self.steps.remove(&Step::AllowStream);
+        self.ban = Some(ban.clone());
+    }
+
+    /// Lifts the ban, and notes what there is to do about that.
+    pub(super) fn lift(&mut self) {
+        self.release_or_withhold(false);
+        self.steps.insert(Step::AllowStream);
+        self.steps.retain(|step| ![Step::ForbidStream, Step::EndSessions].contains(step));
+        self.ban = None;
+    }
+
+    fn release_or_withhold(&mut self, withholds: bool) {
+        let did = self.ban.as_ref().is_some_and(|ban| ban.hides_replays);
+        if withholds {
+            self.steps.remove(&Step::ReleaseReplays);
+            self.steps.insert(Step::WithholdReplays);
+        } else if did {
+            self.steps.remove(&Step::WithholdReplays);
+            self.steps.insert(Step::ReleaseReplays);
+        }
+    }
+
+    /// Brings what was said by a clock that was ahead, the cloud's or ours, back to now. Says whether there was any.
+    pub(super) fn cap(&mut self, now: UnixSeconds) -> bool {
+        let before = self.clone();
+        self.timeline.cap(now);
+        for at in [&mut self.seen_at, &mut self.missed_at, &mut self.doubted_at] {
+            *at = at.no_later_than(now);
+        }
+        for at in [&mut self.judged_at, &mut self.hidden].into_iter().flatten() {
+            *at = at.no_later_than(now);
+        }
+        self.verdicts = self.verdicts.iter().map(|at| at.no_later_than(now)).collect();
+        if let Some(ban) = self.ban.as_mut().filter(|ban| UnixSeconds(ban.at).is_ahead_of(now)) {
+            let ahead = ban.at - now.0;
+            ban.at = now.0;
+            // Until when the ban holds an operator said, by no clock of ours.
+            ban.renew_at = ban.renew_at.saturating_sub(ahead);
+        }
+        let is_known = |is: &Self| {
+            (
+                is.timeline.clone(),
+                is.seen_at,
+                is.missed_at,
+                is.doubted_at,
+                is.judged_at,
+                is.hidden,
+                is.verdicts.clone(),
+                is.ban.clone(),
+            )
+        };
+        is_known(&before) != is_known(self)
+    }
+
+    /// Whether the room is to be seen live.
+    pub(super) fn is_live(&self) -> bool {
+        self.ban.is_none() && self.timeline.is_on()
+    }
+
+    /// Whether the room is kept out of the lists.
+    pub(super) fn is_hidden(&self) -> bool {
+        let hidden = self.hidden.and_then(|opening| self.timeline.show_of(opening));
+        hidden.is_some() && hidden == self.timeline.show() && self.is_live()
+    }
+
+    /// The list that the room stands in.
+    pub(super) fn list(&self) -> &'static str {
+        match (self.is_live(), self.is_hidden()) {
+            (true, true) => "hidden",
+            (true, false) => "online",
+            (false, _) => "offline",
+        }
+    }
+
+    /// Whether rows that follow from it may not be written, because a process died, or others are at it just now, or the
+    /// row could not be written and is to be tried again.
+    pub fn is_unwritten(&self, now: UnixSeconds) -> bool {
+        !self.unwritten.iter().all(Unwritten::is_count) || self.is_to_be_retried(now)
+    }
+
+    /// Notes that these rows are to be written, and these counts are not sure to be right.
+    fn note_unwritten(&mut self, names: impl IntoIterator<Item = Unwritten>, now: UnixSeconds) {
+        for name in names {
+            if name.is_count() {
+                self.doubted_at = now;
+            }
+            self.unwritten.insert(name);
+        }
+    }
+
+    /// Whether there are counts that are not sure to be right.
+    pub fn doubts_counts(&self) -> bool {
+        self.unwritten.iter().any(Unwritten::is_count)
+    }
+
+    fn is_to_be_retried(&self, now: UnixSeconds) -> bool {
+        // A clock that was ahead may have put it off.
+        let is_due = self.retry_at <= now || self.retry_at > now.plus(MOST_RETRY_SECONDS);
+        is_due && !self.failed.is_empty()
+    }
+
+    /// Notes what could not be written.
+    fn note_failed(&mut self, failed: BTreeSet<Unwritten>, now: UnixSeconds) {
+        if !failed.is_empty() {
+            let seconds = RETRY_SECONDS.saturating_mul(1 << self.failures.min(10)).min(MOST_RETRY_SECONDS);
+            self.failures = self.failures.saturating_add(1);
+            self.retry_at = now.plus(seconds);
+            self.failed.extend(failed);
+        }
+        if self.failed.is_empty() {
+            (self.failures, self.retry_at) = (0, UnixSeconds(0));
+        }
+    }
+
+    /// Forgets the oldest doubts of counts if their names take more room than the item has: only if a process died would
+    /// they matter.
+    fn fit_names(&mut self, user: &str) {
+        let bytes = |names: &BTreeSet<Unwritten>| names.iter().map(|name| name.name().len()).sum::<usize>();
+        let mut total = bytes(&self.unwritten) + bytes(&self.failed);
+        let mut dropped = 0;
+        while total > MOST_NAME_BYTES
+            && let Some(count) = self.unwritten.iter().find(|name| name.is_count()).cloned()
+        {
+            total -= count.name().len();
+            dropped += 1;
+            self.unwritten.remove(&count);
+        }
+        if dropped > 0 {
+            tracing::warn!(user, dropped, "so many counts are not known to be right that not all are noted");
+        }
+    }
+
+    /// When the user's own stream ended, if the cloud should be asked whether it did.
+    pub fn doubtful_end(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        let end = self.timeline.doubtful_end().filter(|_| self.ban.is_none())?;
+        (now < end.plus(DOUBT_SECONDS)).then_some(end)
+    }
+
+    /// When somebody should look at this again; `None` if nothing is left to do.
+    pub fn due(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        let unfinished = (!self.unwritten.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
+        let live = (self.is_live() || self.doubtful_end(now).is_some()).then(|| now.plus(CHECK_SECONDS));
+        let steps = (!self.steps.is_empty()).then(|| now.plus(CHECK_SECONDS));
+        let retried = (!self.failed.is_empty()).then_some(self.retry_at);
+        let lifted = self.ban.as_ref().and_then(|ban| ban.until);
+        let renewed = self.ban.as_ref().map(|ban| ban.renew_at).filter(|at| *at > 0);
+        let times = [unfinished, live, steps, retried, lifted.map(UnixSeconds), renewed.map(UnixSeconds)];
+        times.into_iter().flatten().min()
+    }
+}
+
+impl Table {
+    /// What is known of a user.
+    pub async fn standing(&self, user: &UserId) -> Result<Standing> {
+        self.standing_and_room(user).await.map(|(standing, _)| standing)
+    }
+
+    pub(super) async fn standing_and_room(&self, user: &UserId) -> Result<(Standing, Option<Room>)> {
+        let (timeline, room) = (keys::timeline(user), keys::room(user));
+        let items = self.batch([timeline.clone(), room.clone()], Reads::Consistent, "read a timeline").await?;
+        // A damaged room is as good as none: it is written anew when it is opened the next time.
+        let room = items.get(&keys::id(&room)).and_then(|row| self.intact(row, Room::read(row)));
+        Ok((Standing::read(items.get(&keys::id(&timeline)), room.as_ref())?, room))
+    }
+
+    /// Takes in what was told of a user who has a room, and writes out what follows.
+    /// Gives what is known then.
+    pub async fn tell(&self, user: &UserId, evidence: Evidence, rules: &Rules, now: UnixSeconds) -> Result<Standing> {
+        self.change(user, rules, now, |standing| standing.timeline.add(evidence.clone())).await
+    }
+
+    /// Changes what is known of a user, and writes out what follows from that. `change` says whether it did anything.
+    /// Gives what is known then.
+    pub async fn change(
+        &self,
+        user: &UserId,
+        rules: &Rules,
+        now: UnixSeconds,
+        change: impl Fn(&mut Standing) -> bool,
+    ) -> Result<Standing> {
+        let seen = self.standing_and_room(user).await?;
+        self.change_seen(user, rules, now, seen, None, change).await
+    }
+
+    /// As [`Self::change`], of what has just been read; with an opening the change is that the room opens for a show, if
+    /// it is not live then.
+    pub(super) async fn change_seen(
+        &self,
+        user: &UserId,
+        rules: &Rules,
+        now: UnixSeconds,
+        mut seen: (Standing, Option<Room>),
+        opening: Option<&Opening<'_>>,
+        change: impl Fn(&mut Standing) -> bool,
+    ) -> Result<Standing> {
+        for _ in 0..ATTEMPTS {
+            let doubts = self.doubt.so_far();
+            let (mut before, room) = seen;
+            let pruned = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
+            before.judged_at = before.judged_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
+            before.verdicts.retain(|at| *at >= now.minus(2 * KEPT_SECONDS));
+            let mut after = before.clone();
+            let is_capped = after.cap(now);
+            let is_changed = change(&mut after);
+            let is_judged = after.judge_late(rules);
+            if !is_changed && !is_judged && !is_capped && !before.is_unwritten(now) {
+                return Ok(after);
+            }
+            if pruned.for_lack_of_room > 0 {
+                let (user, count) = (self.log_names.of(user.as_str()), pruned.for_lack_of_room);
+                tracing::warn!(user, count, "a timeline is full; the oldest of it is dropped");
+            }
+            let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
+            let own = differences(user, (&before, &was), (&after, &is));
+            after.note_unwritten(own.iter().cloned(), now);
+            let opening = opening.filter(|_| is_changed && !after.is_live());
+            if opening.is_some() {
+                after.unwritten.insert(Unwritten::Room);
+            }
+            if before.is_to_be_retried(now) {
+                let failed = std::mem::take(&mut after.failed);
+                // They may move when they are written, and whether that was counted is not noted any more.
+                let is_again = |part: &Part| failed.contains(&Unwritten::file(&part.file));
+                let again = is.replays.iter().filter(|replay| replay.parts.iter().any(is_again));
+                after.note_unwritten(again.map(Unwritten::replay_count), now);
+                let room = after.timeline.show().filter(|_| failed.contains(&Unwritten::Room));
+                after.note_unwritten(room.map(|show| Unwritten::room_count(show, user)), now);
+                after.note_unwritten(failed, now);
+            }
+            let Standing { unwritten, failed, .. } = &mut after;
+            failed.retain(|name| !unwritten.contains(name));
+            after.fit_names(&self.log_names.of(user.as_str()));
+            after.revision += 1;
+            if self.write_standing(user, &before, &after, now).await? == Written::Done {
+                let work = Work { user, standing: &after, meaning: &is, rules, now };
+                let written = match self.write_out(&work, room, opening).await {
+                    Ok(failed) => {
+                        // Nobody else was at it, and all additions were answered.
+                        let is_counted =
+                            before.unwritten.iter().all(Unwritten::is_count) && self.doubt.so_far() == doubts;
+                        let counted = if is_counted { &own - &before.unwritten } else { BTreeSet::new() };
+                        self.settle(user, &mut after, failed, &counted, now).await
+                    }
+                    trouble => trouble.map(drop),
+                };
+                if let Err(error) = written {
+                    // The item names what is left, and when the sweep comes by.
+                    let key = self.shown(&keys::timeline(user));
+                    tracing::error!(key, error = %Chain(&error), "rows are left to the next call, or the sweep");
+                }
+                return Ok(after);
+            }
+            seen = self.standing_and_room(user).await?;
+        }
+        Err(contended("write a timeline"))
+    }
+
+    /// Writes these rows of a user anew, as they follow from what is known of them; what follows from nothing is taken
+    /// away. The sweep counts again where they stand.
+    pub(super) async fn write_anew(
+        &self,
+        user: &UserId,
+        names: &BTreeSet<Unwritten>,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let mark = |standing: &mut Standing| {
+            standing.note_unwritten(names.iter().cloned(), now);
+            !names.is_empty()
+        };
+        self.change(user, rules, now, mark).await.map(|_| ())
+    }
+
+    /// Writes the replays of a live anew, which take from its row what it came to.
+    pub(super) async fn rewrite_replays_of(
+        &self,
+        user: &UserId,
+        live: &Live,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let mark = |standing: &mut Standing| {
+            let meaning = Meaning::of(&standing.timeline, rules);
+            let replays = meaning.replays.iter().filter(|replay| meaning.live_of(replay) == Some(live));
+            let files: Vec<Unwritten> = replays.map(|replay| Unwritten::file(&replay.file)).collect();
+            let is_any = !files.is_empty();
+            standing.unwritten.extend(files);
+            is_any
+        };
+        self.change(user, rules, now, mark).await.map(|_| ())
+    }
+
+    /// Has the sweep count again where the replays and the room of a user stand: rows that were wrong may have been
+    /// counted or not.
+    pub async fn recount_later(&self, user: &UserId, now: UnixSeconds, rules: &Rules) -> Result<()> {
+        let doubt = |standing: &mut Standing| {
+            let replays = Meaning::of(&standing.timeline, rules).replays;
+            let room = standing.timeline.show().map(|show| Unwritten::room_count(show, user));
+            standing.note_unwritten(replays.iter().map(Unwritten::replay_count).chain(room), now);
+            true
+        };
+        self.change(user, rules, now, doubt).await.map(drop)
+    }
+
+    /// Counts again what may have been counted or not, as far as it is at rest; says whether all of it is right.
+    pub async fn recount_doubts(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<bool> {
+        let (standing, window) = (self.standing(user).await?, rules.replay_window_seconds);
+        let mut counted = BTreeSet::new();
+        for unwritten in &standing.unwritten {
+            if let Unwritten::Count(tree, position) = unwritten
+                && self.recount_stretch(tree, *position, standing.doubted_at, window, now).await?
+            {
+                counted.insert(unwritten.clone());
+            }
+        }
+        let is_all =
+            standing.unwritten.iter().filter(|unwritten| unwritten.is_count()).all(|known| counted.contains(known));
+        if !counted.is_empty() {
+            let forget = |is: &mut Standing| {
+                // Unless somebody is about to write there again.
+                let is_as_seen = is.doubted_at == standing.doubted_at;
+                is.unwritten.retain(|unwritten| !is_as_seen || !counted.contains(unwritten));
+                is_as_seen
+            };
+            self.change(user, rules, now, forget).await?;
+        }
+        Ok(is_all)
+    }
+
+    /// Writes down that rows are about to come to or go from these positions of a tree, and may not be counted.
+    pub(super) async fn doubt_counts_at(
+        &self,
+        user: &UserId,
+        tree: &'static str,
+        positions: &[Position],
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        let doubt = |standing: &mut Standing| {
+            standing.note_unwritten(positions.iter().map(|position| Unwritten::Count(tree, *position)), now);
+            true
+        };
+        self.change(user, rules, now, doubt).await.map(|_| ())
+    }
+
+    /// Writes when somebody should look after a user again, unless something was told of them since.
+    pub async fn postpone_user(&self, user: &UserId, seen: &Standing, due: Option<UnixSeconds>) -> Result<()> {
+        let update = Update::of(keys::timeline(user));
+        let update = update.when("#revision = :seen").value(":seen", number(seen.revision));
+        let update = match due {
+            Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
+            None => update.remove(keys::WORK).remove(keys::DUE),
+        };
+        update.send(self, "postpone work").await.map(|_| ())
+    }
+
+    async fn write_standing(
+        &self,
+        user: &UserId,
+        before: &Standing,
+        after: &Standing,
+        now: UnixSeconds,
+    ) -> Result<Written> {
+        let update = Update::of(keys::timeline(user))
+            .set("user", text(user.as_str()))
+            .set("timeline", text(after.record()?))
+            .set("revision", number(after.revision));
+        let update = write_work(update, after, now);
+        let update = if before.revision == 0 {
+            update.when("attribute_not_exists(PK)")
+        } else {
+            update.when("#revision = :seen").value(":seen", number(before.revision))
+        };
+        update.send(self, "write a timeline").await
+    }
+
+    /// Writes that all of it is written out, but for what failed. Counts that are not sure to be right stay to be looked
+    /// at.
+    async fn settle(
+        &self,
+        user: &UserId,
+        after: &mut Standing,
+        failed: BTreeSet<Unwritten>,
+        counted: &BTreeSet<Unwritten>,
+        now: UnixSeconds,
+    ) -> Result<()> {
+        if after.unwritten.is_empty() {
+            return Ok(());
+        }
+        after.unwritten.retain(|unwritten| unwritten.is_count() && !counted.contains(unwritten));
+        after.note_failed(failed, now);
+        let update = write_work(Update::of(keys::timeline(user)), after, now);
+        let update = update.when("#revision = :seen").value(":seen", number(after.revision));
+        // If others wrote since, they saw what was unwritten then, and settle it.
+        update.send(self, "write a timeline").await.map(drop)
+    }
+
+    /// Writes the rows that the timeline says are unwritten; gives those that could not be written, and those that follow
+    /// from them. Fails if the table does.
+    async fn write_out(
+        &self,
+        work: &Work<'_>,
+        mut room: Option<Room>,
+        opening: Option<&Opening<'_>>,
+    ) -> Result<BTreeSet<Unwritten>> {
+        let Work { user, standing, meaning, .. } = work;
+        let mut failed = BTreeSet::new();
+        let is_room_unwritten = standing.unwritten.contains(&Unwritten::Room);
+        // If the room is to count anew, whoever finishes this in our stead must find what the lives came to in their rows.
+        let counts_anew =
+            room.as_ref().is_some_and(|room| Some(room.counts_since(work.now)) < standing.timeline.show());
+        if is_room_unwritten && !counts_anew {
+            // As it stood in the very moment before, with the counters that a live which ends takes along.
+            match self.written_row(keys::room(user), self.write_room(work, room.clone(), opening).await)? {
+                Some(before) => room = before,
+                None => drop(failed.insert(Unwritten::Room)),
+            }
+        }
+        self.write_out_lives(work, room.as_ref(), &mut failed).await?;
+        if is_room_unwritten && counts_anew {
+            // Not before the lives have what it counted.
+            let is_written = failed.is_empty()
+                && self.written_row(keys::room(user), self.write_room(work, room, opening).await)?.is_some();
+            if !is_written {
+                failed.insert(Unwritten::Room);
+            }
+        }
+        for replay in &meaning.replays {
+            let is_unwritten = |part: &&Part| standing.unwritten.contains(&Unwritten::file(&part.file));
+            let parts: Vec<&Part> = replay.parts.iter().filter(is_unwritten).collect();
+            if parts.is_empty() {
+                continue;
+            }
+            let live = meaning.live_of(replay);
+            // It takes from the row of its live what that came to.
+            let is_written = live.is_none_or(|live| !failed.contains(&Unwritten::live(live)))
+                && self
+                    .written_row(keys::replay(user, &replay.file), self.write_replay(work, replay, live).await)?
+                    .is_some();
+            for part in parts {
+                let is_written = is_written
+                    && (part.file == replay.file || {
+                        let written = self.write_part(work, replay, &part.file).await;
+                        self.written_row(keys::replay(user, &part.file), written)?.is_some()
+                    });
+                if !is_written {
+                    failed.insert(Unwritten::file(&part.file));
+                }
+            }
+        }
+        Ok(failed)
+    }
+
+    /// What was written; `None`, and a line in the log, if the row could not be written whatever the table does.
+    fn written_row<T>(&self, key: keys::Key, written: Result<T>) -> Result<Option<T>> {
+        match written {
+            Ok(written) => Ok(Some(written)),
+            Err(error) if error.is_of_the_row() => {
+                let key = self.shown(&key);
+                tracing::error!(key, error = %Chain(&error), "a row could not be written; the sweep will try again");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the rows of lives that are unwritten; none, if the room is not written whose counters they take along.
+    async fn write_out_lives(
+        &self,
+        work: &Work<'_>,
+        room: Option<&Room>,
+        failed: &mut BTreeSet<Unwritten>,
+    ) -> Result<()> {
+        let Work { user, standing, meaning, .. } = work;
+        let place = |live: &Live| keys::live_place(live.start, &live.lane);
+        let lives: BTreeMap<String, &Live> = meaning.lives.iter().map(|live| (place(live), live)).collect();
+        let unwritten = standing.unwritten.iter().filter_map(Unwritten::place);
+        let (written, gone): (Vec<&str>, Vec<&str>) = unwritten.partition(|place| lives.contains_key(*place));
+        for (place, live) in written.into_iter().filter_map(|place| Some((place, *lives.get(place)?))) {
+            let is_written = !failed.contains(&Unwritten::Room)
+                && self.written_row(keys::live(user, place), self.write_live(work, live, room, &gone).await)?.is_some();
+            if !is_written {
+                failed.insert(Unwritten::Live(place.to_owned()));
+            }
+        }
+        // A live that is not written yet takes along what they came to.
+        let is_kept = !failed.is_empty();
+        for place in gone {
+            let is_gone = !is_kept
+                && self.written_row(keys::live(user, place), self.take_live_away(work, place).await)?.is_some();
+            if !is_gone {
+                failed.insert(Unwritten::Live(place.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is to be written out.
+pub(super) struct Work<'a> {
+    pub(super) user: &'a UserId,
+    pub(super) standing: &'a Standing,
+    pub(super) meaning: &'a Meaning,
+    pub(super) rules: &'a Rules,
+    pub(super) now: UnixSeconds,
+}
+
+impl Work<'_> {
+    /// The update of a row that follows from the timeline: it is not written over one that follows from a later one.
+    pub(super) fn row(&self, key: keys::Key) -> Update {
+        let update = Update::of(key).set("revision", self.revision());
+        update.when("(attribute_not_exists(#revision) OR #revision < :revision)")
+    }
+
+    /// The revision of the timeline.
+    pub(super) fn revision(&self) -> AttributeValue {
+        number(self.standing.revision)
+    }
+
+    /// Whether a row follows from this timeline already, or a later one.
+    pub(super) fn is_written(&self, row: &Item) -> Result<bool> {
+        Ok(number_in(row, "revision")? >= self.standing.revision)
+    }
+}
+
+/// Writes what is left to do, and when.
+fn write_work(update: Update, standing: &Standing, now: UnixSeconds) -> Update {
+    let names: Vec<String> = standing.unwritten.iter().map(Unwritten::name).collect();
+    let update =
+        if names.is_empty() { update.remove("unwritten") } else { update.set("unwritten", AttributeValue::Ss(names)) };
+    let update = if standing.doubts_counts() {
+        update.set("doubted_at", moment(standing.doubted_at))
+    } else {
+        update.remove("doubted_at")
+    };
+    let failed: Vec<String> = standing.failed.iter().map(Unwritten::name).collect();
+    let update = if failed.is_empty() {
+        update.remove("failed").remove("failures").remove("retry_at")
+    } else {
+        let update = update.set("failed", AttributeValue::Ss(failed)).set("failures", number(standing.failures));
+        update.set("retry_at", moment(standing.retry_at))
+    };
+    // What is left to do of a ban is not put off by what is told meanwhile.
+    let sooner = standing.due_at.filter(|_| !standing.steps.is_empty());
+    match standing.due(now).map(|due| sooner.map_or(due, |sooner| due.min(sooner))) {
+        Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
+        None => update.remove(keys::WORK).remove(keys::DUE),
+    }
+}
+
+/// What has to be written because what is known of a user changed, and with that what it means.
+fn differences(
+    user: &UserId,
+    (before, was): (&Standing, &Meaning),
+    (after, is): (&Standing, &Meaning),
+) -> BTreeSet<Unwritten> {
+    let mut unwritten = BTreeSet::new();
+    let room = |standing: &Standing| {
+        (standing.is_live(), standing.is_hidden(), standing.timeline.show(), standing.ban.is_some())
+    };
+    if room(before) != room(after) {
+        unwritten.insert(Unwritten::Room);
+        let shows = [before, after].into_iter().filter_map(|standing| standing.timeline.show());
+        unwritten.extend(shows.map(|show| Unwritten::room_count(show, user)));
+    }
+    let (were, are) = (was.written_lives(), is.written_lives());
+    let changed = were.iter().filter(|live| !are.contains(live)).chain(are.iter().filter(|live| !were.contains(live)));
+    unwritten.extend(changed.map(Unwritten::live));
+    let known = |replay: &Replay| was.replays.iter().find(|known| known.file == replay.file);
+    for replay in &is.replays {
+        let known = known(replay);
+        let is_same =
+            known.is_some_and(|known| (&known.parts, was.written_of(known)) == (&replay.parts, is.written_of(replay)));
+        let is_forbidden = after.is_forbidden(is, replay);
+        let was_forbidden = known.is_some_and(|known| before.is_forbidden(was, known));
+        if is_same && was_forbidden == is_forbidden {
+            continue;
+        }
+        if known.is_some() && was_forbidden != is_forbidden {
+            let place = Position::of(replay.end, replay.file.as_str());
+            unwritten.insert(Unwritten::Count(replays::TREE, place));
+        }
+        // Parts that lead to the replay already need not be told so again.
+        let leads_to_it = |file: &FileId| known.is_some_and(|known| known.parts.iter().any(|part| part.file == *file));
+        let files = replay.parts.iter().map(|part| &part.file);
+        let files = files.filter(|file| **file == replay.file || !leads_to_it(file));
+        unwritten.extend(files.map(Unwritten::file));
+    }
+    let position = |replay: &Replay| Position::of(replay.end, replay.file.as_str());
+    let all = |meaning: &Meaning| meaning.replays.iter().map(position).collect::<BTreeSet<_>>();
+    let moved = &all(was) ^ &all(is);
+    unwritten.extend(moved.into_iter().map(|position| Unwritten::Count(replays::TREE, position)));
+    unwritten
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_written_has_short_names_whatever_the_files_are_called() {
+        let files = (0..400).map(|n| FileId::parse(&format!("{}{n}", "\u{2070e}".repeat(190))).unwrap());
+        let names: BTreeSet<String> = files.map(|file| Unwritten::file(&file).name()).collect();
+        assert_eq!(names.len(), 400);
+        assert!(names.iter().map(String::len).sum::<usize>() < 10_000);
+        for name in names {
+            assert_eq!(Unwritten::parse(&name).unwrap().name(), name);
+        }
+        let file = FileId::parse("f1").unwrap();
+        assert_eq!(Unwritten::parse("file f1"), Some(Unwritten::file(&file)), "as they were called before");
+    }
+
+    #[test]
+    fn doubts_of_counts_are_forgotten_before_an_item_has_no_room_for_them() {
+        let mut standing = Standing::default();
+        standing.unwritten.insert(Unwritten::Room);
+        standing.unwritten.extend((0..10_000).map(|n| Unwritten::Count(replays::TREE, Position(12_800_000_000 + n))));
+        standing.fit_names("alice");
+        let bytes: usize = standing.unwritten.iter().map(|name| name.name().len()).sum();
+        assert!((MOST_NAME_BYTES - 100..=MOST_NAME_BYTES).contains(&bytes), "{bytes} bytes");
+        assert!(standing.unwritten.contains(&Unwritten::Room));
+        let last = Unwritten::Count(replays::TREE, Position(12_800_009_999));
+        assert!(standing.unwritten.contains(&last), "the newest stay");
+    }
+}

@@ -1,0 +1,81 @@
+//! Short videos that users uploaded.
+
+use super::{
+    Item, Listed, Result, Table, keys,
+    lists::{List, Position, Series, counts_kept_until},
+    moment, moment_in, parsed,
+    rooms::Profile,
+    text, text_in,
+    update::{Outcome, Update},
+};
+use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};
+
+const TREE: &str = "videos";
+pub(super) const VIDEOS: List = List { tree: TREE, series: Series::All, partitions: &["videos"] };
+
+/// A short video.
+#[derive(Clone, Debug)]
+pub struct Video {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its file.
+    pub file: FileId,
+    /// Its title.
+    pub title: Text<128>,
+    /// Where it plays.
+    pub play_url: Text<255>,
+    /// Who made it.
+    pub profile: Profile,
+    /// When it was published.
+    pub published_at: UnixSeconds,
+}
+
+impl Video {
+    fn read(item: &Item) -> Result<Self> {
+        Ok(Self {
+            user: parsed(item, "user", UserId::parse)?,
+            file: parsed(item, "file", FileId::parse)?,
+            title: parsed(item, "title", Text::parse)?,
+            play_url: parsed(item, "play_url", Text::parse)?,
+            profile: Profile::read(item)?,
+            published_at: moment_in(item, "published_at")?,
+        })
+    }
+
+    fn position(&self) -> Position {
+        Position::of(self.published_at, self.file.as_str())
+    }
+}
+
+impl Table {
+    /// Publishes a video; one of the same file is replaced and moves to the top, as in the original.
+    pub async fn publish_video(&self, video: &Video, window: u64) -> Result<()> {
+        let update = Update::of(keys::video(&video.user, &video.file))
+            .set("user", text(video.user.as_str()))
+            .set("file", text(video.file.as_str()))
+            .set("published_at", moment(video.published_at))
+            .set("play_url", text(video.play_url.as_str()))
+            .set("title", text(video.title.as_str()))
+            .set(keys::LIST, text(TREE))
+            .set(keys::POSITION, text(keys::place(video.position(), video.file.as_str())));
+        let outcome = video.profile.write(update).send_for_old(self, "publish a video").await?;
+        let mut changes = vec![(Series::All, video.position(), 1)];
+        if let Outcome::Done(before) = outcome {
+            // Where it stood, whatever else its row says.
+            let position = text_in(&before, keys::POSITION).ok().and_then(Position::read);
+            changes.extend(position.map(|position| (Series::All, position, -1)));
+        }
+        let expires_at = counts_kept_until(video.published_at, window);
+        self.count(TREE, &changes, Some(expires_at), video.published_at).await
+    }
+
+    /// A video.
+    pub async fn video(&self, user: &UserId, file: &FileId) -> Result<Option<Video>> {
+        self.get(keys::video(user, file), "read a video").await?.as_ref().map(Video::read).transpose()
+    }
+
+    /// A page of the videos of the last `window` seconds.
+    pub async fn recent_videos(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Video>> {
+        Ok(self.recent_page(&VIDEOS, now, window, page).await?.parse(self, Video::read))
+    }
+}
