@@ -128,7 +128,7 @@ impl Development {
 
 /// Settings with which everything works but the cloud itself, and nothing is sent to it that an invented key signed.
 pub fn invented() -> Settings {
-    let secret = || (0..4).map(|_| hex(&getrandom_u32().to_be_bytes())).collect::<String>();
+    let secret = || (0..4).map(|_| hex(getrandom_u32().to_be_bytes())).collect::<String>();
     let invented = |name: &str| match name {
         "ACTION_AUTH" => "open".to_owned(),
         "BIZID" => "8888".to_owned(),

@@ -300,7 +300,7 @@ fn a_v5_signature_of_a_request_is_that_of_the_documents_and_the_vendors_sdks() {
         let key = sign_key(vector);
         let (ours, text) = (key.authorization(&vector.text("secret_id"), request), request.text());
         vector.compare("sign_key", key.sign_key);
-        let digest = |text: &str| hex(&Sha1::digest(text));
+        let digest = |text: &str| hex(Sha1::digest(text));
         if vector.0["inputs"]["percent_case"] == "lower" {
             // The first edition of the document digests %3d where every SDK digests %3D; all else is the same.
             vector.compare("http_string_sha1", digest(&text.replace("%3D", "%3d")));
@@ -321,7 +321,7 @@ fn a_v5_signature_of_a_form_is_that_of_the_documents() {
     check("cos_v5_post_policy", |vector| {
         let policy = String::from_utf8(STANDARD.decode(vector.text("policy_b64")).unwrap()).unwrap();
         let key = sign_key(vector);
-        vector.compare("string_to_sign", hex(&Sha1::digest(&policy)));
+        vector.compare("string_to_sign", hex(Sha1::digest(&policy)));
         vector.compare("signature", key.sign_policy(&policy));
         vector.compare("sign_key", key.sign_key);
         Verdict::Compared

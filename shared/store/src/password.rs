@@ -156,6 +156,6 @@ mod tests {
         let argon2 = Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params.unwrap()).unwrap();
         let mut tag = [0; 32];
         argon2.hash_password_into(&[1; 32], &[2; 16], &mut tag).unwrap();
-        assert_eq!(protocol::sign::hex(&tag), "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
+        assert_eq!(protocol::sign::hex(tag), "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
     }
 }

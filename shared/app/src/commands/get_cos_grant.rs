@@ -83,7 +83,7 @@ impl Command for GetCosGrant {
             return Err(Error::InvalidParam { name: "size", reason: "is more than may be uploaded!" });
         }
         // Nobody else's object can have this name, so no upload replaces one of another user.
-        let path = format!("/{}/{}.{extension}", caller.id(), hex(&app.nonce()));
+        let path = format!("/{}/{}.{extension}", caller.id(), hex(app.nonce()));
         let (host, content_length) = (settings.host(), self.size.to_string());
         let headers = [("host", &*host), ("content-length", &*content_length), ("content-type", media_type)];
         let request = cos::Request { method: PUT, path: &path, parameters: &[], headers: &headers };

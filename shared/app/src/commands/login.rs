@@ -172,7 +172,7 @@ async fn by_id_token(app: &App, provider: &Provider, token: &Secret) -> Result<(
 
 /// Starts a session of a user who proved who they are.
 async fn start(app: &App, user: &UserId, sessions: Sessions) -> Result<Reply, Error> {
-    let generation = Generation { session: hex(&app.nonce()), number: 0 };
+    let generation = Generation { session: hex(app.nonce()), number: 0 };
     let (tokens, session) = issue(app, user, generation);
     app.table.start_session(user, sessions, &session, app.config.sessions.per_user, app.now()).await?;
     let (im, cos) = (&app.config.im, &app.config.cos);

@@ -63,7 +63,7 @@ pub struct SignKey {
 /// ```
 pub fn derive(key: &Secret, start: UnixSeconds, end: UnixSeconds) -> SignKey {
     let key_time = format!("{start};{end}");
-    SignKey { sign_key: hex(&hmac_sha1(key, &key_time)), key_time }
+    SignKey { sign_key: hex(hmac_sha1(key, &key_time)), key_time }
 }
 
 /// How long before now a key begins, as in the storage's own SDKs: it refuses a key that has not begun by its own clock,
@@ -133,7 +133,7 @@ impl SignKey {
 
     /// Signs with the digits of the key, not with the bytes that they stand for.
     fn sign(&self, text: &str) -> String {
-        hex(&hmac_sha1(&Secret::new(&self.sign_key), text))
+        hex(hmac_sha1(&Secret::new(&self.sign_key), text))
     }
 }
 

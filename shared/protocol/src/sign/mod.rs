@@ -27,17 +27,17 @@ pub fn md5_hex(parts: &[&str]) -> String {
     for part in parts {
         digest.update(part.as_bytes());
     }
-    hex(&digest.finalize())
+    hex(digest.finalize())
 }
 
 /// The SHA-1 of `text`, as 40 hexadecimal digits.
 fn sha1_hex(text: &str) -> String {
-    hex(&Sha1::digest(text))
+    hex(Sha1::digest(text))
 }
 
 /// The SHA-256 of `text`, as 64 hexadecimal digits.
 fn sha256_hex(text: &str) -> String {
-    hex(&Sha256::digest(text))
+    hex(Sha256::digest(text))
 }
 
 /// HMAC-SHA1 of `text`.
@@ -79,14 +79,14 @@ mod tests {
     #[test]
     fn hmac_sha1_known_answer() {
         let mac = hmac_sha1(&Secret::new("Jefe"), "what do ya want for nothing?");
-        assert_eq!(hex(&mac), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+        assert_eq!(hex(mac), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
     }
 
     /// RFC 4231, test case 2.
     #[test]
     fn hmac_sha256_known_answer() {
         let mac = hmac_sha256(&Secret::new("Jefe"), "what do ya want for nothing?");
-        assert_eq!(hex(&mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        assert_eq!(hex(mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 
     /// RFC 1321, appendix A.5.

@@ -84,7 +84,7 @@ impl Domains {
     /// assert_eq!(streams("用户").map(|stream| stream.to_string()), ["8888_10ce0b9358d02148"; 2]);
     /// ```
     pub fn streams(&self, user: &UserId, key: &Secret) -> [StreamId; 2] {
-        let (original, digest) = (self.stream(user), hex(&hmac_sha256(key, user.as_str())));
+        let (original, digest) = (self.stream(user), hex(hmac_sha256(key, user.as_str())));
         let digits = &digest[..16];
         if self.takes(&original) {
             let distinct = self.named(&format!("{original}_{digits}"));

@@ -65,7 +65,7 @@ impl Generation {
     // A user id has no control characters, and the sessions that we name hexadecimal digits, so no two of ours meet.
     fn derive(&self, purpose: &str, user: &UserId, key: &Secret) -> String {
         let Self { session, number } = self;
-        hex(&hmac_sha256(key, &format!("{purpose}\n{user}\n{session}\n{number}\n")))
+        hex(hmac_sha256(key, &format!("{purpose}\n{user}\n{session}\n{number}\n")))
     }
 }
 
@@ -82,7 +82,7 @@ pub fn liteav_sig(token: &str, body_digest: &str) -> String {
 
 /// The digest of a body.
 pub fn body_digest(body: &[u8]) -> String {
-    hex(&Md5::digest(body))
+    hex(Md5::digest(body))
 }
 
 /// The body as an Android app may have signed it: it stamps the call a second time to sign it, when a second may have

@@ -62,6 +62,6 @@ pub fn authorization(request: Request<'_>, service: &str, secret_id: &str, key: 
     let text = format!("TC3-HMAC-SHA256\n{now}\n{scope}\n{}", sha256_hex(&request.text()));
     let first = format!("TC3{}", key.expose()).into_bytes();
     let key = [date.as_str(), service, END].iter().fold(first, |key, part| hmac_sha256_by(&key, part).to_vec());
-    let signature = hex(&hmac_sha256_by(&key, &text));
+    let signature = hex(hmac_sha256_by(&key, &text));
     format!("TC3-HMAC-SHA256 Credential={secret_id}/{scope}, SignedHeaders=content-type;host, Signature={signature}")
 }
