@@ -37,7 +37,8 @@ use crate::{
 /// How much of a body is read without further ado; the longest that an app sends has some hundred bytes.
 const SHORT_BODY_BYTES: usize = 64 * 1024;
 /// So many longer ones are in memory at a time: all connections together could fill a gigabyte with them.
-static LONG_BODIES: Semaphore = Semaphore::const_new(32);
+static LONG_BODIES: Semaphore = Semaphore::const_new(LONG_BODIES_AT_A_TIME);
+const LONG_BODIES_AT_A_TIME: usize = 32;
 /// How much of a body that is too long is read and thrown away, so that its sender comes to read the answer.
 const DISCARDED_BYTES: usize = 8 * MAX_BODY_BYTES;
 /// How long the server pauses when the operating system gives it no connection, for want of file handles mostly.
@@ -444,7 +445,13 @@ mod tests {
 
     /// A server; its address.
     async fn server(limits: Limits) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        server_at(limits, TcpSocket::new_v4().unwrap()).await
+    }
+
+    /// A server that listens with this socket, of which its connections have the buffers; its address.
+    async fn server_at(limits: Limits, socket: TcpSocket) -> SocketAddr {
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve_within(limits, app(NOWHERE), listener, Front::Nothing, std::future::pending()));
         address
@@ -467,9 +474,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_never_reads_their_answers_loses_the_connection() {
-        let server = server(Limits { answer: SHORT, ..PATIENT }).await;
-        let socket = TcpSocket::new_v4().unwrap();
+        // With buffers of many answers this would take long on a busy machine.
+        let (listening, socket) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+        listening.set_send_buffer_size(4096).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
+        let server = server_at(Limits { answer: SHORT, ..PATIENT }, listening).await;
         let mut connection = socket.connect(server).await.unwrap();
         let requests = b"GET /interface.php HTTP/1.1\r\n\r\n".repeat(100);
         let send = async { while connection.write_all(&requests).await.is_ok() {} };
@@ -515,6 +524,61 @@ mod tests {
         assert!(slow.starts_with("HTTP/1.1 200 ") && slow.contains("the body came too slowly"), "{slow}");
     }
 
+    /// Under Linux, which says what timer a connection has: 02 is that of the probes.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_operating_system_asks_whether_a_silent_client_is_still_there() {
+        let server = server(PATIENT).await;
+        let client = TcpStream::connect(server).await.unwrap();
+        let port = |address: SocketAddr| format!(":{:04X}", address.port());
+        let (here, there) = (port(server), port(client.local_addr().unwrap()));
+        let is_probed = || {
+            let connections = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+            connections
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>())
+                .any(|fields| fields[1].ends_with(&here) && fields[2].ends_with(&there) && fields[5].starts_with("02:"))
+        };
+        let probed = async {
+            while !is_probed() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), probed).await.expect("the connection has the timer of the probes");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_keeps_its_pace_is_waited_for_and_one_that_does_not_come_is_not() {
+        let server = server(Limits { body: SHORT, body_bytes_a_second: 1, ..PATIENT }).await;
+        let head = "POST /interface.php HTTP/1.1\r\nconnection: close\r\ncontent-length: 100\r\n\r\n";
+        let mut connection = TcpStream::connect(server).await.unwrap();
+        connection.write_all(format!("{head}{:99}", "").as_bytes()).await.unwrap();
+        // Each of these takes as long as a body of which nothing comes may take.
+        for _ in 0..2 {
+            let slow = answer_to(server, head.as_bytes()).await;
+            assert!(slow.contains("the body came too slowly"), "{slow}");
+        }
+        connection.write_all(b" ").await.unwrap();
+        let whole = answer(&mut connection).await;
+        assert!(whole.ends_with(HEALTH), "{whole}");
+    }
+
+    #[tokio::test]
+    async fn a_long_body_takes_up_room() {
+        let server = server(PATIENT).await;
+        let all = LONG_BODIES_AT_A_TIME;
+        let head = format!("POST /login HTTP/1.1\r\ncontent-length: {MAX_BODY_BYTES}\r\n\r\n");
+        let mut connection = TcpStream::connect(server).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        connection.write_all(&[b' '; SHORT_BODY_BYTES + 1]).await.unwrap();
+        let taken = async {
+            while LONG_BODIES.available_permits() == all {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), taken).await.expect("it is one of the long ones");
+    }
+
     #[test]
     fn a_long_body_has_longer_but_must_keep_a_pace() {
         let seconds = |bytes| Limits::OF_TODAY.of_body(bytes).as_secs();
@@ -525,10 +589,16 @@ mod tests {
 
     #[tokio::test]
     async fn who_sends_too_much_comes_to_read_why_that_is_no_call() {
-        let server = server(PATIENT).await;
+        // Buffers that do not hold what is too much.
+        let (listening, socket) = (TcpSocket::new_v4().unwrap(), TcpSocket::new_v4().unwrap());
+        listening.set_recv_buffer_size(64 * 1024).unwrap();
+        socket.set_send_buffer_size(64 * 1024).unwrap();
+        let server = server_at(PATIENT, listening).await;
         let body = "x".repeat(3 * MAX_BODY_BYTES);
         let request = format!("POST /login HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-        let long = answer_to(server, request.as_bytes()).await;
+        let mut connection = socket.connect(server).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let long = answer(&mut connection).await;
         assert!(
             long.ends_with(r#"{"code":400,"message":"Bad Request | the body is longer than 1 MiB","data":[]}"#),
             "{long}"

@@ -206,6 +206,28 @@ class Settings(Case):
             first, needed = fault.split(" needs ")
             self.assertIn(f"{first} needs {needed.split(',')[0]}", rules.replace("its Cert", "Cert"))
 
+    def test_the_rules_of_the_template_refuse_what_the_script_refuses(self):
+        def holds(condition, values):
+            (kind, parts), = condition.items()
+            if kind == "Ref":
+                return values[parts]
+            parts = [holds(part, values) if isinstance(part, dict) else part for part in parts]
+            return not parts[0] if kind == "Fn::Not" else {"Fn::Equals": parts[0] == parts[1]}[kind]
+        parts = {"DomainName": "a.example.com", "CertificateArn": "arn", "HostedZoneId": "Z1", "OidcIssuer": "https://a",
+                 "OidcAudience": "a", "LogUsers": "off", "LogSalt": "a-salt-of-some-length"}
+        plain = deploy.with_defaults(GIVEN, PARAMETERS)
+        for number in range(2 ** len(parts)):
+            chosen = {name: value for at, (name, value) in enumerate(parts.items()) if number >> at & 1}
+            values = plain | chosen
+            refused = any(holds(rule["RuleCondition"], values) and not holds(assertion["Assert"], values)
+                          for rule in TEMPLATE["Rules"].values() for assertion in rule["Assertions"])
+            self.assertEqual(refused, bool(deploy.contradictions(values)), chosen)
+
+    def test_a_file_holds_parameters_that_can_be_set_and_nothing_else(self):
+        for name, value in [("Pushkey", "a"), ("Architecture", "arm64"), ("BizId", ""), ("Region", "Singapore")]:
+            deploy.write_file(self.file, GIVEN | {name: value})
+            self.assertIn(name, self.refusal(deploy.read_file, self.file, PARAMETERS))
+
     def test_a_region_without_function_urls_is_refused_with_the_others(self):
         deploy.write_file(self.file, GIVEN | {"Region": "eu-south-2"})
         refusal = self.refusal(deploy.read_file, self.file, PARAMETERS)
@@ -217,6 +239,11 @@ class Settings(Case):
         deploy.check_environments(TEMPLATE, parameters, KEYS)
         parameters["ImAdministrators"] = ",".join(["administrator"] * 200)
         self.assertIn("Lambda takes 4096", self.refusal(deploy.check_environments, TEMPLATE, parameters, KEYS))
+        long = KEYS | {"SESSION_KEY": 4096 * "k"}
+        self.assertIn("Lambda takes 4096",
+                      self.refusal(deploy.check_environments, TEMPLATE, deploy.with_defaults(GIVEN, PARAMETERS), long))
+        deploy.write_file(self.file, GIVEN | {"ImAdministrators": parameters["ImAdministrators"]})
+        self.assertIn("Lambda takes 4096", self.refusal(self.deploy))
 
     def test_tags_and_a_role_reach_cloudformation(self):
         role = "arn:aws:iam::123456789012:role/deployer"
@@ -300,6 +327,20 @@ class Keys(Case):
             self.exchange("--secrets", "SESSION_KEY_NEXT")
         self.assertEqual(self.exchange("--exchange", "SESSION_KEY")[0], newest)
 
+    def test_a_key_without_a_next_one_is_not_exchanged(self):
+        self.deploy()
+        before = self.stored()
+        self.assertIn("CALLBACK_KEY_NEXT is not set", self.refusal(self.deploy, "--exchange", "CALLBACK_KEY"))
+        self.assertIn("PUSH_KEY has no next one", self.refusal(self.deploy, "--exchange", "PUSH_KEY"))
+        self.assertEqual(self.stored(), before)
+
+    def test_the_key_of_before_a_callback_key_stays_good(self):
+        with mock.patch.dict(KEYS, CALLBACK_KEY=deploy.NONE, CALLBACK_KEY_NEXT="the-key-that-is-new"):
+            self.deploy()
+            self.deploy("--exchange", "CALLBACK_KEY")
+        self.assertEqual([self.stored()[name] for name in ("CALLBACK_KEY", "CALLBACK_KEY_NEXT")],
+                         ["the-key-that-is-new", KEYS["API_KEY"]])
+
 
 class Removal(Case):
     def test_a_removed_stack_is_deployed_again_with_its_keys(self):
@@ -321,6 +362,20 @@ class Removal(Case):
         self.assertIn("to be deleted", self.refusal(self.deploy, "--print", "SESSION_KEY"))
         self.assertTrue(self.aws.client("secretsmanager").is_deleted)
 
+    def test_a_stack_is_removed_by_its_role_and_gone_before_its_keys_are(self):
+        role = "arn:aws:iam::123456789012:role/deployer"
+        deploy.write_file(self.file, GIVEN | {"Role": role})
+        stacks, secrets = self.aws.client("cloudformation"), self.aws.client("secretsmanager")
+        waited = []
+        secrets.on_delete_secret = lambda **_: waited.append(("wait", "stack_delete_complete") in stacks.asked)
+        # No binaries are needed for that.
+        self.assertEqual(deploy.main(["--remove", "mini-lvb", "--file", str(self.file)]), 0)
+        self.assertEqual((dict(stacks.asked)["delete_stack"]["RoleARN"], waited), (role, [True]))
+
+    def test_a_stack_that_has_no_keys_is_removed(self):
+        self.assertEqual(deploy.main(["--remove", "mini-lvb", "--file", str(self.file)]), 0)
+        self.assertFalse(self.aws.client("cloudformation").is_there)
+
     def test_another_stack_than_that_of_the_file_is_not_removed(self):
         self.assertIn("nothing is removed", self.refusal(self.deploy, "--remove", "another"))
         self.assertTrue(self.aws.client("cloudformation").is_there)
@@ -338,6 +393,8 @@ class ExistingTable(Case):
         self.assertEqual(asked["update_time_to_live"]["TimeToLiveSpecification"]["AttributeName"], "expires_at")
         self.assertTrue(asked["update_continuous_backups"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
         self.assertTrue(asked["update_table"]["DeletionProtectionEnabled"])
+        self.assertIn(("wait", "table_exists"), self.aws.client("dynamodb").asked)
+        self.assertEqual(asked["restore_table_to_point_in_time"]["RestoreDateTime"].isoformat(), "2026-11-30T17:00:00+00:00")
         # It goes on where it was stopped.
         self.deploy("--restore", "2026-11-30T17:00:00Z")
         self.assertEqual(self.aws.client("dynamodb").operations().count("restore_table_to_point_in_time"), 1)
@@ -351,6 +408,28 @@ class ExistingTable(Case):
         self.assertIn("restored is CREATING", self.refusal(self.deploy))
         tables.tables["restored"] |= {"TableStatus": "ACTIVE", "GlobalSecondaryIndexes": []}
         self.assertIn("other keys or indices", self.refusal(self.deploy))
+        ours = TEMPLATE["Resources"]["Table"]["Properties"]
+        first, *others = ours["GlobalSecondaryIndexes"]
+        for unlike in [{"KeySchema": ours["KeySchema"][:1]},
+                       {"GlobalSecondaryIndexes": [first | {"Projection": {"ProjectionType": "OTHER"}}, *others]}]:
+            tables.on_restore_table_to_point_in_time("restored")
+            tables.tables["restored"] |= unlike
+            self.assertIn("other keys or indices", self.refusal(self.deploy))
+
+    def test_a_restored_table_keeps_the_key_that_it_is_encrypted_with(self):
+        key = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+        deploy.write_file(self.file, GIVEN | {"KmsKeyArn": key})
+        self.deploy("--restore", "2026-11-30T17:00:00Z")
+        asked = dict(self.aws.client("dynamodb").asked)["restore_table_to_point_in_time"]
+        self.assertEqual(asked["SSESpecificationOverride"]["KMSMasterKeyId"], key)
+
+    def test_a_table_that_is_fit_already_is_left_as_it_is(self):
+        tables = self.aws.client("dynamodb")
+        tables.on_restore_table_to_point_in_time("restored")
+        tables.tables["restored"]["DeletionProtectionEnabled"], tables.lives = True, "ENABLED"
+        deploy.write_file(self.file, GIVEN | {"ExistingTable": "restored"})
+        self.deploy()
+        self.assertFalse({"update_time_to_live", "update_table"} & set(tables.operations()))
 
     def test_a_second_has_a_time_zone(self):
         self.assertEqual(deploy.second_of("2026-11-30T18:00:00+01:00").hour, 17)
