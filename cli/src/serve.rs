@@ -332,7 +332,7 @@ fn announcement(listening: SocketAddr, addresses: &[SocketAddr], app: &App, data
     let overridden = settings::overridden(environment).join(", ");
     let environment =
         if overridden.is_empty() { String::new() } else { format!("\n  environment    overrides {overridden}") };
-    let door = match app.config.action_auth {
+    let entrypoint = match app.config.action_auth {
         ActionAuth::Open => "open: it believes the user id of every call (ACTION_AUTH=open)",
         ActionAuth::UserSig => "asks for a UserSig (ACTION_AUTH=user-sig)",
     };
@@ -359,7 +359,7 @@ fn announcement(listening: SocketAddr, addresses: &[SocketAddr], app: &App, data
   open to        {reach}
   cloud          {cloud}
   accounts       {accounts}
-  Gen-1 door     {door}
+  Gen-1 door     {entrypoint}
 "
     )
 }

@@ -42,7 +42,7 @@ const LONG_BODIES_AT_A_TIME: usize = 32;
 /// How much of a body that is too long is read and thrown away, so that its sender comes to read the answer.
 const DISCARDED_BYTES: usize = 8 * MAX_BODY_BYTES;
 /// How long the server pauses when the operating system gives it no connection, for want of file handles mostly.
-const BREATH: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 /// How often the log says that the operating system gives the server no connection.
 const REPORTED_EVERY: Duration = Duration::from_secs(60);
 /// How many files the server would have open at most: a connection from each client, one to the table or the cloud for
@@ -203,7 +203,7 @@ async fn serve_within(
                         reported = Some(Instant::now());
                     }
                     places.make_room();
-                    tokio::time::sleep(BREATH).await;
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
                     continue;
                 }
             },

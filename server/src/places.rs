@@ -16,7 +16,7 @@ use tokio::{
 /// The places of a server.
 pub(crate) struct Places {
     /// How many connections are served at a time.
-    most: usize,
+    max: usize,
     /// How many of them one line may have.
     most_of_line: usize,
     /// How long a new connection has to send its first request, and an answer to be sent, before the connection is as
@@ -63,8 +63,8 @@ enum Doing {
 
 impl Places {
     /// No connection yet.
-    pub(crate) fn new(most: usize, most_of_line: usize, grace: Duration) -> Arc<Self> {
-        Arc::new(Self { most, most_of_line, grace, state: Mutex::default(), changed: Notify::new() })
+    pub(crate) fn new(max: usize, most_of_line: usize, grace: Duration) -> Arc<Self> {
+        Arc::new(Self { max, most_of_line, grace, state: Mutex::default(), changed: Notify::new() })
     }
 
     /// A place for a connection of this line. If there is none a connection of the line with the most connections is
@@ -79,7 +79,7 @@ impl Places {
                     if !state.makes_room(|connection| connection.line == line) {
                         return None;
                     }
-                } else if state.connections.len() < self.most {
+                } else if state.connections.len() < self.max {
                     return Some(self.place(&mut state, line));
                 } else {
                     // If all are busy, the first that is done makes room.

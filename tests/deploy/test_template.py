@@ -208,7 +208,7 @@ class Switches(Expanded):
         throttles = [metric["MetricStat"]["Metric"] for metric in alarms["TableAlarm"]["Metrics"] if "MetricStat" in metric]
         where = {(metric["MetricName"], *(part["Value"] for part in metric["Dimensions"][1:])) for metric in throttles}
         self.assertEqual(where, {(f"{kind}ThrottleEvents", *index) for kind in ("Read", "Write")
-                                 for index in [(), ("lists",), ("work",)]})
+                                 for index in [(), ("lists",), ("tasks",)]})
 
     def test_every_metric_of_the_dashboard_is_one_that_there_is(self):
         body, names = of_type(self.plain, "AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]["Fn::Sub"]

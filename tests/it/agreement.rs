@@ -17,7 +17,7 @@ use app::{
 use crate::{harness::tests_folder, policy::OPERATIONS};
 
 /// Binaries that serve a door, not one command.
-const DOORS: [&str; 2] = ["interface", "live_callback"];
+const ENTRYPOINTS: [&str; 2] = ["interface", "live_callback"];
 /// Binaries that nobody calls but the clock.
 const TASKS: [&str; 1] = ["sweep"];
 /// Files beside the commands that are none.
@@ -51,7 +51,7 @@ fn paths() -> Vec<&'static str> {
 }
 
 pub(crate) fn binaries() -> BTreeSet<String> {
-    paths().into_iter().chain(DOORS).chain(TASKS).map(str::to_owned).collect()
+    paths().into_iter().chain(ENTRYPOINTS).chain(TASKS).map(str::to_owned).collect()
 }
 
 /// The Actions of a command as the documents list them, the one that its path stands for first.

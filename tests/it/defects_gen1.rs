@@ -141,7 +141,7 @@ async fn g11_a_recording_has_the_title_of_its_live_and_none_is_refused_for_good(
     assert_eq!(replay(&program, "alice", "v").await["title"], "the show");
     is_recorded(&program, File { stream: "1400_nobody", id: "w", format: "flv", from: START - 100, to: START }).await;
     let kept = program.app.table.notices(&StreamId::parse("1400_nobody").unwrap()).await.unwrap();
-    assert_eq!(kept[0].fate.name(), "parked");
+    assert_eq!(kept[0].status.name(), "parked");
 }
 
 /// Three misses in all, whatever came between them, ended a healthy live.

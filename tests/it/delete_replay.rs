@@ -57,9 +57,9 @@ async fn finish(program: &Program, file: &str) -> Result<(), Error> {
 }
 
 /// How many files of a replay are still to be deleted.
-async fn doomed(program: &Program, file: &str) -> usize {
+async fn pending_deletions(program: &Program, file: &str) -> usize {
     let (user, file) = (UserId::parse("alice").unwrap(), FileId::parse(file).unwrap());
-    program.app.table.doomed_files(&user, &file).await.unwrap().len()
+    program.app.table.pending_deletions(&user, &file).await.unwrap().len()
 }
 
 /// The files that the video-on-demand service was told to delete, in the order of their names.
@@ -84,7 +84,7 @@ async fn a_replay_goes_with_all_its_files() {
     assert!(!is_told(&program, "f1").await && !is_told(&program, "f2").await);
     assert_eq!(asked(&cloud), [deletion_of("f1"), deletion_of("f2")]);
     assert_eq!(cloud.headers()[0]["x-tc-action"], "DeleteMedia");
-    assert_eq!(doomed(&program, "f1").await, 0);
+    assert_eq!(pending_deletions(&program, "f1").await, 0);
     for file in ["f1", "f2"] {
         delete(&program, &phone, file).await;
     }
@@ -97,10 +97,10 @@ async fn a_cloud_that_fails_does_not_fail_the_call_and_is_asked_again_for_what_i
     let phone = alice(&program).await;
     records(&program, "f2", 50, 150).await;
     delete(&program, &phone, "f1").await;
-    assert_eq!((files(&program).await, doomed(&program, "f1").await), ((vec![], 0), 1));
+    assert_eq!((files(&program).await, pending_deletions(&program, "f1").await), ((vec![], 0), 1));
     assert_eq!(asked(&cloud), [deletion_of("f1"), deletion_of("f2")]);
     finish(&program, "f1").await.unwrap();
-    assert_eq!((cloud.arrived().len(), doomed(&program, "f1").await), (3, 0));
+    assert_eq!((cloud.arrived().len(), pending_deletions(&program, "f1").await), (3, 0));
     finish(&program, "f1").await.unwrap();
     assert_eq!(cloud.arrived().len(), 3, "there is nothing left");
 }
@@ -111,7 +111,7 @@ async fn a_cloud_that_goes_on_failing_is_a_failure_of_the_sweep() {
     let phone = alice(&program).await;
     delete(&program, &phone, "f1").await;
     assert!(matches!(finish(&program, "f1").await, Err(Error::Cloud(_))));
-    assert_eq!(doomed(&program, "f1").await, 1);
+    assert_eq!(pending_deletions(&program, "f1").await, 1);
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn files_that_come_later_are_deleted_too() {
     delete(&program, &phone, "f1").await;
     records(&program, "f2", 50, 150).await;
     records(&program, "f2", 50, 150).await;
-    assert_eq!((files(&program).await, doomed(&program, "f1").await), ((vec![], 0), 1));
+    assert_eq!((files(&program).await, pending_deletions(&program, "f1").await), ((vec![], 0), 1));
     assert!(!is_told(&program, "f2").await);
     for _ in 0..2 {
         swept(&program).await;
@@ -135,7 +135,7 @@ async fn without_an_api_the_replay_goes_and_the_files_stay() {
     let program = program().await;
     let phone = alice(&program).await;
     delete(&program, &phone, "f1").await;
-    assert_eq!((files(&program).await, doomed(&program, "f1").await), ((vec![], 0), 0));
+    assert_eq!((files(&program).await, pending_deletions(&program, "f1").await), ((vec![], 0), 0));
     assert!(!is_told(&program, "f1").await);
 }
 

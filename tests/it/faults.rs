@@ -22,7 +22,7 @@ use protocol::{
     types::{Page, Secret, StreamId, UserId},
 };
 use serde_json::{Value, json};
-use store::Fate;
+use store::NoticeStatus;
 
 use crate::{
     harness::{KEY, Program, START, program_on, send, swept, variable},
@@ -416,18 +416,18 @@ async fn look(program: &Program, again: Again) -> Outcome {
             &format!("life {n}"),
             json!({
                 "stream": live.stream, "start": live.started_at.0, "end": live.ended_at.map(|end| end.0),
-                "reason": live.reason, "show": live.show.0, "peak": live.totals.peak, "visits": live.totals.visits,
+                "reason": live.reason, "show": live.broadcast.0, "peak": live.totals.peak, "visits": live.totals.visits,
                 "likes": live.totals.likes, "picture": live.totals.screenshot,
             }),
         );
     }
-    let standing = table.standing(&host).await.unwrap();
-    let meant = standing.timeline.lives(program.app.config.rules.grace_seconds);
+    let state = table.state(&host).await.unwrap();
+    let meant = state.timeline.lives(program.app.config.rules.grace_seconds);
     let meant: Vec<_> = meant.iter().map(|live| (live.start, live.end.map(|(end, _)| end))).collect();
     outcome.part("lives as the timeline has them", json!(written == meant));
     let (replays, files) = {
-        let lives = standing.timeline.lives(program.app.config.rules.grace_seconds);
-        let replays = standing.timeline.replays(&lives);
+        let lives = state.timeline.lives(program.app.config.rules.grace_seconds);
+        let replays = state.timeline.replays(&lives);
         let known = table.recent_replays(program.app.now(), 7 * 24 * 3600, Page::new(1, 100)).await.unwrap().rows;
         let ends = |ends: &mut Vec<u64>| {
             ends.sort_unstable();
@@ -442,8 +442,8 @@ async fn look(program: &Program, again: Again) -> Outcome {
     };
     outcome.part("replays as the timeline has them", json!(replays));
     outcome.part("files of all replays", json!(files));
-    outcome.part("ban", json!(standing.ban.is_some()));
-    outcome.part("hidden", json!(standing.hidden.map(|show| show.0)));
+    outcome.part("ban", json!(state.ban.is_some()));
+    outcome.part("hidden", json!(state.hidden.map(|show| show.0)));
     // The room is live, so somebody looks after it; and after nothing else.
     let due = table.due(program.app.now().plus(24 * 3600), 100).await.unwrap();
     let mut due: Vec<String> = due.iter().map(|work| format!("{work:?}")).collect();
@@ -453,9 +453,9 @@ async fn look(program: &Program, again: Again) -> Outcome {
     let fates: BTreeMap<String, String> = notices
         .iter()
         .map(|entry| {
-            let is_applied = matches!(entry.fate, Fate::Applied(_));
-            assert!(is_applied || entry.fate.name() != "applied");
-            (entry.notice.id.clone(), entry.fate.name().to_owned())
+            let is_applied = matches!(entry.status, NoticeStatus::Applied(_));
+            assert!(is_applied || entry.status.name() != "applied");
+            (entry.notice.id.clone(), entry.status.name().to_owned())
         })
         .collect();
     outcome.part("ledger", json!(fates));

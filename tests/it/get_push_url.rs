@@ -2,7 +2,7 @@
 
 use cli::engine::Engine;
 use protocol::types::{StreamId, Text, UserId};
-use store::{Profile, Show};
+use store::{BroadcastInfo, Profile};
 
 use crate::{
     harness::{START, action, golden, program, program_over, program_with, rest},
@@ -305,7 +305,7 @@ async fn a_room_that_has_a_stream_that_the_cloud_does_not_take_gets_another_one(
     let program = program().await;
     // As a release before this rule wrote it.
     let (user, old) = (UserId::parse("用户").unwrap(), StreamId::parse("8888_用户").unwrap());
-    let show = Show {
+    let show = BroadcastInfo {
         group: None,
         title: Text::parse("t").unwrap(),
         profile: Profile::default(),

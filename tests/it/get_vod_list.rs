@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cli::engine::Engine;
 use protocol::types::{Nickname, UnixSeconds, UserId};
 use serde_json::{Value, json};
-use store::Face;
+use store::PublicProfile;
 
 use crate::{
     harness::{Program, START, golden, program, program_over, rest},
@@ -178,7 +178,7 @@ async fn a_page_of_a_hundred_users_costs_one_request_more_than_its_rows() {
     let alice = registered(&program, "alice").await;
     for n in 0..105 {
         let (user, id) = (format!("user{n}"), format!("v{n}"));
-        let face = Face { nickname: Nickname::parse(&id).unwrap(), ..Face::default() };
+        let face = PublicProfile { nickname: Nickname::parse(&id).unwrap(), ..PublicProfile::default() };
         let account = UserId::parse(&user).unwrap();
         program.app.table.create_account(&account, None, &face, UnixSeconds(START)).await.unwrap();
         open_room(&program, &user, "t").await;

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use app::answer::Door;
+use app::answer::Entrypoint;
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn},
@@ -47,11 +47,11 @@ impl fmt::Debug for Guard {
 }
 
 /// The function that serves a door in the cloud.
-pub(crate) fn function_of(door: Door) -> &'static str {
-    match door {
-        Door::Interface => "interface",
-        Door::Callback => "live_callback",
-        Door::Command(entry) => entry.names.name,
+pub(crate) fn function_of(entrypoint: Entrypoint) -> &'static str {
+    match entrypoint {
+        Entrypoint::Interface => "interface",
+        Entrypoint::Callback => "live_callback",
+        Entrypoint::Command(entry) => entry.names.name,
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
         let program = program().await;
         let call = tokio::spawn(async move {
             let request = Request::post("/interface.php").body(action.as_bytes().to_vec()).unwrap();
-            program.guard.serve(function, answer(&program.app, Door::Interface, request)).await
+            program.guard.serve(function, answer(&program.app, Entrypoint::Interface, request)).await
         });
         *call.await.unwrap_err().into_panic().downcast::<String>().unwrap()
     }

@@ -11,7 +11,7 @@ use std::{
 
 use app::{
     App,
-    answer::{answer_anywhere, door_at},
+    answer::{answer_anywhere, entrypoint_at},
     cloud::Cloud,
     config::Config,
     oidc::Provider,
@@ -155,7 +155,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 /// Sends a request to the door at its address, as the local server does.
 pub(crate) async fn send(program: &Program, request: Request<Vec<u8>>) -> Response<String> {
     // Where no function is, none asks for anything.
-    let function = door_at(request.uri().path()).map_or("interface", function_of);
+    let function = entrypoint_at(request.uri().path()).map_or("interface", function_of);
     program.guard.serve(function, answer_anywhere(&program.app, request)).await
 }
 

@@ -23,7 +23,7 @@ use std::{
 use cli::simulate::script::{parse, print};
 
 use self::{
-    generator::{Dice, Roads, Truth},
+    generator::{Rng, Roads, Truth},
     history::{Act, File, History, Notice, Step},
     play::{Fault, Outcome, look, play, shown, simulate, tell},
     script::script,
@@ -99,9 +99,9 @@ async fn a_script_says_all_of_its_history() {
 
 /// A history, in one order.
 fn single(number: u64) -> History {
-    let mut dice = Dice::of(1, number);
-    let truth = Truth::of(&mut dice);
-    Roads::of(&mut dice).history(&truth, &mut dice)
+    let mut rng = Rng::of(1, number);
+    let truth = Truth::of(&mut rng);
+    Roads::of(&mut rng).history(&truth, &mut rng)
 }
 
 #[tokio::test]
@@ -152,12 +152,12 @@ struct Played {
 
 /// Plays a history in two orders; or says, in a smaller one if there is, what went wrong.
 async fn two_orders(seed: u64, number: u64) -> Result<Played, String> {
-    let mut dice = Dice::of(seed, number);
-    let truth = Truth::of(&mut dice);
+    let mut rng = Rng::of(seed, number);
+    let truth = Truth::of(&mut rng);
     let (mut events, mut outcomes) = (0, Vec::new());
     let mut scripts = String::new();
     for _ in 0..2 {
-        let history = Roads::of(&mut dice).history(&truth, &mut dice);
+        let history = Roads::of(&mut rng).history(&truth, &mut rng);
         match play(&history).await {
             Ok(outcome) => outcomes.push(outcome),
             Err(fault) => {

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use app::{
     answer::{CALLBACKS, INTERFACE},
-    commands::{self, Entry},
+    commands::{self, CommandEntry},
 };
 use http::{Method, Request, Response};
 use protocol::{
@@ -28,9 +28,9 @@ use crate::{
 const OPERATOR_KEY: &str = "an-operator-of-the-tests";
 
 /// Numbers that look random and are the same in every run (xorshift).
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn new() -> Self {
         Self(variable("HOSTILE_SEED").map_or(0x9e37_79b9_7f4a_7c15, |seed| seed.parse().unwrap()))
     }
@@ -301,7 +301,7 @@ fn spoiled(fields: &Value, values: &[String]) -> Vec<String> {
 }
 
 /// The addresses of a command, with the body that means it there.
-fn doors(entry: &Entry, fields: &Value) -> Vec<(String, Value)> {
+fn entrypoints(entry: &CommandEntry, fields: &Value) -> Vec<(String, Value)> {
     let own = entry.names.path.map(|path| {
         let mut stamped = fields.clone();
         stamped["timestamp"] = json!(START);
@@ -318,11 +318,11 @@ fn doors(entry: &Entry, fields: &Value) -> Vec<(String, Value)> {
 
 #[tokio::test]
 async fn any_value_in_any_field_of_any_command_is_answered() {
-    let (target, values, mut dice) = (Target::new().await, nasty(), Dice::new());
+    let (target, values, mut rng) = (Target::new().await, nasty(), Rng::new());
     for entry in commands::all() {
-        for (at, (path, body)) in doors(&entry, &fields(&entry)).into_iter().enumerate() {
+        for (at, (path, body)) in entrypoints(&entry, &fields(&entry)).into_iter().enumerate() {
             // The second address of a command leads to the same rules: there a fourth of the values will do.
-            for body in spoiled(&body, &values).into_iter().filter(|_| at == 0 || dice.below(4) == 0) {
+            for body in spoiled(&body, &values).into_iter().filter(|_| at == 0 || rng.below(4) == 0) {
                 target.post("a spoiled field", &path, body).await;
             }
         }
@@ -332,17 +332,17 @@ async fn any_value_in_any_field_of_any_command_is_answered() {
 
 #[tokio::test]
 async fn several_spoiled_fields_at_a_time_are_answered() {
-    let (target, values, mut dice) = (Target::new().await, nasty(), Dice::new());
+    let (target, values, mut rng) = (Target::new().await, nasty(), Rng::new());
     for entry in commands::all() {
-        for (path, body) in doors(&entry, &fields(&entry)) {
+        for (path, body) in entrypoints(&entry, &fields(&entry)) {
             for _ in 0..40 {
                 let mut members = members(body.as_object().unwrap());
-                for _ in 0..=dice.below(3) {
-                    let at = dice.below(members.len());
-                    members[at].1.clone_from(dice.pick(&values));
+                for _ in 0..=rng.below(3) {
+                    let at = rng.below(members.len());
+                    members[at].1.clone_from(rng.pick(&values));
                     // A name that is there twice, too: the last one counts.
-                    let twice = members[dice.below(members.len())].0.clone();
-                    members.push((twice, dice.pick(&values).clone()));
+                    let twice = members[rng.below(members.len())].0.clone();
+                    members.push((twice, rng.pick(&values).clone()));
                 }
                 target.post("spoiled fields", &path, object(&members)).await;
             }
@@ -353,11 +353,11 @@ async fn several_spoiled_fields_at_a_time_are_answered() {
 
 #[tokio::test]
 async fn requests_that_are_cut_off_or_damaged_are_answered() {
-    let (target, mut dice) = (Target::new().await, Dice::new());
+    let (target, mut rng) = (Target::new().await, Rng::new());
     let now = target.program.now();
     let mut requests: Vec<(String, String)> = commands::all()
         .iter()
-        .flat_map(|entry| doors(entry, &fields(entry)))
+        .flat_map(|entry| entrypoints(entry, &fields(entry)))
         .map(|(path, body)| (path, body.to_string()))
         .collect();
     requests.extend(notices(now).map(|notice| (CALLBACKS[0].to_owned(), signed(notice, now))));
@@ -367,12 +367,12 @@ async fn requests_that_are_cut_off_or_damaged_are_answered() {
         }
         for _ in 0..60 {
             let mut bytes = body.clone().into_bytes();
-            for _ in 0..=dice.below(4) {
-                let at = dice.below(bytes.len());
-                match dice.below(4) {
-                    0 => bytes[at] = dice.byte(),
-                    1 => bytes[at] ^= 1 << dice.below(8),
-                    2 => bytes.insert(at, *dice.pick(br#"{}[]",:\0-e."#)),
+            for _ in 0..=rng.below(4) {
+                let at = rng.below(bytes.len());
+                match rng.below(4) {
+                    0 => bytes[at] = rng.byte(),
+                    1 => bytes[at] ^= 1 << rng.below(8),
+                    2 => bytes.insert(at, *rng.pick(br#"{}[]",:\0-e."#)),
                     _ => drop(bytes.remove(at)),
                 }
             }
@@ -384,7 +384,7 @@ async fn requests_that_are_cut_off_or_damaged_are_answered() {
 
 #[tokio::test]
 async fn bytes_without_any_meaning_are_answered() {
-    let (target, mut dice) = (Target::new().await, Dice::new());
+    let (target, mut rng) = (Target::new().await, Rng::new());
     let paths: Vec<String> = commands::all()
         .iter()
         .filter_map(|entry| entry.names.path.map(|path| format!("/{path}")))
@@ -393,11 +393,11 @@ async fn bytes_without_any_meaning_are_answered() {
         .collect();
     for path in &paths {
         for _ in 0..60 {
-            let length = dice.below(300);
-            let bytes: Vec<u8> = (0..length).map(|_| dice.byte()).collect();
+            let length = rng.below(300);
+            let bytes: Vec<u8> = (0..length).map(|_| rng.byte()).collect();
             target.post("random bytes", path, bytes).await;
             // Mostly JSON, hardly ever a document.
-            let marks: Vec<u8> = (0..length).map(|_| *dice.pick(br#"{}[]",:\u0018dtrue nl-e."#)).collect();
+            let marks: Vec<u8> = (0..length).map(|_| *rng.pick(br#"{}[]",:\u0018dtrue nl-e."#)).collect();
             target.post("random marks", path, marks).await;
         }
     }
@@ -408,7 +408,7 @@ async fn bytes_without_any_meaning_are_answered() {
 async fn huge_and_deep_bodies_are_answered() {
     let target = Target::new().await;
     for entry in commands::all() {
-        for (path, body) in doors(&entry, &fields(&entry)) {
+        for (path, body) in entrypoints(&entry, &fields(&entry)) {
             let body = body.to_string();
             for length in [MAX_BODY_BYTES, MAX_BODY_BYTES + 1] {
                 let (start, blanks) = (&body[..body.len() - 1], length - body.len());
@@ -459,7 +459,7 @@ async fn a_method_other_than_post_carries_no_call() {
     let others = ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "post", "BREW"];
     for method in others.map(|method| Method::from_bytes(method.as_bytes()).unwrap()) {
         for entry in commands::all() {
-            for (path, body) in doors(&entry, &fields(&entry)) {
+            for (path, body) in entrypoints(&entry, &fields(&entry)) {
                 let answer = target.request("a method", method.clone(), &path, body.to_string().into_bytes()).await;
                 let nothing = target.request("no body", method.clone(), &path, Vec::new()).await;
                 assert_eq!(answer.body(), nothing.body(), "{method} {path}");

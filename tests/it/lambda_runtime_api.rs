@@ -30,7 +30,7 @@ use tokio::{
 
 const VERSION: &str = "/2018-06-01/runtime/";
 /// How long a function may take, start and table and all, before a test calls it stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a function made of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,7 +120,7 @@ impl Function {
                 Said::Stray(what) => panic!("the function said {what}"),
             },
             end = self.process.wait() => panic!("the function ended, {}, at {event}", end.unwrap()),
-            () = tokio::time::sleep(PATIENCE) => panic!("the function is stuck at {event}"),
+            () = tokio::time::sleep(READ_TIMEOUT) => panic!("the function is stuck at {event}"),
         }
     }
 }
@@ -160,7 +160,7 @@ async fn respond(request: Request<Incoming>, events: &Events, says: &UnboundedSe
 }
 
 fn next(id: &str, event: String) -> Response<Full<Bytes>> {
-    let deadline = (now().0 + PATIENCE.as_secs()) * 1000;
+    let deadline = (now().0 + READ_TIMEOUT.as_secs()) * 1000;
     Response::builder()
         .header("Lambda-Runtime-Aws-Request-Id", id)
         .header("Lambda-Runtime-Deadline-Ms", deadline)

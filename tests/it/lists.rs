@@ -381,9 +381,9 @@ impl Model {
 }
 
 /// Numbers that look random and are the same each time: Knuth's linear congruential generator.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
@@ -393,10 +393,10 @@ impl Dice {
 #[tokio::test]
 async fn whatever_users_do_each_page_is_that_of_a_sorted_vector() {
     let program = program().await;
-    let (mut model, mut dice) = (Model::default(), Dice(1));
+    let (mut model, mut rng) = (Model::default(), Rng(1));
     for step in 0..400 {
-        let user = format!("user{}", dice.roll(30));
-        match dice.roll(8) {
+        let user = format!("user{}", rng.roll(30));
+        match rng.roll(8) {
             0 | 1 => {
                 open_room(&program, &user, "t").await;
                 let room = model.rooms.entry(user).or_insert((program.now(), false));
@@ -417,21 +417,21 @@ async fn whatever_users_do_each_page_is_that_of_a_sorted_vector() {
                 let (user, file) = (format!("taped{step}"), format!("file{step}"));
                 open_room(&program, &user, "t").await;
                 model.rooms.insert(user.clone(), (program.now(), false));
-                let to = program.now() - dice.roll(1000);
-                let (from, stream) = (to - 61 - dice.roll(500), format!("8888_{user}"));
+                let to = program.now() - rng.roll(1000);
+                let (from, stream) = (to - 61 - rng.roll(500), format!("8888_{user}"));
                 is_recorded(&program, File { stream: &stream, id: &file, format: "flv", from, to }).await;
                 model.replays.push((file, to));
             }
             _ => {
-                let file = format!("video{}", dice.roll(20));
+                let file = format!("video{}", rng.roll(20));
                 publish(&program, &user, &file).await;
                 model.videos.insert((user, file), program.now());
             }
         }
-        program.pass([0, 0, 0, 1, 3, 40, 9000, 60_000][usize::try_from(dice.roll(8)).unwrap()]);
-        let (flag, size) = (1 + dice.roll(5), 10 + dice.roll(20));
+        program.pass([0, 0, 0, 1, 3, 40, 9000, 60_000][usize::try_from(rng.roll(8)).unwrap()]);
+        let (flag, size) = (1 + rng.roll(5), 10 + rng.roll(20));
         let whole = model.list(flag, program.now());
-        let number = 1 + dice.roll(whole.len() as u64 / size + 2);
+        let number = 1 + rng.roll(whole.len() as u64 / size + 2);
         check_page(&program, flag, number, size, &whole).await;
     }
     for flag in FLAGS {

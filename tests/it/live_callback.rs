@@ -1,6 +1,6 @@
 //! `live_callback`: the notices of the live cloud.
 
-use app::answer::{Door, answer};
+use app::answer::{Entrypoint, answer};
 use cli::engine::Engine;
 use http::Request;
 use protocol::{
@@ -268,7 +268,7 @@ async fn with_a_key_in_its_path_no_other_address_takes_notices() {
     // As it is deployed, where every path leads to the function.
     for (path, status) in [("/nobody-knows-it", 200), ("/nobody-knows-it/any", 200), ("/", 403), ("/any", 403)] {
         let request = Request::post(path).body(body.clone().into_bytes()).unwrap();
-        assert_eq!(answer(&program.app, Door::Callback, request).await.status(), status, "{path}");
+        assert_eq!(answer(&program.app, Entrypoint::Callback, request).await.status(), status, "{path}");
     }
 }
 
@@ -282,7 +282,7 @@ async fn a_notice_that_nothing_follows_from_goes_into_the_ledger_and_no_further(
     let operations: Vec<String> = watch.take().into_iter().map(|asked| asked.operation).collect();
     assert_eq!(operations, ["UpdateItem", "UpdateItem"]);
     let notices = program.app.table.notices(&StreamId::parse("8888_alice").unwrap()).await.unwrap();
-    assert!(notices.iter().any(|entry| entry.notice.id.starts_with("321 ") && entry.fate.name() == "dropped"));
+    assert!(notices.iter().any(|entry| entry.notice.id.starts_with("321 ") && entry.status.name() == "dropped"));
 }
 
 #[tokio::test]

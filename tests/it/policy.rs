@@ -107,15 +107,15 @@ fn partition_queried(index: Option<&str>, body: &Value) -> Option<String> {
     let hash_key = match index {
         None => keys::PK,
         Some(keys::LISTS) => keys::LIST,
-        Some(keys::WORKS) => keys::WORK,
+        Some(keys::TASKS) => keys::TASK,
         Some(_) => return None,
     };
     let named = |name: &str| match name.starts_with('#') {
         true => body["ExpressionAttributeNames"][name].as_str().unwrap_or_default().to_owned(),
         false => name.to_owned(),
     };
-    let terms = body["KeyConditionExpression"].as_str()?.split(" AND ").filter_map(|term| term.split_once(" = "));
-    let mut values = terms.filter(|(name, _)| named(name) == hash_key).map(|(_, value)| value);
+    let options = body["KeyConditionExpression"].as_str()?.split(" AND ").filter_map(|term| term.split_once(" = "));
+    let mut values = options.filter(|(name, _)| named(name) == hash_key).map(|(_, value)| value);
     let value = values.next().filter(|_| values.next().is_none())?;
     body["ExpressionAttributeValues"][value]["S"].as_str().map(str::to_owned)
 }
@@ -155,7 +155,7 @@ impl Statement {
         assert_eq!(statement["Effect"], "Allow");
         let operations: Vec<_> = texts(&statement["Action"]).iter().map(|action| operation_of(action)).collect();
         let resource = &statement["Resource"];
-        let index = [None, Some(keys::LISTS), Some(keys::WORKS)]
+        let index = [None, Some(keys::LISTS), Some(keys::TASKS)]
             .into_iter()
             .find(|index| *resource == template::arn_of_table(*index))
             .unwrap_or_else(|| panic!("{resource} is no resource of ours"));
@@ -309,7 +309,7 @@ mod tests {
     fn an_index_is_not_the_table_nor_another_index() {
         let of_index = |name: &str| template::arn_of_table(Some(name));
         let on_lists = policy(&json!("dynamodb:Query"), &of_index("lists"), &json!(["online"]));
-        let on_work = policy(&json!("dynamodb:Query"), &of_index("work"), &json!(["online"]));
+        let on_work = policy(&json!("dynamodb:Query"), &of_index("tasks"), &json!(["online"]));
         let on_table = on_the_table(&json!("dynamodb:Query"), &json!(["online"]));
         let asked = query(Some("lists"), "#name = :value AND #other <= :other", "list", "online").unwrap();
         assert!(on_lists.allows(&asked).is_some());
@@ -323,7 +323,7 @@ mod tests {
         let found = Some(vec!["a".to_owned()]);
         assert_eq!(keys(query(None, "PK = :value", "", "a")), found);
         assert_eq!(keys(query(None, "PK = :value AND SK BETWEEN :other AND :other", "", "a")), found);
-        assert_eq!(keys(query(Some("work"), "#other <= :other AND #name = :value", "work", "a")), found);
+        assert_eq!(keys(query(Some("tasks"), "#other <= :other AND #name = :value", "task", "a")), found);
         for not_understood in [
             query(None, "PK = :unknown", "", "a"),
             query(None, "SK = :value", "", "a"),

@@ -11,7 +11,7 @@ use protocol::{
     types::UserId,
 };
 use serde_json::Value;
-use store::Face;
+use store::PublicProfile;
 
 use crate::{
     harness::{Program, notice, program_on, send, swept},
@@ -325,7 +325,7 @@ async fn all_that_a_function_is_allowed_it_does() {
         }
         // A first login with an ID token makes the account: `oidc.rs` does it with a provider.
         let zoe = UserId::parse("zoe").unwrap();
-        guard.serve("login", app.table.create_account(&zoe, None, &Face::default(), app.now())).await.unwrap();
+        guard.serve("login", app.table.create_account(&zoe, None, &PublicProfile::default(), app.now())).await.unwrap();
         used.extend(guard.take_used());
     }
     let allowed = template::functions().keys().flat_map(|name| {

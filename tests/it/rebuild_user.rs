@@ -234,7 +234,7 @@ async fn lives_that_are_wrong_are_reported_and_repaired() {
     let (program, rows) = broadcast().await;
     rows.set(&format!("LIVE#{START}"), "ended_at", AttributeValue::N((START + 60).to_string())).await;
     let stray = format!("LIVE#{}", START + 100);
-    for (name, value) in [("started_at", START + 100), ("ended_at", START + 150), ("show", START)] {
+    for (name, value) in [("started_at", START + 100), ("ended_at", START + 150), ("broadcast", START)] {
         rows.set(&stray, name, AttributeValue::N(value.to_string())).await;
     }
     let expected = [

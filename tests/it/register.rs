@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::types::{Secret, UnixSeconds, UserId};
 use serde_json::json;
-use store::{Created, Face};
+use store::{Created, PublicProfile};
 
 use crate::{
     harness::{golden, program, program_with, rest},
@@ -85,7 +85,7 @@ async fn who_made_the_account_whose_answer_was_lost_hears_that_it_is_there() {
     let (user, now) = (UserId::parse("alice").unwrap(), UnixSeconds(program.now()));
     let create = async |hash: &str| {
         let hash = Secret::new(hash);
-        program.app.table.create_account(&user, Some(&hash), &Face::default(), now).await.unwrap()
+        program.app.table.create_account(&user, Some(&hash), &PublicProfile::default(), now).await.unwrap()
     };
     assert_eq!(create("$argon2id$one").await, Created::Yes);
     assert_eq!(create("$argon2id$one").await, Created::Yes, "the same, tried again");

@@ -19,7 +19,7 @@ const ROUND_SECONDS: u64 = 90;
 /// `MEMBER_SECONDS`.
 const MEMBER_SECONDS: u64 = 21_600;
 /// More requests than a repair has until all is right.
-const MOST_REQUESTS: usize = 200;
+const MAX_REQUESTS: usize = 200;
 /// The requests at which a repair is interrupted in the ordinary run.
 const SOME_REQUESTS: [usize; 2] = [1, 4];
 /// Two whose rooms stand at the same position if they are opened in the same second.
@@ -75,7 +75,7 @@ impl World {
         let (app, alice) = (&self.first.app, UserId::parse("alice").unwrap());
         for _ in 0..ROUNDS {
             self.pass(ROUND_SECONDS);
-            if app.table.recount_doubts(&alice, &app.config.rules, app.now()).await.unwrap() {
+            if app.table.recount_unconfirmed(&alice, &app.config.rules, app.now()).await.unwrap() {
                 return;
             }
         }
@@ -115,14 +115,14 @@ fn group_call(name: &str, viewer: &str, group: &str, flag: u8) -> String {
 /// With `REPAIRS=all`, as `scripts/faults` has it, at each of its requests.
 async fn at_each_request(play: impl AsyncFn(usize) -> bool) {
     let is_all = variable("REPAIRS").as_deref() == Some("all");
-    let requests = if is_all { (0..MOST_REQUESTS).collect() } else { SOME_REQUESTS.to_vec() };
+    let requests = if is_all { (0..MAX_REQUESTS).collect() } else { SOME_REQUESTS.to_vec() };
     for (n, at) in requests.into_iter().enumerate() {
         if !play(at).await {
             assert!(n > 0, "it is never interrupted");
             return;
         }
     }
-    assert!(!is_all, "there are more requests than {MOST_REQUESTS}");
+    assert!(!is_all, "there are more requests than {MAX_REQUESTS}");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_list_is_counted_right_if_the_recount_comes_before_the_row_of_a_writer
     let other = world.another().await;
     world.watch.interrupt("UpdateItem", HIDES, move || async move {
         let (app, alice) = (&other.app, UserId::parse("alice").unwrap());
-        app.table.recount_doubts(&alice, &app.config.rules, app.now()).await.unwrap();
+        app.table.recount_unconfirmed(&alice, &app.config.rules, app.now()).await.unwrap();
     });
     world.injector.arm(vec![Strike { at: COUNTS, fault: Fault::RequestLost, lasts: Lasts::ForTheCall }]);
     let (alice, file) = (UserId::parse("alice").unwrap(), FileId::parse("v").unwrap());
@@ -216,7 +216,7 @@ async fn a_list_is_counted_right_when_a_process_has_died_at_any_level_and_others
         for _ in 0..2 {
             let app = &world.first.app;
             let alice = UserId::parse("alice").unwrap();
-            let is_right = app.table.recount_doubts(&alice, &app.config.rules, app.now()).await.unwrap();
+            let is_right = app.table.recount_unconfirmed(&alice, &app.config.rules, app.now()).await.unwrap();
             assert!(!is_right, "while others go on nobody can know, {when}");
             go_online(&world.second, "carol").await;
             go_offline(&world.second, "carol").await;

@@ -1,13 +1,13 @@
 //! One well-formed request for every command, and one notice of every kind, for tests that go through them all.
 
-use app::commands::{self, Entry};
+use app::commands::{self, CommandEntry};
 use protocol::{sign::callback::sign, types::Secret};
 use serde_json::{Value, json};
 
 use crate::harness::KEY;
 
 /// The fields of a well-formed call of a command, without `Action`; a command that is not here fails its tests.
-pub(crate) fn fields(entry: &Entry) -> Value {
+pub(crate) fn fields(entry: &CommandEntry) -> Value {
     let userinfo = json!({
         "nickname": "Al", "headpic": "http://h/a.png", "frontcover": "http://h/c.png", "location": "深圳", "desc": "d",
     });
@@ -61,7 +61,7 @@ pub(crate) fn fields(entry: &Entry) -> Value {
 }
 
 /// The body of a well-formed call of a command through the Gen-1 door.
-pub(crate) fn action_body(entry: &Entry) -> String {
+pub(crate) fn action_body(entry: &CommandEntry) -> String {
     let mut body = fields(entry);
     body["Action"] = json!(entry.names.action);
     body.to_string()

@@ -360,7 +360,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// For how long an answer may take: of an emulator that starts a process for each call.
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// The body of the answer.
     async fn ask(&self, function: &str, sent: &Sent) -> String {
@@ -373,7 +373,7 @@ impl Stack {
             }
         }
         let request = request.body(String::from_utf8(sent.body.clone()).unwrap()).unwrap();
-        self.client.send_within(Self::PATIENCE, request).await.unwrap()
+        self.client.send_within(Self::READ_TIMEOUT, request).await.unwrap()
     }
 }
 
@@ -671,8 +671,8 @@ async fn logged(function: &str, settings: &[(String, String)], event: &Value) ->
 
 /// Whether a line is one that a filter of a log group looks for, of those that our template has: `{ $.a.b = "c" && .. }`.
 fn is_found(line: &Value, pattern: &str) -> bool {
-    let terms = pattern.strip_prefix("{ $.").and_then(|pattern| pattern.strip_suffix(" }")).unwrap();
-    terms.split(" && $.").all(|term| {
+    let options = pattern.strip_prefix("{ $.").and_then(|pattern| pattern.strip_suffix(" }")).unwrap();
+    options.split(" && $.").all(|term| {
         let (path, wanted, is_equal) = match term.split_once(" != ") {
             Some((path, wanted)) => (path, wanted, false),
             None => term.split_once(" = ").map(|(path, wanted)| (path, wanted, true)).unwrap(),

@@ -37,7 +37,7 @@ use tokio::{
 };
 
 /// How long a function may take, start and table and all, before a test calls it stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a function said of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +95,7 @@ impl EventFunction {
         tokio::select! {
             said = self.said.recv() => said.expect("the runtime API is there"),
             end = self.process.wait() => panic!("the function ended, {}, at {shown}", end.unwrap()),
-            () = tokio::time::sleep(PATIENCE) => panic!("the function is stuck at {shown}"),
+            () = tokio::time::sleep(READ_TIMEOUT) => panic!("the function is stuck at {shown}"),
         }
     }
 
@@ -127,7 +127,7 @@ impl EventFunction {
             self.process.stderr.take().unwrap().read_to_string(&mut words).await.unwrap();
             self.process.wait().await.unwrap()
         };
-        (tokio::time::timeout(PATIENCE, end).await.expect("the function ends"), words)
+        (tokio::time::timeout(READ_TIMEOUT, end).await.expect("the function ends"), words)
     }
 }
 

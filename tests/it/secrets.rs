@@ -9,7 +9,7 @@ use std::{
 };
 
 use app::{
-    answer::{Door, answer},
+    answer::{Entrypoint, answer},
     config::SETTINGS,
 };
 use cli::engine::Engine;
@@ -38,8 +38,8 @@ fn recorded(user: &str, id: &str, now: u64) -> String {
 }
 
 /// Whether a function fails for want of a secret.
-async fn wants(program: &Program, door: Door, request: Request<Vec<u8>>) -> bool {
-    is_stopped(program.guard.serve(function_of(door), answer(&program.app, door, request))).await
+async fn wants(program: &Program, entrypoint: Entrypoint, request: Request<Vec<u8>>) -> bool {
+    is_stopped(program.guard.serve(function_of(entrypoint), answer(&program.app, entrypoint, request))).await
 }
 
 /// Whether something panics.
@@ -80,17 +80,17 @@ async fn who_needs(secret: &str) -> BTreeSet<&'static str> {
         for (name, calls) in CALLS.into_iter().chain([("replay_notices", [again.as_str()].as_slice())]) {
             for fields in calls {
                 let call = || rich.written(way, name, fields);
-                let door = Door::at(&call().path).unwrap();
+                let entrypoint = Entrypoint::at(&call().path).unwrap();
                 let mut forged = call();
                 if let Some(signature) = &mut forged.signature {
                     *signature = "00112233445566778899aabbccddeeff".to_owned();
-                    if wants(&poor, door, forged.request()).await {
-                        found.insert(function_of(door));
+                    if wants(&poor, entrypoint, forged.request()).await {
+                        found.insert(function_of(entrypoint));
                     }
                 }
-                if wants(&poor, door, call().request()).await {
-                    found.insert(function_of(door));
-                    answer(&rich.program.app, door, call().request()).await;
+                if wants(&poor, entrypoint, call().request()).await {
+                    found.insert(function_of(entrypoint));
+                    answer(&rich.program.app, entrypoint, call().request()).await;
                 }
             }
         }
@@ -99,7 +99,7 @@ async fn who_needs(secret: &str) -> BTreeSet<&'static str> {
         for fields in [recorded("alice", "f2", now), verdict("8888_henry", "Block")] {
             for sign in [right.as_str(), "wrong"] {
                 let body = format!(r#"{{"t":{t},"sign":"{sign}",{fields}}}"#);
-                if wants(&poor, Door::Callback, Request::post("/").body(body.into()).unwrap()).await {
+                if wants(&poor, Entrypoint::Callback, Request::post("/").body(body.into()).unwrap()).await {
                     found.insert("live_callback");
                 }
             }

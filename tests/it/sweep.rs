@@ -3,7 +3,7 @@
 use app::sweep::{DOUBT_SECONDS, Round};
 use cli::engine::Engine;
 use protocol::types::{StreamId, UserId};
-use store::{Fate, Notice};
+use store::{Notice, NoticeStatus};
 
 use crate::{
     harness::{Program, START, action, notice, program, program_over, program_with, swept},
@@ -261,7 +261,7 @@ async fn a_notice_that_was_kept_and_no_more_is_dealt_with() {
     swept(&program).await;
     assert!(is_live(&program).await);
     let entry = program.app.table.notice(&stream, "1 1").await.unwrap().unwrap();
-    assert_eq!(entry.fate, Fate::Applied(alice()));
+    assert_eq!(entry.status, NoticeStatus::Applied(alice()));
 }
 
 #[tokio::test]

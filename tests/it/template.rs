@@ -321,7 +321,7 @@ fn the_boundary_is_the_table_our_log_and_traces() {
     let mut operations: Vec<_> = table["Action"].as_array().unwrap().iter().map(text).collect();
     operations.sort_unstable();
     assert_eq!(operations, OPERATIONS.map(|operation| format!("dynamodb:{operation}")));
-    assert_eq!(table["Resource"], json!([None, Some(keys::LISTS), Some(keys::WORKS)].map(arn_of_table)));
+    assert_eq!(table["Resource"], json!([None, Some(keys::LISTS), Some(keys::TASKS)].map(arn_of_table)));
     assert_eq!(logs["Resource"], json!({"Fn::GetAtt": ["Logs", "Arn"]}));
     // These two only where there are traces, and a key of one's own.
     let only_if = |condition: &str, statement: &'static Value| {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What DynamoDB has room for in an item.
-const MOST_ITEM_BYTES: usize = 400 * 1024;
+const MAX_ITEM_BYTES: usize = 400 * 1024;
 
 /// A row of alice's.
 struct Row(Client, &'static str);
@@ -180,7 +180,7 @@ async fn a_replay_of_more_and_longer_addresses_than_a_row_has_room_for_stays_in_
     assert_eq!(kept.ended_at.0 - kept.started_at.0, 130 * 20, "and how long all of it is");
     for row in [row, timeline] {
         let bytes = row.bytes().await;
-        assert!(bytes < MOST_ITEM_BYTES, "{} has {bytes} bytes", row.1);
+        assert!(bytes < MAX_ITEM_BYTES, "{} has {bytes} bytes", row.1);
     }
     open_room(&program, "alice", "anew").await;
     go_online(&program, "alice").await;

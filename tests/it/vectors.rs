@@ -17,7 +17,7 @@ use protocol::{
         session, tc3, user_sig, vod,
     },
     types::{Password, Secret, UnixSeconds, UserId},
-    wire::{Filled, FromParam},
+    wire::{FromParam, NonEmpty},
 };
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
@@ -220,7 +220,7 @@ fn the_urls_of_a_guest_are_the_originals() {
 #[test]
 fn a_signed_play_url_is_the_originals_where_that_made_sense() {
     check("lvb_gen1_play_url_with_sign", |vector| {
-        let Ok(Filled(url)) = Filled::<1024>::from_param(&vector.0["inputs"]["originStreamUrl"]) else {
+        let Ok(NonEmpty(url)) = NonEmpty::<1024>::from_param(&vector.0["inputs"]["originStreamUrl"]) else {
             return Verdict::NotOurs("a URL that is refused here: empty, too long, or with control characters");
         };
         let (bizid, key) = (vector.text("bizid"), vector.secret("push_url_key"));
@@ -440,7 +440,7 @@ fn a_user_sig_is_good_where_the_original_says_so() {
 /// - A notice without `t` or `sign` is one with a wrong signature, so that the cloud sends it again; the original answered
 ///   that with 4002, which ends the matter.
 fn expected_of_callback(vector: &Vector, body: &Value) -> (u16, u16) {
-    const PATIENCE: u64 = 3600;
+    const READ_TIMEOUT: u64 = 3600;
     let code = &vector.expected("response")["code"];
     let (now, t) = (vector.number("now"), &body["t"]);
     let is_notice = !body["event_type"].is_null() && !body["stream_id"].is_null();
@@ -448,7 +448,7 @@ fn expected_of_callback(vector: &Vector, body: &Value) -> (u16, u16) {
     let t: Option<u64> = t.as_u64().or_else(|| t.as_str().and_then(|t| t.parse().ok()));
     match (code.as_u64(), t) {
         (Some(0), Some(t)) if body["sign"].is_string() => {
-            if (now.saturating_sub(PATIENCE)..=now + PATIENCE).contains(&t) { (200, 0) } else { (403, 4004) }
+            if (now.saturating_sub(READ_TIMEOUT)..=now + READ_TIMEOUT).contains(&t) { (200, 0) } else { (403, 4004) }
         }
         (Some(0), _) => (403, 4003),
         (Some(_), _) if is_notice && !is_signed => (403, 4003),

@@ -34,7 +34,7 @@ use crate::operate::{HEADER, is_private, key_header};
 /// The longest call to the cloud that is read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How long the port pauses when the operating system gives it no connection.
-const BREATH: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// A business server somewhere, and the clock of this machine.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ pub async fn serve(listener: TcpListener, cloud: Arc<Mutex<Cloud>>, server: Remo
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "no connection could be accepted");
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
                 continue;
             }
         };

@@ -1,7 +1,7 @@
 //! `POST /change_count`: see [`app::commands::ChangeCount`].
 
-use app::{answer::Door, commands::ChangeCount};
+use app::{answer::Entrypoint, commands::ChangeCount};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ChangeCount>())
+    lambda::serve(Entrypoint::of::<ChangeCount>())
 }

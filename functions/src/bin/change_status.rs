@@ -1,7 +1,7 @@
 //! `POST /change_status`: see [`app::commands::ChangeStatus`].
 
-use app::{answer::Door, commands::ChangeStatus};
+use app::{answer::Entrypoint, commands::ChangeStatus};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ChangeStatus>())
+    lambda::serve(Entrypoint::of::<ChangeStatus>())
 }

@@ -1,7 +1,7 @@
 //! `POST /delete_replay`: see [`app::commands::DeleteReplay`].
 
-use app::{answer::Door, commands::DeleteReplay};
+use app::{answer::Entrypoint, commands::DeleteReplay};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<DeleteReplay>())
+    lambda::serve(Entrypoint::of::<DeleteReplay>())
 }

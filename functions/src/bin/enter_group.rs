@@ -1,7 +1,7 @@
 //! `POST /enter_group`: see [`app::commands::EnterGroup`].
 
-use app::{answer::Door, commands::EnterGroup};
+use app::{answer::Entrypoint, commands::EnterGroup};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<EnterGroup>())
+    lambda::serve(Entrypoint::of::<EnterGroup>())
 }

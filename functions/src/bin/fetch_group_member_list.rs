@@ -1,7 +1,7 @@
 //! `POST /fetch_group_member_list`: see [`app::commands::FetchGroupMemberList`].
 
-use app::{answer::Door, commands::FetchGroupMemberList};
+use app::{answer::Entrypoint, commands::FetchGroupMemberList};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<FetchGroupMemberList>())
+    lambda::serve(Entrypoint::of::<FetchGroupMemberList>())
 }

@@ -1,7 +1,7 @@
 //! `POST /fetch_list`: see [`app::commands::FetchList`].
 
-use app::{answer::Door, commands::FetchList};
+use app::{answer::Entrypoint, commands::FetchList};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<FetchList>())
+    lambda::serve(Entrypoint::of::<FetchList>())
 }

@@ -1,7 +1,7 @@
 //! `POST /forbid_live`: see [`app::commands::ForbidLive`].
 
-use app::{answer::Door, commands::ForbidLive};
+use app::{answer::Entrypoint, commands::ForbidLive};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ForbidLive>())
+    lambda::serve(Entrypoint::of::<ForbidLive>())
 }

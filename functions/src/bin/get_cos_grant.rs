@@ -1,7 +1,7 @@
 //! `POST /get_cos_grant`: see [`app::commands::GetCosGrant`].
 
-use app::{answer::Door, commands::GetCosGrant};
+use app::{answer::Entrypoint, commands::GetCosGrant};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetCosGrant>())
+    lambda::serve(Entrypoint::of::<GetCosGrant>())
 }

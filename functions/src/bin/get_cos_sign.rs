@@ -1,7 +1,7 @@
 //! `POST /get_cos_sign`: see [`app::commands::GetCosSign`].
 
-use app::{answer::Door, commands::GetCosSign};
+use app::{answer::Entrypoint, commands::GetCosSign};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetCosSign>())
+    lambda::serve(Entrypoint::of::<GetCosSign>())
 }

@@ -1,7 +1,7 @@
 //! `POST /get_link_mic_play_url`: see [`app::commands::GetLinkMicPlayUrl`].
 
-use app::{answer::Door, commands::GetLinkMicPlayUrl};
+use app::{answer::Entrypoint, commands::GetLinkMicPlayUrl};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetLinkMicPlayUrl>())
+    lambda::serve(Entrypoint::of::<GetLinkMicPlayUrl>())
 }

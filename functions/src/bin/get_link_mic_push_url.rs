@@ -1,7 +1,7 @@
 //! `POST /get_link_mic_push_url`: see [`app::commands::GetLinkMicPushUrl`].
 
-use app::{answer::Door, commands::GetLinkMicPushUrl};
+use app::{answer::Entrypoint, commands::GetLinkMicPushUrl};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetLinkMicPushUrl>())
+    lambda::serve(Entrypoint::of::<GetLinkMicPushUrl>())
 }

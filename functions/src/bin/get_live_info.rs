@@ -1,7 +1,7 @@
 //! `POST /get_live_info`: see [`app::commands::GetLiveInfo`].
 
-use app::{answer::Door, commands::GetLiveInfo};
+use app::{answer::Entrypoint, commands::GetLiveInfo};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetLiveInfo>())
+    lambda::serve(Entrypoint::of::<GetLiveInfo>())
 }

@@ -1,7 +1,7 @@
 //! `POST /get_push_url`: see [`app::commands::GetPushUrl`].
 
-use app::{answer::Door, commands::GetPushUrl};
+use app::{answer::Entrypoint, commands::GetPushUrl};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetPushUrl>())
+    lambda::serve(Entrypoint::of::<GetPushUrl>())
 }

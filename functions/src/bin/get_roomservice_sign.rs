@@ -1,7 +1,7 @@
 //! `POST /get_roomservice_sign`: see [`app::commands::GetRoomserviceSign`].
 
-use app::{answer::Door, commands::GetRoomserviceSign};
+use app::{answer::Entrypoint, commands::GetRoomserviceSign};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetRoomserviceSign>())
+    lambda::serve(Entrypoint::of::<GetRoomserviceSign>())
 }

@@ -1,7 +1,7 @@
 //! `POST /get_ugc_list`: see [`app::commands::GetUgcList`].
 
-use app::{answer::Door, commands::GetUgcList};
+use app::{answer::Entrypoint, commands::GetUgcList};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetUgcList>())
+    lambda::serve(Entrypoint::of::<GetUgcList>())
 }

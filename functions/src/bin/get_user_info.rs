@@ -1,7 +1,7 @@
 //! `POST /get_user_info`: see [`app::commands::GetUserInfo`].
 
-use app::{answer::Door, commands::GetUserInfo};
+use app::{answer::Entrypoint, commands::GetUserInfo};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetUserInfo>())
+    lambda::serve(Entrypoint::of::<GetUserInfo>())
 }

@@ -1,7 +1,7 @@
 //! `POST /get_vod_list`: see [`app::commands::GetVodList`].
 
-use app::{answer::Door, commands::GetVodList};
+use app::{answer::Entrypoint, commands::GetVodList};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetVodList>())
+    lambda::serve(Entrypoint::of::<GetVodList>())
 }

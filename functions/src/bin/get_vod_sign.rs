@@ -1,7 +1,7 @@
 //! `POST /get_vod_sign`: see [`app::commands::GetVodSign`].
 
-use app::{answer::Door, commands::GetVodSign};
+use app::{answer::Entrypoint, commands::GetVodSign};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<GetVodSign>())
+    lambda::serve(Entrypoint::of::<GetVodSign>())
 }

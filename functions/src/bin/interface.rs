@@ -1,7 +1,7 @@
-//! `/interface.php`, the address of Gen-1 apps, for every command that they know: see [`app::answer::Door::Interface`].
+//! `/interface.php`, the address of Gen-1 apps, for every command that they know: see [`app::answer::Entrypoint::Interface`].
 
-use app::answer::Door;
+use app::answer::Entrypoint;
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::Interface)
+    lambda::serve(Entrypoint::Interface)
 }

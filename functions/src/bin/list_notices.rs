@@ -1,7 +1,7 @@
 //! `POST /list_notices`: see [`app::commands::ListNotices`].
 
-use app::{answer::Door, commands::ListNotices};
+use app::{answer::Entrypoint, commands::ListNotices};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ListNotices>())
+    lambda::serve(Entrypoint::of::<ListNotices>())
 }

@@ -1,7 +1,7 @@
 //! The live cloud's notices: see [`app::commands::LiveCallback`].
 
-use app::answer::Door;
+use app::answer::Entrypoint;
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::Callback)
+    lambda::serve(Entrypoint::Callback)
 }

@@ -1,7 +1,7 @@
 //! `POST /login`: see [`app::commands::Login`].
 
-use app::{answer::Door, commands::Login};
+use app::{answer::Entrypoint, commands::Login};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<Login>())
+    lambda::serve(Entrypoint::of::<Login>())
 }

@@ -1,7 +1,7 @@
 //! `POST /logout`: see [`app::commands::Logout`].
 
-use app::{answer::Door, commands::Logout};
+use app::{answer::Entrypoint, commands::Logout};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<Logout>())
+    lambda::serve(Entrypoint::of::<Logout>())
 }

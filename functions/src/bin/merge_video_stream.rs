@@ -1,7 +1,7 @@
 //! `POST /merge_video_stream`: see [`app::commands::MergeVideoStream`].
 
-use app::{answer::Door, commands::MergeVideoStream};
+use app::{answer::Entrypoint, commands::MergeVideoStream};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<MergeVideoStream>())
+    lambda::serve(Entrypoint::of::<MergeVideoStream>())
 }

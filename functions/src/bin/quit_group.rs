@@ -1,7 +1,7 @@
 //! `POST /quit_group`: see [`app::commands::QuitGroup`].
 
-use app::{answer::Door, commands::QuitGroup};
+use app::{answer::Entrypoint, commands::QuitGroup};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<QuitGroup>())
+    lambda::serve(Entrypoint::of::<QuitGroup>())
 }

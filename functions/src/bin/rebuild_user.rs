@@ -1,7 +1,7 @@
 //! `POST /rebuild_user`: see [`app::commands::RebuildUser`].
 
-use app::{answer::Door, commands::RebuildUser};
+use app::{answer::Entrypoint, commands::RebuildUser};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<RebuildUser>())
+    lambda::serve(Entrypoint::of::<RebuildUser>())
 }

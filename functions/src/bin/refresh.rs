@@ -1,7 +1,7 @@
 //! `POST /refresh`: see [`app::commands::Refresh`].
 
-use app::{answer::Door, commands::Refresh};
+use app::{answer::Entrypoint, commands::Refresh};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<Refresh>())
+    lambda::serve(Entrypoint::of::<Refresh>())
 }

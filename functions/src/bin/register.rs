@@ -1,7 +1,7 @@
 //! `POST /register`: see [`app::commands::Register`].
 
-use app::{answer::Door, commands::Register};
+use app::{answer::Entrypoint, commands::Register};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<Register>())
+    lambda::serve(Entrypoint::of::<Register>())
 }

@@ -1,7 +1,7 @@
 //! `POST /replay_notices`: see [`app::commands::ReplayNotices`].
 
-use app::{answer::Door, commands::ReplayNotices};
+use app::{answer::Entrypoint, commands::ReplayNotices};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ReplayNotices>())
+    lambda::serve(Entrypoint::of::<ReplayNotices>())
 }

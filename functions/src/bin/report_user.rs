@@ -1,7 +1,7 @@
 //! `POST /report_user`: see [`app::commands::ReportUser`].
 
-use app::{answer::Door, commands::ReportUser};
+use app::{answer::Entrypoint, commands::ReportUser};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ReportUser>())
+    lambda::serve(Entrypoint::of::<ReportUser>())
 }

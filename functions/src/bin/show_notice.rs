@@ -1,7 +1,7 @@
 //! `POST /show_notice`: see [`app::commands::ShowNotice`].
 
-use app::{answer::Door, commands::ShowNotice};
+use app::{answer::Entrypoint, commands::ShowNotice};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<ShowNotice>())
+    lambda::serve(Entrypoint::of::<ShowNotice>())
 }

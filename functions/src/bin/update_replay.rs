@@ -1,7 +1,7 @@
 //! `POST /update_replay`: see [`app::commands::UpdateReplay`].
 
-use app::{answer::Door, commands::UpdateReplay};
+use app::{answer::Entrypoint, commands::UpdateReplay};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<UpdateReplay>())
+    lambda::serve(Entrypoint::of::<UpdateReplay>())
 }

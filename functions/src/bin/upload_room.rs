@@ -1,7 +1,7 @@
 //! `POST /upload_room`: see [`app::commands::UploadRoom`].
 
-use app::{answer::Door, commands::UploadRoom};
+use app::{answer::Entrypoint, commands::UploadRoom};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<UploadRoom>())
+    lambda::serve(Entrypoint::of::<UploadRoom>())
 }

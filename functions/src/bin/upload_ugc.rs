@@ -1,7 +1,7 @@
 //! `POST /upload_ugc`: see [`app::commands::UploadUgc`].
 
-use app::{answer::Door, commands::UploadUgc};
+use app::{answer::Entrypoint, commands::UploadUgc};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<UploadUgc>())
+    lambda::serve(Entrypoint::of::<UploadUgc>())
 }

@@ -1,7 +1,7 @@
 //! `POST /upload_user_info`: see [`app::commands::UploadUserInfo`].
 
-use app::{answer::Door, commands::UploadUserInfo};
+use app::{answer::Entrypoint, commands::UploadUserInfo};
 
 fn main() -> Result<(), lambda::Error> {
-    lambda::serve(Door::of::<UploadUserInfo>())
+    lambda::serve(Entrypoint::of::<UploadUserInfo>())
 }

@@ -7,8 +7,8 @@ use http::{
 
 use crate::{
     App,
-    commands::{self, Command, Entry, LiveCallback},
-    log::Line,
+    commands::{self, Command, CommandEntry, LiveCallback},
+    log::LogLine,
 };
 use protocol::{
     error::{BodyFault, Error},
@@ -27,19 +27,19 @@ const HOME: [&str; 2] = ["/", "/index.php"];
 
 /// Where a call comes in: what it speaks, and how its command is found.
 #[derive(Clone, Copy, Debug)]
-pub enum Door {
+pub enum Entrypoint {
     /// Gen 1: the field `Action` names the command.
     Interface,
     /// Gen 2: the address is the command's own.
-    Command(Entry),
+    Command(CommandEntry),
     /// The live cloud.
     Callback,
 }
 
-impl Door {
+impl Entrypoint {
     /// The door of a command that has an address of its own.
     pub fn of<C: Command>() -> Self {
-        Self::Command(Entry::of::<C>())
+        Self::Command(CommandEntry::of::<C>())
     }
 
     /// The door at an address of the local server, where all are in one process; `None` if there is none.
@@ -73,15 +73,15 @@ impl Door {
         match self {
             Self::Interface => None,
             Self::Command(entry) => Some(entry.names.name),
-            Self::Callback => Some(Entry::of::<LiveCallback>().names.name),
+            Self::Callback => Some(CommandEntry::of::<LiveCallback>().names.name),
         }
     }
 
     /// The command that the call is for.
-    fn pick(self, params: &Params) -> Result<Entry, Error> {
+    fn pick(self, params: &Params) -> Result<CommandEntry, Error> {
         match self {
             Self::Command(entry) => Ok(entry),
-            Self::Callback => Ok(Entry::of::<LiveCallback>()),
+            Self::Callback => Ok(CommandEntry::of::<LiveCallback>()),
             Self::Interface if params.is_notice() => Err(Error::MisplacedNotice(INTERFACE.to_owned())),
             Self::Interface => {
                 let action = params.optional::<String>("Action").ok().flatten().unwrap_or_default();
@@ -93,34 +93,39 @@ impl Door {
 }
 
 /// Answers a call.
-pub async fn answer(app: &App, door: Door, request: Request<Vec<u8>>) -> Response<String> {
-    let mut line = Line::begin(&app.config.log_names, door.dialect(), &request);
+pub async fn answer(app: &App, entrypoint: Entrypoint, request: Request<Vec<u8>>) -> Response<String> {
+    let mut line = LogLine::begin(&app.config.log_names, entrypoint.dialect(), &request);
     // Known before the body is read, so that the line of a call whose body is wrong names it, too.
-    if let Some(name) = door.command() {
+    if let Some(name) = entrypoint.command() {
         line.set_command(name);
     }
-    let response = respond_to(app, door, request, &mut line).await;
+    let response = respond_to(app, entrypoint, request, &mut line).await;
     line.end(response)
 }
 
-async fn respond_to(app: &App, door: Door, request: Request<Vec<u8>>, line: &mut Line<'_>) -> Response<String> {
+async fn respond_to(
+    app: &App,
+    entrypoint: Entrypoint,
+    request: Request<Vec<u8>>,
+    line: &mut LogLine<'_>,
+) -> Response<String> {
     // What an app posts here is answered: a redirect would lose its body.
-    let is_visit = matches!(door, Door::Interface) && request.method() != Method::POST;
+    let is_visit = matches!(entrypoint, Entrypoint::Interface) && request.method() != Method::POST;
     if is_visit && HOME.contains(&request.uri().path()) {
         return redirect();
     }
-    let dialect = door.dialect();
+    let dialect = entrypoint.dialect();
     if dialect == Dialect::Rest && request.method() == Method::OPTIONS {
         return not_allowed();
     }
-    if matches!(door, Door::Interface) && [Method::GET, Method::HEAD].contains(request.method()) {
+    if matches!(entrypoint, Entrypoint::Interface) && [Method::GET, Method::HEAD].contains(request.method()) {
         line.set_health_check();
     }
     let outcome = async {
-        is_meant(app, door, request.uri().path())?;
+        is_meant(app, entrypoint, request.uri().path())?;
         let call = read(dialect, request)?;
         line.set_names(&call.params);
-        let entry = door.pick(&call.params)?;
+        let entry = entrypoint.pick(&call.params)?;
         line.set_command(entry.names.name);
         (entry.execute)(app, &call).await
     }
@@ -138,23 +143,23 @@ pub async fn answer_anywhere(app: &App, request: Request<Vec<u8>>) -> Response<S
     if request.method() == Method::CONNECT {
         return not_allowed();
     }
-    match door_at(request.uri().path()) {
-        Some(door) => answer(app, door, request).await,
+    match entrypoint_at(request.uri().path()) {
+        Some(entrypoint) => answer(app, entrypoint, request).await,
         None => answer_nowhere(app, request),
     }
 }
 
 /// The door at an address, where all doors are in one process: that of the cloud is behind any first segment, too,
 /// since `is_meant` judges whether that is the key.
-pub fn door_at(path: &str) -> Option<Door> {
-    let behind_key = path.trim_start_matches('/').split_once('/').and_then(|(_, rest)| Door::at(rest));
-    behind_key.filter(|door| matches!(door, Door::Callback)).or_else(|| Door::at(path))
+pub fn entrypoint_at(path: &str) -> Option<Entrypoint> {
+    let behind_key = path.trim_start_matches('/').split_once('/').and_then(|(_, rest)| Entrypoint::at(rest));
+    behind_key.filter(|entrypoint| matches!(entrypoint, Entrypoint::Callback)).or_else(|| Entrypoint::at(path))
 }
 
 /// Refuses a notice whose address lacks the key that it should begin with: as one with a wrong signature, so that an
 /// address that was set wrong shows as failing callbacks.
-fn is_meant(app: &App, door: Door, path: &str) -> Result<(), Error> {
-    let needs_key = matches!(door, Door::Callback) && app.config.live.callback_path_key.is_some();
+fn is_meant(app: &App, entrypoint: Entrypoint, path: &str) -> Result<(), Error> {
+    let needs_key = matches!(entrypoint, Entrypoint::Callback) && app.config.live.callback_path_key.is_some();
     let is_refused = needs_key && behind_key(app, path).is_none();
     if is_refused { Err(Error::BadSignature("the address lacks CALLBACK_PATH_KEY".into())) } else { Ok(()) }
 }
@@ -169,7 +174,7 @@ fn behind_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
 
 /// Answers a call to an address where there is nothing.
 fn answer_nowhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
-    let mut line = Line::begin(&app.config.log_names, Dialect::Rest, &request);
+    let mut line = LogLine::begin(&app.config.log_names, Dialect::Rest, &request);
     let error = Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned());
     // Whoever knows the key may make a mistake behind it, and the log must not have it.
     let path = match behind_key(app, request.uri().path()) {
@@ -207,7 +212,7 @@ fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
         Some(_) | None => {}
     }
     if dialect == Dialect::Rest && !is_post {
-        return Err(Error::Meaningless("a command is called by POST, with a JSON object as the body"));
+        return Err(Error::InvalidArgument("a command is called by POST, with a JSON object as the body"));
     }
     let body = if is_post { request.into_body() } else { Vec::new() };
     Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key, origin })

@@ -16,7 +16,7 @@ use protocol::{
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A call, as far as its log line tells of it.
-pub(crate) struct Line<'a> {
+pub(crate) struct LogLine<'a> {
     names: &'a LogNames,
     begun: Instant,
     request: RequestId,
@@ -43,7 +43,7 @@ enum Outcome {
     Failed(u16, String),
 }
 
-impl<'a> Line<'a> {
+impl<'a> LogLine<'a> {
     /// The line of a call that comes in now.
     pub(crate) fn begin(names: &'a LogNames, dialect: Dialect, request: &Request<Vec<u8>>) -> Self {
         let extensions = request.extensions();
@@ -138,7 +138,7 @@ impl<'a> Line<'a> {
 }
 
 /// A call that ends without an answer, since it panicked or the process stops, leaves its line, too.
-impl Drop for Line<'_> {
+impl Drop for LogLine<'_> {
     fn drop(&mut self) {
         if !self.is_written {
             self.write(None);

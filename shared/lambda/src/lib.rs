@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use app::{
     App,
-    answer::{Door, answer},
+    answer::{Entrypoint, answer},
     config::Config,
     process::environment,
     sweep,
@@ -24,7 +24,7 @@ use store::{
 };
 
 /// Serves one door until the process is stopped: log, settings and table once, then a call at a time.
-pub fn serve(door: Door) -> Result<(), Error> {
+pub fn serve(entrypoint: Entrypoint) -> Result<(), Error> {
     runtime()?.block_on(async {
         let app = &start().await?;
         lambda_http::run(service_fn(|request: Request| async move {
@@ -36,7 +36,7 @@ pub fn serve(door: Door) -> Result<(), Error> {
             if let Some(id) = id {
                 request.extensions_mut().insert(id);
             }
-            Ok::<_, Infallible>(answer(app, door, request).await)
+            Ok::<_, Infallible>(answer(app, entrypoint, request).await)
         }))
         .await
     })

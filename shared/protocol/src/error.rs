@@ -52,7 +52,7 @@ pub enum Error {
     },
     /// Every parameter is well formed, but they ask for something that makes no sense; what is wrong.
     #[error("{0}")]
-    Meaningless(&'static str),
+    InvalidArgument(&'static str),
     /// The caller did not prove who they are; why, for the log.
     #[error("the signature is not good: {0}")]
     BadSignature(Cow<'static, str>),

@@ -30,7 +30,7 @@ pub struct Account {
 
 /// What of an account is shown beside its user's videos.
 #[derive(Clone, Debug, Default)]
-pub struct Face {
+pub struct PublicProfile {
     /// The name for people.
     pub nickname: Nickname,
     /// The portrait.
@@ -82,7 +82,7 @@ impl Table {
         &self,
         user: &UserId,
         password: Option<&Secret>,
-        face: &Face,
+        face: &PublicProfile,
         now: UnixSeconds,
     ) -> Result<Created> {
         let update = Update::of(keys::account(user))
@@ -95,12 +95,12 @@ impl Table {
         Ok(match update.send_for_old(self, "make an account").await? {
             Outcome::Done(_) => Created::Yes,
             // No two hashes are alike, so this is the account that we made, the answer to which was lost.
-            Outcome::Unmet(item)
+            Outcome::ConditionFailed(item)
                 if password.is_some_and(|p| text_in(&item, "password").is_ok_and(|kept| kept == p.expose())) =>
             {
                 Created::Yes
             }
-            Outcome::Unmet(_) => Created::AlreadyThere,
+            Outcome::ConditionFailed(_) => Created::AlreadyThere,
         })
     }
 
@@ -114,14 +114,14 @@ impl Table {
     }
 
     /// What is shown of the accounts of up to a hundred users; of who has none, nothing.
-    pub async fn faces(&self, users: &BTreeSet<UserId>) -> Result<HashMap<UserId, Face>> {
+    pub async fn public_profiles(&self, users: &BTreeSet<UserId>) -> Result<HashMap<UserId, PublicProfile>> {
         let keys: Vec<_> = users.iter().map(keys::account).collect();
         let items = self.batch_of(keys, Reads::Relaxed, &["nickname", "avatar"], "read accounts").await?;
         let face = |user: &UserId| {
             let item = items.get(&keys::id(&keys::account(user)))?;
             let face = || {
                 let nickname = parsed(item, "nickname", Nickname::parse)?;
-                Ok(Face { nickname, avatar: parsed(item, "avatar", Link::parse)? })
+                Ok(PublicProfile { nickname, avatar: parsed(item, "avatar", Link::parse)? })
             };
             self.intact(item, face()).map(|face| (user.clone(), face))
         };

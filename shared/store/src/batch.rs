@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
-use super::{Error, Item, Result, Table, additions::ItemId, failed, keys};
+use super::{Error, Item, Result, Table, counter_batcher::ItemId, failed, keys};
 
 /// How many keys DynamoDB takes in one request.
 const KEYS_A_REQUEST: usize = 100;

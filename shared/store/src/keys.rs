@@ -5,11 +5,11 @@
 //! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, get_link_mic_push_url, get_link_mic_play_url, merge_video_stream, get_roomservice_sign, forbid_live, live_callback, rebuild_user |
 //! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
 //! | sessions   | `SESSIONS#<user>`                   | `SESSIONS`             | login, refresh, every signed call of Gen 2, which writes it too |
-//! | attempts   | `ATTEMPTS#<what>#<who>`             | `<stretch of time>`    | login, register                                  |
+//! | attempts   | `ATTEMPTS#<what>#<who>`             | `<window of time>`    | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url |
 //! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback, update_replay, delete_replay, sweep, rebuild_user |
 //! | timeline   | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep, rebuild_user |
-//! | show       | `USER#<user>`                       | `SHOW#<opened at>`     | live_callback, sweep, rebuild_user: what a live or a replay is called |
+//! | broadcast  | `USER#<user>`                       | `BROADCAST#<opened at>`     | live_callback, sweep, rebuild_user: what a live or a replay is called |
 //! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                     |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
 //! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>` | enter_group, quit_group, fetch_group_member_list, get_link_mic_play_url |
@@ -21,20 +21,20 @@
 //!
 //! The index [`LISTS`] has every row that stands in a list, under `list` (`online`, `offline`, `replays` or `videos`)
 //! and `position`; fetch_list, get_vod_list and get_ugc_list read it. Rows are complete in it: a list costs no read per
-//! row. The index [`WORKS`] has the keys of what somebody has to look after, under `work` and `due`; sweep reads it, and
+//! row. The index [`TASKS`] has the keys of what somebody has to look after, under `work` and `due`; sweep reads it, and
 //! list_notices.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{additions::ItemId, limits::Attempt, lists::Position, text};
+use super::{counter_batcher::ItemId, limits::Attempt, lists::Position, text};
 use protocol::{
     log_names::LogNames,
     sign::md5_hex,
     types::{FileId, GroupId, StreamId, UnixSeconds, UserId},
 };
-use timeline::Lane;
+use timeline::UserStream;
 
 /// The partition key.
 pub const PK: &str = "PK";
@@ -50,10 +50,10 @@ pub const LIST: &str = "list";
 pub const POSITION: &str = "position";
 
 /// The index of what somebody has to look after.
-pub const WORKS: &str = "work";
-/// The partition key of [`WORKS`].
-pub const WORK: &str = "work";
-/// The sort key of [`WORKS`]: seconds since 1970, a number.
+pub const TASKS: &str = "tasks";
+/// The partition key of [`TASKS`].
+pub const TASK: &str = "task";
+/// The sort key of [`TASKS`]: seconds since 1970, a number.
 pub const DUE: &str = "due";
 
 /// When a count was last added to: seconds since 1970.
@@ -112,13 +112,13 @@ pub(super) fn sessions(user: &UserId) -> Key {
 }
 
 /// The count of attempts in a stretch of time.
-pub(super) fn attempts(attempt: Attempt<'_>, stretch: u64) -> Key {
+pub(super) fn attempts(attempt: Attempt<'_>, window: u64) -> Key {
     let (what, who) = match attempt {
         Attempt::UserLogin(user) => ("USER_LOGIN", user),
         Attempt::AddressLogin(address) => ("ADDRESS_LOGIN", address),
         Attempt::AddressRegistration(address) => ("ADDRESS_REGISTRATION", address),
     };
-    key(format!("ATTEMPTS#{what}#{who}"), stretch.to_string())
+    key(format!("ATTEMPTS#{what}#{who}"), window.to_string())
 }
 
 /// The owner of a stream.
@@ -146,7 +146,7 @@ pub(super) const REPLAY_PREFIX: &str = "REPLAY#";
 
 /// What somebody has to look after, by its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Work {
+pub enum Task {
     /// The timeline of a user.
     User(UserId),
     /// A notice of the cloud, by its stream and its id.
@@ -157,7 +157,7 @@ pub enum Work {
     Replay(UserId, FileId),
 }
 
-impl Work {
+impl Task {
     /// What the item of this key is.
     pub(super) fn at(key: &Key) -> Option<Self> {
         let (Some(pk), Some(sk)) = id(key) else { return None };
@@ -192,15 +192,15 @@ pub(super) fn timeline(user: &UserId) -> Key {
 }
 
 /// The show that was opened at this second.
-pub(super) fn show(user: &UserId, UnixSeconds(opened): UnixSeconds) -> Key {
-    of_user(user, format!("SHOW#{opened:010}"))
+pub(super) fn broadcast(user: &UserId, UnixSeconds(opened): UnixSeconds) -> Key {
+    of_user(user, format!("BROADCAST#{opened:010}"))
 }
 
 /// What tells the lives of a user apart: the second at which they started, and the stream unless it is the user's own.
-pub(super) fn live_place(UnixSeconds(start): UnixSeconds, lane: &Lane) -> String {
-    match lane {
-        Lane::Own => format!("{start:010}"),
-        Lane::RoomService(stream) => format!("{start:010}#{stream}"),
+pub(super) fn live_place(UnixSeconds(start): UnixSeconds, user_stream: &UserStream) -> String {
+    match user_stream {
+        UserStream::Own => format!("{start:010}"),
+        UserStream::RoomService(stream) => format!("{start:010}#{stream}"),
     }
 }
 

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
+    broadcaster_state::OPEN,
     counter_in, damaged, keys, moment, moment_in, number, parsed, text, text_in,
-    timelines::OPEN,
     update::{Outcome, Update},
 };
 use protocol::types::{Page, StreamId, UnixSeconds, UserId};
@@ -37,7 +37,7 @@ pub struct Notice {
 
 /// What became of a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum NoticeStatus {
     /// It is not dealt with yet.
     Open,
     /// What follows from it is written.
@@ -48,7 +48,7 @@ pub enum Fate {
     Dropped(String),
 }
 
-impl Fate {
+impl NoticeStatus {
     /// What it is called in the table and in answers to operators.
     pub fn name(&self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Fate {
 
 /// A notice in the ledger.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct NoticeRecord {
     /// What the cloud told.
     pub notice: Notice,
     /// When it came first.
@@ -70,18 +70,18 @@ pub struct Entry {
     /// How often it came.
     pub times: u64,
     /// What became of it.
-    pub fate: Fate,
+    pub status: NoticeStatus,
     /// How often it was tried since it was parked.
     tries: u64,
 }
 
-impl Entry {
+impl NoticeRecord {
     fn read(item: &Item) -> Result<Self> {
-        let fate = match text_in(item, "fate")? {
-            "" => Fate::Open,
-            "applied" => Fate::Applied(parsed(item, "user", UserId::parse)?),
-            "parked" => Fate::Parked,
-            "dropped" => Fate::Dropped(text_in(item, "reason")?.to_owned()),
+        let status = match text_in(item, "fate")? {
+            "" => NoticeStatus::Open,
+            "applied" => NoticeStatus::Applied(parsed(item, "user", UserId::parse)?),
+            "parked" => NoticeStatus::Parked,
+            "dropped" => NoticeStatus::Dropped(text_in(item, "reason")?.to_owned()),
             _ => return Err(damaged("fate")),
         };
         let reason = || -> Result<Reason> {
@@ -99,13 +99,13 @@ impl Entry {
             is_late: item.contains_key("late"),
         };
         let (times, tries) = (counter_in(item, "times")?, counter_in(item, "tries")?);
-        Ok(Self { notice, received_at: moment_in(item, "received_at")?, times, fate, tries })
+        Ok(Self { notice, received_at: moment_in(item, "received_at")?, times, status, tries })
     }
 }
 
 impl Table {
     /// Keeps a notice for so many seconds, and says what is known of it: a new one is open.
-    pub async fn keep_notice(&self, notice: &Notice, now: UnixSeconds, seconds: u64) -> Result<Entry> {
+    pub async fn keep_notice(&self, notice: &Notice, now: UnixSeconds, seconds: u64) -> Result<NoticeRecord> {
         const CONTEXT: &str = "keep a notice";
         let update = Update::of(keys::notice(&notice.stream, &notice.id))
             .set("stream", text(notice.stream.as_str()))
@@ -113,7 +113,7 @@ impl Table {
             .set("received_at", moment(now))
             .set("times", number(1))
             .set(keys::EXPIRES_AT, moment(now.plus(seconds)))
-            .set(keys::WORK, text(OPEN))
+            .set(keys::TASK, text(OPEN))
             .set(keys::DUE, moment(now.plus(UNFINISHED_SECONDS)))
             .when("attribute_not_exists(PK)");
         let update = if notice.is_late { update.set("late", AttributeValue::Bool(true)) } else { update };
@@ -125,54 +125,57 @@ impl Table {
         };
         match update.send_for_old(self, CONTEXT).await? {
             Outcome::Done(_) => {
-                let (notice, fate) = (notice.clone(), Fate::Open);
-                Ok(Entry { notice, received_at: now, times: 1, fate, tries: 0 })
+                let (notice, status) = (notice.clone(), NoticeStatus::Open);
+                Ok(NoticeRecord { notice, received_at: now, times: 1, status, tries: 0 })
             }
-            Outcome::Unmet(known) => {
+            Outcome::ConditionFailed(known) => {
                 let again = Update::of(keys::notice(&notice.stream, &notice.id)).add_perhaps_twice("times", 1);
                 let again = if notice.is_late { again } else { again.remove("late") };
                 again.when("attribute_exists(PK)").send(self, CONTEXT).await?;
-                let mut entry = Entry::read(&known)?;
-                entry.notice.is_late &= notice.is_late;
-                Ok(entry)
+                let mut record = NoticeRecord::read(&known)?;
+                record.notice.is_late &= notice.is_late;
+                Ok(record)
             }
         }
     }
 
     /// Writes what became of a notice.
-    pub async fn settle_notice(&self, entry: &Entry, fate: &Fate, now: UnixSeconds) -> Result<()> {
-        let update = Update::of(keys::notice(&entry.notice.stream, &entry.notice.id)).when("attribute_exists(PK)");
-        let update = if *fate == Fate::Open { update.remove("fate") } else { update.set("fate", text(fate.name())) };
-        let update = match fate {
-            Fate::Applied(user) => update.set("user", text(user.as_str())),
-            Fate::Dropped(reason) => update.set("reason", text(reason)),
-            Fate::Open | Fate::Parked => update,
+    pub async fn settle_notice(&self, record: &NoticeRecord, status: &NoticeStatus, now: UnixSeconds) -> Result<()> {
+        let update = Update::of(keys::notice(&record.notice.stream, &record.notice.id)).when("attribute_exists(PK)");
+        let update =
+            if *status == NoticeStatus::Open { update.remove("fate") } else { update.set("fate", text(status.name())) };
+        let update = match status {
+            NoticeStatus::Applied(user) => update.set("user", text(user.as_str())),
+            NoticeStatus::Dropped(reason) => update.set("reason", text(reason)),
+            NoticeStatus::Open | NoticeStatus::Parked => update,
         };
-        let again = match fate {
-            Fate::Open => Some(UNFINISHED_SECONDS),
-            Fate::Parked => usize::try_from(entry.tries).ok().and_then(|tries| PARKED_SECONDS.get(tries)).copied(),
-            Fate::Applied(_) | Fate::Dropped(_) => None,
+        let again = match status {
+            NoticeStatus::Open => Some(UNFINISHED_SECONDS),
+            NoticeStatus::Parked => {
+                usize::try_from(record.tries).ok().and_then(|tries| PARKED_SECONDS.get(tries)).copied()
+            }
+            NoticeStatus::Applied(_) | NoticeStatus::Dropped(_) => None,
         };
         let update = match again {
-            Some(seconds) => update.set(keys::DUE, moment(now.plus(seconds))).set(keys::WORK, text(OPEN)),
-            None => update.remove(keys::DUE).remove(keys::WORK),
+            Some(seconds) => update.set(keys::DUE, moment(now.plus(seconds))).set(keys::TASK, text(OPEN)),
+            None => update.remove(keys::DUE).remove(keys::TASK),
         };
-        let update = if *fate == Fate::Parked { update.add_perhaps_twice("tries", 1) } else { update };
+        let update = if *status == NoticeStatus::Parked { update.add_perhaps_twice("tries", 1) } else { update };
         update.send(self, "settle a notice").await.map(|_| ())
     }
 
     /// Notices as they are read, without those that are damaged.
-    fn read_notices(&self, items: &[Item]) -> Vec<Entry> {
-        items.iter().filter_map(|item| self.intact(item, Entry::read(item))).collect()
+    fn read_notices(&self, items: &[Item]) -> Vec<NoticeRecord> {
+        items.iter().filter_map(|item| self.intact(item, NoticeRecord::read(item))).collect()
     }
 
     /// A notice.
-    pub async fn notice(&self, stream: &StreamId, id: &str) -> Result<Option<Entry>> {
-        self.get(keys::notice(stream, id), "read a notice").await?.as_ref().map(Entry::read).transpose()
+    pub async fn notice(&self, stream: &StreamId, id: &str) -> Result<Option<NoticeRecord>> {
+        self.get(keys::notice(stream, id), "read a notice").await?.as_ref().map(NoticeRecord::read).transpose()
     }
 
     /// The notices of a stream without their bodies, the first to come first.
-    pub async fn notice_heads(&self, stream: &StreamId) -> Result<Vec<Entry>> {
+    pub async fn notice_heads(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
         const HEAD: [&str; 13] = [
             keys::PK,
             keys::SK,
@@ -200,24 +203,24 @@ impl Table {
             request = request.expression_attribute_names(format!("#{name}"), name);
         }
         let items = self.query(request, usize::MAX, "read notices").await?;
-        let mut entries = self.read_notices(&items);
-        entries.sort_by_key(|entry| entry.received_at);
-        Ok(entries)
+        let mut records = self.read_notices(&items);
+        records.sort_by_key(|record| record.received_at);
+        Ok(records)
     }
 
     /// A page of the notices that are not dealt with yet, those first that are tried last.
-    pub async fn unsettled_notices(&self, page: Page) -> Result<Listed<Entry>> {
+    pub async fn unsettled_notices(&self, page: Page) -> Result<Listed<NoticeRecord>> {
         const CONTEXT: &str = "read notices";
         let request = self
             .client
             .query()
-            .index_name(keys::WORKS)
+            .index_name(keys::TASKS)
             .key_condition_expression("#work = :open")
-            .expression_attribute_names("#work", keys::WORK)
+            .expression_attribute_names("#work", keys::TASK)
             .expression_attribute_values(":open", text(OPEN))
             .scan_index_forward(false);
         let found = self.query(request, usize::MAX, CONTEXT).await?;
-        let found = found.iter().filter_map(keys::Work::at).filter(|work| matches!(work, keys::Work::Notice(..)));
+        let found = found.iter().filter_map(keys::Task::at).filter(|work| matches!(work, keys::Task::Notice(..)));
         let found: Vec<keys::Key> = found.map(|work| work.key()).collect();
         let wanted: Vec<&keys::Key> = page.of(&found).collect();
         let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Reads::Consistent, CONTEXT).await?;
@@ -233,8 +236,8 @@ impl Table {
         &self,
         stream: &StreamId,
         after: Option<&str>,
-        most: usize,
-    ) -> Result<(Vec<Entry>, Option<String>)> {
+        max: usize,
+    ) -> Result<(Vec<NoticeRecord>, Option<String>)> {
         /// The events that are evidence, as ids begin with them.
         const EVIDENCE: [&str; 3] = ["0 ", "1 ", "100 "];
         let (first, last) = (EVIDENCE[0].to_owned(), format!("{}\u{10ffff}", EVIDENCE[2]));
@@ -250,24 +253,24 @@ impl Table {
             .expression_attribute_values(":first", text(first))
             .expression_attribute_values(":last", text(last))
             .set_exclusive_start_key(after.map(|after| keys::notice(stream, after)));
-        let items = self.query(request, most, "read notices").await?;
-        let last = items.last().filter(|_| items.len() == most).map(|item| text_in(item, keys::SK)).transpose()?;
+        let items = self.query(request, max, "read notices").await?;
+        let last = items.last().filter(|_| items.len() == max).map(|item| text_in(item, keys::SK)).transpose()?;
         let last = last.map(str::to_owned);
-        let mut entries = self.read_notices(&items);
-        entries.retain(|entry| EVIDENCE.iter().any(|event| entry.notice.id.starts_with(event)));
-        Ok((entries, last))
+        let mut records = self.read_notices(&items);
+        records.retain(|record| EVIDENCE.iter().any(|event| record.notice.id.starts_with(event)));
+        Ok((records, last))
     }
 
     /// Everything that the cloud told of a stream and that is still kept, the first to come first.
-    pub async fn notices(&self, stream: &StreamId) -> Result<Vec<Entry>> {
+    pub async fn notices(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
         let request = self
             .client
             .query()
             .consistent_read(true)
             .key_condition_expression("PK = :stream")
             .expression_attribute_values(":stream", text(keys::notices_partition(stream)));
-        let mut entries = self.read_notices(&self.query(request, usize::MAX, "read notices").await?);
-        entries.sort_by_key(|entry| entry.received_at);
-        Ok(entries)
+        let mut records = self.read_notices(&self.query(request, usize::MAX, "read notices").await?);
+        records.sort_by_key(|record| record.received_at);
+        Ok(records)
     }
 }

@@ -5,10 +5,10 @@
 //! so any server that speaks DynamoDB's interface will do.
 
 mod accounts;
-mod additions;
 mod batch;
+mod broadcaster_state;
 pub mod connect;
-mod doubt;
+mod counter_batcher;
 pub mod keys;
 mod ledger;
 mod limits;
@@ -24,11 +24,11 @@ mod rooms;
 pub mod rules;
 mod sessions;
 mod streams;
-mod timelines;
+mod tasks;
+mod unconfirmed;
 mod update;
 mod version;
 mod videos;
-mod work;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -43,26 +43,26 @@ use aws_sdk_dynamodb::{
 };
 
 pub use self::{
-    accounts::{Account, Changes, Created, Face},
-    keys::Work,
-    ledger::{Entry, Fate, Notice},
+    accounts::{Account, Changes, Created, PublicProfile},
+    broadcaster_state::{Ban, BroadcasterState, PendingAction},
+    keys::Task,
+    ledger::{Notice, NoticeRecord, NoticeStatus},
     limits::Attempt,
     lists::Listed,
     lives::{LiveRow, Totals},
     members::Member,
     rebuild::{Compared, Difference},
-    replays::{Doomed, Replay, ReplayChanges},
-    rooms::{Opened, Profile, Room, Show, Status},
+    replays::{PendingDeletion, Replay, ReplayChanges},
+    rooms::{BroadcastInfo, Opened, Profile, Room, Status},
     sessions::{Renewed, Session, Sessions},
     streams::Owner,
-    timelines::{Ban, Standing, Step},
     version::{UnknownVersion, Version},
     videos::Video,
 };
 use self::{
-    additions::Additions,
-    doubt::{Doubt, NotIfDone},
-    work::Latest,
+    counter_batcher::CounterBatcher,
+    tasks::LatestClock,
+    unconfirmed::{NoRetryIfSent, UnconfirmedWrites},
 };
 use protocol::{error::Chain, log_names::LogNames, types::UnixSeconds};
 use thiserror::Error as ThisError;
@@ -74,21 +74,21 @@ pub struct Error {
     context: &'static str,
     source: Box<dyn std::error::Error + Send + Sync>,
     /// It is because of the item: the table itself is well.
-    is_of_the_row: bool,
+    is_item_fault: bool,
 }
 
 impl Error {
     fn new(context: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { context, source: source.into(), is_of_the_row: false }
+        Self { context, source: source.into(), is_item_fault: false }
     }
 
-    fn of_the_row(self) -> Self {
-        Self { is_of_the_row: true, ..self }
+    fn with_item_fault(self) -> Self {
+        Self { is_item_fault: true, ..self }
     }
 
     /// Whether it is because of the item that was read or written, and other items are not concerned.
-    fn is_of_the_row(&self) -> bool {
-        self.is_of_the_row
+    fn is_item_fault(&self) -> bool {
+        self.is_item_fault
     }
 }
 
@@ -100,7 +100,7 @@ impl From<Error> for protocol::error::Error {
 
 /// Others wrote every time.
 fn contended(context: &'static str) -> Error {
-    Error::new(context, "others wrote the same item each time").of_the_row()
+    Error::new(context, "others wrote the same item each time").with_item_fault()
 }
 
 type Result<T> = std::result::Result<T, Error>;
@@ -115,7 +115,7 @@ where
 
 /// An item that is not what our own code writes.
 fn damaged(attribute: &str) -> Error {
-    Error::new("understand an item", format!("{attribute} is missing or of another type")).of_the_row()
+    Error::new("understand an item", format!("{attribute} is missing or of another type")).with_item_fault()
 }
 
 /// The table.
@@ -125,9 +125,9 @@ pub struct Table {
     /// The same, for what must not be done twice.
     once: Client,
     name: String,
-    additions: Arc<Additions>,
-    doubt: Doubt,
-    latest: Arc<Latest>,
+    additions: Arc<CounterBatcher>,
+    unconfirmed: UnconfirmedWrites,
+    latest: Arc<LatestClock>,
     log_names: LogNames,
 }
 
@@ -213,12 +213,12 @@ fn parsed<T>(item: &Item, attribute: &str, parse: fn(&str) -> Option<T>) -> Resu
 impl Table {
     /// The table of this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        let doubt = Doubt::default();
-        let config = client.config().to_builder().interceptor(doubt.clone());
-        let once = Client::from_conf(config.clone().retry_classifier(NotIfDone).build());
+        let unconfirmed = UnconfirmedWrites::default();
+        let config = client.config().to_builder().interceptor(unconfirmed.clone());
+        let once = Client::from_conf(config.clone().retry_classifier(NoRetryIfSent).build());
         let client = Client::from_conf(config.build());
         let (additions, latest, log_names) = (Arc::default(), Arc::default(), LogNames::Plain);
-        Self { client, once, name: name.into(), additions, doubt, latest, log_names }
+        Self { client, once, name: name.into(), additions, unconfirmed, latest, log_names }
     }
 
     /// The same; its log names users, streams and addresses so.
@@ -271,7 +271,7 @@ impl Table {
             index.projection(projection).build().map_err(failed(MAKE))
         };
         let mut request = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
-        for name in [keys::PK, keys::SK, keys::LIST, keys::POSITION, keys::WORK] {
+        for name in [keys::PK, keys::SK, keys::LIST, keys::POSITION, keys::TASK] {
             request = request.attribute_definitions(attribute(name, ScalarAttributeType::S).map_err(failed(MAKE))?);
         }
         request = request.attribute_definitions(attribute(keys::DUE, ScalarAttributeType::N).map_err(failed(MAKE))?);
@@ -279,7 +279,7 @@ impl Table {
             .key_schema(key(keys::PK, KeyType::Hash).map_err(failed(MAKE))?)
             .key_schema(key(keys::SK, KeyType::Range).map_err(failed(MAKE))?)
             .global_secondary_indexes(index(keys::LISTS, keys::LIST, keys::POSITION, ProjectionType::All)?)
-            .global_secondary_indexes(index(keys::WORKS, keys::WORK, keys::DUE, ProjectionType::KeysOnly)?);
+            .global_secondary_indexes(index(keys::TASKS, keys::TASK, keys::DUE, ProjectionType::KeysOnly)?);
         match request.send().await {
             Ok(_) => {
                 let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name(keys::EXPIRES_AT).build();

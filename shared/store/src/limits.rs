@@ -22,13 +22,13 @@ impl Table {
     /// Counts an attempt in the current stretch of `seconds`, unless there were as many already as the limit admits;
     /// whether it is admitted. What is not is not counted either: who goes on too often only waits for the next stretch.
     pub async fn admit(&self, attempt: Attempt<'_>, limit: Limit, seconds: u64, now: UnixSeconds) -> Result<bool> {
-        let Some(most) = limit.max() else { return Ok(true) };
-        let stretch = now.0 / seconds;
-        let update = Update::of(keys::attempts(attempt, stretch))
+        let Some(max) = limit.max() else { return Ok(true) };
+        let window = now.0 / seconds;
+        let update = Update::of(keys::attempts(attempt, window))
             .add_perhaps_twice("attempts", 1)
-            .set(keys::EXPIRES_AT, moment(UnixSeconds((stretch + 1).saturating_mul(seconds))))
+            .set(keys::EXPIRES_AT, moment(UnixSeconds((window + 1).saturating_mul(seconds))))
             .when("(attribute_not_exists(#attempts) OR #attempts < :most)")
-            .value(":most", number(most));
+            .value(":most", number(max));
         Ok(update.send(self, "count an attempt").await? == Written::Done)
     }
 

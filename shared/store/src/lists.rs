@@ -23,8 +23,8 @@ use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::At
 
 use super::{
     Item, Result, Table,
-    additions::Terms,
     batch::Reads,
+    counter_batcher::WriteOptions,
     damaged, failed, intact,
     keys::{self, hash},
     text, text_in,
@@ -71,7 +71,7 @@ impl Position {
     }
 
     /// The finest stretch that is counted in one node and holds this position: its first position, and the one after it.
-    pub(super) fn stretch(self) -> (Self, Self) {
+    pub(super) fn bucket(self) -> (Self, Self) {
         let node = self.node(0);
         (Self(node << LEVEL_BITS), Self((node + 1) << LEVEL_BITS))
     }
@@ -213,7 +213,7 @@ impl Table {
         now: UnixSeconds,
     ) -> Result<()> {
         const CONTEXT: &str = "count a list";
-        let terms = Terms { expires_at, changed_at: Some(now), due: None };
+        let options = WriteOptions { expires_at, changed_at: Some(now), due: None };
         let mut nodes: BTreeMap<(u32, u64), BTreeMap<String, i64>> = BTreeMap::new();
         for (series, position, by) in changes {
             for level in 0..=TOP {
@@ -229,7 +229,7 @@ impl Table {
                     let counters = counters.iter().filter(|(_, by)| **by != 0);
                     let counters: Vec<_> = counters.map(|(counter, by)| (counter.clone(), *by)).collect();
                     let key = keys::list_count(tree, level, TOP, *number);
-                    (!counters.is_empty()).then(|| table.add(key, counters, terms, CONTEXT))
+                    (!counters.is_empty()).then(|| table.add(key, counters, options, CONTEXT))
                 });
                 futures_util::future::try_join_all(writes).await?;
             }
@@ -329,10 +329,10 @@ impl Table {
             if place.1 <= page.size {
                 break;
             }
-            let Some((stretch, skip)) = Node::find(if level == TOP { tops } else { &nodes }, place.1) else { break };
-            place = (Position((stretch + 1) << (LEVEL_BITS * level)), skip);
+            let Some((bucket, skip)) = Node::find(if level == TOP { tops } else { &nodes }, place.1) else { break };
+            place = (Position((bucket + 1) << (LEVEL_BITS * level)), skip);
             if level > 0 && skip > page.size {
-                nodes = self.nodes(list, vec![(level - 1, stretch)]).await?.into_values().collect();
+                nodes = self.nodes(list, vec![(level - 1, bucket)]).await?.into_values().collect();
             }
         }
         Ok(place)

@@ -7,23 +7,23 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Result, Table,
     batch::Reads,
+    broadcaster_state::WriteContext,
     counter_in, keys,
     lists::counts_kept_until,
     moment, moment_in, number, parsed,
     rooms::{Profile, Room},
     text, text_in,
-    timelines::Work,
     update::Update,
 };
 use protocol::types::{GroupId, StreamId, Text, UnixSeconds, UserId};
-use timeline::{Lane, Live};
+use timeline::{Live, UserStream};
 
 /// How long a show is kept: for longer than there is evidence of it.
-const SHOW_KEPT_SECONDS: u64 = 60 * 24 * 3600;
+const BROADCAST_KEPT_SECONDS: u64 = 60 * 24 * 3600;
 
 /// What a room was opened for.
 #[derive(Clone, Debug)]
-pub(super) struct ShowRow {
+pub(super) struct BroadcastRow {
     pub(super) title: Text<255>,
     pub(super) profile: Profile,
     pub(super) description: Text<255>,
@@ -31,7 +31,7 @@ pub(super) struct ShowRow {
     pub(super) stream: StreamId,
 }
 
-impl ShowRow {
+impl BroadcastRow {
     fn read(item: &Item) -> Result<Self> {
         Ok(Self {
             title: parsed(item, "title", Text::parse)?,
@@ -66,9 +66,9 @@ pub struct LiveRow {
     /// Why it ended, as [`End::name`](timeline::End::name) calls it; empty if it goes on.
     pub reason: String,
     /// The show that it was, by the second at which that was opened.
-    pub show: UnixSeconds,
+    pub broadcast: UnixSeconds,
     /// The second of the opening that says what it is called, as far as that was known when this was written.
-    pub named_at: UnixSeconds,
+    pub info_at: UnixSeconds,
     /// What it came to by its end.
     pub totals: Totals,
 }
@@ -105,9 +105,8 @@ impl LiveRow {
             started_at: moment_in(item, "started_at")?,
             ended_at,
             reason: text_in(item, "reason")?.to_owned(),
-            show: moment_in(item, "show")?,
-            // Rows of before do not have it: then a show had one name.
-            named_at: moment_in(item, if item.contains_key("named_at") { "named_at" } else { "show" })?,
+            broadcast: moment_in(item, "broadcast")?,
+            info_at: moment_in(item, "info_at")?,
             totals: Totals::read(item)?,
         })
     }
@@ -115,38 +114,39 @@ impl LiveRow {
 
 impl Table {
     /// Keeps what a room is opened for.
-    pub(super) async fn write_show(
+    pub(super) async fn write_broadcast(
         &self,
         user: &UserId,
         opened_at: UnixSeconds,
-        show: &ShowRow,
+        broadcast: &BroadcastRow,
         now: UnixSeconds,
     ) -> Result<()> {
-        let update = Update::of(keys::show(user, opened_at)).set(keys::EXPIRES_AT, moment(now.plus(SHOW_KEPT_SECONDS)));
-        show.write(update).send(self, "write a show").await.map(|_| ())
+        let update = Update::of(keys::broadcast(user, opened_at))
+            .set(keys::EXPIRES_AT, moment(now.plus(BROADCAST_KEPT_SECONDS)));
+        broadcast.write(update).send(self, "write a show").await.map(|_| ())
     }
 
     /// What was said when the room was opened at this second; `None` if that is long ago.
-    pub(super) async fn show(&self, user: &UserId, opened_at: UnixSeconds) -> Result<Option<ShowRow>> {
-        self.get(keys::show(user, opened_at), "read a show").await?.as_ref().map(ShowRow::read).transpose()
+    pub(super) async fn broadcast(&self, user: &UserId, opened_at: UnixSeconds) -> Result<Option<BroadcastRow>> {
+        self.get(keys::broadcast(user, opened_at), "read a show").await?.as_ref().map(BroadcastRow::read).transpose()
     }
 
     /// Writes a live. A live that ended takes along what the room came to, if the room counts for its show; else it
     /// takes the totals of earlier lives of its show, which are deleted when lives merge.
     pub(super) async fn write_live(
         &self,
-        work: &Work<'_>,
+        write: &WriteContext<'_>,
         live: &Live,
         room: Option<&Room>,
         gone: &[&str],
     ) -> Result<()> {
-        let until = counts_kept_until(live.end.map_or(work.now, |(end, _)| end), work.rules.replay_window_seconds);
-        let update = work
-            .row(keys::live(work.user, &keys::live_place(live.start, &live.lane)))
-            .set_text("stream", live.lane.stream())
+        let until = counts_kept_until(live.end.map_or(write.now, |(end, _)| end), write.rules.replay_window_seconds);
+        let update = write
+            .row(keys::live(write.user, &keys::live_place(live.start, &live.user_stream)))
+            .set_text("stream", live.user_stream.stream())
             .set("started_at", moment(live.start))
-            .set("show", moment(live.show.unwrap_or(UnixSeconds(0))))
-            .set("named_at", moment(live.named_at.unwrap_or(UnixSeconds(0))))
+            .set("broadcast", moment(live.broadcast.unwrap_or(UnixSeconds(0))))
+            .set("info_at", moment(live.info_at.unwrap_or(UnixSeconds(0))))
             .set(keys::EXPIRES_AT, moment(until))
             .remove("gone");
         let update = match live.end {
@@ -154,12 +154,12 @@ impl Table {
             None => update.remove("ended_at").remove("reason"),
         };
         // The room counts for the show to which the opening belongs at which its counters began at zero.
-        let counts_for = room.and_then(|room| work.standing.timeline.show_of(room.counted_since));
-        let is_current = live.show.is_some() && live.show == counts_for;
+        let counts_for = room.and_then(|room| write.state.timeline.broadcast_of(room.counted_since));
+        let is_current = live.broadcast.is_some() && live.broadcast == counts_for;
         let totals = match room {
-            _ if live.lane != Lane::Own || live.end.is_none() && is_current => None,
+            _ if live.user_stream != UserStream::Own || live.end.is_none() && is_current => None,
             Some(room) if is_current => Some(room.totals.clone()),
-            Some(_) | None => self.totals_of_gone(work, live, gone).await?,
+            Some(_) | None => self.totals_of_gone(write, live, gone).await?,
         };
         let update = match totals {
             Some(totals) => update
@@ -173,28 +173,28 @@ impl Table {
     }
 
     /// What lives of the same show came to that are about to be deleted; `None` if there are none.
-    async fn totals_of_gone(&self, work: &Work<'_>, live: &Live, gone: &[&str]) -> Result<Option<Totals>> {
-        let own = keys::live_place(live.start, &live.lane);
+    async fn totals_of_gone(&self, write: &WriteContext<'_>, live: &Live, gone: &[&str]) -> Result<Option<Totals>> {
+        let own = keys::live_place(live.start, &live.user_stream);
         let mut rows = Vec::new();
         for place in gone.iter().copied().chain((!gone.is_empty()).then_some(own.as_str())) {
-            rows.extend(self.get(keys::live(work.user, place), "read a live").await?);
+            rows.extend(self.get(keys::live(write.user, place), "read a live").await?);
         }
         let rows = rows.iter().filter_map(|row| self.intact(row, LiveRow::read(row)));
-        let rows = rows.filter(|row| row.stream.is_empty() && Some(row.show) == live.show);
+        let rows = rows.filter(|row| row.stream.is_empty() && Some(row.broadcast) == live.broadcast);
         Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes)))
     }
 
     /// Takes a live away that is a part of another one, as it turned out. The table may delete it. Also one that is not
     /// there yet: who is about to write it knows less.
-    pub(super) async fn take_live_away(&self, work: &Work<'_>, place: &str) -> Result<()> {
-        let update = work.row(keys::live(work.user, place));
-        let update = update.set("gone", AttributeValue::Bool(true)).set(keys::EXPIRES_AT, moment(work.now));
+    pub(super) async fn take_live_away(&self, write: &WriteContext<'_>, place: &str) -> Result<()> {
+        let update = write.row(keys::live(write.user, place));
+        let update = update.set("gone", AttributeValue::Bool(true)).set(keys::EXPIRES_AT, moment(write.now));
         update.send(self, "take a live away").await.map(|_| ())
     }
 
     /// What a live came to; nothing if it has not ended.
     pub(super) async fn totals(&self, user: &UserId, live: &Live) -> Result<Totals> {
-        let key = keys::live(user, &keys::live_place(live.start, &live.lane));
+        let key = keys::live(user, &keys::live_place(live.start, &live.user_stream));
         self.get(key, "read a live").await?.as_ref().map_or(Ok(Totals::default()), Totals::read)
     }
 
@@ -207,12 +207,17 @@ impl Table {
     pub async fn titles(
         &self,
         user: &UserId,
-        openings: BTreeSet<UnixSeconds>,
+        start_requests: BTreeSet<UnixSeconds>,
     ) -> Result<BTreeMap<UnixSeconds, Text<255>>> {
-        let keys = openings.iter().map(|opening| keys::show(user, *opening));
+        let keys = start_requests.iter().map(|start_request| keys::broadcast(user, *start_request));
         let mut rows = self.batch(keys, Reads::Relaxed, "read shows").await?;
-        let rows = openings.into_iter().filter_map(|at| Some((at, rows.remove(&keys::id(&keys::show(user, at)))?)));
-        Ok(rows.filter_map(|(opening, row)| Some((opening, self.intact(&row, ShowRow::read(&row))?.title))).collect())
+        let rows =
+            start_requests.into_iter().filter_map(|at| Some((at, rows.remove(&keys::id(&keys::broadcast(user, at)))?)));
+        Ok(rows
+            .filter_map(|(start_request, row)| {
+                Some((start_request, self.intact(&row, BroadcastRow::read(&row))?.title))
+            })
+            .collect())
     }
 
     /// The same by what tells them apart.

@@ -9,12 +9,12 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::{
     Item, Listed, Result, Table,
-    additions::Terms,
+    broadcaster_state::OPEN,
+    counter_batcher::WriteOptions,
     counter_in, failed, keys, moment, moment_in, number_in, parsed,
     recount::{AT_REST_SECONDS, is_at_rest, is_recounted},
-    rooms::Visit,
+    rooms::Departure,
     text, text_in,
-    timelines::OPEN,
     update::{Outcome, Update},
 };
 use crate::rules::Rules;
@@ -49,11 +49,11 @@ impl Table {
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<()> {
-        let Some((show, viewers)) = self.count_viewer_in(host, group, now).await? else {
+        let Some((broadcast, viewers)) = self.count_viewer_in(host, group, now).await? else {
             return self.enter(host, group, member, Counted::Nowhere, rules, now).await.map(|_| ());
         };
-        let before = self.enter(host, group, member, Counted::Show(show), rules, now).await?;
-        if before == Counted::Show(show) { Ok(()) } else { self.raise_peak(host, show, viewers).await }
+        let before = self.enter(host, group, member, Counted::Broadcast(broadcast), rules, now).await?;
+        if before == Counted::Broadcast(broadcast) { Ok(()) } else { self.raise_peak(host, broadcast, viewers).await }
     }
 
     /// Puts a viewer into the group of a replay, named by its file; the replay's viewers count up likewise.
@@ -86,7 +86,7 @@ impl Table {
 
     /// Looks after a group: takes those viewers out of whom nothing was heard for `seconds`, counts again those who are
     /// left, and writes when somebody should look after it the next time; never, if nobody is left and all is right.
-    pub async fn look_after_group(&self, host: &UserId, group: &GroupId, seconds: u64, now: UnixSeconds) -> Result<()> {
+    pub async fn sweep_group(&self, host: &UserId, group: &GroupId, seconds: u64, now: UnixSeconds) -> Result<()> {
         let request = self
             .client
             .query()
@@ -129,9 +129,9 @@ impl Table {
         let due = silent.into_iter().chain((!is_right).then(|| now.plus(AT_REST_SECONDS))).min();
         let update = Update::of(keys::head_count(host, group)).when("attribute_exists(PK)");
         let update = match due {
-            Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
+            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)),
             // Who has come since found that somebody would look after the group already.
-            None => update.remove(keys::WORK).remove(keys::DUE).when_as_seen(keys::CHANGES, &heads),
+            None => update.remove(keys::TASK).remove(keys::DUE).when_as_seen(keys::CHANGES, &heads),
         };
         update.send(self, "postpone work").await.map(|_| ())
     }
@@ -225,7 +225,7 @@ impl Table {
             return Ok(());
         }
         self.count_head(host, group, user, -1, None, now).await?;
-        self.count_out(host, group, Counted::read(self, &before), Visit::Over, now).await
+        self.count_out(host, group, Counted::read(self, &before), Departure::Left, now).await
     }
 
     /// Takes away a viewer where they were counted.
@@ -234,11 +234,11 @@ impl Table {
         host: &UserId,
         group: &GroupId,
         counted: Counted,
-        visit: Visit,
+        visit: Departure,
         now: UnixSeconds,
     ) -> Result<()> {
         match (counted, FileId::parse(group.as_str())) {
-            (Counted::Show(show), _) => self.count_viewer_out(host, show, visit, now).await,
+            (Counted::Broadcast(broadcast), _) => self.count_viewer_out(host, broadcast, visit, now).await,
             (Counted::Replay, Some(file)) => self.count_replay_viewer(host, &file, -1, now).await,
             (Counted::Replay, None) | (Counted::Nowhere, _) => Ok(()),
         }
@@ -255,7 +255,7 @@ impl Table {
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<Counted> {
-        let stay = Stay { until: now.plus(rules.member_seconds), is_looked_after: true };
+        let stay = Presence { until: now.plus(rules.member_seconds), is_looked_after: true };
         let update = Update::of(keys::member(host, group, &member.user))
             .set("user", text(member.user.as_str()))
             .set("seen_at", moment(now))
@@ -263,18 +263,19 @@ impl Table {
             .set_text("nickname", member.nickname.as_str())
             .set_text("headpic", member.headpic.as_str());
         let update = match counted {
-            Counted::Show(show) => update.set("show", moment(show)).remove("replay"),
-            Counted::Replay => update.set("replay", AttributeValue::Bool(true)).remove("show"),
-            Counted::Nowhere => update.remove("show").remove("replay"),
+            Counted::Broadcast(broadcast) => update.set("broadcast", moment(broadcast)).remove("replay"),
+            Counted::Replay => update.set("replay", AttributeValue::Bool(true)).remove("broadcast"),
+            Counted::Nowhere => update.remove("broadcast").remove("replay"),
         };
-        let (Outcome::Done(before) | Outcome::Unmet(before)) = update.send_for_old(self, "write a member").await?;
+        let (Outcome::Done(before) | Outcome::ConditionFailed(before)) =
+            update.send_for_old(self, "write a member").await?;
         // Also of who was there: then it is nothing, but the counts are kept for as long as the member is.
         let by = i64::from(before.is_empty());
         // Nobody counts the viewers of what is not there, so nobody need look after them.
-        let stay = Stay { is_looked_after: counted != Counted::Nowhere, ..stay };
+        let stay = Presence { is_looked_after: counted != Counted::Nowhere, ..stay };
         self.count_head(host, group, &member.user, by, Some(stay), now).await?;
         let before = Counted::read(self, &before);
-        self.count_out(host, group, before, Visit::CountedTwice, now).await?;
+        self.count_out(host, group, before, Departure::Duplicate, now).await?;
         Ok(before)
     }
 
@@ -284,16 +285,16 @@ impl Table {
         group: &GroupId,
         user: &UserId,
         by: i64,
-        stay: Option<Stay>,
+        stay: Option<Presence>,
         now: UnixSeconds,
     ) -> Result<()> {
         let counters = vec![(counter(keys::bin(user)), by)];
-        let terms = Terms {
-            expires_at: stay.map(Stay::kept_until),
+        let options = WriteOptions {
+            expires_at: stay.map(Presence::kept_until),
             due: stay.filter(|stay| stay.is_looked_after).map(|stay| stay.until),
             changed_at: (by != 0).then_some(now),
         };
-        self.add(keys::head_count(host, group), counters, terms, "count a member").await
+        self.add(keys::head_count(host, group), counters, options, "count a member").await
     }
 
     /// A page of the members of a group.
@@ -343,12 +344,12 @@ impl Member {
 
 /// How long a member may stay who is not heard of again.
 #[derive(Clone, Copy)]
-struct Stay {
+struct Presence {
     until: UnixSeconds,
     is_looked_after: bool,
 }
 
-impl Stay {
+impl Presence {
     /// Until when the item is kept, if the sweep never came.
     fn kept_until(self) -> UnixSeconds {
         self.until.plus(KEPT_SECONDS)
@@ -359,7 +360,7 @@ impl Stay {
 #[derive(Debug, Default)]
 struct Watching {
     bins: BTreeMap<u8, i64>,
-    shows: BTreeMap<UnixSeconds, u64>,
+    broadcasts: BTreeMap<UnixSeconds, u64>,
     of_replay: u64,
 }
 
@@ -367,7 +368,7 @@ impl Watching {
     fn add(&mut self, bin: u8, counted: Counted) {
         *self.bins.entry(bin).or_default() += 1;
         match counted {
-            Counted::Show(show) => *self.shows.entry(show).or_default() += 1,
+            Counted::Broadcast(broadcast) => *self.broadcasts.entry(broadcast).or_default() += 1,
             Counted::Replay => self.of_replay += 1,
             Counted::Nowhere => {}
         }
@@ -377,8 +378,8 @@ impl Watching {
         !self.bins.is_empty()
     }
 
-    fn of_show(&self, show: UnixSeconds) -> u64 {
-        self.shows.get(&show).copied().unwrap_or(0)
+    fn of_show(&self, broadcast: UnixSeconds) -> u64 {
+        self.broadcasts.get(&broadcast).copied().unwrap_or(0)
     }
 
     /// What the head count should be, counter by counter.
@@ -391,7 +392,7 @@ impl Watching {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Counted {
     /// The show for which the room was opened at this second.
-    Show(UnixSeconds),
+    Broadcast(UnixSeconds),
     /// The replay that the group is named by.
     Replay,
     /// Nothing: there was no room, or the group was not its own.
@@ -400,8 +401,8 @@ enum Counted {
 
 impl Counted {
     fn read(table: &Table, member: &Item) -> Self {
-        match (member.contains_key("show"), member.contains_key("replay")) {
-            (true, _) => table.intact(member, moment_in(member, "show")).map_or(Self::Nowhere, Self::Show),
+        match (member.contains_key("broadcast"), member.contains_key("replay")) {
+            (true, _) => table.intact(member, moment_in(member, "broadcast")).map_or(Self::Nowhere, Self::Broadcast),
             (false, true) => Self::Replay,
             (false, false) => Self::Nowhere,
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::{
     Item, Result, Table,
     batch::Reads,
+    broadcaster_state::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection},
     keys,
     lists::Position,
     lives::LiveRow,
@@ -12,14 +13,13 @@ use super::{
     replays::{Rows, as_kept, is_kept_out, parts_of, place_of},
     rooms::Room,
     text_in,
-    timelines::{KEPT_SECONDS, Meaning, Standing, Unwritten},
 };
 use crate::rules::Rules;
 use protocol::{
     error::Chain,
     types::{FileId, StreamId, UnixSeconds, UserId},
 };
-use timeline::{Lane, Part, Replay, Timeline};
+use timeline::{Part, ReplayFiles, Timeline, UserStream};
 
 /// How many replays are compared at a time: as many can be written anew before a function has to answer.
 const REPLAYS_A_PART: usize = 50;
@@ -29,7 +29,7 @@ const REPLAYS_A_PART: usize = 50;
 pub struct Difference {
     words: String,
     /// What is to be written.
-    names: BTreeSet<Unwritten>,
+    names: BTreeSet<DirtyRow>,
 }
 
 impl Difference {
@@ -42,8 +42,8 @@ impl Difference {
 /// Where a comparison goes on: after the replay that ends at this second and is named by this file.
 pub type Compared = (UnixSeconds, FileId);
 
-fn named(words: Vec<String>, names: impl IntoIterator<Item = Unwritten>) -> impl Iterator<Item = Difference> {
-    let names: BTreeSet<Unwritten> = names.into_iter().collect();
+fn named(words: Vec<String>, names: impl IntoIterator<Item = DirtyRow>) -> impl Iterator<Item = Difference> {
+    let names: BTreeSet<DirtyRow> = names.into_iter().collect();
     words.into_iter().map(move |words| Difference { words, names: names.clone() })
 }
 
@@ -51,9 +51,9 @@ impl Table {
     /// The streams that a user pushed, in their order: that of their room, and those that the room service made for them.
     /// `None` if they have no room.
     pub async fn streams_of(&self, user: &UserId) -> Result<Option<Vec<StreamId>>> {
-        let (standing, Some(room)) = self.standing_and_room(user).await? else { return Ok(None) };
+        let (state, Some(room)) = self.state_and_room(user).await? else { return Ok(None) };
         let lives = self.lives(user).await?;
-        let told = standing.timeline.room_service_streams().into_iter().map(str::to_owned);
+        let told = state.timeline.room_service_streams().into_iter().map(str::to_owned);
         let others = told.chain(lives.into_iter().map(|live| live.stream)).collect::<BTreeSet<_>>();
         let others = others.iter().filter_map(|stream| StreamId::parse(stream));
         let streams: BTreeSet<StreamId> = others.chain([room.stream]).collect();
@@ -62,7 +62,7 @@ impl Table {
 
     /// The timeline of a user, without what is too old by now.
     pub async fn timeline(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<Timeline> {
-        let mut timeline = self.standing(user).await?.timeline;
+        let mut timeline = self.state(user).await?.timeline;
         timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
         Ok(timeline)
     }
@@ -84,22 +84,22 @@ impl Table {
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<(Vec<Difference>, Option<Compared>)> {
-        let mut standing = self.standing(user).await?;
-        standing.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
-        let meaning = Meaning::of(&standing.timeline, rules);
+        let mut state = self.state(user).await?;
+        state.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
+        let projection = Projection::of(&state.timeline, rules);
         let mut found = Vec::new();
         if after.is_none() {
-            if let Some(opened_at) = standing.timeline.show() {
+            if let Some(opened_at) = state.timeline.broadcast() {
                 let room = self.get(keys::room(user), "read a room").await?;
                 let opened = room.as_ref().map(|room| moment_in(room, "opened_at")).transpose()?;
-                let counts = opened.into_iter().chain([opened_at]).map(|opened| Unwritten::room_count(opened, user));
-                let words = room_differs(user, &standing, opened_at, room.as_ref())?;
-                found.extend(named(words, counts.chain([Unwritten::Room])));
+                let counts = opened.into_iter().chain([opened_at]).map(|opened| DirtyRow::room_count(opened, user));
+                let words = room_differs(user, &state, opened_at, room.as_ref())?;
+                found.extend(named(words, counts.chain([DirtyRow::Room])));
             }
-            found.extend(self.live_differences(user, &standing.timeline, &meaning, now).await?);
+            found.extend(self.live_differences(user, &state.timeline, &projection, now).await?);
         }
-        let mut replays: Vec<(Compared, &Replay)> =
-            meaning.replays.iter().map(|replay| ((replay.end, replay.file.clone()), replay)).collect();
+        let mut replays: Vec<(Compared, &ReplayFiles)> =
+            projection.replays.iter().map(|replay| ((replay.end, replay.file.clone()), replay)).collect();
         replays.sort_by(|(one, _), (other, _)| one.cmp(other));
         replays.retain(|(place, _)| after.is_none_or(|after| place > after));
         let more = replays.len() > REPLAYS_A_PART;
@@ -107,13 +107,13 @@ impl Table {
         let files = replays.iter().flat_map(|(_, replay)| &replay.parts).map(|part| &part.file);
         let rows = self.rows_of_files(user, files).await?;
         for (_, replay) in &replays {
-            let is_forbidden = standing.is_forbidden(&meaning, replay);
-            let words = match replay_differs(replay, is_forbidden, &standing.timeline, &rows, rules) {
+            let is_forbidden = state.is_forbidden(&projection, replay);
+            let words = match replay_differs(replay, is_forbidden, &state.timeline, &rows, rules) {
                 Ok(words) => words,
                 Err(error) => vec![format!("the replay {}: {}", replay.file, Chain(&error))],
             };
-            let names = replay.parts.iter().map(|part| Unwritten::file(&part.file));
-            found.extend(named(words, names.chain([Unwritten::replay_count(replay)])));
+            let names = replay.parts.iter().map(|part| DirtyRow::file(&part.file));
+            found.extend(named(words, names.chain([DirtyRow::replay_count(replay)])));
         }
         let next = replays.pop().map(|(place, _)| place).filter(|_| more);
         Ok((found, next))
@@ -123,13 +123,13 @@ impl Table {
         &self,
         user: &UserId,
         timeline: &Timeline,
-        meaning: &Meaning,
+        projection: &Projection,
         now: UnixSeconds,
     ) -> Result<Vec<Difference>> {
         let mut rows = self.live_rows(user).await?;
         let mut found = Vec::new();
-        for live in &meaning.lives {
-            let place = keys::live_place(live.start, &live.lane);
+        for live in &projection.lives {
+            let place = keys::live_place(live.start, &live.user_stream);
             let name = format!("the live of {}", live.start.in_utc());
             let mut words = Vec::new();
             match rows.remove(&place) {
@@ -140,24 +140,24 @@ impl Table {
                     if end != written {
                         words.push(format!("{name} {} and {}", ended(written), ought_to_have_ended(end)));
                     }
-                    let show = live.show.unwrap_or_default();
-                    if row.show != show {
-                        let (row, show) = (row.show.in_utc(), show.in_utc());
-                        words.push(format!("{name} is of the show of {row} and should be of that of {show}"));
+                    let broadcast = live.broadcast.unwrap_or_default();
+                    if row.broadcast != broadcast {
+                        let (row, broadcast) = (row.broadcast.in_utc(), broadcast.in_utc());
+                        words.push(format!("{name} is of the show of {row} and should be of that of {broadcast}"));
                     }
                 }
             }
-            found.extend(named(words, [Unwritten::Live(place)]));
+            found.extend(named(words, [DirtyRow::Live(place)]));
         }
         // Of what is older the evidence is gone.
-        let first = meaning.lives.iter().map(|live| live.start).min().unwrap_or(now);
+        let first = projection.lives.iter().map(|live| live.start).min().unwrap_or(now);
         let is_known = |row: &LiveRow| {
-            let lane = StreamId::parse(&row.stream).as_ref().map_or(Lane::Own, Lane::of);
-            row.started_at >= first && timeline.is_whole_since(&lane, row.started_at)
+            let user_stream = StreamId::parse(&row.stream).as_ref().map_or(UserStream::Own, UserStream::of);
+            row.started_at >= first && timeline.is_whole_since(&user_stream, row.started_at)
         };
         for (place, row) in rows.into_iter().filter(|(_, row)| is_known(row)) {
             let words = format!("the live of {} should not be there", row.started_at.in_utc());
-            found.extend(named(vec![words], [Unwritten::Live(place)]));
+            found.extend(named(vec![words], [DirtyRow::Live(place)]));
         }
         Ok(found)
     }
@@ -189,11 +189,16 @@ fn ought_to_have_ended(end: Option<(UnixSeconds, String)>) -> String {
     }
 }
 
-fn room_differs(user: &UserId, standing: &Standing, opened_at: UnixSeconds, row: Option<&Item>) -> Result<Vec<String>> {
+fn room_differs(
+    user: &UserId,
+    state: &BroadcasterState,
+    opened_at: UnixSeconds,
+    row: Option<&Item>,
+) -> Result<Vec<String>> {
     let Some(row) = row else { return Ok(vec!["the room is not written".to_owned()]) };
     let mut found = Vec::new();
     let room = Room::read(row)?;
-    let (list, expected) = (text_in(row, keys::LIST)?, standing.list());
+    let (list, expected) = (text_in(row, keys::LIST)?, state.list());
     if list != expected {
         found.push(format!("the room is {list} and should be {expected}"));
     }
@@ -205,7 +210,7 @@ fn room_differs(user: &UserId, standing: &Standing, opened_at: UnixSeconds, row:
     if text_in(row, keys::POSITION)? != place && room.opened_at == opened_at {
         found.push("the room stands at another place of its list".to_owned());
     }
-    match (room.banned, standing.ban.is_some()) {
+    match (room.banned, state.ban.is_some()) {
         (true, false) => found.push("the room is banned and should not be".to_owned()),
         (false, true) => found.push("the room is not banned and should be".to_owned()),
         (true, true) | (false, false) => {}
@@ -214,7 +219,7 @@ fn room_differs(user: &UserId, standing: &Standing, opened_at: UnixSeconds, row:
 }
 
 fn replay_differs(
-    whole: &Replay,
+    whole: &ReplayFiles,
     is_forbidden: bool,
     timeline: &Timeline,
     rows: &Rows,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Item, Result, Table,
-    additions::Terms,
+    counter_batcher::WriteOptions,
     damaged, failed, keys,
     lists::{List, Position, Series, TOP, counts_kept_until},
     moment, moment_in, number, number_in, replays, rooms, text_in,
@@ -73,7 +73,7 @@ impl Table {
     ///
     /// A level above is right if it is the sum of the one below. Whoever adds begins below: if that is found unchanged
     /// after both were read, and was at rest, nobody is between the two who has not died there.
-    pub(super) async fn recount_stretch(
+    pub(super) async fn recount_bucket(
         &self,
         tree: &str,
         position: Position,
@@ -84,10 +84,10 @@ impl Table {
         let Some((tree, lists, expires)) = TREES.iter().find(|(name, ..)| *name == tree) else { return Ok(true) };
         let key = |level| keys::list_count(tree, level, TOP, position.node(level));
         let read = async |level| Ok(self.get(key(level), CONTEXT).await?.unwrap_or_default());
-        let terms = |level| {
+        let options = |level| {
             let end = Position::end_of_node(level, position.node(level));
             let expires_at = expires.then(|| counts_kept_until(end, window));
-            Terms { expires_at, changed_at: Some(now), due: None }
+            WriteOptions { expires_at, changed_at: Some(now), due: None }
         };
         let mut below: Item = read(0).await?;
         let may_be_at_work = noted_at.plus(AT_REST_SECONDS) > now;
@@ -100,12 +100,12 @@ impl Table {
         if !is_sure {
             let mut counted = Vec::new();
             for list in *lists {
-                let rows = self.count_rows_between(list, position.stretch()).await?;
+                let rows = self.count_rows_between(list, position.bucket()).await?;
                 let rows_at = |counter| rows.get(&counter).copied().unwrap_or(0);
                 counted.extend((0..=u8::MAX).map(|counter| (list.series.attribute(counter), rows_at(counter))));
             }
-            let update = Terms { changed_at: None, ..terms(0) }.write(Update::of(key(0)));
-            if self.set_counts(update, &mut below, counted, now).await? == Written::Unmet {
+            let update = WriteOptions { changed_at: None, ..options(0) }.write(Update::of(key(0)));
+            if self.set_counts(update, &mut below, counted, now).await? == Written::ConditionFailed {
                 return Ok(false);
             }
         }
@@ -117,7 +117,7 @@ impl Table {
             if number_in(&read(level - 1).await?, keys::CHANGES)? != number_in(&below, keys::CHANGES)? {
                 return Ok(false);
             }
-            let (mut update, mut missing) = (terms(level).write(Update::of(key(level))), Vec::new());
+            let (mut update, mut missing) = (options(level).write(Update::of(key(level))), Vec::new());
             for list in *lists {
                 let counter = list.series.attribute(position.counter(level));
                 let counters = (0..=u8::MAX).map(|counter| number_in(&below, &list.series.attribute(counter)));
@@ -137,7 +137,7 @@ impl Table {
                 for level in level + 1..=TOP {
                     let name = |series: &Series| series.attribute(position.counter(level));
                     let counters = missing.iter().map(|(series, by)| (name(series), *by)).collect();
-                    self.add(key(level), counters, terms(level), CONTEXT).await?;
+                    self.add(key(level), counters, options(level), CONTEXT).await?;
                 }
             }
             return Ok(false);

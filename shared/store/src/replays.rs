@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
+    broadcaster_state::{BroadcasterState, KEPT_SECONDS, OPEN, WriteContext},
     contended, counter_in, damaged, keys,
     lists::{Change, List, Position, Series, counts_kept_until},
     lives::Totals,
     moment, moment_in, number, parsed,
     rooms::{Profile, VIEWERS_AT},
     text, text_in,
-    timelines::{KEPT_SECONDS, OPEN, Standing, Work},
     update::{Update, Written},
 };
 use crate::rules::Rules;
 use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};
-use timeline::{Evidence, Lane, Live, Part, Recording, Replay as Entry, Timeline, bytes_of};
+use timeline::{Evidence, Live, Part, Recording, ReplayFiles, Timeline, UserStream, bytes_of};
 
 pub(super) const TREE: &str = "replays";
 pub(super) const REPLAYS: List = List { tree: TREE, series: Series::All, partitions: &["replays"] };
@@ -32,9 +32,9 @@ const ATTEMPTS: u32 = 8;
 const UNFINISHED_SECONDS: u64 = 90;
 /// The most parts that a replay is kept with, and the most bytes that they take, and those that are to be deleted: an
 /// item of the table has 400 KB.
-const MOST_PARTS: usize = 400;
-const MOST_PART_BYTES: usize = 220_000;
-const MOST_DOOMED_BYTES: usize = 120_000;
+const MAX_PARTS: usize = 400;
+const MAX_PART_BYTES: usize = 220_000;
+const MAX_DOOMED_BYTES: usize = 120_000;
 
 /// Why a replay is kept out of the lists: its owner hid it, or deleted it, or was banned, or its live was hidden for a
 /// forbidden picture.
@@ -142,7 +142,7 @@ pub(super) fn place_of(row: &Item) -> Result<Option<Position>> {
 impl Table {
     /// Takes in a recording of a user who has a room. Once and for all, however often and in whatever order it comes.
     pub async fn record(&self, user: &UserId, recording: Recording, rules: &Rules, now: UnixSeconds) -> Result<()> {
-        let seen = self.standing_and_room(user).await?;
+        let seen = self.state_and_room(user).await?;
         let before = now.minus(KEPT_SECONDS);
         let is_kept = |mut timeline: Timeline| {
             timeline.prune(before, rules.grace_seconds);
@@ -156,7 +156,7 @@ impl Table {
             return self.replace_address(user, &recording).await;
         }
         let evidence = Evidence::Recorded(recording);
-        let add = |standing: &mut Standing| standing.timeline.add(evidence.clone());
+        let add = |state: &mut BroadcasterState| state.timeline.add(evidence.clone());
         self.change_seen(user, rules, now, seen, None, add).await.map(|_| ())
     }
 
@@ -172,7 +172,7 @@ impl Table {
                 return Ok(());
             }
             let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
-            let replay = Entry { file, parts, start, end, live: None, named_at: None };
+            let replay = ReplayFiles { file, parts, start, end, live: None, info_at: None };
             let update = Update::of(keys::replay(user, &replay.file))
                 .set("parts", text(json_of(&replay.parts)?))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
@@ -188,24 +188,29 @@ impl Table {
     /// Writes the row of a replay. Files that were deleted are no parts of it; one that is deleted itself stays so, and
     /// whatever else came for it is to be deleted too. It is hidden if something that became a part of it was, or
     /// something that it was a part of.
-    pub(super) async fn write_replay(&self, work: &Work<'_>, whole: &Entry, live: Option<&Live>) -> Result<()> {
+    pub(super) async fn write_replay(
+        &self,
+        write: &WriteContext<'_>,
+        whole: &ReplayFiles,
+        live: Option<&Live>,
+    ) -> Result<()> {
         const CONTEXT: &str = "write a replay";
         for _ in 0..ATTEMPTS {
-            let rows = self.rows_of(work.user, whole).await?;
+            let rows = self.rows_of(write.user, whole).await?;
             let row = rows.of(&whole.file);
-            if work.is_written(&row)? {
+            if write.is_written(&row)? {
                 return Ok(());
             }
             let is_deleted = row.contains_key("deleted");
-            let (whole, left_out) = as_kept(whole, &row, &rows, &work.standing.timeline)?;
+            let (whole, left_out) = as_kept(whole, &row, &rows, &write.state.timeline)?;
             if left_out > 0 {
-                let key = self.shown(&keys::replay(work.user, &whole.file));
+                let key = self.shown(&keys::replay(write.user, &whole.file));
                 tracing::warn!(key, left_out, "a replay has more files than its row has room for; it lacks the oldest");
             }
             let replay = &whole;
-            let mut update = work
-                .row(keys::replay(work.user, &replay.file))
-                .set("user", text(work.user.as_str()))
+            let mut update = write
+                .row(keys::replay(write.user, &replay.file))
+                .set("user", text(write.user.as_str()))
                 .set("file", text(replay.file.as_str()))
                 .set("started_at", moment(replay.start))
                 .set("ended_at", moment(replay.end))
@@ -216,48 +221,48 @@ impl Table {
             if is_deleted {
                 let more = came_since(replay, &parts_of(&row)?, &rows);
                 if !more.is_empty() {
-                    let doomed = doomed_of(&row)?.into_iter().chain(more).collect();
-                    update = doom(update, doomed, work.now)?;
+                    let pending_deletions = pending_deletions_of(&row)?.into_iter().chain(more).collect();
+                    update = schedule_deletion(update, pending_deletions, write.now)?;
                 }
             }
-            if !is_deleted && work.rules.replay_kept_seconds > 0 {
-                let due = replay.end.plus(work.rules.replay_kept_seconds);
-                update = update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due));
+            if !is_deleted && write.rules.replay_kept_seconds > 0 {
+                let due = replay.end.plus(write.rules.replay_kept_seconds);
+                update = update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due));
             }
-            let is_hidden = row.contains_key("hidden") || self.is_hidden_with(work.user, replay, &row, &rows).await?;
+            let is_hidden = row.contains_key("hidden") || self.is_hidden_with(write.user, replay, &row, &rows).await?;
             if is_hidden {
                 update = update.set("hidden", AttributeValue::Bool(true));
             }
-            update = self.describe(work, replay, &row, update).await?;
-            if let Some(live) = live.filter(|live| live.end.is_some() && live.lane == Lane::Own) {
-                let totals = self.totals(work.user, live).await?;
+            update = self.describe(write, replay, &row, update).await?;
+            if let Some(live) = live.filter(|live| live.end.is_some() && live.user_stream == UserStream::Own) {
+                let totals = self.totals(write.user, live).await?;
                 update = update
                     .set("peak", number(totals.peak))
                     .set("visits", number(totals.visits))
                     .set("live_likes", number(totals.likes))
                     .set_text("screenshot", &totals.screenshot);
             }
-            if live.is_none() && work.standing.timeline.knows_lives_of(replay) {
+            if live.is_none() && write.state.timeline.knows_lives_of(replay) {
                 // It may have been taken for a part of one.
                 update = ["peak", "visits", "live_likes", "screenshot"].into_iter().fold(update, Update::remove);
             }
-            let is_withheld = work.standing.ban.as_ref().is_some_and(|ban| ban.hides_replays);
+            let is_withheld = write.state.ban.as_ref().is_some_and(|ban| ban.hides_replays);
             if is_withheld {
                 update = update.set("withheld", AttributeValue::Bool(true));
             }
             // Of a live that is forgotten it is not known any more whether a picture of it was forbidden.
             let was_forbidden =
-                row.contains_key("forbidden") && live.is_none() && !work.standing.timeline.knows_lives_of(replay);
-            let is_forbidden = was_forbidden || work.standing.is_forbidden(work.meaning, replay);
+                row.contains_key("forbidden") && live.is_none() && !write.state.timeline.knows_lives_of(replay);
+            let is_forbidden = was_forbidden || write.state.is_forbidden(write.projection, replay);
             update = if is_forbidden {
                 update.set("forbidden", AttributeValue::Bool(true))
             } else {
                 update.remove("forbidden")
             };
             let is_kept_out = is_withheld || is_hidden || is_forbidden || is_kept_out_by_others(&row);
-            let is_listed = !is_kept_out && replay.seconds() > work.rules.replay_min_seconds;
+            let is_listed = !is_kept_out && replay.seconds() > write.rules.replay_min_seconds;
             let place = is_listed.then_some((replay.end, &replay.file));
-            if self.place_replay(update, &row, place, work.rules, work.now).await? == Written::Done {
+            if self.place_replay(update, &row, place, write.rules, write.now).await? == Written::Done {
                 return Ok(());
             }
         }
@@ -265,7 +270,7 @@ impl Table {
     }
 
     /// The rows of the files of a replay.
-    async fn rows_of(&self, user: &UserId, replay: &Entry) -> Result<Rows> {
+    async fn rows_of(&self, user: &UserId, replay: &ReplayFiles) -> Result<Rows> {
         self.rows_of_files(user, replay.parts.iter().map(|part| &part.file)).await
     }
 
@@ -282,7 +287,7 @@ impl Table {
     }
 
     /// Whether a replay is hidden because of what it was a part of until now, or what is a part of it from now on.
-    async fn is_hidden_with(&self, user: &UserId, replay: &Entry, row: &Item, rows: &Rows) -> Result<bool> {
+    async fn is_hidden_with(&self, user: &UserId, replay: &ReplayFiles, row: &Item, rows: &Rows) -> Result<bool> {
         let mut others = replay.parts.iter().filter(|part| part.file != replay.file && rows.name_replay(&part.file));
         if others.any(|part| rows.have(&part.file, "hidden")) {
             return Ok(true);
@@ -309,7 +314,7 @@ impl Table {
         let (replays, rows): (Vec<Replay>, Vec<Item>) = replays.unzip();
         // Who tries again does not find the rows that were moved already, and does not count them.
         let positions = replays.iter().map(|replay| Position::of(replay.ended_at, replay.file.as_str()));
-        self.doubt_counts_at(user, TREE, &positions.collect::<Vec<_>>(), rules, now).await?;
+        self.mark_counts_unconfirmed(user, TREE, &positions.collect::<Vec<_>>(), rules, now).await?;
         for (mut row, replay) in rows.into_iter().zip(replays) {
             let update = Update::of(keys::replay(user, &replay.file)).when("attribute_exists(PK)");
             let was = row.clone();
@@ -322,7 +327,7 @@ impl Table {
             };
             let is_long = replay.ended_at.0.saturating_sub(replay.started_at.0) > rules.replay_min_seconds;
             let place = (!is_kept_out(&row) && is_long).then_some((replay.ended_at, &replay.file));
-            if self.place_replay(update, &was, place, rules, now).await? == Written::Unmet {
+            if self.place_replay(update, &was, place, rules, now).await? == Written::ConditionFailed {
                 return Err(contended("withhold a replay"));
             }
         }
@@ -330,16 +335,16 @@ impl Table {
     }
 
     /// Writes that a file is a part of a replay that another file names.
-    pub(super) async fn write_part(&self, work: &Work<'_>, replay: &Entry, file: &FileId) -> Result<()> {
+    pub(super) async fn write_part(&self, write: &WriteContext<'_>, replay: &ReplayFiles, file: &FileId) -> Result<()> {
         const CONTEXT: &str = "write a replay";
-        let key = keys::replay(work.user, file);
+        let key = keys::replay(write.user, file);
         for _ in 0..ATTEMPTS {
             let row = self.get(key.clone(), CONTEXT).await?.unwrap_or_default();
-            if work.is_written(&row)? {
+            if write.is_written(&row)? {
                 return Ok(());
             }
-            let update = work.row(key.clone()).set("part_of", text(replay.file.as_str()));
-            if self.place_replay(update, &row, None, work.rules, work.now).await? == Written::Done {
+            let update = write.row(key.clone()).set("part_of", text(replay.file.as_str()));
+            if self.place_replay(update, &row, None, write.rules, write.now).await? == Written::Done {
                 return Ok(());
             }
         }
@@ -348,18 +353,24 @@ impl Table {
 
     /// Says what a replay is called: as its show was, which may be another one than before. If that is long ago it stays
     /// as it is called, or is called as the room is now.
-    async fn describe(&self, work: &Work<'_>, replay: &Entry, row: &Item, update: Update) -> Result<Update> {
-        let show = match replay.named_at {
-            Some(opening) => self.show(work.user, opening).await?,
+    async fn describe(
+        &self,
+        write: &WriteContext<'_>,
+        replay: &ReplayFiles,
+        row: &Item,
+        update: Update,
+    ) -> Result<Update> {
+        let broadcast = match replay.info_at {
+            Some(start_request) => self.broadcast(write.user, start_request).await?,
             None => None,
         };
-        if let Some(show) = show {
-            return Ok(show.profile.write(update).set_text("title", show.title.as_str()));
+        if let Some(broadcast) = broadcast {
+            return Ok(broadcast.profile.write(update).set_text("title", broadcast.title.as_str()));
         }
         if row.contains_key("title") {
             return Ok(update);
         }
-        Ok(match self.room(work.user).await? {
+        Ok(match self.room(write.user).await? {
             Some(room) => room.profile.write(update).set_text("title", room.title.as_str()),
             None => update,
         })
@@ -384,8 +395,8 @@ impl Table {
             }
             (None, _) | (_, None) => update.remove(keys::LIST).remove(keys::POSITION),
         };
-        if as_seen(update, row).send(self, "write a replay").await? == Written::Unmet {
-            return Ok(Written::Unmet);
+        if as_seen(update, row).send(self, "write a replay").await? == Written::ConditionFailed {
+            return Ok(Written::ConditionFailed);
         }
         if before != position {
             let moves = [(before, -1), (position, 1)];
@@ -406,9 +417,9 @@ impl Table {
     /// The row of the replay that a file belongs to, and the file that names it. It may be deleted.
     async fn replay_row(&self, user: &UserId, file: &FileId) -> Result<Option<(FileId, Item)>> {
         /// A replay can have become part of another one, and that of a third, and not every row tells so yet.
-        const MOST_STEPS: usize = 4;
+        const MAX_STEPS: usize = 4;
         let mut file = file.clone();
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MAX_STEPS {
             let Some(row) = self.get(keys::replay(user, &file), "read a replay").await? else { return Ok(None) };
             match text_in(&row, "part_of")? {
                 "" => return Ok(Some((file, row))),
@@ -444,7 +455,7 @@ impl Table {
             let is_kept_out = ["withheld", "forbidden"].iter().any(|reason| row.contains_key(*reason));
             let is_listed = !is_hidden && !is_kept_out && is_long;
             if place_of(&row)?.is_some() != is_listed {
-                self.doubt_counts_at(user, TREE, &[Position::of(end, file.as_str())], rules, now).await?;
+                self.mark_counts_unconfirmed(user, TREE, &[Position::of(end, file.as_str())], rules, now).await?;
             }
             if self.place_replay(update, &row, is_listed.then_some((end, &file)), rules, now).await? == Written::Done {
                 return Ok(true);
@@ -468,11 +479,11 @@ impl Table {
                 return Ok(Some(file));
             }
             if let Some(place) = place_of(&row)? {
-                self.doubt_counts_at(user, TREE, &[place], rules, now).await?;
+                self.mark_counts_unconfirmed(user, TREE, &[place], rules, now).await?;
             }
-            let doomed = parts_of(&row)?.iter().map(Doomed::of).collect();
+            let pending_deletions = parts_of(&row)?.iter().map(PendingDeletion::of).collect();
             let update = Update::of(keys::replay(user, &file)).set("deleted", moment(now));
-            let update = doom(update, doomed, now.plus(UNFINISHED_SECONDS))?;
+            let update = schedule_deletion(update, pending_deletions, now.plus(UNFINISHED_SECONDS))?;
             if self.place_replay(update, &row, None, rules, now).await? == Written::Done {
                 return Ok(Some(file));
             }
@@ -488,27 +499,27 @@ impl Table {
     }
 
     /// The files of a deleted replay that are still to be deleted.
-    pub async fn doomed_files(&self, user: &UserId, file: &FileId) -> Result<Vec<Doomed>> {
+    pub async fn pending_deletions(&self, user: &UserId, file: &FileId) -> Result<Vec<PendingDeletion>> {
         let row = self.get(keys::replay(user, file), "read a replay").await?;
-        row.as_ref().map_or(Ok(Vec::new()), doomed_of)
+        row.as_ref().map_or(Ok(Vec::new()), pending_deletions_of)
     }
 
     /// Writes that a file is deleted, whatever it turns out to be a part of.
-    pub async fn bury_file(&self, user: &UserId, file: &FileId, now: UnixSeconds) -> Result<()> {
+    pub async fn mark_deleted(&self, user: &UserId, file: &FileId, now: UnixSeconds) -> Result<()> {
         let update = Update::of(keys::replay(user, file)).set("deleted", moment(now));
         update.send(self, "delete a replay").await.map(|_| ())
     }
 
     /// Writes which of the files that were to be deleted are left, and when somebody should look after them. If others
     /// came meanwhile, that stays as it is.
-    pub async fn leave_doomed(
+    pub async fn set_pending_deletions(
         &self,
         user: &UserId,
         file: &FileId,
-        (seen, left): (&[Doomed], Vec<Doomed>),
+        (seen, left): (&[PendingDeletion], Vec<PendingDeletion>),
         due: UnixSeconds,
     ) -> Result<()> {
-        let update = doom(Update::of(keys::replay(user, file)), left, due)?;
+        let update = schedule_deletion(Update::of(keys::replay(user, file)), left, due)?;
         let update = update.when("#to_delete = :seen").value(":seen", text(json_of(seen)?));
         update.send(self, "delete a replay").await.map(|_| ())
     }
@@ -586,7 +597,12 @@ impl Rows {
 /// A replay as it is kept: with the files that its row has and the timeline has forgotten, without those that were
 /// deleted unless all of it was, and without the oldest of those for which the row has no room; and how many those are.
 /// What is shown of it does not depend on them.
-pub(super) fn as_kept(replay: &Entry, row: &Item, rows: &Rows, timeline: &Timeline) -> Result<(Entry, usize)> {
+pub(super) fn as_kept(
+    replay: &ReplayFiles,
+    row: &Item,
+    rows: &Rows,
+    timeline: &Timeline,
+) -> Result<(ReplayFiles, usize)> {
     // One that the timeline knows, and not as a part of this replay, belongs to another one by now.
     let forgotten = parts_of(row)?.into_iter().filter(|part| !timeline.has_file(&part.file)).collect();
     let replay = replay.with(forgotten);
@@ -595,14 +611,14 @@ pub(super) fn as_kept(replay: &Entry, row: &Item, rows: &Rows, timeline: &Timeli
     let bytes = replay.parts.iter().map(bytes_of).collect::<Vec<_>>();
     let all = bytes.len();
     let (mut count, mut total) = (all, bytes.iter().map(|bytes| bytes + 1).sum::<usize>());
-    if count <= MOST_PARTS && total <= MOST_PART_BYTES {
+    if count <= MAX_PARTS && total <= MAX_PART_BYTES {
         return Ok((replay, 0));
     }
     let shown = replay.shown_files();
     let mut bytes = bytes.into_iter();
     replay.parts.retain(|part| {
         let own = bytes.next().unwrap_or(0);
-        let is_kept = count <= MOST_PARTS && total <= MOST_PART_BYTES || shown.contains(&part.file);
+        let is_kept = count <= MAX_PARTS && total <= MAX_PART_BYTES || shown.contains(&part.file);
         if !is_kept {
             (count, total) = (count - 1, total - own - 1);
         }
@@ -613,16 +629,16 @@ pub(super) fn as_kept(replay: &Entry, row: &Item, rows: &Rows, timeline: &Timeli
 
 /// The files of a deleted replay that came after it was deleted. What was a replay of its own until now is none of them:
 /// nobody asked for that to be deleted.
-fn came_since(replay: &Entry, known: &[Part], rows: &Rows) -> Vec<Doomed> {
+fn came_since(replay: &ReplayFiles, known: &[Part], rows: &Rows) -> Vec<PendingDeletion> {
     let is_known = |file: &FileId| known.iter().any(|part| part.file == *file);
     let is_gone = |file: &FileId| rows.name_replay(file) || rows.have(file, "deleted");
     let came = replay.parts.iter().filter(|part| !is_known(&part.file) && !is_gone(&part.file));
-    came.map(Doomed::of).collect()
+    came.map(PendingDeletion::of).collect()
 }
 
 /// A file that is to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doomed {
+pub struct PendingDeletion {
     #[serde(rename = "i")]
     file: String,
     /// The file, as the video-on-demand service names it; empty if nobody said how.
@@ -630,7 +646,7 @@ pub struct Doomed {
     pub vod_file: String,
 }
 
-impl Doomed {
+impl PendingDeletion {
     fn of(part: &Part) -> Self {
         Self { file: part.file.to_string(), vod_file: part.vod_file.clone() }
     }
@@ -641,7 +657,7 @@ impl Doomed {
     }
 }
 
-fn doomed_of(row: &Item) -> Result<Vec<Doomed>> {
+fn pending_deletions_of(row: &Item) -> Result<Vec<PendingDeletion>> {
     match text_in(row, "to_delete")? {
         "" => Ok(Vec::new()),
         json => serde_json::from_str(json).map_err(|_| damaged("to_delete")),
@@ -649,23 +665,23 @@ fn doomed_of(row: &Item) -> Result<Vec<Doomed>> {
 }
 
 /// Notes what is to be deleted, and when somebody should look after it; takes the note away if it is nothing.
-fn doom(update: Update, mut doomed: Vec<Doomed>, due: UnixSeconds) -> Result<Update> {
-    if doomed.is_empty() {
-        return Ok(update.remove("to_delete").remove(keys::WORK).remove(keys::DUE));
+fn schedule_deletion(update: Update, mut pending_deletions: Vec<PendingDeletion>, due: UnixSeconds) -> Result<Update> {
+    if pending_deletions.is_empty() {
+        return Ok(update.remove("to_delete").remove(keys::TASK).remove(keys::DUE));
     }
-    let mut left = MOST_DOOMED_BYTES;
-    let all = doomed.len();
-    doomed.retain(|file| {
+    let mut left = MAX_DOOMED_BYTES;
+    let all = pending_deletions.len();
+    pending_deletions.retain(|file| {
         let bytes = bytes_of(file) + 1;
         let fits = bytes <= left;
         left -= if fits { bytes } else { 0 };
         fits
     });
-    if doomed.len() < all {
-        tracing::warn!(count = all - doomed.len(), "more files are to be deleted than a row has room for");
+    if pending_deletions.len() < all {
+        tracing::warn!(count = all - pending_deletions.len(), "more files are to be deleted than a row has room for");
     }
-    let update = update.set("to_delete", text(json_of(&doomed)?));
-    Ok(update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)))
+    let update = update.set("to_delete", text(json_of(&pending_deletions)?));
+    Ok(update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)))
 }
 
 fn json_of<T: Serialize + ?Sized>(value: &T) -> Result<String> {

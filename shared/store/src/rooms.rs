@@ -7,13 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Listed, Result, Table,
     batch::Reads,
+    broadcaster_state::{Ban, BroadcasterState, WriteContext},
     counter_in, damaged, keys,
     lists::{Change, List, Position, Series},
-    lives::{ShowRow, Totals},
+    lives::{BroadcastRow, Totals},
     moment, moment_in, number, parsed,
     recount::is_at_rest,
     text, text_in,
-    timelines::{Ban, Standing, Work},
     update::{Outcome, Update},
 };
 use crate::rules::Rules;
@@ -65,7 +65,7 @@ impl Profile {
 
 /// What a broadcaster is about to show.
 #[derive(Clone, Debug)]
-pub struct Show {
+pub struct BroadcastInfo {
     /// The chat room; without one the room keeps the one that it has.
     pub group: Option<GroupId>,
     /// Its title.
@@ -120,11 +120,11 @@ pub struct Room {
 
 /// Why a viewer is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Visit {
+pub(super) enum Departure {
     /// They left.
-    Over,
+    Left,
     /// They were there already.
-    CountedTwice,
+    Duplicate,
 }
 
 /// What became of a wish to go live.
@@ -140,9 +140,6 @@ pub enum Opened {
     /// The user is banned.
     Banned,
 }
-
-/// That a room opens for a show, and pushes a stream.
-pub(super) struct Opening<'a>(pub(super) &'a ShowRow);
 
 impl Room {
     pub(super) fn read(item: &Item) -> Result<Self> {
@@ -187,8 +184,8 @@ impl Room {
 }
 
 /// Whether a user has a room. Its row may not be written yet, or be damaged; then the timeline says so.
-fn has_room((standing, room): &(Standing, Option<Room>)) -> bool {
-    room.is_some() || standing.timeline.show().is_some()
+fn has_room((state, room): &(BroadcasterState, Option<Room>)) -> bool {
+    room.is_some() || state.timeline.broadcast().is_some()
 }
 
 /// Where a room is counted, whatever else its row says.
@@ -201,15 +198,14 @@ fn places(row: &Item) -> Vec<(Series, Position)> {
     }
 }
 
-/// The opening at which the counters of a room began at zero. Rooms of before do not say it.
+/// The start request at which the counters of a room began at zero.
 fn counted_since(item: &Item) -> Result<UnixSeconds> {
-    moment_in(item, if item.contains_key("counted_since") { "counted_since" } else { "opened_at" })
+    moment_in(item, "counted_since")
 }
 
 /// Writes a room only if its counters began at zero at this opening.
-fn counting_since(update: Update, opening: UnixSeconds) -> Update {
-    let of_before = "(attribute_not_exists(#counted_since) AND #opened_at = :since)";
-    update.when(&format!("(#counted_since = :since OR {of_before})")).value(":since", moment(opening))
+fn counting_since(update: Update, start_request: UnixSeconds) -> Update {
+    update.when("#counted_since = :since").value(":since", moment(start_request))
 }
 
 impl Table {
@@ -221,17 +217,17 @@ impl Table {
     pub async fn open_room(
         &self,
         user: &UserId,
-        show: &Show,
+        broadcast: &BroadcastInfo,
         streams: &[StreamId; 2],
         keeps: impl Fn(&StreamId) -> bool,
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<Opened> {
-        let seen = self.standing_and_room(user).await?;
-        let is_banned = |standing: &Standing| {
-            let mut standing = standing.clone();
-            standing.cap(now);
-            standing.ban.is_some_and(|ban| ban.holds(now))
+        let seen = self.state_and_room(user).await?;
+        let is_banned = |state: &BroadcasterState| {
+            let mut state = state.clone();
+            state.cap(now);
+            state.ban.is_some_and(|ban| ban.holds(now))
         };
         if is_banned(&seen.0) {
             return Ok(Opened::Banned);
@@ -241,32 +237,31 @@ impl Table {
             Some(stream) => stream.clone(),
             None => self.claim_stream(streams, user, now).await?,
         };
-        let Show { group, title, profile, description } = show.clone();
-        let row = ShowRow { title, profile, description, group, stream };
+        let BroadcastInfo { group, title, profile, description } = broadcast.clone();
+        let row = BroadcastRow { title, profile, description, group, stream };
         // Before the room says that it is open for it: whoever finishes what is left half-done finds it. Also if the room
         // seems to be live: it may be over before this is written, or have been over.
-        self.write_show(user, now, &row, now).await?;
-        let opening = Opening(&row);
-        let open = |standing: &mut Standing| {
-            if is_banned(standing) {
+        self.write_broadcast(user, now, &row, now).await?;
+        let open = |state: &mut BroadcasterState| {
+            if is_banned(state) {
                 return false;
             }
-            if standing.ban.is_some() {
-                standing.lift();
+            if state.ban.is_some() {
+                state.lift();
             }
-            standing.timeline.add(Evidence::Opened(now)) || !standing.is_live()
+            state.timeline.add(Evidence::StartRequested(now)) || !state.is_live()
         };
-        let standing = self.change_seen(user, rules, now, seen, Some(&opening), open).await?;
-        if is_banned(&standing) {
+        let state = self.change_seen(user, rules, now, seen, Some(&row), open).await?;
+        if is_banned(&state) {
             return Ok(Opened::Banned);
         }
-        if standing.is_live() {
+        if state.is_live() {
             // Unless it was opened for another show since.
             let update = row.write(Update::of(keys::room(user)));
             let update = update.when("#opened_at <= :now").value(":now", moment(now));
             update.send(self, "bring a room up to date").await?;
         }
-        let opened_at = standing.timeline.show().unwrap_or(now);
+        let opened_at = state.timeline.broadcast().unwrap_or(now);
         Ok(Opened::Open { stream: row.stream, opened_at })
     }
 
@@ -274,47 +269,47 @@ impl Table {
     /// from a later timeline.
     pub(super) async fn write_room(
         &self,
-        work: &Work<'_>,
+        write: &WriteContext<'_>,
         room: Option<Room>,
-        opening: Option<&Opening<'_>>,
+        start_request: Option<&BroadcastRow>,
     ) -> Result<Option<Room>> {
         const CONTEXT: &str = "write a room";
-        let Work { user, standing, .. } = work;
-        let Some(opened_at) = standing.timeline.show() else { return Ok(room) };
+        let WriteContext { user, state, .. } = write;
+        let Some(opened_at) = state.timeline.broadcast() else { return Ok(room) };
         // If it turned out that what it was open for was no show of its own, it counts on.
-        let is_new = room.as_ref().is_none_or(|room| room.counts_since(work.now) < opened_at);
-        let named_at = standing.timeline.last_opening().filter(|_| is_new && opening.is_none());
-        let found = match named_at {
-            Some(named_at) => self.show(user, named_at).await?,
+        let is_new = room.as_ref().is_none_or(|room| room.counts_since(write.now) < opened_at);
+        let info_at = state.timeline.last_start_request().filter(|_| is_new && start_request.is_none());
+        let found = match info_at {
+            Some(info_at) => self.broadcast(user, info_at).await?,
             None => None,
         };
-        let show = opening.map(|Opening(show)| *show).or(found.as_ref());
-        if room.is_none() && show.is_none() {
+        let broadcast = start_request.or(found.as_ref());
+        if room.is_none() && broadcast.is_none() {
             return Ok(room);
         }
         let position = Position::of(opened_at, user.as_str());
-        let list = standing.list();
-        let update = work
+        let list = state.list();
+        let update = write
             .row(keys::room(user))
             .set("user", text(user.as_str()))
             .set("opened_at", moment(opened_at))
             .set(keys::LIST, text(list))
             .set(keys::POSITION, text(keys::place(position, user.as_str())));
-        let update = match &standing.ban {
+        let update = match &state.ban {
             Some(_) => update.set("banned", AttributeValue::Bool(true)),
             None => update.remove("banned"),
         };
-        let update = match show {
-            Some(show) => {
+        let update = match broadcast {
+            Some(broadcast) => {
                 let counters =
                     ["viewers", VIEWERS_AT, VIEWERS_TOLD, "likes", "peak", "visits", "screenshot", "screenshot_at"];
-                let update = show.write(update).set("counted_since", moment(opened_at));
+                let update = broadcast.write(update).set("counted_since", moment(opened_at));
                 counters.into_iter().fold(update, Update::remove)
             }
             None => update,
         };
         match update.send_for_old(self, CONTEXT).await? {
-            Outcome::Unmet(newer) => Room::read(&newer).map(Some),
+            Outcome::ConditionFailed(newer) => Room::read(&newer).map(Some),
             Outcome::Done(before) => {
                 let were = places(&before).into_iter().map(|(series, position)| (series, position, -1));
                 let are = match list {
@@ -323,7 +318,7 @@ impl Table {
                     _ => vec![],
                 };
                 let moves: Vec<Change> = were.chain(are).collect();
-                self.count(TREE, &moves, None, work.now).await?;
+                self.count(TREE, &moves, None, write.now).await?;
                 Ok(Some(before).filter(|before| !before.is_empty()).and_then(|row| self.intact(&row, Room::read(&row))))
             }
         }
@@ -350,12 +345,12 @@ impl Table {
 
     /// Moves a room online or offline because its app says so. Nothing happens if there is no room, nor is about to be one.
     pub async fn set_status(&self, user: &UserId, status: Status, rules: &Rules, now: UnixSeconds) -> Result<()> {
-        let seen = self.standing_and_room(user).await?;
+        let seen = self.state_and_room(user).await?;
         if !has_room(&seen) {
             return Ok(());
         }
-        let say = |standing: &mut Standing| {
-            if standing.ban.is_some() {
+        let say = |state: &mut BroadcasterState| {
+            if state.ban.is_some() {
                 return false;
             }
             // Kept also where it changes nothing: what was before it may not have been told yet.
@@ -363,7 +358,7 @@ impl Table {
                 Status::Online => Evidence::On(now),
                 Status::Offline => Evidence::Off(now, End::Left),
             };
-            standing.timeline.add(evidence)
+            state.timeline.add(evidence)
         };
         self.change_seen(user, rules, now, seen, None, say).await.map(|_| ())
     }
@@ -371,33 +366,33 @@ impl Table {
     /// Bans a user from going live, or lifts the ban, and writes down what there is to do about it. Says whether there
     /// is such a room.
     pub async fn ban(&self, user: &UserId, ban: Option<Ban>, rules: &Rules, now: UnixSeconds) -> Result<bool> {
-        let seen = self.standing_and_room(user).await?;
+        let seen = self.state_and_room(user).await?;
         if !has_room(&seen) {
             return Ok(false);
         }
-        let judge = |standing: &mut Standing| {
+        let apply_verdict = |state: &mut BroadcasterState| {
             match &ban {
-                Some(ban) => standing.ban(ban, now),
-                None => standing.lift(),
+                Some(ban) => state.ban(ban, now),
+                None => state.lift(),
             }
             true
         };
-        self.change_seen(user, rules, now, seen, None, judge).await?;
+        self.change_seen(user, rules, now, seen, None, apply_verdict).await?;
         Ok(true)
     }
 
     /// Takes the picture of a show away that is its cover, and for a while takes no other, if the room is still open for
     /// it.
-    pub async fn hide_picture(&self, user: &UserId, show: UnixSeconds, at: UnixSeconds) -> Result<()> {
+    pub async fn remove_cover_picture(&self, user: &UserId, broadcast: UnixSeconds, at: UnixSeconds) -> Result<()> {
         let update = Update::of(keys::room(user)).remove("screenshot").set("screenshot_at", moment(at));
-        let update = update.when("#opened_at = :show").value(":show", moment(show));
+        let update = update.when("#opened_at = :show").value(":show", moment(broadcast));
         update.send(self, "hide a picture").await.map(|_| ())
     }
 
     /// Makes a picture of a live its cover, if it has none of its own and is not hidden for what its pictures show. A
     /// live that is over takes only its first, while the room is not open for another show, and hands it on to its
     /// replay.
-    pub async fn show_picture(
+    pub async fn set_cover_picture(
         &self,
         user: &UserId,
         live: &Live,
@@ -420,20 +415,20 @@ impl Table {
                 .value(":ahead", moment(now.plus(AHEAD_SECONDS)));
             return update.send(self, CONTEXT).await.map(|_| ());
         }
-        let Some(show) = live.show else { return Ok(()) };
+        let Some(broadcast) = live.broadcast else { return Ok(()) };
         let update = update
             .value(":list", text("offline"))
             .when("#opened_at = :show AND attribute_not_exists(#screenshot_at)")
-            .value(":show", moment(show));
+            .value(":show", moment(broadcast));
         let is_cover = match update.send_for_old(self, CONTEXT).await? {
             Outcome::Done(_) => true,
             // A call before this one may have come no further.
-            Outcome::Unmet(room) => text_in(&room, "screenshot")? == picture.as_str(),
+            Outcome::ConditionFailed(room) => text_in(&room, "screenshot")? == picture.as_str(),
         };
         if !is_cover {
             return Ok(());
         }
-        let row = Update::of(keys::live(user, &keys::live_place(live.start, &live.lane)));
+        let row = Update::of(keys::live(user, &keys::live_place(live.start, &live.user_stream)));
         let row = row.set("screenshot", text(picture.as_str()));
         row.when("attribute_exists(PK) AND attribute_not_exists(#screenshot)").send(self, CONTEXT).await?;
         self.rewrite_replays_of(user, live, rules, now).await
@@ -472,7 +467,7 @@ impl Table {
         let update = update.when("#group = :group").value(":group", text(group.as_str()));
         match update.send_for_old(self, "count a viewer").await? {
             Outcome::Done(before) => Ok(Some((counted_since(&before)?, counter_in(&before, "viewers")? + 1))),
-            Outcome::Unmet(_) => Ok(None),
+            Outcome::ConditionFailed(_) => Ok(None),
         }
     }
 
@@ -489,13 +484,13 @@ impl Table {
         &self,
         user: &UserId,
         since: UnixSeconds,
-        visit: Visit,
+        visit: Departure,
         now: UnixSeconds,
     ) -> Result<()> {
         let update = Update::of(keys::room(user)).add("viewers", -1).set(VIEWERS_AT, moment(now));
         let update = match visit {
-            Visit::Over => update,
-            Visit::CountedTwice => update.add("visits", -1),
+            Departure::Left => update,
+            Departure::Duplicate => update.add("visits", -1),
         };
         let update = counting_since(update, since).when("#viewers >= :enough").value(":enough", number(1));
         update.send(self, "count a viewer").await.map(|_| ())

@@ -155,14 +155,14 @@ impl Table {
         Sessions::read(&self.get(keys::sessions(user), "read a session").await?.unwrap_or_default())
     }
 
-    /// Adds a session to those that were `seen` when the user proved who they are. If there are more than `most` then,
+    /// Adds a session to those that were `seen` when the user proved who they are. If there are more than `max` then,
     /// the oldest end.
     pub async fn start_session(
         &self,
         user: &UserId,
         seen: Sessions,
         session: &Session,
-        most: usize,
+        max: usize,
         now: UnixSeconds,
     ) -> Result<()> {
         const CONTEXT: &str = "start a session";
@@ -172,7 +172,7 @@ impl Table {
             // It is there already if it was written and the answer to that was lost.
             list.retain(|other| other.generation.session != session.generation.session && now < other.over_at());
             list.push(session.clone());
-            list.drain(..list.len().saturating_sub(most));
+            list.drain(..list.len().saturating_sub(max));
             if self.replace(user, &sessions, &list, now, CONTEXT).await? == Written::Done {
                 return Ok(());
             }

@@ -18,7 +18,7 @@ pub(super) enum Written {
     /// It was done.
     Done,
     /// The condition did not hold.
-    Unmet,
+    ConditionFailed,
 }
 
 /// What became of a conditional write, and the item as it was before: empty if there was none.
@@ -27,7 +27,7 @@ pub(super) enum Outcome {
     /// It was done.
     Done(Item),
     /// The condition did not hold.
-    Unmet(Item),
+    ConditionFailed(Item),
 }
 
 /// An update of one item. In its expressions `#name` stands for the attribute `name`.
@@ -136,7 +136,7 @@ impl Update {
         match self.request(table).send().await {
             Ok(_) => Ok(Written::Done),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(Written::Unmet)
+                Ok(Written::ConditionFailed)
             }
             Err(error) => Err(refused(context, error)),
         }
@@ -158,7 +158,7 @@ impl Update {
             Err(SdkError::ServiceError(error)) => {
                 let error = error.into_err();
                 if let UpdateItemError::ConditionalCheckFailedException(unmet) = error {
-                    return Ok(Outcome::Unmet(unmet.item.unwrap_or_default()));
+                    return Ok(Outcome::ConditionFailed(unmet.item.unwrap_or_default()));
                 }
                 Err(refused(context, error))
             }
@@ -191,9 +191,9 @@ fn refused<E>(context: &'static str, error: E) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let is_of_the_row = error.code() == Some("ValidationException");
+    let is_item_fault = error.code() == Some("ValidationException");
     let error = failed(context)(error);
-    if is_of_the_row { error.of_the_row() } else { error }
+    if is_item_fault { error.with_item_fault() } else { error }
 }
 
 /// The attributes that an expression names.

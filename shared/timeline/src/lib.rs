@@ -5,10 +5,10 @@
 //!
 //! [decision 13]: https://github.com/mini-lvb/mini-lvb/blob/main/docs/decisions/0013-lives-from-evidence.md
 
+mod broadcasts;
 mod lives;
 mod prune;
 mod replays;
-mod shows;
 #[cfg(test)]
 mod tests;
 
@@ -17,23 +17,23 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use self::prune::bytes_of;
+use self::{broadcasts::StartRequest, prune::Horizon};
 pub use self::{
     lives::{End, Live},
     prune::Pruned,
-    replays::{Part, Replay},
+    replays::{Part, ReplayFiles},
 };
-use self::{prune::Horizon, shows::Opening};
 use protocol::types::{FileId, StreamId, Text, UnixSeconds};
 
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// The app asked to push: for a new show, or again for the one that runs.
-    Opened(UnixSeconds),
+    StartRequested(UnixSeconds),
     /// The cloud: a push of a stream started.
     Started {
-        /// The stream; the user's own is [`Lane::Own`].
-        lane: Lane,
+        /// The stream; the user's own is [`UserStream::Own`].
+        user_stream: UserStream,
         /// The name of the push.
         push: String,
         /// When.
@@ -42,7 +42,7 @@ pub enum Evidence {
     /// The cloud: a push ended.
     Ended {
         /// The stream.
-        lane: Lane,
+        user_stream: UserStream,
         /// The name of the push.
         push: String,
         /// When.
@@ -64,9 +64,11 @@ impl Evidence {
     /// The second that it is of; of a file its last.
     pub fn at(&self) -> UnixSeconds {
         match self {
-            Self::Opened(at) | Self::Started { at, .. } | Self::Ended { at, .. } | Self::On(at) | Self::Off(at, _) => {
-                *at
-            }
+            Self::StartRequested(at)
+            | Self::Started { at, .. }
+            | Self::Ended { at, .. }
+            | Self::On(at)
+            | Self::Off(at, _) => *at,
             Self::Recorded(recording) => recording.end,
         }
     }
@@ -106,7 +108,7 @@ impl Reason {
 
 /// Which of a user's streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Lane {
+pub enum UserStream {
     /// The one that we gave them.
     #[default]
     #[serde(rename = "own")]
@@ -116,7 +118,7 @@ pub enum Lane {
     RoomService(String),
 }
 
-impl Lane {
+impl UserStream {
     /// The lane of a stream of the room service.
     pub fn of(stream: &StreamId) -> Self {
         Self::RoomService(stream.to_string())
@@ -135,7 +137,7 @@ impl Lane {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
     /// The stream.
-    pub lane: Lane,
+    pub user_stream: UserStream,
     /// The file, as notices name it.
     pub file: FileId,
     /// The file, as the video-on-demand service names it.
@@ -171,31 +173,47 @@ pub struct Timeline {
     #[serde(rename = "n", default)]
     arrived: u64,
     #[serde(rename = "o", default)]
-    openings: Vec<Opening>,
+    start_requests: Vec<StartRequest>,
     #[serde(rename = "p", default)]
     pushes: Vec<Push>,
     #[serde(rename = "m", default)]
-    marks: Vec<Mark>,
+    status_reports: Vec<StatusReport>,
     #[serde(rename = "f", default)]
     files: Vec<File>,
     #[serde(rename = "k", default, skip_serializing_if = "Horizon::is_start")]
     horizon: Horizon,
 }
 
-/// A second that was told, and as the how manieth piece of evidence: within one second, they count as they came.
+/// The second of an event, and its arrival number: events of one second count in the order in which they arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Told(u64, u64);
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+struct Stamp {
+    at: u64,
+    arrival: u64,
+}
+
+impl From<(u64, u64)> for Stamp {
+    fn from((at, arrival): (u64, u64)) -> Self {
+        Self { at, arrival }
+    }
+}
+
+impl From<Stamp> for (u64, u64) {
+    fn from(Stamp { at, arrival }: Stamp) -> Self {
+        (at, arrival)
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Push {
     #[serde(rename = "l", default)]
-    lane: Lane,
+    user_stream: UserStream,
     #[serde(rename = "n")]
     name: String,
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    start: Option<Told>,
+    start: Option<Stamp>,
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
-    end: Option<Told>,
+    end: Option<Stamp>,
     /// How long it lasted, as far as its end told.
     #[serde(rename = "d", default)]
     seconds: u64,
@@ -209,9 +227,9 @@ struct Push {
 
 /// A word on the user's own stream that names no push.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
+struct StatusReport {
     #[serde(rename = "t")]
-    at: Told,
+    stamp: Stamp,
     /// `None`: it is live. Else it is not, and why.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     end: Option<End>,
@@ -220,19 +238,19 @@ struct Mark {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct File {
     #[serde(rename = "l", default)]
-    lane: Lane,
+    user_stream: UserStream,
     #[serde(flatten)]
     part: Part,
 }
 
 impl Push {
-    fn is(&self, lane: &Lane, name: &str) -> bool {
-        self.lane == *lane && self.name == name
+    fn is(&self, user_stream: &UserStream, name: &str) -> bool {
+        self.user_stream == *user_stream && self.name == name
     }
 
     /// The last second that is known of it.
     fn last_word(&self) -> u64 {
-        [self.start, self.end].into_iter().flatten().map(|Told(at, _)| at).max().unwrap_or(0)
+        [self.start, self.end].into_iter().flatten().map(|Stamp { at, .. }| at).max().unwrap_or(0)
     }
 
     /// Whether the cloud never took it: its start was never told, and its end says that it was refused or lasted no time.
@@ -241,14 +259,14 @@ impl Push {
     }
 
     /// The second at which it started: as told, or its end less its length; `None` if it leaves only its end, or nothing.
-    fn started(&self) -> Option<Told> {
+    fn started(&self) -> Option<Stamp> {
         let start = match (self.start, self.end) {
             _ if self.is_void() => return None,
             (Some(start), _) => start,
-            (None, Some(Told(end, n))) => Told(end.saturating_sub(self.seconds), n),
+            (None, Some(end)) => Stamp { at: end.at.saturating_sub(self.seconds), ..end },
             (None, None) => return None,
         };
-        Some(start).filter(|start| self.end.is_none_or(|end| start.0 < end.0))
+        Some(start).filter(|start| self.end.is_none_or(|end| start.at < end.at))
     }
 }
 
@@ -259,26 +277,27 @@ impl Timeline {
         if self.may_be_forgotten(&evidence) {
             return false;
         }
-        let n = self.arrived;
+        let arrival = self.arrived;
+        let stamp = |UnixSeconds(at)| Stamp { at, arrival };
         let new = match evidence {
-            Evidence::Opened(UnixSeconds(at)) => self.open(at),
-            Evidence::Started { lane, push, at } => {
-                let push = self.push(lane, push);
+            Evidence::StartRequested(UnixSeconds(at)) => self.request_start(at),
+            Evidence::Started { user_stream, push, at } => {
+                let push = self.push(user_stream, push);
                 let new = push.start.is_none();
-                push.start.get_or_insert(Told(at.0, n));
+                push.start.get_or_insert(stamp(at));
                 new
             }
-            Evidence::Ended { lane, push, at, seconds, reason } => {
-                let push = self.push(lane, push);
+            Evidence::Ended { user_stream, push, at, seconds, reason } => {
+                let push = self.push(user_stream, push);
                 let new = push.end.is_none();
                 if new {
-                    (push.end, push.seconds) = (Some(Told(at.0, n)), seconds.unwrap_or(0));
+                    (push.end, push.seconds) = (Some(stamp(at)), seconds.unwrap_or(0));
                     (push.is_momentary, push.reason) = (seconds == Some(0), reason);
                 }
                 new
             }
-            Evidence::On(at) => self.mark(Told(at.0, n), None),
-            Evidence::Off(at, end) => self.mark(Told(at.0, n), Some(end)),
+            Evidence::On(at) => self.report(stamp(at), None),
+            Evidence::Off(at, end) => self.report(stamp(at), Some(end)),
             Evidence::Recorded(recording) => self.record(recording),
         };
         self.arrived += u64::from(new);
@@ -288,47 +307,48 @@ impl Timeline {
     /// Whether this may be evidence that was forgotten, and comes again. Of a file that is so the table has a row.
     pub fn may_be_forgotten(&self, evidence: &Evidence) -> bool {
         match evidence {
-            Evidence::Started { lane, push, at } | Evidence::Ended { lane, push, at, .. } => {
-                self.horizon.is_behind(lane, at.0) && !self.pushes.iter().any(|known| known.is(lane, push))
+            Evidence::Started { user_stream, push, at } | Evidence::Ended { user_stream, push, at, .. } => {
+                self.horizon.is_behind(user_stream, at.0)
+                    && !self.pushes.iter().any(|known| known.is(user_stream, push))
             }
             // What a notice says that names no push. What the app says is of now.
-            Evidence::Off(at, End::Stopped) => self.horizon.is_behind(&Lane::Own, at.0),
-            Evidence::Opened(_) | Evidence::On(_) | Evidence::Off(..) | Evidence::Recorded(_) => false,
+            Evidence::Off(at, End::Stopped) => self.horizon.is_behind(&UserStream::Own, at.0),
+            Evidence::StartRequested(_) | Evidence::On(_) | Evidence::Off(..) | Evidence::Recorded(_) => false,
         }
     }
 
     /// Whether this file may have been forgotten.
     pub fn may_have_forgotten(&self, recording: &Recording) -> bool {
-        self.horizon.is_behind(&recording.lane, recording.end.0) && !self.has_file(&recording.file)
+        self.horizon.is_behind(&recording.user_stream, recording.end.0) && !self.has_file(&recording.file)
     }
 
     /// Whether all is kept that was told of a stream since this second.
-    pub fn is_whole_since(&self, lane: &Lane, at: UnixSeconds) -> bool {
-        !self.horizon.is_behind(lane, at.0)
+    pub fn is_whole_since(&self, user_stream: &UserStream, at: UnixSeconds) -> bool {
+        !self.horizon.is_behind(user_stream, at.0)
     }
 
     /// Whether the live that a replay remains of is known, if there was one.
-    pub fn knows_lives_of(&self, replay: &Replay) -> bool {
+    pub fn knows_lives_of(&self, replay: &ReplayFiles) -> bool {
         let file = self.files.iter().find(|known| known.part.file == replay.file);
-        file.is_none_or(|file| self.is_whole_since(&file.lane, replay.start))
+        file.is_none_or(|file| self.is_whole_since(&file.user_stream, replay.start))
     }
 
     /// The push of this name, known from now on.
-    fn push(&mut self, lane: Lane, name: String) -> &mut Push {
-        let known = self.pushes.iter().position(|push| push.is(&lane, &name));
+    fn push(&mut self, user_stream: UserStream, name: String) -> &mut Push {
+        let known = self.pushes.iter().position(|push| push.is(&user_stream, &name));
         let place = known.unwrap_or_else(|| {
             let (start, end, seconds, is_momentary, reason) = (None, None, 0, false, None);
-            self.pushes.push(Push { lane, name, start, end, seconds, is_momentary, reason });
+            self.pushes.push(Push { user_stream, name, start, end, seconds, is_momentary, reason });
             self.pushes.len() - 1
         });
         &mut self.pushes[place]
     }
 
     /// Takes in a word on the stream, unless it was said in the same second already.
-    fn mark(&mut self, at: Told, end: Option<End>) -> bool {
-        let is_known = self.marks.last().is_some_and(|last| last.at.0 == at.0 && last.end == end);
+    fn report(&mut self, stamp: Stamp, end: Option<End>) -> bool {
+        let is_known = self.status_reports.last().is_some_and(|last| last.stamp.at == stamp.at && last.end == end);
         if !is_known {
-            self.marks.push(Mark { at, end });
+            self.status_reports.push(StatusReport { stamp, end });
         }
         !is_known
     }
@@ -337,10 +357,10 @@ impl Timeline {
         if let Some(known) = self.files.iter_mut().find(|known| known.part.file == recording.file) {
             return known.part.take_address(&recording);
         }
-        let Recording { lane, file, vod_file, url, format, start, end, version } = recording;
+        let Recording { user_stream, file, vod_file, url, format, start, end, version } = recording;
         let (vod_file, url, format) = (vod_file.as_str().into(), url.as_str().into(), format.as_str().into());
         let part = Part { file, vod_file, url, format, start: start.0, end: end.0, version };
-        self.files.push(File { lane, part });
+        self.files.push(File { user_stream, part });
         true
     }
 
@@ -350,33 +370,40 @@ impl Timeline {
     }
 
     /// Whether it means the same as another one.
-    pub fn means_as(&self, other: &Self, grace: u64) -> bool {
+    pub fn implies_same_as(&self, other: &Self, grace: u64) -> bool {
         let (ours, theirs) = (self.lives(grace), other.lives(grace));
         ours == theirs && self.replays(&ours) == other.replays(&theirs)
     }
 
     /// The streams of the cloud's room service that were told of.
     pub fn room_service_streams(&self) -> BTreeSet<&str> {
-        let lanes = self.pushes.iter().map(|push| &push.lane).chain(self.files.iter().map(|file| &file.lane));
-        lanes
-            .filter_map(|lane| if let Lane::RoomService(stream) = lane { Some(stream.as_str()) } else { None })
+        let user_streams =
+            self.pushes.iter().map(|push| &push.user_stream).chain(self.files.iter().map(|file| &file.user_stream));
+        user_streams
+            .filter_map(
+                |user_stream| {
+                    if let UserStream::RoomService(stream) = user_stream { Some(stream.as_str()) } else { None }
+                },
+            )
             .collect()
     }
 
     /// Takes what is later than any clock says that is about right for something of now, in the order in which it came.
     /// What was guessed at such a time is dropped. Says whether there was any.
     pub fn cap(&mut self, now: UnixSeconds) -> bool {
-        let is_ahead = |told: &Told| UnixSeconds(told.0).is_ahead_of(now);
-        let number = self.marks.len();
-        let is_guess = |mark: &Mark| matches!(mark.end, Some(End::Vanished | End::Silent));
-        self.marks.retain(|mark| !is_ahead(&mark.at) || !is_guess(mark));
-        let mut is_capped = self.marks.len() < number;
+        let is_ahead = |stamp: &Stamp| UnixSeconds(stamp.at).is_ahead_of(now);
+        let number = self.status_reports.len();
+        let is_guess = |report: &StatusReport| matches!(report.end, Some(End::Vanished | End::Silent));
+        self.status_reports.retain(|report| !is_ahead(&report.stamp) || !is_guess(report));
+        let mut is_capped = self.status_reports.len() < number;
         let pushes = self.pushes.iter_mut().flat_map(|push| [push.start.as_mut(), push.end.as_mut()]).flatten();
-        for told in pushes.chain(self.marks.iter_mut().map(|mark| &mut mark.at)).filter(|told| is_ahead(told)) {
-            told.0 = now.0;
+        for stamp in
+            pushes.chain(self.status_reports.iter_mut().map(|report| &mut report.stamp)).filter(|stamp| is_ahead(stamp))
+        {
+            stamp.at = now.0;
             is_capped = true;
         }
         self.horizon.cap(now);
-        self.cap_openings(now) || is_capped
+        self.cap_start_requests(now) || is_capped
     }
 }

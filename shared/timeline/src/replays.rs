@@ -13,7 +13,7 @@ const CUT_SECONDS: u64 = 10;
 
 /// What remains of a live: its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replay {
+pub struct ReplayFiles {
     /// The file that came first, which names it.
     pub file: FileId,
     /// The files, the first picture first.
@@ -25,7 +25,7 @@ pub struct Replay {
     /// Which of the lives it remains of; `None` if none of them is known to.
     pub live: Option<usize>,
     /// What it is called was said at this second, when the room was opened; `None` if it was not yet.
-    pub named_at: Option<UnixSeconds>,
+    pub info_at: Option<UnixSeconds>,
 }
 
 /// A file of a replay.
@@ -100,7 +100,7 @@ impl Part {
     }
 }
 
-impl Replay {
+impl ReplayFiles {
     /// How long it lasts, with whatever lies between its files.
     pub fn seconds(&self) -> u64 {
         self.end.0.saturating_sub(self.start.0)
@@ -168,7 +168,7 @@ fn span(parts: &[Part], named: &Part) -> (UnixSeconds, UnixSeconds) {
 
 impl Timeline {
     /// The replays that the files are, given the [`lives`](Self::lives).
-    pub fn replays(&self, lives: &[Live]) -> Vec<Replay> {
+    pub fn replays(&self, lives: &[Live]) -> Vec<ReplayFiles> {
         // By the number of the live; files of no live are sorted into replays of their own after that.
         let mut of_lives: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut others: Vec<usize> = Vec::new();
@@ -176,7 +176,7 @@ impl Timeline {
             let in_common = lives
                 .iter()
                 .enumerate()
-                .filter(|(_, live)| live.lane == file.lane)
+                .filter(|(_, live)| live.user_stream == file.user_stream)
                 .map(|(number, live)| (live.common(file.part.start, file.part.end), Reverse(number)));
             match in_common.max().filter(|(seconds, _)| *seconds > 0) {
                 Some((_, Reverse(number))) => of_lives.entry(number).or_default().push(n),
@@ -206,19 +206,19 @@ impl Timeline {
     }
 
     /// The replay of some files, which are numbered as they came.
-    fn replay(&self, files: Vec<usize>, live: Option<(usize, &Live)>) -> Replay {
+    fn replay(&self, files: Vec<usize>, live: Option<(usize, &Live)>) -> ReplayFiles {
         let name = files.iter().min().map_or(0, |first| *first);
         let mut parts: Vec<Part> = files.into_iter().map(|n| self.files[n].part.clone()).collect();
         parts.sort_by(Part::by_start);
         let first = &self.files[name].part;
         let (start, end) = span(&parts, first);
-        Replay {
+        ReplayFiles {
             file: first.file.clone(),
             start,
             end,
             parts,
             live: live.map(|(number, _)| number),
-            named_at: live.map_or_else(|| self.named_at(start), |(_, live)| live.named_at),
+            info_at: live.map_or_else(|| self.info_at(start), |(_, live)| live.info_at),
         }
     }
 }

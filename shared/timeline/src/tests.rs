@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{prune::MOST_OPENINGS, *};
+use super::{prune::MAX_START_REQUESTS, *};
 
 const GRACE: u64 = 60;
 
 fn started(push: &str, at: u64) -> Evidence {
-    Evidence::Started { lane: Lane::Own, push: push.to_owned(), at: UnixSeconds(at) }
+    Evidence::Started { user_stream: UserStream::Own, push: push.to_owned(), at: UnixSeconds(at) }
 }
 
 fn ended(push: &str, at: u64, seconds: u64) -> Evidence {
@@ -22,11 +22,11 @@ fn ended_some_time(push: &str, at: u64) -> Evidence {
 /// An end for a reason of the cloud's table.
 fn ended_for(push: &str, at: u64, seconds: Option<u64>, reason: Option<(u64, u64)>) -> Evidence {
     let reason = reason.map(|(code, detail)| Reason { code, detail, message: String::new() });
-    Evidence::Ended { lane: Lane::Own, push: push.to_owned(), at: UnixSeconds(at), seconds, reason }
+    Evidence::Ended { user_stream: UserStream::Own, push: push.to_owned(), at: UnixSeconds(at), seconds, reason }
 }
 
 fn opened(at: u64) -> Evidence {
-    Evidence::Opened(UnixSeconds(at))
+    Evidence::StartRequested(UnixSeconds(at))
 }
 
 fn on(at: u64) -> Evidence {
@@ -38,14 +38,14 @@ fn off(at: u64) -> Evidence {
 }
 
 fn file(id: &str, format: &str, from: u64, to: u64) -> Evidence {
-    file_of(Lane::Own, id, format, from, to)
+    file_of(UserStream::Own, id, format, from, to)
 }
 
-fn file_of(lane: Lane, id: &str, format: &str, from: u64, to: u64) -> Evidence {
+fn file_of(user_stream: UserStream, id: &str, format: &str, from: u64, to: u64) -> Evidence {
     let url = Text::parse(&format!("http://vod/{id}")).unwrap();
     let (file, format) = (FileId::parse(id).unwrap(), Text::parse(format).unwrap());
     let (start, end, version) = (UnixSeconds(from), UnixSeconds(to), Version::default());
-    Evidence::Recorded(Recording { lane, file, vod_file: Text::default(), url, format, start, end, version })
+    Evidence::Recorded(Recording { user_stream, file, vod_file: Text::default(), url, format, start, end, version })
 }
 
 fn told(evidence: &[Evidence]) -> Timeline {
@@ -63,20 +63,20 @@ fn lives(evidence: &[Evidence]) -> Vec<(u64, Option<u64>)> {
 }
 
 /// The show of each live; 0 if it is of none.
-fn shows(evidence: &[Evidence]) -> Vec<u64> {
-    told(evidence).lives(GRACE).iter().map(|live| live.show.unwrap_or_default().0).collect()
+fn broadcasts(evidence: &[Evidence]) -> Vec<u64> {
+    told(evidence).lives(GRACE).iter().map(|live| live.broadcast.unwrap_or_default().0).collect()
 }
 
 /// The openings by which the lives are called; 0 if there is none.
 fn names(evidence: &[Evidence]) -> Vec<u64> {
-    told(evidence).lives(GRACE).iter().map(|live| live.named_at.unwrap_or_default().0).collect()
+    told(evidence).lives(GRACE).iter().map(|live| live.info_at.unwrap_or_default().0).collect()
 }
 
 /// The files of each replay.
 fn files(evidence: &[Evidence]) -> BTreeSet<Vec<String>> {
     let timeline = told(evidence);
     let replays = timeline.replays(&timeline.lives(GRACE));
-    let files = |replay: &Replay| {
+    let files = |replay: &ReplayFiles| {
         let mut files: Vec<String> = replay.parts.iter().map(|part| part.file.to_string()).collect();
         files.sort();
         files
@@ -89,7 +89,7 @@ fn sets<const N: usize>(of: [&[&str]; N]) -> BTreeSet<Vec<String>> {
 }
 
 /// The one replay there is.
-fn replay(evidence: &[Evidence]) -> Replay {
+fn replay(evidence: &[Evidence]) -> ReplayFiles {
     let timeline = told(evidence);
     let mut replays = timeline.replays(&timeline.lives(GRACE));
     assert_eq!(replays.len(), 1, "{replays:?}");
@@ -188,7 +188,7 @@ fn the_end_of_a_push_whose_place_a_newer_one_took_ends_no_other() {
 
 #[test]
 fn an_end_is_doubtful_while_the_push_that_ran_was_told_of_and_its_own_end_was_not() {
-    let doubt = |evidence: &[Evidence]| told(evidence).doubtful_end();
+    let doubt = |evidence: &[Evidence]| told(evidence).unconfirmed_end();
     let by_another = [started("1", 10), ended_some_time("2", 40)];
     assert_eq!(doubt(&by_another), Some(UnixSeconds(40)));
     assert_eq!(doubt(&[started("1", 10), Evidence::Off(UnixSeconds(40), End::Stopped)]), Some(UnixSeconds(40)));
@@ -264,7 +264,7 @@ fn a_gap_of_the_grace_is_in_one_live_and_a_second_more_is_not() {
 fn an_opening_between_parts_what_the_grace_would_join() {
     let with_opening = |at| {
         let evidence = [opened(1), started("1", 10), ended("1", 20, 10), opened(at), started("2", 40)];
-        (lives(&evidence).len(), shows(&evidence))
+        (lives(&evidence).len(), broadcasts(&evidence))
     };
     assert_eq!(with_opening(12), (1, vec![12]), "two seconds after the start of the first it is the first one's");
     assert_eq!(with_opening(13), (2, vec![1, 13]));
@@ -276,14 +276,14 @@ fn an_opening_between_parts_what_the_grace_would_join() {
 fn a_live_goes_on_with_a_push_for_which_the_app_asked_while_the_last_one_was_on() {
     let evidence = [opened(1), started("1", 10), opened(20), started("2", 25), ended("1", 26, 16)];
     assert_eq!(lives(&evidence), [(10, None)]);
-    assert_eq!((shows(&evidence), names(&evidence)), (vec![1], vec![20]));
+    assert_eq!((broadcasts(&evidence), names(&evidence)), (vec![1], vec![20]));
 }
 
 #[test]
 fn an_opening_before_a_late_end_renews_the_show_and_one_after_it_begins_another() {
     let with_end = |at| {
         let evidence = [opened(1), started("1", 10), opened(60), started("2", 65), ended("1", at, at - 10)];
-        (lives(&evidence), shows(&evidence), names(&evidence))
+        (lives(&evidence), broadcasts(&evidence), names(&evidence))
     };
     assert_eq!(with_end(59), (vec![(10, Some(59)), (65, None)], vec![1, 60], vec![1, 60]));
     assert_eq!(with_end(60), (vec![(10, None)], vec![1], vec![60]), "within one second, as they came");
@@ -293,16 +293,16 @@ fn an_opening_before_a_late_end_renews_the_show_and_one_after_it_begins_another(
 fn an_opening_that_came_when_the_stream_was_off_by_what_was_told_then_begins_a_show() {
     // The cloud's clock is ahead of ours.
     let evidence = [opened(1), started("1", 10), ended("1", 52, 42), opened(51), started("2", 55)];
-    assert_eq!((lives(&evidence), shows(&evidence)), (vec![(10, Some(52)), (55, None)], vec![1, 51]));
+    assert_eq!((lives(&evidence), broadcasts(&evidence)), (vec![(10, Some(52)), (55, None)], vec![1, 51]));
     let evidence = [opened(1), started("1", 12), opened(11)];
-    assert_eq!((shows(&evidence), names(&evidence)), (vec![1], vec![11]), "and was on");
+    assert_eq!((broadcasts(&evidence), names(&evidence)), (vec![1], vec![11]), "and was on");
 }
 
 #[test]
 fn an_opening_that_turns_out_to_have_come_while_a_push_was_on_begins_no_show() {
     let with_start = |at| {
         let timeline = told(&[opened(1), opened(60), started("1", at)]);
-        (timeline.show(), timeline.show_of(UnixSeconds(60)))
+        (timeline.broadcast(), timeline.broadcast_of(UnixSeconds(60)))
     };
     assert_eq!(with_start(57), (Some(UnixSeconds(1)), Some(UnixSeconds(1))));
     assert_eq!(with_start(58), (Some(UnixSeconds(60)), Some(UnixSeconds(60))), "it may have been opened for it");
@@ -310,14 +310,14 @@ fn an_opening_that_turns_out_to_have_come_while_a_push_was_on_begins_no_show() {
 
 #[test]
 fn the_first_opening_begins_a_show_though_the_stream_is_on() {
-    assert_eq!(told(&[started("1", 10), opened(60)]).show(), Some(UnixSeconds(60)));
+    assert_eq!(told(&[started("1", 10), opened(60)]).broadcast(), Some(UnixSeconds(60)));
 }
 
 #[test]
 fn a_show_that_was_opened_twice_in_one_second_is_one_also_if_it_ran_in_between() {
-    assert_eq!(told(&[opened(10), on(10), opened(10)]).show(), Some(UnixSeconds(10)));
+    assert_eq!(told(&[opened(10), on(10), opened(10)]).broadcast(), Some(UnixSeconds(10)));
     let evidence = [opened(1), on(5), opened(10), off(10), opened(10), on(11)];
-    assert_eq!(shows(&evidence), [1, 10], "but the second time it was off");
+    assert_eq!(broadcasts(&evidence), [1, 10], "but the second time it was off");
     let mut timeline = told(&[opened(10)]);
     assert!(!timeline.add(opened(10)), "nothing was told in between");
 }
@@ -327,11 +327,11 @@ fn a_live_is_called_as_was_said_last_before_it_ended() {
     let mut evidence = vec![opened(1), started("1", 10), opened(20), opened(30), ended("1", 40, 30)];
     assert_eq!(names(&evidence), [30]);
     evidence.extend([started("2", 200), opened(300)]);
-    assert_eq!((shows(&evidence), names(&evidence)), (vec![1, 1], vec![30, 300]));
+    assert_eq!((broadcasts(&evidence), names(&evidence)), (vec![1, 1], vec![30, 300]));
     let timeline = told(&[evidence.as_slice(), &[file("a", "flv", 15, 40), file("b", "flv", 120, 180)]].concat());
     let replays = timeline.replays(&timeline.lives(GRACE));
-    let named: Vec<_> = replays.iter().map(|replay| replay.named_at.unwrap().0).collect();
-    assert_eq!((named, timeline.last_opening()), (vec![30, 30], Some(UnixSeconds(300))));
+    let named: Vec<_> = replays.iter().map(|replay| replay.info_at.unwrap().0).collect();
+    assert_eq!((named, timeline.last_start_request()), (vec![30, 30], Some(UnixSeconds(300))));
 }
 
 #[test]
@@ -342,13 +342,13 @@ fn an_app_that_asks_again_and_again_does_not_push_out_what_begins_a_show() {
         timeline.add(opened(at));
     }
     timeline.prune(UnixSeconds(0), GRACE);
-    assert_eq!(timeline.openings.len(), MOST_OPENINGS);
-    let shows: Vec<_> =
-        timeline.lives(GRACE).iter().map(|live| (live.show.unwrap().0, live.named_at.unwrap().0)).collect();
-    assert_eq!(shows, [(1, 1), (30, 999)]);
+    assert_eq!(timeline.start_requests.len(), MAX_START_REQUESTS);
+    let broadcasts: Vec<_> =
+        timeline.lives(GRACE).iter().map(|live| (live.broadcast.unwrap().0, live.info_at.unwrap().0)).collect();
+    assert_eq!(broadcasts, [(1, 1), (30, 999)]);
     // And if it asked for the last time after the end.
     timeline.add(ended("2", 998, 958));
-    assert_eq!(timeline.show(), Some(UnixSeconds(999)));
+    assert_eq!(timeline.broadcast(), Some(UnixSeconds(999)));
 }
 
 #[test]
@@ -360,8 +360,11 @@ fn of_more_openings_than_are_kept_the_oldest_shows_go() {
         timeline.add(ended(&n.to_string(), 100 * n + 20, 10));
     }
     timeline.prune(UnixSeconds(0), GRACE);
-    let shows: Vec<u64> = timeline.shows().iter().map(|show| show.opened_at().0).collect();
-    assert_eq!((shows.len(), shows.first(), shows.last()), (MOST_OPENINGS, Some(&4400), Some(&29_900)));
+    let broadcasts: Vec<u64> = timeline.broadcasts().iter().map(|broadcast| broadcast.opened_at().0).collect();
+    assert_eq!(
+        (broadcasts.len(), broadcasts.first(), broadcasts.last()),
+        (MAX_START_REQUESTS, Some(&4400), Some(&29_900))
+    );
 }
 
 #[test]
@@ -372,34 +375,34 @@ fn openings_mean_what_they_meant_when_what_they_were_judged_by_is_forgotten() {
     timeline.add(started("2", 200));
     let lives = timeline.lives(GRACE);
     let live = lives.first().unwrap();
-    assert_eq!((live.show, live.named_at), (Some(UnixSeconds(1)), Some(UnixSeconds(30))));
-    assert_eq!(timeline.openings.len(), 2);
+    assert_eq!((live.broadcast, live.info_at), (Some(UnixSeconds(1)), Some(UnixSeconds(30))));
+    assert_eq!(timeline.start_requests.len(), 2);
 }
 
 #[test]
 fn openings_of_before_are_read_as_shows() {
     let timeline: Timeline = serde_json::from_str(r#"{"n":2,"o":[10,60],"p":[{"n":"1","s":[10,0]}]}"#).unwrap();
-    assert_eq!(timeline.show(), Some(UnixSeconds(60)));
+    assert_eq!(timeline.broadcast(), Some(UnixSeconds(60)));
     let again: Timeline = serde_json::from_str(&serde_json::to_string(&timeline).unwrap()).unwrap();
     assert_eq!(again, timeline);
 }
 
 #[test]
 fn a_live_is_of_the_last_show_opened_until_two_seconds_after_its_start() {
-    assert_eq!(shows(&[opened(1), opened(12), opened(13), started("1", 10)]), [12]);
-    assert_eq!(shows(&[opened(50), opened(60), started("1", 10)]), [0], "or of none");
+    assert_eq!(broadcasts(&[opened(1), opened(12), opened(13), started("1", 10)]), [12]);
+    assert_eq!(broadcasts(&[opened(50), opened(60), started("1", 10)]), [0], "or of none");
 }
 
 #[test]
 fn a_stream_of_the_room_service_has_lives_of_its_own_and_does_not_turn_the_room_on() {
-    let lane = Lane::RoomService("1400_alice".to_owned());
-    let start = Evidence::Started { lane: lane.clone(), push: "1".to_owned(), at: UnixSeconds(10) };
+    let user_stream = UserStream::RoomService("1400_alice".to_owned());
+    let start = Evidence::Started { user_stream: user_stream.clone(), push: "1".to_owned(), at: UnixSeconds(10) };
     let timeline = told(&[start.clone(), started("1", 15), off(20)]);
     let lives = timeline.lives(GRACE);
-    let ends: Vec<_> = lives.iter().map(|live| (&live.lane, live.end.map(|(end, _)| end.0))).collect();
-    assert_eq!(ends, [(&Lane::Own, Some(20)), (&lane, None)]);
+    let ends: Vec<_> = lives.iter().map(|live| (&live.user_stream, live.end.map(|(end, _)| end.0))).collect();
+    assert_eq!(ends, [(&UserStream::Own, Some(20)), (&user_stream, None)]);
     assert!(!timeline.is_on());
-    let evidence = [start, started("1", 15), file("a", "mp4", 20, 90), file_of(lane, "b", "mp4", 20, 90)];
+    let evidence = [start, started("1", 15), file("a", "mp4", 20, 90), file_of(user_stream, "b", "mp4", 20, 90)];
     assert_eq!(files(&evidence), sets([&["a"], &["b"]]));
 }
 
@@ -481,10 +484,10 @@ fn an_opening_is_kept_while_something_of_it_may_still_be_told() {
     let mut timeline = told(&[opened(1000), opened(2000)]);
     timeline.prune(UnixSeconds(900), GRACE);
     timeline.add(started("1", 1500));
-    assert_eq!(timeline.lives(GRACE)[0].show, Some(UnixSeconds(1000)));
+    assert_eq!(timeline.lives(GRACE)[0].broadcast, Some(UnixSeconds(1000)));
     timeline.add(ended("1", 1600, 100));
     timeline.prune(UnixSeconds(2001), GRACE);
-    assert_eq!((timeline.openings.len(), timeline.show()), (1, Some(UnixSeconds(2000))));
+    assert_eq!((timeline.start_requests.len(), timeline.broadcast()), (1, Some(UnixSeconds(2000))));
 }
 
 #[test]
@@ -498,14 +501,14 @@ fn what_is_of_a_time_to_come_counts_as_of_now_and_guesses_of_it_do_not_count() {
     };
     let mut timeline = capped(&[opened(10), opened(ahead), off(ahead)]);
     assert_eq!(
-        (timeline.show(), timeline.last_opening()),
+        (timeline.broadcast(), timeline.last_start_request()),
         (Some(now), Some(UnixSeconds(ahead))),
         "kept as it was said"
     );
     timeline.add(opened(now.0));
     timeline.add(started("1", now.0));
     assert!(timeline.is_on());
-    assert_eq!(timeline.lives(GRACE)[0].named_at, Some(now), "but what was said last counts");
+    assert_eq!(timeline.lives(GRACE)[0].info_at, Some(now), "but what was said last counts");
     let again: Timeline = serde_json::from_str(&serde_json::to_string(&timeline).unwrap()).unwrap();
     assert_eq!(again, timeline);
     let guesses = [End::Vanished, End::Silent].map(|end| Evidence::Off(UnixSeconds(ahead), end));
@@ -545,37 +548,37 @@ fn the_order_of_telling_changes_only_names() {
         file("a", "flv", 10, 30),
         file("b", "mp4", 95, 160),
     ];
-    let meaning = |timeline: &Timeline| {
+    let projection = |timeline: &Timeline| {
         let lives = timeline.lives(GRACE);
         let mut replays: Vec<_> =
-            timeline.replays(&lives).into_iter().map(|replay| (replay.parts, replay.named_at)).collect();
+            timeline.replays(&lives).into_iter().map(|replay| (replay.parts, replay.info_at)).collect();
         replays.sort_by_key(|(parts, _)| parts[0].start);
         (lives, replays)
     };
-    let expected = meaning(&told(&evidence));
-    let is_opening = |piece: &Evidence| matches!(piece, Evidence::Opened(_));
+    let expected = projection(&told(&evidence));
+    let is_opening = |piece: &Evidence| matches!(piece, Evidence::StartRequested(_));
     for shift in 0..evidence.len() {
         for step in [1, 3, 7] {
             let order = (0..evidence.len()).map(|n| evidence[(n * step + shift) % evidence.len()].clone());
             let mut order: Vec<Evidence> = order.collect();
             // An opening is told when it comes: nothing of a later second is told before it.
-            for opening in evidence.iter().filter(|piece| is_opening(piece)) {
-                let place = order.iter().position(|piece| piece == opening).unwrap();
-                let is_later = |n: usize, piece: &Evidence| n < place && piece.at() > opening.at();
+            for start_request in evidence.iter().filter(|piece| is_opening(piece)) {
+                let place = order.iter().position(|piece| piece == start_request).unwrap();
+                let is_later = |n: usize, piece: &Evidence| n < place && piece.at() > start_request.at();
                 let mut numbers = 0..;
                 let (later, mut told): (Vec<_>, Vec<_>) =
                     order.into_iter().partition(|piece| is_later(numbers.next().unwrap(), piece));
-                let place = told.iter().position(|piece| piece == opening).unwrap();
+                let place = told.iter().position(|piece| piece == start_request).unwrap();
                 told.splice(place + 1..place + 1, later);
                 order = told;
             }
-            assert_eq!(meaning(&told(&order)), expected, "{shift} {step}");
+            assert_eq!(projection(&told(&order)), expected, "{shift} {step}");
         }
     }
 }
 
 /// What a timeline with this evidence means once it has forgotten what it has no room for, and it.
-fn pruned(evidence: &[Evidence]) -> (Vec<Live>, Vec<Replay>, Timeline) {
+fn pruned(evidence: &[Evidence]) -> (Vec<Live>, Vec<ReplayFiles>, Timeline) {
     let mut timeline = told(evidence);
     timeline.prune(UnixSeconds(0), GRACE);
     let lives = timeline.lives(GRACE);
@@ -631,7 +634,7 @@ fn one_live_of_more_than_there_is_room_for_starts_and_shows_as_before() {
     let before = (before.lives(GRACE), before.replays(&before.lives(GRACE)));
     let (lives, replays, timeline) = pruned(&evidence);
     assert_eq!(lives, before.0);
-    let shown = |replay: &Replay| {
+    let shown = |replay: &ReplayFiles| {
         let urls = (replay.play_url().map(str::to_owned), replay.hls_url().map(str::to_owned));
         (replay.file.clone(), replay.start, replay.end, urls)
     };
@@ -644,12 +647,12 @@ fn one_live_of_more_than_there_is_room_for_starts_and_shows_as_before() {
 fn what_is_kept_is_bounded_in_bytes_whatever_the_names_and_streams_are() {
     let four = |count: usize| "\u{2070e}".repeat(count);
     let mut timeline = Timeline::default();
-    for lane in [Lane::Own, Lane::RoomService(four(255))] {
+    for user_stream in [UserStream::Own, UserStream::RoomService(four(255))] {
         for n in 0..160 {
             let (push, at) = (format!("{}{n}", four(120)), UnixSeconds(20 * n));
-            timeline.add(Evidence::Started { lane: lane.clone(), push, at });
+            timeline.add(Evidence::Started { user_stream: user_stream.clone(), push, at });
             let file = Recording {
-                lane: lane.clone(),
+                user_stream: user_stream.clone(),
                 file: FileId::parse(&format!("{}{n}", four(190))).unwrap(),
                 vod_file: Text::parse(&four(200)).unwrap(),
                 url: Text::parse(&format!("http://{}", four(1000))).unwrap(),
@@ -684,7 +687,7 @@ fn refused_pushes_do_not_move_the_start_of_a_live_that_has_more_pushes_than_ther
     let mut evidence = vec![opened(1), started("first", 100)];
     for n in 0..300 {
         let (push, at) = (format!("refused {n}"), UnixSeconds(200 + n));
-        evidence.push(Evidence::Ended { lane: Lane::Own, push, at, seconds: Some(0), reason: None });
+        evidence.push(Evidence::Ended { user_stream: UserStream::Own, push, at, seconds: Some(0), reason: None });
     }
     let (lives, _, timeline) = pruned(&evidence);
     assert_eq!((lives.len(), lives[0].start, lives[0].end), (1, UnixSeconds(100), None));

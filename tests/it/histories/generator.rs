@@ -6,13 +6,13 @@ use super::history::{Act, File, History, Notice, Step};
 use crate::harness::START;
 
 /// Numbers that look random and are the same each time: Vigna's splitmix64.
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     /// Those of a history.
     pub(super) fn of(seed: u64, number: u64) -> Self {
-        let mut dice = Self(seed);
-        Self(dice.next() ^ number.wrapping_mul(0xd134_2543_de82_ef95))
+        let mut rng = Self(seed);
+        Self(rng.next() ^ number.wrapping_mul(0xd134_2543_de82_ef95))
     }
 
     fn next(&mut self) -> u64 {
@@ -58,12 +58,12 @@ struct Seen {
 
 impl Truth {
     /// That of a history.
-    pub(super) fn of(dice: &mut Dice) -> Self {
-        let mut truth = Self { done: Vec::new(), seen: Vec::new(), has_ties: dice.chance(15) };
-        let users = dice.pick(&[1, 1, 1, 2, 2, 3]);
+    pub(super) fn of(rng: &mut Rng) -> Self {
+        let mut truth = Self { done: Vec::new(), seen: Vec::new(), has_ties: rng.chance(15) };
+        let users = rng.pick(&[1, 1, 1, 2, 2, 3]);
         for user in &["alice", "bert", "carol"][..users] {
             Broadcaster { user, truth: &mut truth, taken: BTreeSet::new(), opened: BTreeSet::new(), pushes: 0 }
-                .live(dice);
+                .live(rng);
         }
         truth
     }
@@ -92,157 +92,157 @@ struct Broadcaster<'a> {
 }
 
 impl Broadcaster<'_> {
-    fn live(&mut self, dice: &mut Dice) {
-        let begin = START + 10 + dice.roll(300);
+    fn live(&mut self, rng: &mut Rng) {
+        let begin = START + 10 + rng.roll(300);
         let mut now = begin;
-        for show in 0..dice.pick(&[1, 1, 2, 2, 3, 4]) {
-            now = self.show(dice, now, show) + dice.pick(&[3, 10, 30, 57, 59, 61, 100, 3000, 20_000]);
+        for show in 0..rng.pick(&[1, 1, 2, 2, 3, 4]) {
+            now = self.show(rng, now, show) + rng.pick(&[3, 10, 30, 57, 59, 61, 100, 3000, 20_000]);
         }
-        if dice.chance(15) {
-            let at = self.free(begin + dice.roll(now - begin));
+        if rng.chance(15) {
+            let at = self.free(begin + rng.roll(now - begin));
             self.does(at, Act::Forbid { user: self.user.to_owned(), banned: true });
-            if dice.chance(70) {
-                let at = self.free(at + dice.pick(&[1, 20, 100, 2000, 9000]));
+            if rng.chance(70) {
+                let at = self.free(at + rng.pick(&[1, 20, 100, 2000, 9000]));
                 self.does(at, Act::Forbid { user: self.user.to_owned(), banned: false });
             }
         }
     }
 
     /// One show, from the opening on; the second after which nothing happens in it.
-    fn show(&mut self, dice: &mut Dice, now: u64, show: u64) -> u64 {
+    fn show(&mut self, rng: &mut Rng, now: u64, show: u64) -> u64 {
         let title = format!("{} {show}", self.user);
-        let group = if dice.chance(40) { format!("@{}", self.user) } else { format!("@{}-{show}", self.user) };
+        let group = if rng.chance(40) { format!("@{}", self.user) } else { format!("@{}-{show}", self.user) };
         let opened = self.open(now, &title, &group);
-        if dice.chance(15) {
-            self.open(opened + dice.pick(&[1, 2, 5, 30]), &title, &group);
+        if rng.chance(15) {
+            self.open(opened + rng.pick(&[1, 2, 5, 30]), &title, &group);
         }
-        let is_own = dice.chance(85);
+        let is_own = rng.chance(85);
         let stream = format!("{}_{}", if is_own { "8888" } else { "1400" }, self.user);
-        let mut start = opened + 1 + dice.pick(&[0, 1, 2, 4, 20, 100]);
+        let mut start = opened + 1 + rng.pick(&[0, 1, 2, 4, 20, 100]);
         // The cloud's clock and ours differ.
-        if dice.chance(20) {
-            start = opened - dice.pick(&[0, 1, 2, 3]);
+        if rng.chance(20) {
+            start = opened - rng.pick(&[0, 1, 2, 3]);
         }
         let (first, mut last, mut spans) = (start, start.max(opened), None);
-        for _ in 0..dice.pick(&[0, 1, 1, 1, 2, 2, 3, 4]) {
-            let length = dice.pick(&[0, 1, 4, 20, 30, 59, 60, 61, 62, 70, 100, 600, 600, 4000, 16_000]);
-            let (from, to) = self.push(dice, &stream, opened, start, length);
-            if length > 5 && dice.chance(10) {
-                let title = if dice.chance(50) { title.clone() } else { format!("{title} renewed") };
-                self.open(from + dice.roll(length), &title, &group);
+        for _ in 0..rng.pick(&[0, 1, 1, 1, 2, 2, 3, 4]) {
+            let length = rng.pick(&[0, 1, 4, 20, 30, 59, 60, 61, 62, 70, 100, 600, 600, 4000, 16_000]);
+            let (from, to) = self.push(rng, &stream, opened, start, length);
+            if length > 5 && rng.chance(10) {
+                let title = if rng.chance(50) { title.clone() } else { format!("{title} renewed") };
+                self.open(from + rng.roll(length), &title, &group);
             }
             let from_before = spans.unwrap_or(from);
-            if from_before < from && dice.chance(25) {
-                let from = from_before + dice.roll(3);
-                self.file(dice, &stream, "flv", from, to);
+            if from_before < from && rng.chance(25) {
+                let from = from_before + rng.roll(3);
+                self.file(rng, &stream, "flv", from, to);
             }
-            spans = dice.chance(80).then_some(from);
+            spans = rng.chance(80).then_some(from);
             last = last.max(to);
-            let gap = dice.pick(&[1, 2, 5, 30, 58, 59, 60, 61, 62, 63, 120, 1000, 5000]);
-            start = match dice.roll(10) {
-                0 if length > 5 => to - 1 - dice.roll(4),
+            let gap = rng.pick(&[1, 2, 5, 30, 58, 59, 60, 61, 62, 63, 120, 1000, 5000]);
+            start = match rng.roll(10) {
+                0 if length > 5 => to - 1 - rng.roll(4),
                 1 if self.truth.has_ties => to,
                 2 if self.truth.has_ties => from,
                 _ => to + gap,
             };
-            if start > to + 1 && dice.chance(15) {
-                let title = if dice.chance(50) { title.clone() } else { format!("{title} again") };
-                self.open(to + 1 + dice.roll(start - to + 3), &title, &group);
+            if start > to + 1 && rng.chance(15) {
+                let title = if rng.chance(50) { title.clone() } else { format!("{title} again") };
+                self.open(to + 1 + rng.roll(start - to + 3), &title, &group);
             }
         }
-        self.app_says(dice, first, last);
-        self.is_watched(dice, &group, opened, last);
+        self.app_says(rng, first, last);
+        self.is_watched(rng, &group, opened, last);
         last
     }
 
     /// A push and what is recorded of it; its first second and its last.
-    fn push(&mut self, dice: &mut Dice, stream: &str, opened: u64, start: u64, length: u64) -> (u64, u64) {
-        let is_tie = self.truth.has_ties && self.taken.contains(&start) && dice.chance(70);
+    fn push(&mut self, rng: &mut Rng, stream: &str, opened: u64, start: u64, length: u64) -> (u64, u64) {
+        let is_tie = self.truth.has_ties && self.taken.contains(&start) && rng.chance(70);
         let from = if is_tie { start } else { self.free(start) };
         let to = if length == 0 { from } else { self.free(from + length) };
         let push = format!("{}{}", &self.user[..1], self.pushes);
         self.pushes += 1;
-        self.sees(dice, stream, Notice::Start { push: push.clone(), at: from }, from.max(opened));
-        let seconds = dice.chance(85).then_some(to - from);
-        self.sees(dice, stream, Notice::End { push, at: to, seconds, errcode: None }, to.max(opened));
-        if dice.chance(10) {
-            let at = self.free(from + dice.roll(length + 20));
-            self.is_refused(dice, stream, at, opened);
+        self.sees(rng, stream, Notice::Start { push: push.clone(), at: from }, from.max(opened));
+        let seconds = rng.chance(85).then_some(to - from);
+        self.sees(rng, stream, Notice::End { push, at: to, seconds, errcode: None }, to.max(opened));
+        if rng.chance(10) {
+            let at = self.free(from + rng.roll(length + 20));
+            self.is_refused(rng, stream, at, opened);
         }
-        let formats = dice.roll(8);
+        let formats = rng.roll(8);
         for (bit, format) in ["flv", "hls", "mp4"].into_iter().enumerate() {
             if formats >> bit & 1 == 1 {
-                let (first, last) = (from + dice.roll(3), to - dice.roll(3));
-                self.record(dice, stream, format, first, last);
+                let (first, last) = (from + rng.roll(3), to - rng.roll(3));
+                self.record(rng, stream, format, first, last);
             }
         }
         (from, to)
     }
 
     /// Somebody else pushes the stream, and the cloud does not take it.
-    fn is_refused(&mut self, dice: &mut Dice, stream: &str, at: u64, opened: u64) {
+    fn is_refused(&mut self, rng: &mut Rng, stream: &str, at: u64, opened: u64) {
         let push = format!("{}{}", &self.user[..1], self.pushes);
         self.pushes += 1;
         let (seconds, errcode) =
-            dice.pick(&[(None, Some(18)), (Some(0), Some(18)), (Some(2), Some(19)), (Some(0), None)]);
-        self.sees(dice, stream, Notice::End { push, at, seconds, errcode }, at.max(opened));
+            rng.pick(&[(None, Some(18)), (Some(0), Some(18)), (Some(2), Some(19)), (Some(0), None)]);
+        self.sees(rng, stream, Notice::End { push, at, seconds, errcode }, at.max(opened));
     }
 
     /// The parts of a recording.
-    fn record(&mut self, dice: &mut Dice, stream: &str, format: &'static str, from: u64, to: u64) {
-        let (part, overlap) = (dice.pick(&[10_800, 10_800, 7200, 300]), dice.roll(2));
+    fn record(&mut self, rng: &mut Rng, stream: &str, format: &'static str, from: u64, to: u64) {
+        let (part, overlap) = (rng.pick(&[10_800, 10_800, 7200, 300]), rng.roll(2));
         let mut start = from;
         while start < to && start < from + 12 * part {
-            self.file(dice, stream, format, start, to.min(start + part + overlap));
+            self.file(rng, stream, format, start, to.min(start + part + overlap));
             start += part;
         }
         // What cannot be a file, and is told all the same.
-        match dice.roll(60) {
-            0 => self.file(dice, stream, format, to, to),
+        match rng.roll(60) {
+            0 => self.file(rng, stream, format, to, to),
             1 => {
                 let id = format!("{}x", self.user);
                 let file = File { id, format, from, to: to + 100, has_url: false };
-                self.sees(dice, stream, Notice::File(file), to);
+                self.sees(rng, stream, Notice::File(file), to);
             }
             2 => {
                 let file = File { id: format!("{}y", self.user), format, from, to: to + 1_000_000, has_url: true };
-                self.sees(dice, stream, Notice::File(file), to);
+                self.sees(rng, stream, Notice::File(file), to);
             }
             _ => {}
         }
     }
 
-    fn file(&mut self, dice: &mut Dice, stream: &str, format: &'static str, from: u64, to: u64) {
+    fn file(&mut self, rng: &mut Rng, stream: &str, format: &'static str, from: u64, to: u64) {
         let id = format!("{}f{}", &self.user[..1], self.truth.seen.len());
-        let after = to + dice.pick(&[0, 2, 5, 60, 300]);
-        self.sees(dice, stream, Notice::File(File { id, format, from, to, has_url: true }), after);
+        let after = to + rng.pick(&[0, 2, 5, 60, 300]);
+        self.sees(rng, stream, Notice::File(File { id, format, from, to, has_url: true }), after);
     }
 
     /// What the app says of going online and offline.
-    fn app_says(&mut self, dice: &mut Dice, first: u64, last: u64) {
-        if dice.chance(30) {
-            let at = self.free(first.max(START + 1) + dice.pick(&[1, 2, 7]));
+    fn app_says(&mut self, rng: &mut Rng, first: u64, last: u64) {
+        if rng.chance(30) {
+            let at = self.free(first.max(START + 1) + rng.pick(&[1, 2, 7]));
             self.does(at, Act::Say { user: self.user.to_owned(), online: true });
         }
-        if dice.chance(30) {
-            let at = self.free(last + 2 + dice.pick(&[0, 1, 5, 40]) - dice.pick(&[0, 1, 2]));
+        if rng.chance(30) {
+            let at = self.free(last + 2 + rng.pick(&[0, 1, 5, 40]) - rng.pick(&[0, 1, 2]));
             self.does(at, Act::Say { user: self.user.to_owned(), online: false });
         }
     }
 
     /// What viewers do; a phone that got no answer sends again.
-    fn is_watched(&mut self, dice: &mut Dice, group: &str, first: u64, last: u64) {
-        for _ in 0..dice.pick(&[0, 2, 5, 12]) {
-            let at = first + dice.roll(last - first + 60);
-            let viewer = format!("viewer{}", dice.roll(5));
+    fn is_watched(&mut self, rng: &mut Rng, group: &str, first: u64, last: u64) {
+        for _ in 0..rng.pick(&[0, 2, 5, 12]) {
+            let at = first + rng.roll(last - first + 60);
+            let viewer = format!("viewer{}", rng.roll(5));
             let (host, group) = (self.user.to_owned(), group.to_owned());
-            let act = match dice.roll(7) {
+            let act = match rng.roll(7) {
                 0..=2 => Act::Enter { viewer, host, group },
                 3..=4 => Act::Quit { viewer, host, group },
                 _ => Act::Like { host },
             };
-            if dice.chance(25) {
-                self.does(at + dice.roll(3), act.clone());
+            if rng.chance(25) {
+                self.does(at + rng.roll(3), act.clone());
             }
             self.does(at, act);
         }
@@ -269,9 +269,9 @@ impl Broadcaster<'_> {
         self.truth.done.push((at, act));
     }
 
-    fn sees(&mut self, dice: &mut Dice, stream: &str, notice: Notice, from: u64) {
+    fn sees(&mut self, rng: &mut Rng, stream: &str, notice: Notice, from: u64) {
         let (user, stream) = (self.user.to_owned(), stream.to_owned());
-        self.truth.seen.push(Seen { user, stream, notice, from, is_told: dice.chance(97) });
+        self.truth.seen.push(Seen { user, stream, notice, from, is_told: rng.chance(97) });
     }
 }
 
@@ -287,8 +287,8 @@ pub(super) struct Roads {
 
 impl Roads {
     /// Those of a history.
-    pub(super) fn of(dice: &mut Dice) -> Self {
-        match dice.roll(5) {
+    pub(super) fn of(rng: &mut Rng) -> Self {
+        match rng.roll(5) {
             0 => Self { late: 0, twice: 0, together: 0 },
             1 => Self { late: 10, twice: 50, together: 10 },
             2 => Self { late: 90, twice: 20, together: 0 },
@@ -297,20 +297,20 @@ impl Roads {
     }
 
     /// What is told when, of what happened.
-    pub(super) fn history(&self, truth: &Truth, dice: &mut Dice) -> History {
+    pub(super) fn history(&self, truth: &Truth, rng: &mut Rng) -> History {
         let mut acts = truth.done.clone();
         for Seen { user, stream, notice, from, is_told } in &truth.seen {
-            let times = if *is_told { 1 + u64::from(dice.chance(self.twice)) } else { 0 };
+            let times = if *is_told { 1 + u64::from(rng.chance(self.twice)) } else { 0 };
             for time in 0..times {
-                let delay = self.delay(dice);
+                let delay = self.delay(rng);
                 // One try at least comes in time: else it would be as if it had never come.
-                let expired = time > 0 && (601..4200).contains(&delay) && dice.chance(40);
+                let expired = time > 0 && (601..4200).contains(&delay) && rng.chance(40);
                 let (user, stream) = (user.clone(), stream.clone());
                 acts.push((from + delay, Act::Tell { user, stream, notice: notice.clone(), expired }));
             }
         }
         acts.sort_by_key(|(at, _)| *at);
-        let end = acts.last().map_or(START, |(at, _)| *at) + dice.pick(&[0, 1, 100]);
+        let end = acts.last().map_or(START, |(at, _)| *at) + rng.pick(&[0, 1, 100]);
         let mut steps: Vec<Step> = Vec::new();
         for (at, act) in acts {
             let earlier = &steps[..steps.len().saturating_sub(1)];
@@ -321,22 +321,22 @@ impl Roads {
                 !step.look && step.acts.len() < 6 && may_join(&step.acts, &act, is_opened) && all().all(is_new)
             });
             match steps.last_mut() {
-                Some(step) if can_join && dice.chance(self.together) => {
+                Some(step) if can_join && rng.chance(self.together) => {
                     step.at = at;
                     step.acts.push(act);
                 }
-                _ => steps.push(Step { at, acts: vec![act], look: dice.chance(7) }),
+                _ => steps.push(Step { at, acts: vec![act], look: rng.chance(7) }),
             }
         }
         History { steps, end }
     }
 
-    fn delay(&self, dice: &mut Dice) -> u64 {
-        if !dice.chance(self.late) {
-            return dice.roll(3);
+    fn delay(&self, rng: &mut Rng) -> u64 {
+        if !rng.chance(self.late) {
+            return rng.roll(3);
         }
-        let most = dice.pick(&[10, 60, 100, 600, 4200, 4200, 80_000]);
-        dice.roll(most)
+        let max = rng.pick(&[10, 60, 100, 600, 4200, 4200, 80_000]);
+        rng.roll(max)
     }
 }
 

@@ -337,7 +337,7 @@ impl User {
     }
 
     /// The show of a second; 0 if there was none yet.
-    fn show_at(&self, at: u64) -> u64 {
+    fn broadcast_at(&self, at: u64) -> u64 {
         self.show_until(at + SKEW)
     }
 
@@ -374,7 +374,7 @@ impl User {
     fn lives_of(&self, stream: &str) -> Vec<Live> {
         let mut lives: Vec<Live> = Vec::new();
         for (start, end) in stretches(self.words(stream)) {
-            let show = self.show_at(start);
+            let show = self.broadcast_at(start);
             let before = lives.last_mut().filter(|live| {
                 live.show == show && live.end.is_some_and(|(end, _)| start.saturating_sub(end) <= GRACE)
             });

@@ -178,7 +178,7 @@ fn live(row: &LiveRow) -> Live {
         stream: row.stream.clone(),
         start: row.started_at.0,
         end: row.ended_at.map(|end| (end.0, reason)),
-        show: row.show.0,
+        show: row.broadcast.0,
         totals: Some(Totals { peak: row.totals.peak, visits: row.totals.visits, likes: row.totals.likes }),
     }
 }

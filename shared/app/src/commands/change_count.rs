@@ -43,18 +43,18 @@ impl Command for ChangeCount {
         let counter = match counter {
             0 => Counter::Viewers,
             1 => Counter::Likes,
-            _ => return Err(Error::Meaningless("type is 0 (viewers) or 1 (likes)")),
+            _ => return Err(Error::InvalidArgument("type is 0 (viewers) or 1 (likes)")),
         };
         let by = match operation {
             0 => 1,
             1 => -1,
-            _ => return Err(Error::Meaningless("optype is 0 (add) or 1 (subtract)")),
+            _ => return Err(Error::InvalidArgument("optype is 0 (add) or 1 (subtract)")),
         };
         let of = match (flag, file) {
             (0, _) => Of::Live,
             (1, Some(file)) => Of::Replay(FileId::parse(&file)),
-            (1, None) => return Err(Error::Meaningless("flag 1 (replay) needs a fileid")),
-            _ => return Err(Error::Meaningless("flag is 0 (live) or 1 (replay)")),
+            (1, None) => return Err(Error::InvalidArgument("flag 1 (replay) needs a fileid")),
+            _ => return Err(Error::InvalidArgument("flag is 0 (live) or 1 (replay)")),
         };
         Ok(Self { host, counter, by, of })
     }

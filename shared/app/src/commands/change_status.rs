@@ -22,7 +22,7 @@ impl Command for ChangeStatus {
         let status = match params.required::<u64>("status")? {
             0 => Status::Online,
             1 => Status::Offline,
-            _ => return Err(Error::Meaningless("status is 0 (online) or 1 (offline)")),
+            _ => return Err(Error::InvalidArgument("status is 0 (online) or 1 (offline)")),
         };
         Ok(Self { status })
     }

@@ -32,7 +32,7 @@ impl Of {
         match params.required::<i64>("flag")? {
             0 => Ok(Self::Live),
             1 => Ok(Self::Replay),
-            _ => Err(Error::Meaningless("flag is 0 (live) or 1 (replay)")),
+            _ => Err(Error::InvalidArgument("flag is 0 (live) or 1 (replay)")),
         }
     }
 }

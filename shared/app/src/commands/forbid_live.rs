@@ -38,10 +38,10 @@ impl Command for ForbidLive {
                 hides_replays: match params.optional::<u64>("hide_replays")?.unwrap_or(0) {
                     0 => false,
                     1 => true,
-                    _ => return Err(Error::Meaningless("hide_replays is 0 or 1")),
+                    _ => return Err(Error::InvalidArgument("hide_replays is 0 or 1")),
                 },
             },
-            _ => return Err(Error::Meaningless("forbidflag is 0 (allow) or 1 (forbid)")),
+            _ => return Err(Error::InvalidArgument("forbidflag is 0 (allow) or 1 (forbid)")),
         };
         Ok(Self { user, verdict })
     }
@@ -51,7 +51,7 @@ impl Command for ForbidLive {
         let ban = match self.verdict {
             Verdict::Allowed => None,
             Verdict::Banned { until: Some(until), .. } if until <= now => {
-                return Err(Error::Meaningless("until is past"));
+                return Err(Error::InvalidArgument("until is past"));
             }
             Verdict::Banned { until, reason, actor, hides_replays } => Some(Ban {
                 at: now.0,
@@ -62,7 +62,7 @@ impl Command for ForbidLive {
                 renew_at: 0,
             }),
         };
-        ban::judge(app, &self.user, ban).await?;
+        ban::set_ban(app, &self.user, ban).await?;
         Ok(Done::YES)
     }
 }

@@ -13,7 +13,7 @@ use protocol::{
     error::Error,
     sign::push_url::PlayUrl,
     types::{GroupId, StreamId, UserId},
-    wire::{Filled, Params},
+    wire::{NonEmpty, Params},
 };
 use store::{Owner, Room};
 
@@ -43,12 +43,12 @@ impl Command for GetLinkMicPlayUrl {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
-        let Filled::<1024>(url) = params.required("originStreamUrl")?;
+        let NonEmpty::<1024>(url) = params.required("originStreamUrl")?;
         let url = PlayUrl::parse(url.as_str()).ok_or(Error::InvalidParam {
             name: "originStreamUrl",
             reason: "is not the URL of a stream, like rtmp://host/live/stream!",
         })?;
-        let stream = url.stream().ok_or(Error::Meaningless("originStreamUrl names no stream"))?;
+        let stream = url.stream().ok_or(Error::InvalidArgument("originStreamUrl names no stream"))?;
         Ok(Self { url, stream, host: params.optional("liveuserid")? })
     }
 

@@ -7,7 +7,7 @@ use crate::{App, auth::User};
 use protocol::{
     error::Error,
     types::UserId,
-    wire::{Filled, Params},
+    wire::{NonEmpty, Params},
 };
 
 /// See the module.
@@ -29,7 +29,7 @@ impl Command for GetLinkMicPushUrl {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
-        let Filled::<128>(_title) = params.required("title")?;
+        let NonEmpty::<128>(_title) = params.required("title")?;
         profile(params)?;
         Ok(Self)
     }

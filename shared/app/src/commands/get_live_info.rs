@@ -39,7 +39,7 @@ impl Command for GetLiveInfo {
             0 => What::Live,
             1 => What::Replay(file),
             2 => What::Video(file),
-            _ => return Err(Error::Meaningless("type is 0 (live), 1 (replay) or 2 (video)")),
+            _ => return Err(Error::InvalidArgument("type is 0 (live), 1 (replay) or 2 (video)")),
         };
         Ok(Self { host, what })
     }

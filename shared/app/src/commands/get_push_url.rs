@@ -7,14 +7,14 @@ use crate::{App, auth::User};
 use protocol::{
     error::Error,
     types::{StreamId, UnixSeconds, UserId},
-    wire::{Filled, Params},
+    wire::{NonEmpty, Params},
 };
-use store::{Opened, Show};
+use store::{BroadcastInfo, Opened};
 
 /// See the module.
 #[derive(Debug)]
 pub struct GetPushUrl {
-    show: Show,
+    broadcast: BroadcastInfo,
 }
 
 /// Where to push.
@@ -33,15 +33,16 @@ impl Command for GetPushUrl {
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
         let group = params.required("groupid")?;
-        let Filled::<128>(title) = params.required("title")?;
+        let NonEmpty::<128>(title) = params.required("title")?;
         let description = params.object("userinfo").optional("desc")?.unwrap_or_default();
-        let show = Show { group: Some(group), title: title.widened(), profile: profile(params)?, description };
-        Ok(Self { show })
+        let broadcast =
+            BroadcastInfo { group: Some(group), title: title.widened(), profile: profile(params)?, description };
+        Ok(Self { broadcast })
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
         let live = &app.config.live;
-        let (stream, opened_at) = open_room(app, caller.id(), &self.show).await?;
+        let (stream, opened_at) = open_room(app, caller.id(), &self.broadcast).await?;
         let expiry = app.now().plus(live.push_url_seconds);
         let pushurl = live.domains.push_url(&live.push_key, &stream, expiry, live.recording.as_ref());
         Ok(Reply { pushurl, timestamp: opened_at.0 })
@@ -49,10 +50,14 @@ impl Command for GetPushUrl {
 }
 
 /// Opens the room of `user` for a show; the stream that it is to push, and when it was opened for its live.
-pub(super) async fn open_room(app: &App, user: &UserId, show: &Show) -> Result<(StreamId, UnixSeconds), Error> {
+pub(super) async fn open_room(
+    app: &App,
+    user: &UserId,
+    broadcast: &BroadcastInfo,
+) -> Result<(StreamId, UnixSeconds), Error> {
     let (domains, key) = (&app.config.live.domains, &app.config.live.push_key);
     let (streams, keeps) = (domains.streams(user, key), |stream: &StreamId| domains.takes(stream));
-    match app.table.open_room(user, show, &streams, keeps, &app.config.rules, app.now()).await? {
+    match app.table.open_room(user, broadcast, &streams, keeps, &app.config.rules, app.now()).await? {
         Opened::Open { stream, opened_at } => Ok((stream, opened_at)),
         Opened::Banned => Err(Error::Banned),
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Command, Names,
-    rows::{Faces, page},
+    rows::{PublicProfiles, page},
 };
 use crate::{App, auth::User};
 use protocol::{error::Error, types::Page, wire::Params};
@@ -48,14 +48,14 @@ impl Command for GetUgcList {
     async fn run(self, _: User, app: &App) -> Result<Reply, Error> {
         let window = app.config.rules.replay_window_seconds;
         let videos = app.table.recent_videos(app.now(), window, self.page).await?.rows;
-        let faces = Faces::of(app, videos.iter().map(|video| &video.user)).await?;
-        Ok(Reply { list: videos.iter().map(|video| Row::of(video, &faces)).collect() })
+        let public_profiles = PublicProfiles::of(app, videos.iter().map(|video| &video.user)).await?;
+        Ok(Reply { list: videos.iter().map(|video| Row::of(video, &public_profiles)).collect() })
     }
 }
 
 impl Row {
-    fn of(video: &Video, faces: &Faces) -> Self {
-        let (nickname, avatar) = faces.beside(&video.user, &video.profile);
+    fn of(video: &Video, public_profiles: &PublicProfiles) -> Self {
+        let (nickname, avatar) = public_profiles.beside(&video.user, &video.profile);
         Self {
             userid: video.user.to_string(),
             nickname: nickname.to_owned(),

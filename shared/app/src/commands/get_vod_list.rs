@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Command, Names,
-    rows::{Faces, page},
+    rows::{PublicProfiles, page},
 };
 use crate::{App, auth::User};
 use protocol::{error::Error, types::Page, wire::Params};
@@ -56,14 +56,14 @@ impl Command for GetVodList {
     async fn run(self, _: User, app: &App) -> Result<Reply, Error> {
         let window = app.config.rules.replay_window_seconds;
         let replays = app.table.recent_replays(app.now(), window, self.page).await?.rows;
-        let faces = Faces::of(app, replays.iter().map(|replay| &replay.user)).await?;
-        Ok(Reply { list: replays.into_iter().map(|replay| Row::of(replay, &faces)).collect() })
+        let public_profiles = PublicProfiles::of(app, replays.iter().map(|replay| &replay.user)).await?;
+        Ok(Reply { list: replays.into_iter().map(|replay| Row::of(replay, &public_profiles)).collect() })
     }
 }
 
 impl Row {
-    fn of(replay: Replay, faces: &Faces) -> Self {
-        let (nickname, avatar) = faces.beside(&replay.user, &replay.profile);
+    fn of(replay: Replay, public_profiles: &PublicProfiles) -> Self {
+        let (nickname, avatar) = public_profiles.beside(&replay.user, &replay.profile);
         Self {
             nickname: nickname.to_owned(),
             avatar: avatar.to_owned(),

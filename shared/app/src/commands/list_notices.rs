@@ -45,7 +45,7 @@ impl Command for ListNotices {
             (Some(stream), None) => Of::Stream(stream),
             (None, Some(user)) => Of::User(user),
             (None, None) => Of::Unsettled,
-            (Some(_), Some(_)) => return Err(Error::Meaningless("streamid or userid, not both")),
+            (Some(_), Some(_)) => return Err(Error::InvalidArgument("streamid or userid, not both")),
         };
         let (index, count) = (params.optional("index")?.unwrap_or(1), params.optional("count")?.unwrap_or(ROWS));
         Ok(Self { of, page: Page::new(index, count) })
@@ -57,16 +57,16 @@ impl Command for ListNotices {
             Of::User(user) => app.table.streams_of(&user).await?.ok_or(Error::NotFound("room"))?,
             Of::Unsettled => {
                 let listed = app.table.unsettled_notices(self.page).await?;
-                let list = listed.rows.iter().map(|entry| NoticeRow::of(entry, &entry.fate)).collect();
+                let list = listed.rows.iter().map(|record| NoticeRow::of(record, &record.status)).collect();
                 return Ok(Reply { totalcount: listed.total, list });
             }
         };
-        let mut entries = Vec::new();
+        let mut records = Vec::new();
         for stream in streams {
-            entries.extend(app.table.notice_heads(&stream).await?);
+            records.extend(app.table.notice_heads(&stream).await?);
         }
-        entries.sort_by(|a, b| (b.received_at, &b.notice.id).cmp(&(a.received_at, &a.notice.id)));
-        let list = self.page.of(&entries).map(|entry| NoticeRow::of(entry, &entry.fate)).collect();
-        Ok(Reply { totalcount: entries.len().try_into().unwrap_or(u64::MAX), list })
+        records.sort_by(|a, b| (b.received_at, &b.notice.id).cmp(&(a.received_at, &a.notice.id)));
+        let list = self.page.of(&records).map(|record| NoticeRow::of(record, &record.status)).collect();
+        Ok(Reply { totalcount: records.len().try_into().unwrap_or(u64::MAX), list })
     }
 }

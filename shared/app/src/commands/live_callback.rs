@@ -13,17 +13,17 @@ use protocol::{
     types::{AccountName, Link, StreamId, Text, UnixSeconds, UserId},
     wire::Params,
 };
-use store::{Entry, Fate, Notice, Owner, Standing, Step, rules::Moderation};
-use timeline::{End, Evidence, Lane, Reason, Recording, Version};
+use store::{BroadcasterState, Notice, NoticeRecord, NoticeStatus, Owner, PendingAction, rules::Moderation};
+use timeline::{End, Evidence, Reason, Recording, UserStream, Version};
 
 /// The longest recording that is believed: a file ends with its push, and no push lasts longer.
 const LONGEST_RECORDING_SECONDS: u64 = 7 * 24 * 3600;
 /// How far ahead of our clock a recording may end.
 const AHEAD_SECONDS: u64 = 3600;
 /// How many users are looked for in the name of a stream that we gave to nobody.
-const MOST_NAMES: usize = 10;
+const MAX_NAMES: usize = 10;
 /// The longest notice that is kept: many times what the cloud sends, and what an item of the table has room for.
-const MOST_BYTES: usize = 128 * 1024;
+const MAX_BYTES: usize = 128 * 1024;
 /// How many characters are kept of what the cloud says of an interruption.
 const LONGEST_MESSAGE: usize = 64;
 /// Where a verdict says when its picture was taken, the best first: the versions of the notice, and when it was sent.
@@ -100,7 +100,7 @@ impl Command for LiveCallback {
             return Err(Error::BadSignature("there is no sign, or no t".into()));
         }
         let body = params.text().trim_ascii();
-        if body.len() > MOST_BYTES {
+        if body.len() > MAX_BYTES {
             return Err(Error::Body(BodyFault::TooLong));
         }
         Ok(Self {
@@ -117,19 +117,22 @@ impl Command for LiveCallback {
         let Some(stream) = StreamId::parse(&self.stream) else { return Ok(Nothing {}) };
         let reason = self.reason;
         let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late(), reason };
-        let mut entry = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
+        let mut record = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
         if let Ok(Event::Recorded(file)) = &self.event
-            && address_in(&entry.notice.body).is_some_and(|known| known != file.url)
+            && address_in(&record.notice.body).is_some_and(|known| known != file.url)
         {
             // Each address has an entry of its own, so none that was replaced comes back when its notice comes again.
             let id = id_of_address(&notice.id, &file.url);
-            entry = app.table.keep_notice(&Notice { id, ..notice }, app.now(), app.config.rules.ledger_seconds).await?;
+            record =
+                app.table.keep_notice(&Notice { id, ..notice }, app.now(), app.config.rules.ledger_seconds).await?;
         }
         // One that came late once and comes again in time counts, and so does one that came in time before.
-        entry.notice.is_late &= signed.is_late();
-        match entry.fate {
-            Fate::Applied(_) => Ok(Nothing {}),
-            Fate::Open | Fate::Parked | Fate::Dropped(_) => settle(app, &entry, self.event).await.map(|_| Nothing {}),
+        record.notice.is_late &= signed.is_late();
+        match record.status {
+            NoticeStatus::Applied(_) => Ok(Nothing {}),
+            NoticeStatus::Open | NoticeStatus::Parked | NoticeStatus::Dropped(_) => {
+                settle(app, &record, self.event).await.map(|_| Nothing {})
+            }
         }
     }
 }
@@ -145,28 +148,28 @@ fn id_of_address(id: &str, url: &Link<1024>) -> String {
 }
 
 /// Does again what follows from a notice of the ledger, and says what became of it.
-pub async fn apply(app: &App, entry: &Entry) -> Result<Fate, Error> {
-    let params = Params::of_notice(&entry.notice.body)?;
+pub async fn apply(app: &App, record: &NoticeRecord) -> Result<NoticeStatus, Error> {
+    let params = Params::of_notice(&record.notice.body)?;
     let kind = params.number_or_text("event_type")?;
-    match settle(app, entry, event(&params, &kind)).await {
-        Err(error) if !error.is_internal() => Ok(Fate::Dropped(error.to_string())),
+    match settle(app, record, event(&params, &kind)).await {
+        Err(error) if !error.is_internal() => Ok(NoticeStatus::Dropped(error.to_string())),
         outcome => outcome,
     }
 }
 
 /// Does what follows from a notice, and writes what became of it.
-async fn settle(app: &App, entry: &Entry, event: Result<Event, Error>) -> Result<Fate, Error> {
+async fn settle(app: &App, record: &NoticeRecord, event: Result<Event, Error>) -> Result<NoticeStatus, Error> {
     let outcome = match event {
-        Ok(event) => follow(app, entry, event).await,
+        Ok(event) => follow(app, record, event).await,
         Err(error) => Err(error),
     };
-    let fate = match &outcome {
-        Ok(fate) => fate.clone(),
+    let status = match &outcome {
+        Ok(status) => status.clone(),
         // It stays open: the cloud calls again, or the sweep comes by.
         Err(error) if error.is_internal() => return outcome,
-        Err(error) => Fate::Dropped(error.to_string()),
+        Err(error) => NoticeStatus::Dropped(error.to_string()),
     };
-    app.table.settle_notice(entry, &fate, app.now()).await?;
+    app.table.settle_notice(record, &status, app.now()).await?;
     outcome
 }
 
@@ -262,7 +265,7 @@ fn recorded(params: &Params) -> Result<File, Error> {
 /// Whom a stream is about.
 pub(super) enum Subject {
     /// A user who has a room, and which of their streams it is.
-    User(UserId, Lane),
+    User(UserId, UserStream),
     /// A guest of a joint broadcast, whose pushes are nobody's lives.
     Guest,
     /// Nobody, yet.
@@ -272,69 +275,71 @@ pub(super) enum Subject {
 /// Whom a stream is about.
 pub(super) async fn subject(app: &App, stream: &StreamId) -> Result<Subject, Error> {
     match app.table.stream_owner(stream).await? {
-        Owner::User(user) => Ok(Subject::User(user, Lane::Own)),
+        Owner::User(user) => Ok(Subject::User(user, UserStream::Own)),
         Owner::Guest(..) => Ok(Subject::Guest),
         Owner::Nobody => {
             let room = app.table.first_room(&named_in(stream)).await?;
-            Ok(room.map_or(Subject::Nobody, |room| Subject::User(room.user, Lane::of(stream))))
+            Ok(room.map_or(Subject::Nobody, |room| Subject::User(room.user, UserStream::of(stream))))
         }
     }
 }
 
 /// Writes what follows from an event.
-async fn follow(app: &App, entry: &Entry, event: Event) -> Result<Fate, Error> {
-    let dropped = |reason: &str| Ok(Fate::Dropped(reason.to_owned()));
-    let (rules, received) = (&app.config.rules, entry.received_at);
+async fn follow(app: &App, record: &NoticeRecord, event: Event) -> Result<NoticeStatus, Error> {
+    let dropped = |reason: &str| Ok(NoticeStatus::Dropped(reason.to_owned()));
+    let (rules, received) = (&app.config.rules, record.received_at);
     if matches!(event, Event::Other) {
         return dropped("nothing follows from such an event");
     }
-    if entry.notice.is_late && matches!(event, Event::Started { .. } | Event::Screenshot { .. }) {
+    if record.notice.is_late && matches!(event, Event::Started { .. } | Event::Screenshot { .. }) {
         return dropped("it came too late to start anything");
     }
-    let (user, lane) = match subject(app, &entry.notice.stream).await? {
-        Subject::User(user, lane) => (user, lane),
+    let (user, user_stream) = match subject(app, &record.notice.stream).await? {
+        Subject::User(user, user_stream) => (user, user_stream),
         Subject::Guest => return dropped("it is about a guest of a joint broadcast"),
         Subject::Nobody => {
-            let stream = app.config.log_names.of(entry.notice.stream.as_str());
+            let stream = app.config.log_names.of(record.notice.stream.as_str());
             tracing::info!(stream, "a notice about a stream that nobody owns");
-            return Ok(Fate::Parked);
+            return Ok(NoticeStatus::Parked);
         }
     };
     match event {
-        Event::Screenshot { picture, at } if lane == Lane::Own => {
+        Event::Screenshot { picture, at } if user_stream == UserStream::Own => {
             saw(app, &user, picture.as_ref(), believed(at, received)).await?;
         }
-        Event::Judged { is_forbidden: true, at } if lane == Lane::Own => {
-            judge(app, &user, believed(at, received)).await?
+        Event::Judged { is_forbidden: true, at } if user_stream == UserStream::Own => {
+            apply_verdict(app, &user, believed(at, received)).await?
         }
         event @ (Event::Started { .. }
         | Event::Ended { .. }
         | Event::Recorded(_)
         | Event::Screenshot { .. }
         | Event::Judged { .. }
-        | Event::Other) => match evidence(event, lane, entry) {
+        | Event::Other) => match evidence(event, user_stream, record) {
             Ok(Evidence::Recorded(recording)) => app.table.record(&user, recording, rules, app.now()).await?,
             Ok(evidence) => {
                 // A live may turn out to be one that a verdict has ended before its start was told.
-                let standing = app.table.tell(&user, evidence, rules, app.now()).await?;
-                cut(app, &user, &standing).await;
+                let state = app.table.apply(&user, evidence, rules, app.now()).await?;
+                cut(app, &user, &state).await;
             }
             Err(reason) => return dropped(reason),
         },
     }
-    Ok(Fate::Applied(user))
+    Ok(NoticeStatus::Applied(user))
 }
 
 /// What an event of a user's stream is evidence of, or why it is of nothing.
-fn evidence(event: Event, lane: Lane, entry: &Entry) -> Result<Evidence, &'static str> {
-    let believed = |at| believed(at, entry.received_at);
+fn evidence(event: Event, user_stream: UserStream, record: &NoticeRecord) -> Result<Evidence, &'static str> {
+    let believed = |at| believed(at, record.received_at);
     match event {
-        Event::Started { push, at } => Ok(Evidence::Started { lane, push, at: believed(at) }),
+        Event::Started { push, at } => Ok(Evidence::Started { user_stream, push, at: believed(at) }),
         Event::Ended { push: Some(push), at, seconds, reason } => {
-            Ok(Evidence::Ended { lane, push, at: believed(at), seconds, reason })
+            Ok(Evidence::Ended { user_stream, push, at: believed(at), seconds, reason })
         }
-        Event::Ended { push: None, at, .. } if lane == Lane::Own => Ok(Evidence::Off(believed(at), End::Stopped)),
-        Event::Recorded(file) => recording(*file, lane, entry).map(Evidence::Recorded),
+        Event::Ended { push: None, at, .. } if user_stream == UserStream::Own => {
+            Ok(Evidence::Off(believed(at), End::Stopped))
+        }
+        Event::Recorded(file) => recording(*file, user_stream, record).map(Evidence::Recorded),
         Event::Ended { .. } | Event::Screenshot { .. } | Event::Judged { .. } | Event::Other => {
             Err("nothing follows from it for such a stream")
         }
@@ -342,14 +347,14 @@ fn evidence(event: Event, lane: Lane, entry: &Entry) -> Result<Evidence, &'stati
 }
 
 /// What a notice of the ledger is evidence of, in the timeline of its subject; `None` if it is of nothing.
-pub(super) fn evidence_in(subject: &Subject, entry: &Entry) -> Result<Option<Evidence>, Error> {
-    let params = Params::of_notice(&entry.notice.body)?;
+pub(super) fn evidence_in(subject: &Subject, record: &NoticeRecord) -> Result<Option<Evidence>, Error> {
+    let params = Params::of_notice(&record.notice.body)?;
     let Ok(event) = params.number_or_text("event_type").and_then(|kind| event(&params, &kind)) else { return Ok(None) };
-    if entry.notice.is_late && matches!(event, Event::Started { .. }) {
+    if record.notice.is_late && matches!(event, Event::Started { .. }) {
         return Ok(None);
     }
-    let Subject::User(_, lane) = subject else { return Ok(None) };
-    Ok(evidence(event, lane.clone(), entry).ok())
+    let Subject::User(_, user_stream) = subject else { return Ok(None) };
+    Ok(evidence(event, user_stream.clone(), record).ok())
 }
 
 /// When an event happened: as told, or when its notice was received. An event of a time to come would make every later
@@ -367,68 +372,70 @@ fn named_in(stream: &StreamId) -> Vec<UserId> {
         rest = name.rsplit_once('_').map(|(shorter, _)| shorter);
         Some(name)
     });
-    names.filter_map(AccountName::parse).map(|name| name.user().clone()).take(MOST_NAMES).collect()
+    names.filter_map(AccountName::parse).map(|name| name.user().clone()).take(MAX_NAMES).collect()
 }
 
 /// A recording, if it is one that can be played and is of a time that can be; else why it is not.
-fn recording(file: File, lane: Lane, entry: &Entry) -> Result<Recording, &'static str> {
+fn recording(file: File, user_stream: UserStream, record: &NoticeRecord) -> Result<Recording, &'static str> {
     let File { file, vod_file, url, format, start, end, expires_at } = file;
     let length = end.0.saturating_sub(start.0);
-    if end > entry.received_at.plus(AHEAD_SECONDS) || length > LONGEST_RECORDING_SECONDS {
+    if end > record.received_at.plus(AHEAD_SECONDS) || length > LONGEST_RECORDING_SECONDS {
         Err("it is a recording of a time that cannot be")
     } else if length == 0 {
         Err("it is a recording of nothing")
     } else if url.as_str().is_empty() {
         Err("it is a recording that plays nowhere")
     } else {
-        let version = Version(expires_at.0, entry.notice.id.ends_with(&md5_hex(&[url.as_str()])));
-        Ok(Recording { lane, file, vod_file, url: url.into(), format, start, end, version })
+        let version = Version(expires_at.0, record.notice.id.ends_with(&md5_hex(&[url.as_str()])));
+        Ok(Recording { user_stream, file, vod_file, url: url.into(), format, start, end, version })
     }
 }
 
 /// A picture of the stream: a sign of life, and the cover of a live that has none.
 async fn saw(app: &App, user: &UserId, picture: Option<&Link<255>>, at: UnixSeconds) -> Result<(), Error> {
     let rules = &app.config.rules;
-    let note = |standing: &mut Standing| {
-        if standing.timeline.is_on() {
-            let is_news = standing.misses > 0 || at >= standing.seen_at.plus(SEEN_EVERY_SECONDS);
-            (standing.misses, standing.seen_at) = (0, standing.seen_at.max(at));
+    let note = |state: &mut BroadcasterState| {
+        if state.timeline.is_on() {
+            let is_news = state.misses > 0 || at >= state.seen_at.plus(SEEN_EVERY_SECONDS);
+            (state.misses, state.seen_at) = (0, state.seen_at.max(at));
             return is_news;
         }
         // What ended it may have been another push than the one that ran.
-        if let Some(end) = standing.timeline.doubtful_end().filter(|end| *end < at) {
-            return standing.timeline.add(Evidence::On(end));
+        if let Some(end) = state.timeline.unconfirmed_end().filter(|end| *end < at) {
+            return state.timeline.add(Evidence::On(end));
         }
         // We thought that it was over because we heard nothing; here is something.
-        let last = standing.timeline.last_live(rules.grace_seconds).and_then(|live| live.end);
+        let last = state.timeline.last_live(rules.grace_seconds).and_then(|live| live.end);
         let was_guessed = last.is_some_and(|(end, why)| end < at && matches!(why, End::Vanished | End::Silent));
-        was_guessed && standing.timeline.add(Evidence::On(at))
+        was_guessed && state.timeline.add(Evidence::On(at))
     };
-    let standing = app.table.change(user, rules, app.now(), note).await?;
-    match (picture, standing.timeline.live_at(at, rules.grace_seconds)) {
-        (Some(picture), Some(live)) => Ok(app.table.show_picture(user, &live, (picture, at), rules, app.now()).await?),
+    let state = app.table.change(user, rules, app.now(), note).await?;
+    match (picture, state.timeline.live_at(at, rules.grace_seconds)) {
+        (Some(picture), Some(live)) => {
+            Ok(app.table.set_cover_picture(user, &live, (picture, at), rules, app.now()).await?)
+        }
         (None, _) | (_, None) => Ok(()),
     }
 }
 
 /// A picture showed what is forbidden: as the settings say, the live is hidden or ended.
-async fn judge(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
+async fn apply_verdict(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), Error> {
     let rules = &app.config.rules;
     if rules.moderation == Moderation::Record {
         return Ok(());
     }
     // Before a live that ends takes its cover along.
-    if let Some(show) = app.table.standing(user).await?.timeline.show_of(at) {
-        app.table.hide_picture(user, show, at).await?;
+    if let Some(broadcast) = app.table.state(user).await?.timeline.broadcast_of(at) {
+        app.table.remove_cover_picture(user, broadcast, at).await?;
     }
-    let standing = app.table.change(user, rules, app.now(), |standing| standing.judge(at, rules)).await?;
-    cut(app, user, &standing).await;
+    let state = app.table.change(user, rules, app.now(), |state| state.apply_verdict(at, rules)).await?;
+    cut(app, user, &state).await;
     Ok(())
 }
 
 /// Has the cloud cut a live that is over here, if that is left to do. What fails, the sweep tries again.
-async fn cut(app: &App, user: &UserId, standing: &Standing) {
-    if standing.steps.contains(&Step::CutStream) && ban::cut(app, user).await.is_err() {
+async fn cut(app: &App, user: &UserId, state: &BroadcasterState) {
+    if state.pending_actions.contains(&PendingAction::CutStream) && ban::cut(app, user).await.is_err() {
         let user = app.config.log_names.of(user.as_str());
         tracing::warn!(user, "a live that is over here goes on in the cloud until the sweep has cut it");
     }
@@ -461,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_stream_names_only_so_many_users() {
-        assert_eq!(named(&format!("1400_alice{}", "_".repeat(19))).len(), MOST_NAMES);
-        assert_eq!(named(&format!("1400_alice{}", "_".repeat(240))).len(), MOST_NAMES);
+        assert_eq!(named(&format!("1400_alice{}", "_".repeat(19))).len(), MAX_NAMES);
+        assert_eq!(named(&format!("1400_alice{}", "_".repeat(240))).len(), MAX_NAMES);
     }
 }

@@ -13,17 +13,17 @@ use protocol::{
     types::{AccountName, Link, Nickname, Password, Secret, UserId},
     wire::Params,
 };
-use store::{Attempt, Face, Sessions, password, rules::Limit};
+use store::{Attempt, PublicProfile, Sessions, password, rules::Limit};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Login {
-    shown: Shown,
+    credential: Credential,
 }
 
 /// What a user shows to prove who they are.
 #[derive(Debug)]
-enum Shown {
+enum Credential {
     /// What an account of ours was made with.
     Password(AccountName, Password),
     /// What the customer's identity provider says.
@@ -65,15 +65,15 @@ impl Command for Login {
     type Reply = Reply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
-        let shown = match params.optional::<String>("id_token")? {
-            Some(token) if !token.is_empty() => Shown::IdToken(Secret::new(token)),
-            Some(_) | None => Shown::Password(params.required("userid")?, params.required("password")?),
+        let credential = match params.optional::<String>("id_token")? {
+            Some(token) if !token.is_empty() => Credential::IdToken(Secret::new(token)),
+            Some(_) | None => Credential::Password(params.required("userid")?, params.required("password")?),
         };
-        Ok(Self { shown })
+        Ok(Self { credential })
     }
 
     async fn run(self, caller: Anyone, app: &App) -> Result<Reply, Error> {
-        let way = self.shown.way(app)?;
+        let way = self.credential.way(app)?;
         let proved = way.prove(app);
         let (user, sessions) = match caller.address().map(Attempt::AddressLogin) {
             Some(attempt) => limited(app, attempt, app.config.limits.address_logins, proved).await?,
@@ -93,14 +93,14 @@ async fn limited<T>(
     app: &App,
     attempt: Attempt<'_>,
     limit: Limit,
-    work: impl Future<Output = Result<T, Error>>,
+    task: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let (seconds, now) = (app.config.limits.seconds, app.now());
     // Counted before the work is done, or many calls at once would all come in under the limit.
     if !app.table.admit(attempt, limit, seconds, now).await? {
         return Err(Error::TooMany);
     }
-    let outcome = work.await;
+    let outcome = task.await;
     let is_guess = outcome.as_ref().is_err_and(|error| !error.is_internal() && !matches!(error, Error::TooMany));
     if !is_guess {
         app.table.forget(attempt, limit, seconds, now).await?;
@@ -109,16 +109,16 @@ async fn limited<T>(
 }
 
 /// A way to log in that the settings allow.
-enum Way<'a> {
+enum LoginMethod<'a> {
     Password(AccountName, Password),
     IdToken(&'a Provider, Secret),
 }
 
-impl Shown {
-    fn way(self, app: &App) -> Result<Way<'_>, Error> {
+impl Credential {
+    fn way(self, app: &App) -> Result<LoginMethod<'_>, Error> {
         match (self, &app.oidc, app.config.accounts) {
-            (Self::Password(name, password), None, Accounts::Open) => Ok(Way::Password(name, password)),
-            (Self::IdToken(token), Some(provider), _) => Ok(Way::IdToken(provider, token)),
+            (Self::Password(name, password), None, Accounts::Open) => Ok(LoginMethod::Password(name, password)),
+            (Self::IdToken(token), Some(provider), _) => Ok(LoginMethod::IdToken(provider, token)),
             (Self::Password(..), Some(_), _) => {
                 Err(Error::SwitchedOff("accounts are those of the identity provider: log in with id_token"))
             }
@@ -130,7 +130,7 @@ impl Shown {
     }
 }
 
-impl Way<'_> {
+impl LoginMethod<'_> {
     /// Whom it proves, and their sessions.
     async fn prove(self, app: &App) -> Result<(UserId, Sessions), Error> {
         match self {
@@ -160,7 +160,7 @@ async fn by_id_token(app: &App, provider: &Provider, token: &Secret) -> Result<(
     let user = identity.user;
     let (account, sessions) = app.table.account_and_sessions(&user).await?;
     if account.is_none() {
-        let face = Face {
+        let face = PublicProfile {
             nickname: identity.name.as_deref().and_then(Nickname::parse).unwrap_or_default(),
             avatar: identity.picture.as_deref().and_then(Link::parse).unwrap_or_default(),
         };

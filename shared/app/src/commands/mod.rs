@@ -133,14 +133,14 @@ type Execution<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 
 
 /// A row of the table of commands.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct CommandEntry {
     /// What the command is called.
     pub names: Names,
     /// Runs it on a call.
     pub execute: for<'a> fn(&'a App, &'a Call) -> Execution<'a>,
 }
 
-impl Entry {
+impl CommandEntry {
     /// The row of a command.
     pub fn of<C: Command>() -> Self {
         Self { names: C::NAMES, execute: |app, call| Box::pin(execute::<C>(app, call)) }
@@ -148,44 +148,44 @@ impl Entry {
 }
 
 /// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
-pub fn all() -> [Entry; 36] {
+pub fn all() -> [CommandEntry; 36] {
     [
-        Entry::of::<Register>(),
-        Entry::of::<Login>(),
-        Entry::of::<Refresh>(),
-        Entry::of::<Logout>(),
-        Entry::of::<GetUserInfo>(),
-        Entry::of::<UploadUserInfo>(),
-        Entry::of::<UploadRoom>(),
-        Entry::of::<GetVodList>(),
-        Entry::of::<UpdateReplay>(),
-        Entry::of::<DeleteReplay>(),
-        Entry::of::<GetUgcList>(),
-        Entry::of::<GetRoomserviceSign>(),
-        Entry::of::<GetPushUrl>(),
-        Entry::of::<ChangeStatus>(),
-        Entry::of::<StopLive>(),
-        Entry::of::<ChangeCount>(),
-        Entry::of::<FetchList>(),
-        Entry::of::<GetLiveInfo>(),
-        Entry::of::<EnterGroup>(),
-        Entry::of::<QuitGroup>(),
-        Entry::of::<FetchGroupMemberList>(),
-        Entry::of::<GetCosSign>(),
-        Entry::of::<GetCosSignV4>(),
-        Entry::of::<GetCosGrant>(),
-        Entry::of::<GetVodSign>(),
-        Entry::of::<GetVodSignV1>(),
-        Entry::of::<UploadUgc>(),
-        Entry::of::<GetLinkMicPushUrl>(),
-        Entry::of::<GetLinkMicPlayUrl>(),
-        Entry::of::<MergeVideoStream>(),
-        Entry::of::<ReportUser>(),
-        Entry::of::<ForbidLive>(),
-        Entry::of::<ListNotices>(),
-        Entry::of::<ShowNotice>(),
-        Entry::of::<ReplayNotices>(),
-        Entry::of::<RebuildUser>(),
+        CommandEntry::of::<Register>(),
+        CommandEntry::of::<Login>(),
+        CommandEntry::of::<Refresh>(),
+        CommandEntry::of::<Logout>(),
+        CommandEntry::of::<GetUserInfo>(),
+        CommandEntry::of::<UploadUserInfo>(),
+        CommandEntry::of::<UploadRoom>(),
+        CommandEntry::of::<GetVodList>(),
+        CommandEntry::of::<UpdateReplay>(),
+        CommandEntry::of::<DeleteReplay>(),
+        CommandEntry::of::<GetUgcList>(),
+        CommandEntry::of::<GetRoomserviceSign>(),
+        CommandEntry::of::<GetPushUrl>(),
+        CommandEntry::of::<ChangeStatus>(),
+        CommandEntry::of::<StopLive>(),
+        CommandEntry::of::<ChangeCount>(),
+        CommandEntry::of::<FetchList>(),
+        CommandEntry::of::<GetLiveInfo>(),
+        CommandEntry::of::<EnterGroup>(),
+        CommandEntry::of::<QuitGroup>(),
+        CommandEntry::of::<FetchGroupMemberList>(),
+        CommandEntry::of::<GetCosSign>(),
+        CommandEntry::of::<GetCosSignV4>(),
+        CommandEntry::of::<GetCosGrant>(),
+        CommandEntry::of::<GetVodSign>(),
+        CommandEntry::of::<GetVodSignV1>(),
+        CommandEntry::of::<UploadUgc>(),
+        CommandEntry::of::<GetLinkMicPushUrl>(),
+        CommandEntry::of::<GetLinkMicPlayUrl>(),
+        CommandEntry::of::<MergeVideoStream>(),
+        CommandEntry::of::<ReportUser>(),
+        CommandEntry::of::<ForbidLive>(),
+        CommandEntry::of::<ListNotices>(),
+        CommandEntry::of::<ShowNotice>(),
+        CommandEntry::of::<ReplayNotices>(),
+        CommandEntry::of::<RebuildUser>(),
     ]
 }
 

@@ -10,7 +10,7 @@ use protocol::{
     error::Error,
     types::{FileId, StreamId, UserId},
 };
-use store::{Entry, Fate};
+use store::{NoticeRecord, NoticeStatus};
 use timeline::{Evidence, Reason, Timeline};
 
 /// Of some notices of a stream those that are to be done again: they are not dealt with, or the timeline lacks what they
@@ -23,29 +23,29 @@ pub(super) struct Unknown {
 
 impl Unknown {
     /// Those of these notices.
-    pub(super) async fn of(app: &App, stream: &StreamId, entries: &[Entry]) -> Result<Self, Error> {
+    pub(super) async fn of(app: &App, stream: &StreamId, records: &[NoticeRecord]) -> Result<Self, Error> {
         let (rules, now) = (&app.config.rules, app.now());
-        let is_unsettled = |entry: &&Entry| !matches!(entry.fate, Fate::Applied(_));
-        let unsettled = entries.iter().filter(is_unsettled).map(|entry| entry.notice.id.clone()).collect();
+        let is_unsettled = |record: &&NoticeRecord| !matches!(record.status, NoticeStatus::Applied(_));
+        let unsettled = records.iter().filter(is_unsettled).map(|record| record.notice.id.clone()).collect();
         let mut unknown = Self { unsettled, missing: BTreeMap::new() };
         let subject = live_callback::subject(app, stream).await?;
         let Subject::User(user, _) = &subject else { return Ok(unknown) };
         let mut timeline = app.table.timeline(user, rules, now).await?;
-        let mut forgotten: Vec<(FileId, &Entry)> = Vec::new();
-        for entry in entries {
-            let Some(evidence) = live_callback::evidence_in(&subject, entry)? else { continue };
+        let mut forgotten: Vec<(FileId, &NoticeRecord)> = Vec::new();
+        for record in records {
+            let Some(evidence) = live_callback::evidence_in(&subject, record)? else { continue };
             if let Evidence::Recorded(recording) = &evidence
                 && timeline.may_have_forgotten(recording)
             {
-                forgotten.push((recording.file.clone(), entry));
+                forgotten.push((recording.file.clone(), record));
             } else if is_new(&mut timeline, evidence, rules.grace_seconds) {
-                unknown.missing.insert(entry.notice.id.clone(), user.clone());
+                unknown.missing.insert(record.notice.id.clone(), user.clone());
             }
         }
         let files: Vec<FileId> = forgotten.iter().map(|(file, _)| file.clone()).collect();
         let written = app.table.written_files(user, &files).await?;
         let lost = forgotten.into_iter().filter(|(file, _)| !written.contains(file));
-        unknown.missing.extend(lost.map(|(_, entry)| (entry.notice.id.clone(), user.clone())));
+        unknown.missing.extend(lost.map(|(_, record)| (record.notice.id.clone(), user.clone())));
         Ok(unknown)
     }
 
@@ -56,8 +56,8 @@ impl Unknown {
     }
 
     /// Whether this one is one of them.
-    pub(super) fn has(&self, entry: &Entry) -> bool {
-        let id = &entry.notice.id;
+    pub(super) fn has(&self, record: &NoticeRecord) -> bool {
+        let id = &record.notice.id;
         self.unsettled.contains(id) || self.missing.contains_key(id)
     }
 }
@@ -69,7 +69,7 @@ fn is_new(timeline: &mut Timeline, evidence: Evidence, grace: u64) -> bool {
         return timeline.add(evidence);
     }
     let mut with = timeline.clone();
-    let is_new = with.add(evidence) && !with.means_as(timeline, grace);
+    let is_new = with.add(evidence) && !with.implies_same_as(timeline, grace);
     if is_new {
         *timeline = with;
     }
@@ -118,23 +118,23 @@ impl Interruption {
 
 impl NoticeRow {
     /// The row of an entry of the ledger of which this became.
-    pub(super) fn of(entry: &Entry, fate: &Fate) -> Self {
-        let id = &entry.notice.id;
+    pub(super) fn of(record: &NoticeRecord, fate: &NoticeStatus) -> Self {
+        let id = &record.notice.id;
         let (reason, user) = match fate {
-            Fate::Open | Fate::Parked => (String::new(), String::new()),
-            Fate::Applied(user) => (String::new(), user.to_string()),
-            Fate::Dropped(reason) => (reason.clone(), String::new()),
+            NoticeStatus::Open | NoticeStatus::Parked => (String::new(), String::new()),
+            NoticeStatus::Applied(user) => (String::new(), user.to_string()),
+            NoticeStatus::Dropped(reason) => (reason.clone(), String::new()),
         };
         Self {
-            streamid: entry.notice.stream.to_string(),
+            streamid: record.notice.stream.to_string(),
             event: id.split(' ').next().unwrap_or_default().to_owned(),
             id: id.clone(),
-            received_at: entry.received_at.0,
-            times: entry.times,
+            received_at: record.received_at.0,
+            times: record.times,
             fate: fate.name(),
             reason,
             userid: user,
-            interruption: Interruption::of(entry.notice.reason.as_ref()),
+            interruption: Interruption::of(record.notice.reason.as_ref()),
         }
     }
 }

@@ -15,13 +15,13 @@ use protocol::{
     types::{FileId, StreamId, UnixSeconds, UserId},
     wire::Params,
 };
-use store::{Compared, Difference, Entry, LiveRow};
+use store::{Compared, Difference, LiveRow, NoticeRecord};
 use timeline::{self, End};
 
 /// How many notices are looked at in one call at most, how many of them are read at a time, and how many are done again.
 const NOTICES: usize = 1000;
 const NOTICES_A_PAGE: usize = 250;
-const MOST_MISSING: usize = 50;
+const MAX_MISSING: usize = 50;
 /// What reading them costs beside, in notices: a stream may have very few.
 const PAGE_COST: usize = 10;
 
@@ -84,11 +84,11 @@ impl Command for RebuildUser {
         let is_rehearsal = match params.optional::<u64>("dry_run")?.unwrap_or(0) {
             0 => false,
             1 => true,
-            _ => return Err(Error::Meaningless("dry_run is 0 or 1")),
+            _ => return Err(Error::InvalidArgument("dry_run is 0 or 1")),
         };
         let after = params.optional::<String>("after")?.filter(|after| !after.is_empty());
         let after = after.map(|after| serde_json::from_str(&after)).transpose();
-        let after = after.map_err(|_| Error::Meaningless("after is no `next` of this command"))?;
+        let after = after.map_err(|_| Error::InvalidArgument("after is no `next` of this command"))?;
         Ok(Self { user, is_rehearsal, after })
     }
 
@@ -136,16 +136,16 @@ impl RebuildUser {
             let mut id =
                 after.filter(|(first, id)| *first == stream.as_str() && !id.is_empty()).map(|(_, id)| id.clone());
             loop {
-                let (entries, more) = app.table.evidence_of(stream, id.as_deref(), NOTICES_A_PAGE).await?;
-                let mut unknown = Unknown::of(app, stream, &entries).await?;
+                let (records, more) = app.table.evidence_of(stream, id.as_deref(), NOTICES_A_PAGE).await?;
+                let mut unknown = Unknown::of(app, stream, &records).await?;
                 unknown.retain_of(&self.user);
-                left = left.saturating_sub(entries.len() + PAGE_COST);
-                for entry in entries {
-                    let stop = Place::Notice(stream.to_string(), entry.notice.id.clone());
-                    if unknown.has(&entry) {
-                        missing.push(entry);
+                left = left.saturating_sub(records.len() + PAGE_COST);
+                for record in records {
+                    let stop = Place::Notice(stream.to_string(), record.notice.id.clone());
+                    if unknown.has(&record) {
+                        missing.push(record);
                     }
-                    if missing.len() == MOST_MISSING {
+                    if missing.len() == MAX_MISSING {
                         next = Some(stop);
                         break 'streams;
                     }
@@ -170,17 +170,17 @@ impl RebuildUser {
     }
 
     /// Has notices done again that the timeline lacks, and says which of them it lacks still.
-    async fn add_missing(&self, app: &App, missing: &[Entry], reply: &mut Reply) -> Result<(), Error> {
-        for entry in missing {
-            live_callback::apply(app, entry).await?;
+    async fn add_missing(&self, app: &App, missing: &[NoticeRecord], reply: &mut Reply) -> Result<(), Error> {
+        for record in missing {
+            live_callback::apply(app, record).await?;
         }
         app.table.recount_later(&self.user, app.now(), &app.config.rules).await?;
-        for stream in missing.iter().map(|entry| &entry.notice.stream).collect::<BTreeSet<_>>() {
-            let of_stream: Vec<Entry> =
-                missing.iter().filter(|entry| entry.notice.stream == *stream).cloned().collect();
+        for stream in missing.iter().map(|record| &record.notice.stream).collect::<BTreeSet<_>>() {
+            let of_stream: Vec<NoticeRecord> =
+                missing.iter().filter(|record| record.notice.stream == *stream).cloned().collect();
             let mut unknown = Unknown::of(app, stream, &of_stream).await?;
             unknown.retain_of(&self.user);
-            reply.left.extend(of_stream.iter().filter(|entry| unknown.has(entry)).map(lacks));
+            reply.left.extend(of_stream.iter().filter(|record| unknown.has(record)).map(lacks));
         }
         Ok(())
     }
@@ -208,13 +208,13 @@ impl RebuildUser {
     }
 }
 
-fn lacks(entry: &Entry) -> String {
-    let (stream, id) = (&entry.notice.stream, &entry.notice.id);
-    format!("the timeline lacks the notice {id:?} of {stream}, received at {}", entry.received_at.in_utc())
+fn lacks(record: &NoticeRecord) -> String {
+    let (stream, id) = (&record.notice.stream, &record.notice.id);
+    format!("the timeline lacks the notice {id:?} of {stream}, received at {}", record.received_at.in_utc())
 }
 
 fn text_of(place: &Place) -> Result<String, Error> {
-    serde_json::to_string(place).map_err(|_| Error::Meaningless("a place that cannot be written"))
+    serde_json::to_string(place).map_err(|_| Error::InvalidArgument("a place that cannot be written"))
 }
 
 /// What a live is now: one whose push ended may go on for as long as the grace lasts.
@@ -228,23 +228,23 @@ fn state(live: &LiveRow, grace: u64, now: UnixSeconds) -> &'static str {
 
 async fn lives(app: &App, user: &UserId) -> Result<Vec<Live>, Error> {
     let rows = app.table.lives(user).await?;
-    let timeline = app.table.standing(user).await?.timeline;
+    let timeline = app.table.state(user).await?.timeline;
     let lives = timeline.lives(app.config.rules.grace_seconds);
     let known = |row: &LiveRow| {
-        let is_it = |live: &&timeline::Live| live.start == row.started_at && live.lane.stream() == row.stream;
+        let is_it = |live: &&timeline::Live| live.start == row.started_at && live.user_stream.stream() == row.stream;
         lives.iter().find(is_it)
     };
-    let named_at = |row: &LiveRow| known(row).and_then(|live| live.named_at).unwrap_or(row.named_at);
-    let titles = app.table.titles(user, rows.iter().map(named_at).collect::<BTreeSet<_>>()).await?;
+    let info_at = |row: &LiveRow| known(row).and_then(|live| live.info_at).unwrap_or(row.info_at);
+    let titles = app.table.titles(user, rows.iter().map(info_at).collect::<BTreeSet<_>>()).await?;
     let live = |row: LiveRow| Live {
-        title: titles.get(&named_at(&row)).map(|title| title.as_str().to_owned()).unwrap_or_default(),
+        title: titles.get(&info_at(&row)).map(|title| title.as_str().to_owned()).unwrap_or_default(),
         interruption: Interruption::of(known(&row).and_then(|live| timeline.reason_of(live))),
         state: state(&row, app.config.rules.grace_seconds, app.now()),
         streamid: row.stream,
         started_at: row.started_at.0,
         ended_at: row.ended_at.map(|end| end.0),
         reason: row.reason,
-        show: row.show.0,
+        show: row.broadcast.0,
         peak: row.totals.peak,
         visits: row.totals.visits,
         likes: row.totals.likes,

@@ -9,7 +9,7 @@ use protocol::{
     error::Error,
     sign::session::Generation,
     types::AccountName,
-    wire::{Filled, Params},
+    wire::{NonEmpty, Params},
 };
 use store::Renewed;
 
@@ -24,7 +24,7 @@ impl Command for Refresh {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<AccountName>("userid")?;
-        params.required::<Filled<512>>("refresh_token")?;
+        params.required::<NonEmpty<512>>("refresh_token")?;
         Ok(Self)
     }
 

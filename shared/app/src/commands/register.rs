@@ -7,7 +7,7 @@ use protocol::{
     types::{AccountName, Password},
     wire::Params,
 };
-use store::{Attempt, Created, Face, password};
+use store::{Attempt, Created, PublicProfile, password};
 
 /// See the module.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Command for Register {
             return Err(Error::UserExists);
         }
         let kept = password::hash(self.password, app.nonce()).await?;
-        match app.table.create_account(self.name.user(), Some(&kept), &Face::default(), now).await? {
+        match app.table.create_account(self.name.user(), Some(&kept), &PublicProfile::default(), now).await? {
             Created::Yes => Ok(Nothing {}),
             Created::AlreadyThere => Err(Error::UserExists),
         }

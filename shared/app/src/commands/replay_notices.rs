@@ -14,7 +14,7 @@ use protocol::{
 };
 
 /// How many notices are done again in one call at most: more would take longer than a call may.
-const MOST: u64 = 100;
+const MAX: u64 = 100;
 
 /// See the module.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ enum What {
     /// So many, from the first after this one.
     Some {
         after: Option<NoticeId>,
-        most: usize,
+        max: usize,
     },
 }
 
@@ -49,11 +49,11 @@ impl Command for ReplayNotices {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         let stream = params.required("streamid")?;
-        let most = params.optional("count")?.unwrap_or(MOST).clamp(1, MOST);
+        let max = params.optional("count")?.unwrap_or(MAX).clamp(1, MAX);
         let after = params.optional("after")?;
         let what = match params.optional("id")? {
             Some(id) => What::One(id),
-            None => What::Some { after, most: usize::try_from(most).unwrap_or(1) },
+            None => What::Some { after, max: usize::try_from(max).unwrap_or(1) },
         };
         Ok(Self { stream, what })
     }
@@ -61,20 +61,23 @@ impl Command for ReplayNotices {
     async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
         match self.what {
             What::One(id) => {
-                let entry = app.table.notice(&self.stream, id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
-                let fate = live_callback::apply(app, &entry).await?;
-                Ok(Reply { list: vec![NoticeRow::of(&entry, &fate)], next: None })
+                let record = app.table.notice(&self.stream, id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
+                let fate = live_callback::apply(app, &record).await?;
+                Ok(Reply { list: vec![NoticeRow::of(&record, &fate)], next: None })
             }
-            What::Some { after, most } => {
+            What::Some { after, max } => {
                 let after = after.as_ref().map(NoticeId::as_str);
                 // A judgement is none: that a live was ended once is no reason to end what follows it.
-                let (entries, next) = app.table.evidence_of(&self.stream, after, most).await?;
-                let unknown = Unknown::of(app, &self.stream, &entries).await?;
+                let (records, next) = app.table.evidence_of(&self.stream, after, max).await?;
+                let unknown = Unknown::of(app, &self.stream, &records).await?;
                 let mut list = Vec::new();
-                for entry in &entries {
-                    let fate =
-                        if unknown.has(entry) { live_callback::apply(app, entry).await? } else { entry.fate.clone() };
-                    list.push(NoticeRow::of(entry, &fate));
+                for record in &records {
+                    let fate = if unknown.has(record) {
+                        live_callback::apply(app, record).await?
+                    } else {
+                        record.status.clone()
+                    };
+                    list.push(NoticeRow::of(record, &fate));
                 }
                 Ok(Reply { list, next })
             }

@@ -11,7 +11,7 @@ use protocol::{
     types::{Page, UserId},
     wire::Params,
 };
-use store::{Face, Profile, Replay, Room, Status, Video};
+use store::{Profile, PublicProfile, Replay, Room, Status, Video};
 use timeline::Part;
 
 /// The broadcaster that a call is about: Gen 1 names them in `userid`. In the REST dialect `userid` is the caller, so
@@ -29,13 +29,13 @@ pub(super) fn page(params: &Params) -> Result<Page, Error> {
 }
 
 /// Who is shown beside the rows of a page.
-pub(super) struct Faces(HashMap<UserId, Face>);
+pub(super) struct PublicProfiles(HashMap<UserId, PublicProfile>);
 
-impl Faces {
+impl PublicProfiles {
     /// Those of the users of a page of rows, as they are now: one request for all.
     pub(super) async fn of(app: &App, users: impl Iterator<Item = &UserId>) -> Result<Self, Error> {
         let users: BTreeSet<UserId> = users.cloned().collect();
-        Ok(Self(app.table.faces(&users).await?))
+        Ok(Self(app.table.public_profiles(&users).await?))
     }
 
     /// The nickname and the portrait to show beside a row of `user`. Who has no account, as in Gen 1, is shown as the
@@ -53,7 +53,7 @@ impl Faces {
 #[serde(untagged)]
 pub enum Row {
     /// A live or a replay.
-    Show(ShowRow),
+    BroadcastInfo(ShowRow),
     /// A short video.
     Video(VideoRow),
 }
@@ -149,7 +149,7 @@ impl UserInfo {
 impl Row {
     /// A room.
     pub(super) fn of_room(room: Room, domains: &Domains) -> Self {
-        Self::Show(ShowRow {
+        Self::BroadcastInfo(ShowRow {
             groupid: room.group,
             timestamp: room.opened_at.0,
             r#type: 0,
@@ -173,7 +173,7 @@ impl Row {
 
     /// A replay.
     pub(super) fn of_replay(replay: Replay) -> Self {
-        Self::Show(ShowRow {
+        Self::BroadcastInfo(ShowRow {
             groupid: String::new(),
             timestamp: replay.ended_at.0,
             r#type: 1,
@@ -208,7 +208,7 @@ impl Row {
 
     /// The row of a replay with its files.
     pub(super) fn with_parts(mut self, parts: Vec<PartRow>) -> Self {
-        if let Self::Show(row) = &mut self {
+        if let Self::BroadcastInfo(row) = &mut self {
             row.parts = parts;
         }
         self
@@ -218,7 +218,7 @@ impl Row {
     /// has a group, which is empty.
     pub(super) fn alone(mut self) -> Self {
         match &mut self {
-            Self::Show(row) => {
+            Self::BroadcastInfo(row) => {
                 row.forbid_status = None;
                 row.userinfo.desc = row.desc.take();
             }

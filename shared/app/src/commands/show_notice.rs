@@ -41,9 +41,9 @@ impl Command for ShowNotice {
     }
 
     async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
-        let entry = app.table.notice(&self.stream, self.id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
-        let body = without_signature(&entry.notice.body);
-        Ok(Reply { row: NoticeRow::of(&entry, &entry.fate), late: u8::from(entry.notice.is_late), body })
+        let record = app.table.notice(&self.stream, self.id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
+        let body = without_signature(&record.notice.body);
+        Ok(Reply { row: NoticeRow::of(&record, &record.status), late: u8::from(record.notice.is_late), body })
     }
 }
 

@@ -29,7 +29,7 @@ impl Command for UpdateReplay {
             None => None,
             Some(0) => Some(false),
             Some(1) => Some(true),
-            Some(_) => return Err(Error::Meaningless("hidden is 0 (shown) or 1 (hidden)")),
+            Some(_) => return Err(Error::InvalidArgument("hidden is 0 (shown) or 1 (hidden)")),
         };
         Ok(Self { file, changes: ReplayChanges { title, hidden } })
     }

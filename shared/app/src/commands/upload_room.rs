@@ -5,9 +5,9 @@ use crate::{App, auth::Broadcaster};
 use protocol::{
     error::Error,
     types::{AccountName, Link, Text},
-    wire::{Filled, Params},
+    wire::{NonEmpty, Params},
 };
-use store::{Account, Profile, Show};
+use store::{Account, BroadcastInfo, Profile};
 
 /// See the module.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Command for UploadRoom {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<AccountName>("userid")?;
-        let Filled(title) = params.required("title")?;
+        let NonEmpty(title) = params.required("title")?;
         Ok(Self {
             title,
             frontcover: params.optional("frontcover")?.unwrap_or_default(),
@@ -41,8 +41,8 @@ impl Command for UploadRoom {
             profile.frontcover = frontcover.into();
         }
         profile.location = location;
-        let show = Show { group: None, title, profile, description: Text::default() };
-        open_room(app, caller.user(), &show).await?;
+        let broadcast = BroadcastInfo { group: None, title, profile, description: Text::default() };
+        open_room(app, caller.user(), &broadcast).await?;
         Ok(Nothing {})
     }
 }

@@ -5,7 +5,7 @@ use crate::{App, auth::Uploader};
 use protocol::{
     error::Error,
     types::{FileId, Link, Text, UserId},
-    wire::{Filled, Params},
+    wire::{NonEmpty, Params},
 };
 use store::{Profile, Video};
 
@@ -27,9 +27,9 @@ impl Command for UploadUgc {
         params.required::<UserId>("userid")?;
         let file = params.required("file_id")?;
         // What is no text, or empty, is refused as any other; then, what a player must not be sent to.
-        let Filled(play_url) = params.required("play_url")?;
+        let NonEmpty(play_url) = params.required("play_url")?;
         params.required::<Link<255>>("play_url")?;
-        let Filled(title) = params.required("title")?;
+        let NonEmpty(title) = params.required("title")?;
         let mut profile = profile(params)?;
         // Gen-2 apps have no `userinfo`: what they say of the video stands beside its title.
         if let Some(cover) = params.optional::<Link<255>>("frontcover")? {

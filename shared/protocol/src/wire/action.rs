@@ -42,7 +42,7 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
         Error::NotFound(_) | Error::Table(_) => (2003, "db operator error"),
         Error::Cloud(_) => (3000, "live cloud error"),
         Error::IdentityProvider(_) => (3000, "identity provider error"),
-        Error::Meaningless(_) | Error::StaleNotice => (4002, "request para error"),
+        Error::InvalidArgument(_) | Error::StaleNotice => (4002, "request para error"),
         Error::TooMany => (4003, "frequency control"),
         // The original had neither; its numbers 10000 and 10001 were never used.
         Error::BadSignature(_) | Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists => {
@@ -58,7 +58,7 @@ fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", plain(name))),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
-        Error::Meaningless(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
+        Error::InvalidArgument(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
         Error::NotFound(what) => Some(format!("no such {what}")),
         Error::Body(fault) => Some(fault.to_string()),
         Error::UnknownCommand(_)

@@ -30,7 +30,7 @@ pub(super) fn code(error: &Error) -> (u16, u16) {
     match error {
         // Sending these again would not help, so they get the status that ends the matter, as the original.
         Error::MalformedRequest => (200, 4001),
-        Error::InvalidParam { .. } | Error::Meaningless(_) | Error::UnknownCommand(_) => (200, 4002),
+        Error::InvalidParam { .. } | Error::InvalidArgument(_) | Error::UnknownCommand(_) => (200, 4002),
         // Nobody knows what the whole of it would have said.
         Error::Body(BodyFault::TooSlow) => (408, 4001),
         Error::Body(BodyFault::TooLong) => (413, 4001),

@@ -167,9 +167,9 @@ impl Params {
                 return Err(Error::Body(BodyFault::Damaged));
             }
             (None, Dialect::Action | Dialect::Callback) => return Err(Error::MalformedRequest),
-            (Some(_), Dialect::Rest) => return Err(Error::Meaningless(NO_OBJECT)),
+            (Some(_), Dialect::Rest) => return Err(Error::InvalidArgument(NO_OBJECT)),
             (None, Dialect::Rest) if !is_json && !body.trim_ascii().is_empty() => {
-                return Err(Error::Meaningless(NO_JSON));
+                return Err(Error::InvalidArgument(NO_JSON));
             }
             (None, Dialect::Rest) => Map::new(),
         };
@@ -415,7 +415,7 @@ impl<const MAX: usize> FromParam for Link<MAX> {
     }
 }
 
-/// Free text: may be empty. What must not be empty is read as [`Filled`].
+/// Free text: may be empty. What must not be empty is read as [`NonEmpty`].
 impl<const MAX: usize> FromParam for Text<MAX> {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         let text = String::from_param(value)?;
@@ -425,9 +425,9 @@ impl<const MAX: usize> FromParam for Text<MAX> {
 
 /// Free text that is not empty.
 #[derive(Clone, Debug)]
-pub struct Filled<const MAX: usize>(pub Text<MAX>);
+pub struct NonEmpty<const MAX: usize>(pub Text<MAX>);
 
-impl<const MAX: usize> FromParam for Filled<MAX> {
+impl<const MAX: usize> FromParam for NonEmpty<MAX> {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         ruled(value, UNFIT, Text::parse).map(Self)
     }

@@ -48,7 +48,7 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
         Error::Table(_) => (500, "Internal Server Error(db operate error)"),
         Error::Cloud(_) => (502, "Live Cloud Error"),
         Error::IdentityProvider(_) => (502, "Identity Provider Error"),
-        Error::InvalidParam { .. } | Error::Meaningless(_) | Error::StaleNotice => (602, "Invalid Param"),
+        Error::InvalidParam { .. } | Error::InvalidArgument(_) | Error::StaleNotice => (602, "Invalid Param"),
         Error::UserExists => (612, "user exist"),
         Error::NotFound(_) => (620, "not exist"),
         Error::WrongPassword | Error::BadIdToken(_) => (621, "password error"),
@@ -61,7 +61,7 @@ fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(plain(name)),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
-        Error::Meaningless(what) | Error::NotFound(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => {
+        Error::InvalidArgument(what) | Error::NotFound(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => {
             Some((*what).to_owned())
         }
         Error::Banned => Some("banned from going live".to_owned()),

@@ -1,7 +1,7 @@
 //! The timeline of a user: what was told, kept in one item, and written out into the room, the lives and the replays.
 //!
 //! Whoever has something to tell reads the item, adds to it, and writes it under the condition that nobody wrote it
-//! since; the item names then what is not [written out](Standing::unwritten) yet. Each row is written with the revision
+//! since; the item names then what is not [written out](BroadcasterState::dirty) yet. Each row is written with the revision
 //! of the timeline that it follows from, and only over an older one. When all of it is written the names are taken away.
 //! Who finds names that others left, in flight or dead, writes those rows out along with their own.
 //!
@@ -19,8 +19,9 @@ use super::{
     batch::Reads,
     contended, damaged, keys,
     lists::Position,
+    lives::BroadcastRow,
     moment, moment_in, number, number_in, replays,
-    rooms::{self, Opening, Room},
+    rooms::{self, Room},
     text, text_in,
     update::{Update, Written},
 };
@@ -30,10 +31,10 @@ use protocol::{
     sign::md5_hex,
     types::{FileId, UnixSeconds, UserId},
 };
-use timeline::{End, Evidence, Lane, Live, Part, Replay, Timeline};
+use timeline::{End, Evidence, Live, Part, ReplayFiles, Timeline, UserStream};
 
 /// The most verdicts that are kept of a user.
-const MOST_VERDICTS: usize = 64;
+const MAX_VERDICTS: usize = 64;
 /// How often a write is tried again that another one came before.
 const ATTEMPTS: u32 = 16;
 /// How long evidence is kept: a day more than the longest recording.
@@ -46,16 +47,16 @@ const DOUBT_SECONDS: u64 = 150;
 const UNFINISHED_SECONDS: u64 = 90;
 /// How soon the sweep tries a row again that could not be written; each time twice as late, and at most so late.
 const RETRY_SECONDS: u64 = 60;
-const MOST_RETRY_SECONDS: u64 = 3600;
+const MAX_RETRY_SECONDS: u64 = 3600;
 /// The most bytes of names of rows and counts that are to be written. The timeline itself has at most 250,000, and an
 /// item of the table 400 KB.
-const MOST_NAME_BYTES: usize = 120_000;
+const MAX_NAME_BYTES: usize = 120_000;
 /// The partition of the index of work.
 pub(super) const OPEN: &str = "open";
 
 /// What is known of a user.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct BroadcasterState {
     /// What was told.
     pub timeline: Timeline,
     /// Whether they may broadcast.
@@ -63,11 +64,11 @@ pub struct Standing {
     /// The show that is kept out of the lists, by the second at which it was opened.
     pub hidden: Option<UnixSeconds>,
     /// When a picture was found to be forbidden that is of no live known so far: its start may be told late.
-    judged_at: Option<UnixSeconds>,
+    pending_verdict_at: Option<UnixSeconds>,
     /// The seconds of all pictures that were found to be forbidden: what they are of is kept out of the lists.
     verdicts: BTreeSet<UnixSeconds>,
     /// What is left to do about a ban.
-    pub steps: BTreeSet<Step>,
+    pub pending_actions: BTreeSet<PendingAction>,
     /// How often the cloud, asked, knew nothing of the live, one time after the other.
     pub misses: u64,
     /// When it knew nothing of it for the first of these times.
@@ -75,11 +76,11 @@ pub struct Standing {
     /// When the stream was last seen to run.
     pub seen_at: UnixSeconds,
     revision: i64,
-    unwritten: BTreeSet<Unwritten>,
+    dirty: BTreeSet<DirtyRow>,
     /// When a count was last noted in it.
-    doubted_at: UnixSeconds,
-    /// What could not be written, and is not tried again before [`Standing::retry_at`].
-    failed: BTreeSet<Unwritten>,
+    unconfirmed_at: UnixSeconds,
+    /// What could not be written, and is not tried again before [`BroadcasterState::retry_at`].
+    failed: BTreeSet<DirtyRow>,
     /// How often writing failed, one time after the other.
     failures: u32,
     retry_at: UnixSeconds,
@@ -119,7 +120,7 @@ impl Ban {
 /// A part of a ban, or of its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum PendingAction {
     /// The cloud is told to take no push of the stream, and to cut the one that runs.
     ForbidStream,
     /// The cloud is told to take pushes of the stream again.
@@ -136,7 +137,7 @@ pub enum Step {
 
 /// Something that follows from the timeline and may not be written yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Unwritten {
+pub(super) enum DirtyRow {
     Room,
     /// The sort key of a live.
     Live(String),
@@ -146,9 +147,9 @@ pub(super) enum Unwritten {
     Count(&'static str, Position),
 }
 
-impl Unwritten {
+impl DirtyRow {
     pub(super) fn live(live: &Live) -> Self {
-        Self::Live(keys::live_place(live.start, &live.lane))
+        Self::Live(keys::live_place(live.start, &live.user_stream))
     }
 
     pub(super) fn file(file: &FileId) -> Self {
@@ -163,7 +164,7 @@ impl Unwritten {
     }
 
     /// Where a replay is counted.
-    pub(super) fn replay_count(replay: &Replay) -> Self {
+    pub(super) fn replay_count(replay: &ReplayFiles) -> Self {
         Self::Count(replays::TREE, Position::of(replay.end, replay.file.as_str()))
     }
 
@@ -182,8 +183,6 @@ impl Unwritten {
             "room" => Some(Self::Room),
             "live" => Some(Self::Live(rest.to_owned())),
             "recording" => Some(Self::File(rest.to_owned())),
-            // Of before.
-            "file" => FileId::parse(rest).as_ref().map(Self::file),
             "count" => {
                 let (tree, position) = rest.split_once(' ')?;
                 let tree = [rooms::TREE, replays::TREE].into_iter().find(|known| *known == tree)?;
@@ -205,7 +204,7 @@ impl Unwritten {
     }
 }
 
-/// What of a [`Standing`] is one text.
+/// What of a [`BroadcasterState`] is one text.
 #[derive(Default, Serialize, Deserialize)]
 struct Record {
     #[serde(flatten)]
@@ -215,11 +214,11 @@ struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hidden: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    judged_at: Option<u64>,
+    pending_verdict_at: Option<u64>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     verdicts: BTreeSet<u64>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    steps: BTreeSet<Step>,
+    pending_actions: BTreeSet<PendingAction>,
     #[serde(default)]
     misses: u64,
     #[serde(default)]
@@ -229,19 +228,19 @@ struct Record {
 }
 
 /// What follows from a timeline.
-pub(super) struct Meaning {
+pub(super) struct Projection {
     pub(super) lives: Vec<Live>,
-    pub(super) replays: Vec<Replay>,
+    pub(super) replays: Vec<ReplayFiles>,
 }
 
-impl Meaning {
+impl Projection {
     pub(super) fn of(timeline: &Timeline, rules: &Rules) -> Self {
         let lives = timeline.lives(rules.grace_seconds);
         let replays = timeline.replays(&lives);
         Self { lives, replays }
     }
 
-    fn live_of(&self, replay: &Replay) -> Option<&Live> {
+    fn live_of(&self, replay: &ReplayFiles) -> Option<&Live> {
         self.lives.get(replay.live?)
     }
 
@@ -251,26 +250,26 @@ impl Meaning {
     }
 
     /// What is written of the name of a replay, and of its live.
-    fn written_of(&self, replay: &Replay) -> (Option<UnixSeconds>, Option<Live>) {
+    fn written_of(&self, replay: &ReplayFiles) -> (Option<UnixSeconds>, Option<Live>) {
         let live = self.live_of(replay).map(written);
-        (live.as_ref().map_or(replay.named_at, |live| live.named_at), live)
+        (live.as_ref().map_or(replay.info_at, |live| live.info_at), live)
     }
 }
 
 /// What is written of a live: while it goes on, asking to push again is to cost no write of it and of its replay. They
 /// are called as was said last when it ends.
 fn written(live: &Live) -> Live {
-    Live { named_at: live.end.and(live.named_at), ..live.clone() }
+    Live { info_at: live.end.and(live.info_at), ..live.clone() }
 }
 
-impl Standing {
+impl BroadcasterState {
     /// Reads the item. A room that was opened before there were timelines is evidence of itself.
     fn read(item: Option<&Item>, room: Option<&Room>) -> Result<Self> {
         let Some(item) = item else {
             let mut timeline = Timeline::default();
             let ban = room.filter(|room| room.banned).map(|_| Ban::default());
             if let Some(room) = room {
-                timeline.add(Evidence::Opened(room.opened_at));
+                timeline.add(Evidence::StartRequested(room.opened_at));
                 if room.is_on() {
                     timeline.add(Evidence::On(room.opened_at));
                 }
@@ -280,22 +279,22 @@ impl Standing {
         let record: Record = serde_json::from_str(text_in(item, "timeline")?).map_err(|_| damaged("timeline"))?;
         let named = |attribute: &str| match item.get(attribute) {
             None => Ok(BTreeSet::new()),
-            Some(AttributeValue::Ss(names)) => Ok(names.iter().filter_map(|name| Unwritten::parse(name)).collect()),
+            Some(AttributeValue::Ss(names)) => Ok(names.iter().filter_map(|name| DirtyRow::parse(name)).collect()),
             Some(_) => Err(damaged(attribute)),
         };
         Ok(Self {
             timeline: record.timeline,
             ban: record.ban,
             hidden: record.hidden.map(UnixSeconds),
-            judged_at: record.judged_at.map(UnixSeconds),
+            pending_verdict_at: record.pending_verdict_at.map(UnixSeconds),
             verdicts: record.verdicts.into_iter().map(UnixSeconds).collect(),
-            steps: record.steps,
+            pending_actions: record.pending_actions,
             misses: record.misses,
             missed_at: UnixSeconds(record.missed_at),
             seen_at: UnixSeconds(record.seen_at),
             revision: number_in(item, "revision")?,
-            unwritten: named("unwritten")?,
-            doubted_at: moment_in(item, "doubted_at")?,
+            dirty: named("dirty")?,
+            unconfirmed_at: moment_in(item, "unconfirmed_at")?,
             failed: named("failed")?,
             failures: number_in(item, "failures")?.try_into().unwrap_or(0),
             retry_at: moment_in(item, "retry_at")?,
@@ -308,9 +307,9 @@ impl Standing {
             timeline: self.timeline.clone(),
             ban: self.ban.clone(),
             hidden: self.hidden.map(|at| at.0),
-            judged_at: self.judged_at.map(|at| at.0),
+            pending_verdict_at: self.pending_verdict_at.map(|at| at.0),
             verdicts: self.verdicts.iter().map(|at| at.0).collect(),
-            steps: self.steps.clone(),
+            pending_actions: self.pending_actions.clone(),
             misses: self.misses,
             missed_at: self.missed_at.0,
             seen_at: self.seen_at.0,
@@ -320,19 +319,20 @@ impl Standing {
 
     /// Takes in that a picture of the stream was found to be forbidden at a second, and hides or ends, as the settings
     /// say, the live that ran then. Says whether that is news.
-    pub fn judge(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
+    pub fn apply_verdict(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
         let is_new = self.verdicts.insert(at);
-        while self.verdicts.len() > MOST_VERDICTS {
+        while self.verdicts.len() > MAX_VERDICTS {
             self.drop_verdict(rules);
         }
-        self.judge_live(at, rules) || is_new
+        self.apply_verdict_to_live(at, rules) || is_new
     }
 
     /// Drops the verdict that means least: of a live one is enough, and of verdicts of other seconds the one that is
     /// nearest to its neighbours says the least.
     fn drop_verdict(&mut self, rules: &Rules) {
         let lives = self.timeline.lives(rules.grace_seconds);
-        let live_of = |at: UnixSeconds| lives.iter().position(|live| live.lane == Lane::Own && live.holds(at));
+        let live_of =
+            |at: UnixSeconds| lives.iter().position(|live| live.user_stream == UserStream::Own && live.holds(at));
         let verdicts: Vec<UnixSeconds> = self.verdicts.iter().copied().collect();
         let rank = |n: usize| {
             let at = verdicts[n];
@@ -346,30 +346,30 @@ impl Standing {
         }
     }
 
-    fn judge_live(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
+    fn apply_verdict_to_live(&mut self, at: UnixSeconds, rules: &Rules) -> bool {
         if let Some(live) = self.timeline.live_at(at, rules.grace_seconds) {
             return self.moderate(&live, at, rules);
         }
-        let before = self.judged_at;
-        self.judged_at = before.max(Some(at));
-        self.judged_at != before
+        let before = self.pending_verdict_at;
+        self.pending_verdict_at = before.max(Some(at));
+        self.pending_verdict_at != before
     }
 
     /// Does the same for a verdict whose live has turned up since.
-    fn judge_late(&mut self, rules: &Rules) -> bool {
-        let Some(at) = self.judged_at else { return false };
+    fn apply_pending_verdict(&mut self, rules: &Rules) -> bool {
+        let Some(at) = self.pending_verdict_at else { return false };
         let Some(live) = self.timeline.live_at(at, rules.grace_seconds) else { return false };
-        self.judged_at = None;
+        self.pending_verdict_at = None;
         self.moderate(&live, at, rules);
         true
     }
 
     fn moderate(&mut self, live: &Live, at: UnixSeconds, rules: &Rules) -> bool {
-        let hidden = self.hidden.max(live.show);
+        let hidden = self.hidden.max(live.broadcast);
         let is_news = hidden != self.hidden;
         self.hidden = hidden;
         if rules.moderation == Moderation::End && live.end.is_none() {
-            self.steps.insert(Step::CutStream);
+            self.pending_actions.insert(PendingAction::CutStream);
             // What ends it comes after all that is known: it may have been interrupted at that second.
             let end = Evidence::Off(at.max(self.timeline.last_word()), End::Moderated);
             return self.timeline.add(end) || is_news;
@@ -379,15 +379,16 @@ impl Standing {
 
     /// Whether a replay remains of a live that is hidden for a forbidden picture: of its own, or of an earlier live of its
     /// show. Without a known live a picture of its own time decides.
-    pub(super) fn is_forbidden(&self, meaning: &Meaning, replay: &Replay) -> bool {
-        let holds = |live: &Live, at: UnixSeconds| live.lane == Lane::Own && live.holds(at);
-        let is_of_show =
-            |live: &Live, at| meaning.lives.iter().any(|other| holds(other, at) && other.show == live.show);
-        self.verdicts.iter().any(|at| match meaning.live_of(replay) {
+    pub(super) fn is_forbidden(&self, projection: &Projection, replay: &ReplayFiles) -> bool {
+        let holds = |live: &Live, at: UnixSeconds| live.user_stream == UserStream::Own && live.holds(at);
+        let is_of_show = |live: &Live, at| {
+            projection.lives.iter().any(|other| holds(other, at) && other.broadcast == live.broadcast)
+        };
+        self.verdicts.iter().any(|at| match projection.live_of(replay) {
             None => (replay.start..=replay.end).contains(at),
-            Some(live) if live.lane != Lane::Own => false,
+            Some(live) if live.user_stream != UserStream::Own => false,
             Some(live) => {
-                let is_hidden_later = live.show.is_some() && *at < live.start && is_of_show(live, *at);
+                let is_hidden_later = live.broadcast.is_some() && *at < live.start && is_of_show(live, *at);
                 holds(live, *at) || is_hidden_later
             }
         })
@@ -398,27 +399,28 @@ impl Standing {
         // Also of what is not known to run: its start may come late.
         self.timeline.add(Evidence::Off(now, End::Banned));
         self.release_or_withhold(ban.hides_replays);
-        self.steps.extend([Step::ForbidStream, Step::EndSessions]);
-        self.steps.remove(&Step::AllowStream);
+        self.pending_actions.extend([PendingAction::ForbidStream, PendingAction::EndSessions]);
+        self.pending_actions.remove(&PendingAction::AllowStream);
         self.ban = Some(ban.clone());
     }
 
     /// Lifts the ban, and notes what there is to do about that.
     pub(super) fn lift(&mut self) {
         self.release_or_withhold(false);
-        self.steps.insert(Step::AllowStream);
-        self.steps.retain(|step| ![Step::ForbidStream, Step::EndSessions].contains(step));
+        self.pending_actions.insert(PendingAction::AllowStream);
+        self.pending_actions
+            .retain(|action| ![PendingAction::ForbidStream, PendingAction::EndSessions].contains(action));
         self.ban = None;
     }
 
     fn release_or_withhold(&mut self, withholds: bool) {
         let did = self.ban.as_ref().is_some_and(|ban| ban.hides_replays);
         if withholds {
-            self.steps.remove(&Step::ReleaseReplays);
-            self.steps.insert(Step::WithholdReplays);
+            self.pending_actions.remove(&PendingAction::ReleaseReplays);
+            self.pending_actions.insert(PendingAction::WithholdReplays);
         } else if did {
-            self.steps.remove(&Step::WithholdReplays);
-            self.steps.insert(Step::ReleaseReplays);
+            self.pending_actions.remove(&PendingAction::WithholdReplays);
+            self.pending_actions.insert(PendingAction::ReleaseReplays);
         }
     }
 
@@ -426,10 +428,10 @@ impl Standing {
     pub(super) fn cap(&mut self, now: UnixSeconds) -> bool {
         let before = self.clone();
         self.timeline.cap(now);
-        for at in [&mut self.seen_at, &mut self.missed_at, &mut self.doubted_at] {
+        for at in [&mut self.seen_at, &mut self.missed_at, &mut self.unconfirmed_at] {
             *at = at.no_later_than(now);
         }
-        for at in [&mut self.judged_at, &mut self.hidden].into_iter().flatten() {
+        for at in [&mut self.pending_verdict_at, &mut self.hidden].into_iter().flatten() {
             *at = at.no_later_than(now);
         }
         self.verdicts = self.verdicts.iter().map(|at| at.no_later_than(now)).collect();
@@ -444,8 +446,8 @@ impl Standing {
                 is.timeline.clone(),
                 is.seen_at,
                 is.missed_at,
-                is.doubted_at,
-                is.judged_at,
+                is.unconfirmed_at,
+                is.pending_verdict_at,
                 is.hidden,
                 is.verdicts.clone(),
                 is.ban.clone(),
@@ -461,8 +463,8 @@ impl Standing {
 
     /// Whether the room is kept out of the lists.
     pub(super) fn is_hidden(&self) -> bool {
-        let hidden = self.hidden.and_then(|opening| self.timeline.show_of(opening));
-        hidden.is_some() && hidden == self.timeline.show() && self.is_live()
+        let hidden = self.hidden.and_then(|start_request| self.timeline.broadcast_of(start_request));
+        hidden.is_some() && hidden == self.timeline.broadcast() && self.is_live()
     }
 
     /// The list that the room stands in.
@@ -476,35 +478,35 @@ impl Standing {
 
     /// Whether rows that follow from it may not be written, because a process died, or others are at it just now, or the
     /// row could not be written and is to be tried again.
-    pub fn is_unwritten(&self, now: UnixSeconds) -> bool {
-        !self.unwritten.iter().all(Unwritten::is_count) || self.is_to_be_retried(now)
+    pub fn has_dirty_rows(&self, now: UnixSeconds) -> bool {
+        !self.dirty.iter().all(DirtyRow::is_count) || self.is_to_be_retried(now)
     }
 
     /// Notes that these rows are to be written, and these counts are not sure to be right.
-    fn note_unwritten(&mut self, names: impl IntoIterator<Item = Unwritten>, now: UnixSeconds) {
+    fn mark_dirty(&mut self, names: impl IntoIterator<Item = DirtyRow>, now: UnixSeconds) {
         for name in names {
             if name.is_count() {
-                self.doubted_at = now;
+                self.unconfirmed_at = now;
             }
-            self.unwritten.insert(name);
+            self.dirty.insert(name);
         }
     }
 
     /// Whether there are counts that are not sure to be right.
-    pub fn doubts_counts(&self) -> bool {
-        self.unwritten.iter().any(Unwritten::is_count)
+    pub fn has_unconfirmed_counts(&self) -> bool {
+        self.dirty.iter().any(DirtyRow::is_count)
     }
 
     fn is_to_be_retried(&self, now: UnixSeconds) -> bool {
         // A clock that was ahead may have put it off.
-        let is_due = self.retry_at <= now || self.retry_at > now.plus(MOST_RETRY_SECONDS);
+        let is_due = self.retry_at <= now || self.retry_at > now.plus(MAX_RETRY_SECONDS);
         is_due && !self.failed.is_empty()
     }
 
     /// Notes what could not be written.
-    fn note_failed(&mut self, failed: BTreeSet<Unwritten>, now: UnixSeconds) {
+    fn note_failed(&mut self, failed: BTreeSet<DirtyRow>, now: UnixSeconds) {
         if !failed.is_empty() {
-            let seconds = RETRY_SECONDS.saturating_mul(1 << self.failures.min(10)).min(MOST_RETRY_SECONDS);
+            let seconds = RETRY_SECONDS.saturating_mul(1 << self.failures.min(10)).min(MAX_RETRY_SECONDS);
             self.failures = self.failures.saturating_add(1);
             self.retry_at = now.plus(seconds);
             self.failed.extend(failed);
@@ -517,15 +519,15 @@ impl Standing {
     /// Forgets the oldest doubts of counts if their names take more room than the item has: only if a process died would
     /// they matter.
     fn fit_names(&mut self, user: &str) {
-        let bytes = |names: &BTreeSet<Unwritten>| names.iter().map(|name| name.name().len()).sum::<usize>();
-        let mut total = bytes(&self.unwritten) + bytes(&self.failed);
+        let bytes = |names: &BTreeSet<DirtyRow>| names.iter().map(|name| name.name().len()).sum::<usize>();
+        let mut total = bytes(&self.dirty) + bytes(&self.failed);
         let mut dropped = 0;
-        while total > MOST_NAME_BYTES
-            && let Some(count) = self.unwritten.iter().find(|name| name.is_count()).cloned()
+        while total > MAX_NAME_BYTES
+            && let Some(count) = self.dirty.iter().find(|name| name.is_count()).cloned()
         {
             total -= count.name().len();
             dropped += 1;
-            self.unwritten.remove(&count);
+            self.dirty.remove(&count);
         }
         if dropped > 0 {
             tracing::warn!(user, dropped, "so many counts are not known to be right that not all are noted");
@@ -533,42 +535,48 @@ impl Standing {
     }
 
     /// When the user's own stream ended, if the cloud should be asked whether it did.
-    pub fn doubtful_end(&self, now: UnixSeconds) -> Option<UnixSeconds> {
-        let end = self.timeline.doubtful_end().filter(|_| self.ban.is_none())?;
+    pub fn unconfirmed_end(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        let end = self.timeline.unconfirmed_end().filter(|_| self.ban.is_none())?;
         (now < end.plus(DOUBT_SECONDS)).then_some(end)
     }
 
     /// When somebody should look at this again; `None` if nothing is left to do.
     pub fn due(&self, now: UnixSeconds) -> Option<UnixSeconds> {
-        let unfinished = (!self.unwritten.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
-        let live = (self.is_live() || self.doubtful_end(now).is_some()).then(|| now.plus(CHECK_SECONDS));
-        let steps = (!self.steps.is_empty()).then(|| now.plus(CHECK_SECONDS));
+        let unfinished = (!self.dirty.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
+        let live = (self.is_live() || self.unconfirmed_end(now).is_some()).then(|| now.plus(CHECK_SECONDS));
+        let pending_actions = (!self.pending_actions.is_empty()).then(|| now.plus(CHECK_SECONDS));
         let retried = (!self.failed.is_empty()).then_some(self.retry_at);
         let lifted = self.ban.as_ref().and_then(|ban| ban.until);
         let renewed = self.ban.as_ref().map(|ban| ban.renew_at).filter(|at| *at > 0);
-        let times = [unfinished, live, steps, retried, lifted.map(UnixSeconds), renewed.map(UnixSeconds)];
+        let times = [unfinished, live, pending_actions, retried, lifted.map(UnixSeconds), renewed.map(UnixSeconds)];
         times.into_iter().flatten().min()
     }
 }
 
 impl Table {
     /// What is known of a user.
-    pub async fn standing(&self, user: &UserId) -> Result<Standing> {
-        self.standing_and_room(user).await.map(|(standing, _)| standing)
+    pub async fn state(&self, user: &UserId) -> Result<BroadcasterState> {
+        self.state_and_room(user).await.map(|(state, _)| state)
     }
 
-    pub(super) async fn standing_and_room(&self, user: &UserId) -> Result<(Standing, Option<Room>)> {
+    pub(super) async fn state_and_room(&self, user: &UserId) -> Result<(BroadcasterState, Option<Room>)> {
         let (timeline, room) = (keys::timeline(user), keys::room(user));
         let items = self.batch([timeline.clone(), room.clone()], Reads::Consistent, "read a timeline").await?;
         // A damaged room is as good as none: it is written anew when it is opened the next time.
         let room = items.get(&keys::id(&room)).and_then(|row| self.intact(row, Room::read(row)));
-        Ok((Standing::read(items.get(&keys::id(&timeline)), room.as_ref())?, room))
+        Ok((BroadcasterState::read(items.get(&keys::id(&timeline)), room.as_ref())?, room))
     }
 
     /// Takes in what was told of a user who has a room, and writes out what follows.
     /// Gives what is known then.
-    pub async fn tell(&self, user: &UserId, evidence: Evidence, rules: &Rules, now: UnixSeconds) -> Result<Standing> {
-        self.change(user, rules, now, |standing| standing.timeline.add(evidence.clone())).await
+    pub async fn apply(
+        &self,
+        user: &UserId,
+        evidence: Evidence,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<BroadcasterState> {
+        self.change(user, rules, now, |state| state.timeline.add(evidence.clone())).await
     }
 
     /// Changes what is known of a user, and writes out what follows from that. `change` says whether it did anything.
@@ -578,9 +586,9 @@ impl Table {
         user: &UserId,
         rules: &Rules,
         now: UnixSeconds,
-        change: impl Fn(&mut Standing) -> bool,
-    ) -> Result<Standing> {
-        let seen = self.standing_and_room(user).await?;
+        change: impl Fn(&mut BroadcasterState) -> bool,
+    ) -> Result<BroadcasterState> {
+        let seen = self.state_and_room(user).await?;
         self.change_seen(user, rules, now, seen, None, change).await
     }
 
@@ -591,56 +599,56 @@ impl Table {
         user: &UserId,
         rules: &Rules,
         now: UnixSeconds,
-        mut seen: (Standing, Option<Room>),
-        opening: Option<&Opening<'_>>,
-        change: impl Fn(&mut Standing) -> bool,
-    ) -> Result<Standing> {
+        mut seen: (BroadcasterState, Option<Room>),
+        start_request: Option<&BroadcastRow>,
+        change: impl Fn(&mut BroadcasterState) -> bool,
+    ) -> Result<BroadcasterState> {
         for _ in 0..ATTEMPTS {
-            let doubts = self.doubt.so_far();
+            let unconfirmed = self.unconfirmed.so_far();
             let (mut before, room) = seen;
             let pruned = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
-            before.judged_at = before.judged_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
+            before.pending_verdict_at = before.pending_verdict_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
             before.verdicts.retain(|at| *at >= now.minus(2 * KEPT_SECONDS));
             let mut after = before.clone();
             let is_capped = after.cap(now);
             let is_changed = change(&mut after);
-            let is_judged = after.judge_late(rules);
-            if !is_changed && !is_judged && !is_capped && !before.is_unwritten(now) {
+            let is_judged = after.apply_pending_verdict(rules);
+            if !is_changed && !is_judged && !is_capped && !before.has_dirty_rows(now) {
                 return Ok(after);
             }
             if pruned.for_lack_of_room > 0 {
                 let (user, count) = (self.log_names.of(user.as_str()), pruned.for_lack_of_room);
                 tracing::warn!(user, count, "a timeline is full; the oldest of it is dropped");
             }
-            let (was, is) = (Meaning::of(&before.timeline, rules), Meaning::of(&after.timeline, rules));
+            let (was, is) = (Projection::of(&before.timeline, rules), Projection::of(&after.timeline, rules));
             let own = differences(user, (&before, &was), (&after, &is));
-            after.note_unwritten(own.iter().cloned(), now);
-            let opening = opening.filter(|_| is_changed && !after.is_live());
-            if opening.is_some() {
-                after.unwritten.insert(Unwritten::Room);
+            after.mark_dirty(own.iter().cloned(), now);
+            let start_request = start_request.filter(|_| is_changed && !after.is_live());
+            if start_request.is_some() {
+                after.dirty.insert(DirtyRow::Room);
             }
             if before.is_to_be_retried(now) {
                 let failed = std::mem::take(&mut after.failed);
                 // They may move when they are written, and whether that was counted is not noted any more.
-                let is_again = |part: &Part| failed.contains(&Unwritten::file(&part.file));
+                let is_again = |part: &Part| failed.contains(&DirtyRow::file(&part.file));
                 let again = is.replays.iter().filter(|replay| replay.parts.iter().any(is_again));
-                after.note_unwritten(again.map(Unwritten::replay_count), now);
-                let room = after.timeline.show().filter(|_| failed.contains(&Unwritten::Room));
-                after.note_unwritten(room.map(|show| Unwritten::room_count(show, user)), now);
-                after.note_unwritten(failed, now);
+                after.mark_dirty(again.map(DirtyRow::replay_count), now);
+                let room = after.timeline.broadcast().filter(|_| failed.contains(&DirtyRow::Room));
+                after.mark_dirty(room.map(|broadcast| DirtyRow::room_count(broadcast, user)), now);
+                after.mark_dirty(failed, now);
             }
-            let Standing { unwritten, failed, .. } = &mut after;
-            failed.retain(|name| !unwritten.contains(name));
+            let BroadcasterState { dirty, failed, .. } = &mut after;
+            failed.retain(|name| !dirty.contains(name));
             after.fit_names(&self.log_names.of(user.as_str()));
             after.revision += 1;
-            if self.write_standing(user, &before, &after, now).await? == Written::Done {
-                let work = Work { user, standing: &after, meaning: &is, rules, now };
-                let written = match self.write_out(&work, room, opening).await {
+            if self.write_state(user, &before, &after, now).await? == Written::Done {
+                let write = WriteContext { user, state: &after, projection: &is, rules, now };
+                let written = match self.write_dirty_rows(&write, room, start_request).await {
                     Ok(failed) => {
                         // Nobody else was at it, and all additions were answered.
                         let is_counted =
-                            before.unwritten.iter().all(Unwritten::is_count) && self.doubt.so_far() == doubts;
-                        let counted = if is_counted { &own - &before.unwritten } else { BTreeSet::new() };
+                            before.dirty.iter().all(DirtyRow::is_count) && self.unconfirmed.so_far() == unconfirmed;
+                        let counted = if is_counted { &own - &before.dirty } else { BTreeSet::new() };
                         self.settle(user, &mut after, failed, &counted, now).await
                     }
                     trouble => trouble.map(drop),
@@ -652,7 +660,7 @@ impl Table {
                 }
                 return Ok(after);
             }
-            seen = self.standing_and_room(user).await?;
+            seen = self.state_and_room(user).await?;
         }
         Err(contended("write a timeline"))
     }
@@ -662,12 +670,12 @@ impl Table {
     pub(super) async fn write_anew(
         &self,
         user: &UserId,
-        names: &BTreeSet<Unwritten>,
+        names: &BTreeSet<DirtyRow>,
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<()> {
-        let mark = |standing: &mut Standing| {
-            standing.note_unwritten(names.iter().cloned(), now);
+        let mark = |state: &mut BroadcasterState| {
+            state.mark_dirty(names.iter().cloned(), now);
             !names.is_empty()
         };
         self.change(user, rules, now, mark).await.map(|_| ())
@@ -681,12 +689,12 @@ impl Table {
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<()> {
-        let mark = |standing: &mut Standing| {
-            let meaning = Meaning::of(&standing.timeline, rules);
-            let replays = meaning.replays.iter().filter(|replay| meaning.live_of(replay) == Some(live));
-            let files: Vec<Unwritten> = replays.map(|replay| Unwritten::file(&replay.file)).collect();
+        let mark = |state: &mut BroadcasterState| {
+            let projection = Projection::of(&state.timeline, rules);
+            let replays = projection.replays.iter().filter(|replay| projection.live_of(replay) == Some(live));
+            let files: Vec<DirtyRow> = replays.map(|replay| DirtyRow::file(&replay.file)).collect();
             let is_any = !files.is_empty();
-            standing.unwritten.extend(files);
+            state.dirty.extend(files);
             is_any
         };
         self.change(user, rules, now, mark).await.map(|_| ())
@@ -695,33 +703,32 @@ impl Table {
     /// Has the sweep count again where the replays and the room of a user stand: rows that were wrong may have been
     /// counted or not.
     pub async fn recount_later(&self, user: &UserId, now: UnixSeconds, rules: &Rules) -> Result<()> {
-        let doubt = |standing: &mut Standing| {
-            let replays = Meaning::of(&standing.timeline, rules).replays;
-            let room = standing.timeline.show().map(|show| Unwritten::room_count(show, user));
-            standing.note_unwritten(replays.iter().map(Unwritten::replay_count).chain(room), now);
+        let unconfirmed = |state: &mut BroadcasterState| {
+            let replays = Projection::of(&state.timeline, rules).replays;
+            let room = state.timeline.broadcast().map(|broadcast| DirtyRow::room_count(broadcast, user));
+            state.mark_dirty(replays.iter().map(DirtyRow::replay_count).chain(room), now);
             true
         };
-        self.change(user, rules, now, doubt).await.map(drop)
+        self.change(user, rules, now, unconfirmed).await.map(drop)
     }
 
     /// Counts again what may have been counted or not, as far as it is at rest; says whether all of it is right.
-    pub async fn recount_doubts(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<bool> {
-        let (standing, window) = (self.standing(user).await?, rules.replay_window_seconds);
+    pub async fn recount_unconfirmed(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<bool> {
+        let (state, window) = (self.state(user).await?, rules.replay_window_seconds);
         let mut counted = BTreeSet::new();
-        for unwritten in &standing.unwritten {
-            if let Unwritten::Count(tree, position) = unwritten
-                && self.recount_stretch(tree, *position, standing.doubted_at, window, now).await?
+        for dirty in &state.dirty {
+            if let DirtyRow::Count(tree, position) = dirty
+                && self.recount_bucket(tree, *position, state.unconfirmed_at, window, now).await?
             {
-                counted.insert(unwritten.clone());
+                counted.insert(dirty.clone());
             }
         }
-        let is_all =
-            standing.unwritten.iter().filter(|unwritten| unwritten.is_count()).all(|known| counted.contains(known));
+        let is_all = state.dirty.iter().filter(|dirty| dirty.is_count()).all(|known| counted.contains(known));
         if !counted.is_empty() {
-            let forget = |is: &mut Standing| {
+            let forget = |is: &mut BroadcasterState| {
                 // Unless somebody is about to write there again.
-                let is_as_seen = is.doubted_at == standing.doubted_at;
-                is.unwritten.retain(|unwritten| !is_as_seen || !counted.contains(unwritten));
+                let is_as_seen = is.unconfirmed_at == state.unconfirmed_at;
+                is.dirty.retain(|dirty| !is_as_seen || !counted.contains(dirty));
                 is_as_seen
             };
             self.change(user, rules, now, forget).await?;
@@ -730,7 +737,7 @@ impl Table {
     }
 
     /// Writes down that rows are about to come to or go from these positions of a tree, and may not be counted.
-    pub(super) async fn doubt_counts_at(
+    pub(super) async fn mark_counts_unconfirmed(
         &self,
         user: &UserId,
         tree: &'static str,
@@ -738,36 +745,41 @@ impl Table {
         rules: &Rules,
         now: UnixSeconds,
     ) -> Result<()> {
-        let doubt = |standing: &mut Standing| {
-            standing.note_unwritten(positions.iter().map(|position| Unwritten::Count(tree, *position)), now);
+        let unconfirmed = |state: &mut BroadcasterState| {
+            state.mark_dirty(positions.iter().map(|position| DirtyRow::Count(tree, *position)), now);
             true
         };
-        self.change(user, rules, now, doubt).await.map(|_| ())
+        self.change(user, rules, now, unconfirmed).await.map(|_| ())
     }
 
     /// Writes when somebody should look after a user again, unless something was told of them since.
-    pub async fn postpone_user(&self, user: &UserId, seen: &Standing, due: Option<UnixSeconds>) -> Result<()> {
+    pub async fn reschedule_user(
+        &self,
+        user: &UserId,
+        seen: &BroadcasterState,
+        due: Option<UnixSeconds>,
+    ) -> Result<()> {
         let update = Update::of(keys::timeline(user));
         let update = update.when("#revision = :seen").value(":seen", number(seen.revision));
         let update = match due {
-            Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
-            None => update.remove(keys::WORK).remove(keys::DUE),
+            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)),
+            None => update.remove(keys::TASK).remove(keys::DUE),
         };
         update.send(self, "postpone work").await.map(|_| ())
     }
 
-    async fn write_standing(
+    async fn write_state(
         &self,
         user: &UserId,
-        before: &Standing,
-        after: &Standing,
+        before: &BroadcasterState,
+        after: &BroadcasterState,
         now: UnixSeconds,
     ) -> Result<Written> {
         let update = Update::of(keys::timeline(user))
             .set("user", text(user.as_str()))
             .set("timeline", text(after.record()?))
             .set("revision", number(after.revision));
-        let update = write_work(update, after, now);
+        let update = write_task(update, after, now);
         let update = if before.revision == 0 {
             update.when("attribute_not_exists(PK)")
         } else {
@@ -781,17 +793,17 @@ impl Table {
     async fn settle(
         &self,
         user: &UserId,
-        after: &mut Standing,
-        failed: BTreeSet<Unwritten>,
-        counted: &BTreeSet<Unwritten>,
+        after: &mut BroadcasterState,
+        failed: BTreeSet<DirtyRow>,
+        counted: &BTreeSet<DirtyRow>,
         now: UnixSeconds,
     ) -> Result<()> {
-        if after.unwritten.is_empty() {
+        if after.dirty.is_empty() {
             return Ok(());
         }
-        after.unwritten.retain(|unwritten| unwritten.is_count() && !counted.contains(unwritten));
+        after.dirty.retain(|dirty| dirty.is_count() && !counted.contains(dirty));
         after.note_failed(failed, now);
-        let update = write_work(Update::of(keys::timeline(user)), after, now);
+        let update = write_task(Update::of(keys::timeline(user)), after, now);
         let update = update.when("#revision = :seen").value(":seen", number(after.revision));
         // If others wrote since, they saw what was unwritten then, and settle it.
         update.send(self, "write a timeline").await.map(drop)
@@ -799,54 +811,54 @@ impl Table {
 
     /// Writes the rows that the timeline says are unwritten; gives those that could not be written, and those that follow
     /// from them. Fails if the table does.
-    async fn write_out(
+    async fn write_dirty_rows(
         &self,
-        work: &Work<'_>,
+        write: &WriteContext<'_>,
         mut room: Option<Room>,
-        opening: Option<&Opening<'_>>,
-    ) -> Result<BTreeSet<Unwritten>> {
-        let Work { user, standing, meaning, .. } = work;
+        start_request: Option<&BroadcastRow>,
+    ) -> Result<BTreeSet<DirtyRow>> {
+        let WriteContext { user, state, projection, .. } = write;
         let mut failed = BTreeSet::new();
-        let is_room_unwritten = standing.unwritten.contains(&Unwritten::Room);
+        let is_room_unwritten = state.dirty.contains(&DirtyRow::Room);
         // If the room is to count anew, whoever finishes this in our stead must find what the lives came to in their rows.
         let counts_anew =
-            room.as_ref().is_some_and(|room| Some(room.counts_since(work.now)) < standing.timeline.show());
+            room.as_ref().is_some_and(|room| Some(room.counts_since(write.now)) < state.timeline.broadcast());
         if is_room_unwritten && !counts_anew {
             // As it stood in the very moment before, with the counters that a live which ends takes along.
-            match self.written_row(keys::room(user), self.write_room(work, room.clone(), opening).await)? {
+            match self.written_row(keys::room(user), self.write_room(write, room.clone(), start_request).await)? {
                 Some(before) => room = before,
-                None => drop(failed.insert(Unwritten::Room)),
+                None => drop(failed.insert(DirtyRow::Room)),
             }
         }
-        self.write_out_lives(work, room.as_ref(), &mut failed).await?;
+        self.write_dirty_lives(write, room.as_ref(), &mut failed).await?;
         if is_room_unwritten && counts_anew {
             // Not before the lives have what it counted.
             let is_written = failed.is_empty()
-                && self.written_row(keys::room(user), self.write_room(work, room, opening).await)?.is_some();
+                && self.written_row(keys::room(user), self.write_room(write, room, start_request).await)?.is_some();
             if !is_written {
-                failed.insert(Unwritten::Room);
+                failed.insert(DirtyRow::Room);
             }
         }
-        for replay in &meaning.replays {
-            let is_unwritten = |part: &&Part| standing.unwritten.contains(&Unwritten::file(&part.file));
-            let parts: Vec<&Part> = replay.parts.iter().filter(is_unwritten).collect();
+        for replay in &projection.replays {
+            let has_dirty_rows = |part: &&Part| state.dirty.contains(&DirtyRow::file(&part.file));
+            let parts: Vec<&Part> = replay.parts.iter().filter(has_dirty_rows).collect();
             if parts.is_empty() {
                 continue;
             }
-            let live = meaning.live_of(replay);
+            let live = projection.live_of(replay);
             // It takes from the row of its live what that came to.
-            let is_written = live.is_none_or(|live| !failed.contains(&Unwritten::live(live)))
+            let is_written = live.is_none_or(|live| !failed.contains(&DirtyRow::live(live)))
                 && self
-                    .written_row(keys::replay(user, &replay.file), self.write_replay(work, replay, live).await)?
+                    .written_row(keys::replay(user, &replay.file), self.write_replay(write, replay, live).await)?
                     .is_some();
             for part in parts {
                 let is_written = is_written
                     && (part.file == replay.file || {
-                        let written = self.write_part(work, replay, &part.file).await;
+                        let written = self.write_part(write, replay, &part.file).await;
                         self.written_row(keys::replay(user, &part.file), written)?.is_some()
                     });
                 if !is_written {
-                    failed.insert(Unwritten::file(&part.file));
+                    failed.insert(DirtyRow::file(&part.file));
                 }
             }
         }
@@ -857,7 +869,7 @@ impl Table {
     fn written_row<T>(&self, key: keys::Key, written: Result<T>) -> Result<Option<T>> {
         match written {
             Ok(written) => Ok(Some(written)),
-            Err(error) if error.is_of_the_row() => {
+            Err(error) if error.is_item_fault() => {
                 let key = self.shown(&key);
                 tracing::error!(key, error = %Chain(&error), "a row could not be written; the sweep will try again");
                 Ok(None)
@@ -867,31 +879,33 @@ impl Table {
     }
 
     /// Writes the rows of lives that are unwritten; none, if the room is not written whose counters they take along.
-    async fn write_out_lives(
+    async fn write_dirty_lives(
         &self,
-        work: &Work<'_>,
+        write: &WriteContext<'_>,
         room: Option<&Room>,
-        failed: &mut BTreeSet<Unwritten>,
+        failed: &mut BTreeSet<DirtyRow>,
     ) -> Result<()> {
-        let Work { user, standing, meaning, .. } = work;
-        let place = |live: &Live| keys::live_place(live.start, &live.lane);
-        let lives: BTreeMap<String, &Live> = meaning.lives.iter().map(|live| (place(live), live)).collect();
-        let unwritten = standing.unwritten.iter().filter_map(Unwritten::place);
-        let (written, gone): (Vec<&str>, Vec<&str>) = unwritten.partition(|place| lives.contains_key(*place));
+        let WriteContext { user, state, projection, .. } = write;
+        let place = |live: &Live| keys::live_place(live.start, &live.user_stream);
+        let lives: BTreeMap<String, &Live> = projection.lives.iter().map(|live| (place(live), live)).collect();
+        let dirty = state.dirty.iter().filter_map(DirtyRow::place);
+        let (written, gone): (Vec<&str>, Vec<&str>) = dirty.partition(|place| lives.contains_key(*place));
         for (place, live) in written.into_iter().filter_map(|place| Some((place, *lives.get(place)?))) {
-            let is_written = !failed.contains(&Unwritten::Room)
-                && self.written_row(keys::live(user, place), self.write_live(work, live, room, &gone).await)?.is_some();
+            let is_written = !failed.contains(&DirtyRow::Room)
+                && self
+                    .written_row(keys::live(user, place), self.write_live(write, live, room, &gone).await)?
+                    .is_some();
             if !is_written {
-                failed.insert(Unwritten::Live(place.to_owned()));
+                failed.insert(DirtyRow::Live(place.to_owned()));
             }
         }
         // A live that is not written yet takes along what they came to.
         let is_kept = !failed.is_empty();
         for place in gone {
             let is_gone = !is_kept
-                && self.written_row(keys::live(user, place), self.take_live_away(work, place).await)?.is_some();
+                && self.written_row(keys::live(user, place), self.take_live_away(write, place).await)?.is_some();
             if !is_gone {
-                failed.insert(Unwritten::Live(place.to_owned()));
+                failed.insert(DirtyRow::Live(place.to_owned()));
             }
         }
         Ok(())
@@ -899,15 +913,15 @@ impl Table {
 }
 
 /// What is to be written out.
-pub(super) struct Work<'a> {
+pub(super) struct WriteContext<'a> {
     pub(super) user: &'a UserId,
-    pub(super) standing: &'a Standing,
-    pub(super) meaning: &'a Meaning,
+    pub(super) state: &'a BroadcasterState,
+    pub(super) projection: &'a Projection,
     pub(super) rules: &'a Rules,
     pub(super) now: UnixSeconds,
 }
 
-impl Work<'_> {
+impl WriteContext<'_> {
     /// The update of a row that follows from the timeline: it is not written over one that follows from a later one.
     pub(super) fn row(&self, key: keys::Key) -> Update {
         let update = Update::of(key).set("revision", self.revision());
@@ -916,59 +930,58 @@ impl Work<'_> {
 
     /// The revision of the timeline.
     pub(super) fn revision(&self) -> AttributeValue {
-        number(self.standing.revision)
+        number(self.state.revision)
     }
 
     /// Whether a row follows from this timeline already, or a later one.
     pub(super) fn is_written(&self, row: &Item) -> Result<bool> {
-        Ok(number_in(row, "revision")? >= self.standing.revision)
+        Ok(number_in(row, "revision")? >= self.state.revision)
     }
 }
 
 /// Writes what is left to do, and when.
-fn write_work(update: Update, standing: &Standing, now: UnixSeconds) -> Update {
-    let names: Vec<String> = standing.unwritten.iter().map(Unwritten::name).collect();
-    let update =
-        if names.is_empty() { update.remove("unwritten") } else { update.set("unwritten", AttributeValue::Ss(names)) };
-    let update = if standing.doubts_counts() {
-        update.set("doubted_at", moment(standing.doubted_at))
+fn write_task(update: Update, state: &BroadcasterState, now: UnixSeconds) -> Update {
+    let names: Vec<String> = state.dirty.iter().map(DirtyRow::name).collect();
+    let update = if names.is_empty() { update.remove("dirty") } else { update.set("dirty", AttributeValue::Ss(names)) };
+    let update = if state.has_unconfirmed_counts() {
+        update.set("unconfirmed_at", moment(state.unconfirmed_at))
     } else {
-        update.remove("doubted_at")
+        update.remove("unconfirmed_at")
     };
-    let failed: Vec<String> = standing.failed.iter().map(Unwritten::name).collect();
+    let failed: Vec<String> = state.failed.iter().map(DirtyRow::name).collect();
     let update = if failed.is_empty() {
         update.remove("failed").remove("failures").remove("retry_at")
     } else {
-        let update = update.set("failed", AttributeValue::Ss(failed)).set("failures", number(standing.failures));
-        update.set("retry_at", moment(standing.retry_at))
+        let update = update.set("failed", AttributeValue::Ss(failed)).set("failures", number(state.failures));
+        update.set("retry_at", moment(state.retry_at))
     };
     // What is left to do of a ban is not put off by what is told meanwhile.
-    let sooner = standing.due_at.filter(|_| !standing.steps.is_empty());
-    match standing.due(now).map(|due| sooner.map_or(due, |sooner| due.min(sooner))) {
-        Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
-        None => update.remove(keys::WORK).remove(keys::DUE),
+    let sooner = state.due_at.filter(|_| !state.pending_actions.is_empty());
+    match state.due(now).map(|due| sooner.map_or(due, |sooner| due.min(sooner))) {
+        Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)),
+        None => update.remove(keys::TASK).remove(keys::DUE),
     }
 }
 
 /// What has to be written because what is known of a user changed, and with that what it means.
 fn differences(
     user: &UserId,
-    (before, was): (&Standing, &Meaning),
-    (after, is): (&Standing, &Meaning),
-) -> BTreeSet<Unwritten> {
-    let mut unwritten = BTreeSet::new();
-    let room = |standing: &Standing| {
-        (standing.is_live(), standing.is_hidden(), standing.timeline.show(), standing.ban.is_some())
+    (before, was): (&BroadcasterState, &Projection),
+    (after, is): (&BroadcasterState, &Projection),
+) -> BTreeSet<DirtyRow> {
+    let mut dirty = BTreeSet::new();
+    let room = |state: &BroadcasterState| {
+        (state.is_live(), state.is_hidden(), state.timeline.broadcast(), state.ban.is_some())
     };
     if room(before) != room(after) {
-        unwritten.insert(Unwritten::Room);
-        let shows = [before, after].into_iter().filter_map(|standing| standing.timeline.show());
-        unwritten.extend(shows.map(|show| Unwritten::room_count(show, user)));
+        dirty.insert(DirtyRow::Room);
+        let broadcasts = [before, after].into_iter().filter_map(|state| state.timeline.broadcast());
+        dirty.extend(broadcasts.map(|broadcast| DirtyRow::room_count(broadcast, user)));
     }
     let (were, are) = (was.written_lives(), is.written_lives());
     let changed = were.iter().filter(|live| !are.contains(live)).chain(are.iter().filter(|live| !were.contains(live)));
-    unwritten.extend(changed.map(Unwritten::live));
-    let known = |replay: &Replay| was.replays.iter().find(|known| known.file == replay.file);
+    dirty.extend(changed.map(DirtyRow::live));
+    let known = |replay: &ReplayFiles| was.replays.iter().find(|known| known.file == replay.file);
     for replay in &is.replays {
         let known = known(replay);
         let is_same =
@@ -980,19 +993,19 @@ fn differences(
         }
         if known.is_some() && was_forbidden != is_forbidden {
             let place = Position::of(replay.end, replay.file.as_str());
-            unwritten.insert(Unwritten::Count(replays::TREE, place));
+            dirty.insert(DirtyRow::Count(replays::TREE, place));
         }
         // Parts that lead to the replay already need not be told so again.
         let leads_to_it = |file: &FileId| known.is_some_and(|known| known.parts.iter().any(|part| part.file == *file));
         let files = replay.parts.iter().map(|part| &part.file);
         let files = files.filter(|file| **file == replay.file || !leads_to_it(file));
-        unwritten.extend(files.map(Unwritten::file));
+        dirty.extend(files.map(DirtyRow::file));
     }
-    let position = |replay: &Replay| Position::of(replay.end, replay.file.as_str());
-    let all = |meaning: &Meaning| meaning.replays.iter().map(position).collect::<BTreeSet<_>>();
+    let position = |replay: &ReplayFiles| Position::of(replay.end, replay.file.as_str());
+    let all = |projection: &Projection| projection.replays.iter().map(position).collect::<BTreeSet<_>>();
     let moved = &all(was) ^ &all(is);
-    unwritten.extend(moved.into_iter().map(|position| Unwritten::Count(replays::TREE, position)));
-    unwritten
+    dirty.extend(moved.into_iter().map(|position| DirtyRow::Count(replays::TREE, position)));
+    dirty
 }
 
 #[cfg(test)]
@@ -1002,26 +1015,24 @@ mod tests {
     #[test]
     fn what_is_to_be_written_has_short_names_whatever_the_files_are_called() {
         let files = (0..400).map(|n| FileId::parse(&format!("{}{n}", "\u{2070e}".repeat(190))).unwrap());
-        let names: BTreeSet<String> = files.map(|file| Unwritten::file(&file).name()).collect();
+        let names: BTreeSet<String> = files.map(|file| DirtyRow::file(&file).name()).collect();
         assert_eq!(names.len(), 400);
         assert!(names.iter().map(String::len).sum::<usize>() < 10_000);
         for name in names {
-            assert_eq!(Unwritten::parse(&name).unwrap().name(), name);
+            assert_eq!(DirtyRow::parse(&name).unwrap().name(), name);
         }
-        let file = FileId::parse("f1").unwrap();
-        assert_eq!(Unwritten::parse("file f1"), Some(Unwritten::file(&file)), "as they were called before");
     }
 
     #[test]
     fn doubts_of_counts_are_forgotten_before_an_item_has_no_room_for_them() {
-        let mut standing = Standing::default();
-        standing.unwritten.insert(Unwritten::Room);
-        standing.unwritten.extend((0..10_000).map(|n| Unwritten::Count(replays::TREE, Position(12_800_000_000 + n))));
-        standing.fit_names("alice");
-        let bytes: usize = standing.unwritten.iter().map(|name| name.name().len()).sum();
-        assert!((MOST_NAME_BYTES - 100..=MOST_NAME_BYTES).contains(&bytes), "{bytes} bytes");
-        assert!(standing.unwritten.contains(&Unwritten::Room));
-        let last = Unwritten::Count(replays::TREE, Position(12_800_009_999));
-        assert!(standing.unwritten.contains(&last), "the newest stay");
+        let mut state = BroadcasterState::default();
+        state.dirty.insert(DirtyRow::Room);
+        state.dirty.extend((0..10_000).map(|n| DirtyRow::Count(replays::TREE, Position(12_800_000_000 + n))));
+        state.fit_names("alice");
+        let bytes: usize = state.dirty.iter().map(|name| name.name().len()).sum();
+        assert!((MAX_NAME_BYTES - 100..=MAX_NAME_BYTES).contains(&bytes), "{bytes} bytes");
+        assert!(state.dirty.contains(&DirtyRow::Room));
+        let last = DirtyRow::Count(replays::TREE, Position(12_800_009_999));
+        assert!(state.dirty.contains(&last), "the newest stay");
     }
 }

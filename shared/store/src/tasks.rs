@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Result, Table, damaged, keys, keys::Work, moment, number, text, timelines::OPEN, update::Update};
+use super::{Result, Table, broadcaster_state::OPEN, damaged, keys, keys::Task, moment, number, text, update::Update};
 use protocol::types::UnixSeconds;
 
 /// By how much later than its writing anything is due that concerns a live.
@@ -10,9 +10,9 @@ const SOON_SECONDS: u64 = 120;
 
 /// The latest time by the clock of this process. After the clock was ahead, what became due by it is due now.
 #[derive(Debug, Default)]
-pub(super) struct Latest(AtomicU64);
+pub(super) struct LatestClock(AtomicU64);
 
-impl Latest {
+impl LatestClock {
     /// Until which second work is due now.
     fn until(&self, now: UnixSeconds) -> UnixSeconds {
         let latest = UnixSeconds(self.0.fetch_max(now.0, Ordering::Relaxed));
@@ -27,30 +27,30 @@ impl Latest {
 
 impl Table {
     /// What is due, the longest due first, at most so much of it. One request, if nothing is.
-    pub async fn due(&self, now: UnixSeconds, most: usize) -> Result<Vec<Work>> {
+    pub async fn due(&self, now: UnixSeconds, max: usize) -> Result<Vec<Task>> {
         let request = self
             .client
             .query()
-            .index_name(keys::WORKS)
+            .index_name(keys::TASKS)
             .key_condition_expression("#work = :open AND #due <= :now")
-            .expression_attribute_names("#work", keys::WORK)
+            .expression_attribute_names("#work", keys::TASK)
             .expression_attribute_names("#due", keys::DUE)
             .expression_attribute_values(":open", text(OPEN))
             .expression_attribute_values(":now", number(self.latest.until(now)));
-        let items = self.query(request, most, "look for work").await?;
-        if items.len() < most {
+        let items = self.query(request, max, "look for work").await?;
+        if items.len() < max {
             self.latest.reset(now);
         }
-        let at = |item| self.intact(item, Work::at(item).ok_or_else(|| damaged(keys::PK)));
+        let at = |item| self.intact(item, Task::at(item).ok_or_else(|| damaged(keys::PK)));
         Ok(items.iter().filter_map(at).collect())
     }
 
     /// Writes when somebody should look after it again; never, without a time. Nothing happens if it is gone.
-    pub async fn postpone(&self, work: &Work, due: Option<UnixSeconds>) -> Result<()> {
-        let update = Update::of(work.key()).when("attribute_exists(PK)");
+    pub async fn reschedule(&self, task: &Task, due: Option<UnixSeconds>) -> Result<()> {
+        let update = Update::of(task.key()).when("attribute_exists(PK)");
         let update = match due {
-            Some(due) => update.set(keys::WORK, text(OPEN)).set(keys::DUE, moment(due)),
-            None => update.remove(keys::WORK).remove(keys::DUE),
+            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)),
+            None => update.remove(keys::TASK).remove(keys::DUE),
         };
         update.send(self, "postpone work").await.map(|_| ())
     }

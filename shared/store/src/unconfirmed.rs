@@ -2,7 +2,7 @@
 //!
 //! The SDK sends them again. What is set twice is as if it were set once; but an addition is made twice, and a row that
 //! moved the first time looks the second time as if it had been there before, and is not counted. So additions are
-//! [not sent again](NotIfDone), and whoever counts asks whether there was any doubt meanwhile.
+//! [not sent again](NoRetryIfSent), and whoever counts asks whether there was any doubt meanwhile.
 
 use std::{
     error::Error,
@@ -25,16 +25,16 @@ use aws_smithy_runtime_api::{
 
 /// How many requests there were of which nobody said whether they were done.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Doubt(Arc<AtomicU64>);
+pub(super) struct UnconfirmedWrites(Arc<AtomicU64>);
 
-impl Doubt {
+impl UnconfirmedWrites {
     /// How many so far.
     pub(super) fn so_far(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-impl Intercept for Doubt {
+impl Intercept for UnconfirmedWrites {
     fn name(&self) -> &'static str {
         "Doubt"
     }
@@ -55,9 +55,9 @@ impl Intercept for Doubt {
 
 /// Forbids the SDK to send a request again that may have been done.
 #[derive(Debug)]
-pub(super) struct NotIfDone;
+pub(super) struct NoRetryIfSent;
 
-impl ClassifyRetry for NotIfDone {
+impl ClassifyRetry for NoRetryIfSent {
     fn name(&self) -> &'static str {
         "NotIfDone"
     }

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Error, Result, Table, failed, keys, keys::Key, moment, text, timelines::OPEN, update::Update};
+use super::{Error, Result, Table, broadcaster_state::OPEN, failed, keys, keys::Key, moment, text, update::Update};
 use protocol::{error::Chain, types::UnixSeconds};
 
 /// How many counters are written at a time: an expression has 4 KB at most, and a counter needs some 15 bytes of it.
@@ -19,22 +19,22 @@ const COUNTERS_A_WRITE: usize = 128;
 
 /// Additions that gather, by the item that they go to.
 #[derive(Debug, Default)]
-pub(super) struct Additions(Mutex<HashMap<ItemId, Gathered>>);
+pub(super) struct CounterBatcher(Mutex<HashMap<ItemId, PendingBatch>>);
 
 /// What tells items apart: partition and sort key.
 pub(super) type ItemId = (Option<String>, Option<String>);
 
 /// What has gathered for one item since its last write went off.
 #[derive(Debug, Default)]
-struct Gathered {
+struct PendingBatch {
     counters: BTreeMap<String, i64>,
-    terms: Terms,
+    options: WriteOptions,
     waiting: Vec<oneshot::Sender<std::result::Result<(), String>>>,
 }
 
 /// What else is written with an addition.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Terms {
+pub(super) struct WriteOptions {
     /// The item may be deleted from then on.
     pub(super) expires_at: Option<UnixSeconds>,
     /// When this is, to know later whether a count is at rest.
@@ -43,7 +43,7 @@ pub(super) struct Terms {
     pub(super) due: Option<UnixSeconds>,
 }
 
-impl Terms {
+impl WriteOptions {
     fn and(self, other: Self) -> Self {
         Self {
             expires_at: self.expires_at.max(other.expires_at),
@@ -61,14 +61,14 @@ impl Terms {
             update = update.set(keys::CHANGED_AT, moment(changed_at)).add(keys::CHANGES, 1);
         }
         if let Some(due) = self.due {
-            update = update.set_once(keys::WORK, text(OPEN)).set_once(keys::DUE, moment(due));
+            update = update.set_once(keys::TASK, text(OPEN)).set_once(keys::DUE, moment(due));
         }
         update
     }
 }
 
-impl Additions {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ItemId, Gathered>> {
+impl CounterBatcher {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ItemId, PendingBatch>> {
         // Nothing is done under this lock that could panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,7 +80,7 @@ impl Table {
         &self,
         key: Key,
         counters: Vec<(String, i64)>,
-        terms: Terms,
+        options: WriteOptions,
         context: &'static str,
     ) -> Result<()> {
         let (done, heard) = oneshot::channel();
@@ -88,38 +88,38 @@ impl Table {
         let is_first = {
             let mut items = self.additions.lock();
             let is_first = !items.contains_key(&id);
-            let gathered = items.entry(id.clone()).or_default();
+            let batch = items.entry(id.clone()).or_default();
             for (counter, by) in counters {
-                *gathered.counters.entry(counter).or_default() += by;
+                *batch.counters.entry(counter).or_default() += by;
             }
-            gathered.terms = gathered.terms.and(terms);
-            gathered.waiting.push(done);
+            batch.options = batch.options.and(options);
+            batch.waiting.push(done);
             is_first
         };
         if is_first {
             // A task of its own: the call that came first may be given up, the others count on it.
-            tokio::spawn(self.clone().write_gathered(key, id, context));
+            tokio::spawn(self.clone().write_batches(key, id, context));
         }
         heard.await.map_err(failed(context))?.map_err(|text| Error::new(context, text))
     }
 
     /// Writes what has gathered for an item, until nothing has gathered any more.
-    async fn write_gathered(self, key: Key, id: ItemId, context: &'static str) {
+    async fn write_batches(self, key: Key, id: ItemId, context: &'static str) {
         loop {
-            let gathered = {
+            let batch = {
                 let mut items = self.additions.lock();
                 match items.get_mut(&id).map(std::mem::take) {
-                    Some(gathered) if !gathered.waiting.is_empty() => gathered,
+                    Some(batch) if !batch.waiting.is_empty() => batch,
                     _ => {
                         items.remove(&id);
                         return;
                     }
                 }
             };
-            let counters: Vec<_> = gathered.counters.into_iter().filter(|(_, by)| *by != 0).collect();
+            let counters: Vec<_> = batch.counters.into_iter().filter(|(_, by)| *by != 0).collect();
             let mut outcome = Ok(());
             // Additions that cancel out still keep the item from expiring, and change it: they need not meet again.
-            let Terms { expires_at, changed_at, .. } = gathered.terms;
+            let WriteOptions { expires_at, changed_at, .. } = batch.options;
             let nothing = counters.is_empty().then_some([].as_slice());
             let nothing = nothing.filter(|_| expires_at.is_some() || changed_at.is_some());
             for counters in counters.chunks(COUNTERS_A_WRITE).chain(nothing) {
@@ -127,10 +127,10 @@ impl Table {
                 for (counter, by) in counters {
                     update = update.add(counter, *by);
                 }
-                let written = gathered.terms.write(update).send(&self, context).await;
+                let written = batch.options.write(update).send(&self, context).await;
                 outcome = outcome.and(written.map(|_| ()).map_err(|error| Chain(&error).to_string()));
             }
-            for waiting in gathered.waiting {
+            for waiting in batch.waiting {
                 // Who was given up does not listen any more.
                 drop(waiting.send(outcome.clone()));
             }
