@@ -900,6 +900,27 @@ async fn a_replay_is_called_as_the_show_that_it_turns_out_to_be_of() {
 }
 
 #[tokio::test]
+async fn a_live_that_goes_on_is_not_called_as_an_opening_said_that_turns_out_to_be_of_another_show() {
+    let program = with_room().await;
+    let told = async |event: u8, stream: &str, at: u64| {
+        let fields = format!(r#""event_type":{event},"stream_id":"{stream}","sequence":"1","event_time":{at}"#);
+        acknowledged(&notice(&program, &fields).await);
+    };
+    let opening = async || program.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap()[0].info_at.0;
+    told(1, STREAM, START).await;
+    program.pass(60);
+    open_room(&program, "alice", "another show").await;
+    // Whether another opening begins a show, the user's own stream says; the one of the room service goes on.
+    told(1, "1400_alice", START - 1).await;
+    is_recorded(&program, File { stream: "1400_alice", ..file("v1", "flv", START, START + 50) }).await;
+    assert_eq!(replay(&program, "alice", "v1").await["title"], "another show");
+    assert_eq!(opening().await, START + 60);
+    told(0, STREAM, START + 50).await;
+    assert_eq!(replay(&program, "alice", "v1").await["title"], "the show");
+    assert_eq!(opening().await, START);
+}
+
+#[tokio::test]
 async fn what_was_counted_until_a_late_end_is_told_stays_with_its_live_and_the_next_one_counts_anew() {
     let program = operated().await;
     open_room(&program, "alice", "the show").await;

@@ -244,22 +244,26 @@ impl Projection {
         self.lives.get(replay.live?)
     }
 
-    /// What is written of the lives.
-    fn written_lives(&self) -> Vec<Live> {
-        self.lives.iter().map(written).collect()
+    /// What is written of the lives, given the seconds at which broadcasts were opened.
+    fn written_lives(&self, broadcasts: &[UnixSeconds]) -> Vec<Live> {
+        self.lives.iter().map(|live| written(live, broadcasts)).collect()
     }
 
     /// What is written of the name of a replay, and of its live.
-    fn written_of(&self, replay: &ReplayFiles) -> (Option<UnixSeconds>, Option<Live>) {
-        let live = self.live_of(replay).map(written);
+    fn written_of(&self, replay: &ReplayFiles, broadcasts: &[UnixSeconds]) -> (Option<UnixSeconds>, Option<Live>) {
+        let live = self.live_of(replay).map(|live| written(live, broadcasts));
         (live.as_ref().map_or(replay.info_at, |live| live.info_at), live)
     }
 }
 
-/// What is written of a live: while it goes on, asking to push again is to cost no write of it and of its replay. They
-/// are called as was said last when it ends.
-fn written(live: &Live) -> Live {
-    Live { info_at: live.end.and(live.info_at), ..live.clone() }
+/// The part of a live that its row and its replay depend on, given the seconds at which broadcasts were opened. While a
+/// live goes on, a repeated start request costs no write: the rows may show the information of any start request of their
+/// broadcast. They are written again at once if that start request turns out to belong to another broadcast.
+fn written(live: &Live, broadcasts: &[UnixSeconds]) -> Live {
+    let broadcast_of =
+        |start_request: UnixSeconds| broadcasts.iter().rfind(|broadcast| **broadcast <= start_request).copied();
+    let is_decisive = live.end.is_some() || live.info_at.and_then(broadcast_of) != live.broadcast;
+    Live { info_at: live.info_at.filter(|_| is_decisive), ..live.clone() }
 }
 
 impl BroadcasterState {
@@ -978,14 +982,16 @@ fn differences(
         let broadcasts = [before, after].into_iter().filter_map(|state| state.timeline.broadcast());
         dirty.extend(broadcasts.map(|broadcast| DirtyRow::room_count(broadcast, user)));
     }
-    let (were, are) = (was.written_lives(), is.written_lives());
+    let broadcasts = after.timeline.broadcasts_opened();
+    let (were, are) = (was.written_lives(&broadcasts), is.written_lives(&broadcasts));
     let changed = were.iter().filter(|live| !are.contains(live)).chain(are.iter().filter(|live| !were.contains(live)));
     dirty.extend(changed.map(DirtyRow::live));
     let known = |replay: &ReplayFiles| was.replays.iter().find(|known| known.file == replay.file);
     for replay in &is.replays {
         let known = known(replay);
-        let is_same =
-            known.is_some_and(|known| (&known.parts, was.written_of(known)) == (&replay.parts, is.written_of(replay)));
+        let is_same = known.is_some_and(|known| {
+            (&known.parts, was.written_of(known, &broadcasts)) == (&replay.parts, is.written_of(replay, &broadcasts))
+        });
         let is_forbidden = after.is_forbidden(is, replay);
         let was_forbidden = known.is_some_and(|known| before.is_forbidden(was, known));
         if is_same && was_forbidden == is_forbidden {

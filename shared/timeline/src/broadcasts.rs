@@ -127,6 +127,11 @@ impl Timeline {
         self.broadcasts().last().map(Broadcast::opened_at)
     }
 
+    /// The seconds at which the broadcasts were opened, the oldest first.
+    pub fn broadcasts_opened(&self) -> Vec<UnixSeconds> {
+        self.broadcasts().iter().map(Broadcast::opened_at).collect()
+    }
+
     /// The show that an opening at this second began or renewed, by the second at which that was opened.
     pub fn broadcast_of(&self, UnixSeconds(start_request): UnixSeconds) -> Option<UnixSeconds> {
         last_until(&self.broadcasts(), start_request).map(Broadcast::opened_at)

@@ -346,6 +346,19 @@ impl User {
         self.openings.iter().filter(|opening| self.show_until(opening.at) == show).collect()
     }
 
+    /// The openings by one of which a live is called. While it goes on, it may be called as before.
+    fn openings_that_name(&self, live: &Live) -> Vec<&Opening> {
+        let of_show = self.openings_of(live.show);
+        let Some((end, _)) = live.end else { return of_show };
+        of_show.into_iter().rfind(|opening| opening.at <= end || opening.at == live.show).into_iter().collect()
+    }
+
+    /// The seconds of those openings; 0 if there are none.
+    pub(super) fn info_at(&self, live: &Live) -> BTreeSet<u64> {
+        let openings = self.openings_that_name(live);
+        if openings.is_empty() { BTreeSet::from([0]) } else { openings.iter().map(|opening| opening.at).collect() }
+    }
+
     /// What is told of a stream, one after the other.
     fn words(&self, stream: &str) -> Vec<Word> {
         let mut words = if stream == self.own_stream() { self.marks.clone() } else { Vec::new() };
@@ -484,12 +497,7 @@ impl User {
             })
             .collect();
         let openings: Vec<&Opening> = match live {
-            Some(live) => {
-                let of_show = self.openings_of(live.show).into_iter();
-                let last = |end| of_show.clone().rfind(|opening| opening.at <= end || opening.at == live.show);
-                // While it goes on, it may be called as before.
-                live.end.map_or_else(|| of_show.clone().collect(), |(end, _)| last(end).into_iter().collect())
-            }
+            Some(live) => self.openings_that_name(live),
             None => {
                 let last = |said: &Said| self.openings.iter().rfind(|opening| opening.at <= said.start + SKEW);
                 by_name.values().filter_map(last).collect()

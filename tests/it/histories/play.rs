@@ -152,12 +152,16 @@ pub(super) async fn look(program: &Program, model: &Model) -> Result<Vec<String>
             let heads = page["totalcount"].as_u64().unwrap_or_default();
             same("members", format!("{name} {group}"), &heads, &user.heads(group))?;
         }
-        let lives = program.app.table.lives(&UserId::parse(name).unwrap()).await.unwrap();
-        let lives: Vec<Live> = lives.iter().map(live).collect();
+        let rows = program.app.table.lives(&UserId::parse(name).unwrap()).await.unwrap();
+        let lives: Vec<Live> = rows.iter().map(live).collect();
         let expected = user.lives();
         let bare =
             |lives: &[Live]| -> Vec<Live> { lives.iter().map(|live| Live { totals: None, ..live.clone() }).collect() };
         same("lives", name, &bare(&lives), &bare(expected))?;
+        for (row, expected) in rows.iter().zip(expected) {
+            let (at, openings) = (row.info_at.0, user.info_at(expected));
+            same("live's name", format!("{name}, {at} of {openings:?}"), &openings.contains(&at), &true)?;
+        }
         let is_known = |live: &Live| live.end.is_some() && live.totals.is_some();
         for (live, expected) in lives.iter().zip(expected).filter(|(_, expected)| is_known(expected)) {
             same("totals", name, live, expected)?;
