@@ -25,7 +25,7 @@ import deploy
 import expand
 
 HOST = "127.0.0.1"
-# Of the tests: tests/it/phone.rs signs notices and uploads with it.
+# Of the tests: tests/it/deploy/phone.rs signs notices and uploads with it.
 KEY = "a-key-for-tests-only"
 # What scripts/deploy --guided asks for; nothing goes out.
 ANSWERS = {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use store::{Table, keys};
 
 use crate::{
-    agreement::{binaries, read},
+    deploy::agreement::{binaries, read},
     harness::setting,
     policy::{OPERATIONS, Policy, operation},
 };

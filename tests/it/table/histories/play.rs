@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     harness::{Program, START, action},
-    lists::place,
     steps::{fields, parse, without_cloud},
+    table::lists::place,
 };
 
 /// How the cloud tells again what was too much at once.

@@ -6,16 +6,10 @@ use crate::{
     harness::{KEY, Program, START, action, golden, program, rest, swept},
     stand_in::{Arrived, Manner::Answers, program_with_cloud},
     steps::{
-        OPERATOR_KEY, action_with, code, column, go_online, list, open_room, operated, push_starts, rest_with, room,
-        without_cloud,
+        OPERATOR_KEY, action_with, code, column, forbid, go_online, list, open_room, operated, push_starts, rest_with,
+        room, without_cloud,
     },
 };
-
-/// An operator bans alice, or lifts the ban, by an Action.
-async fn forbid(program: &Program, flag: u8) -> String {
-    let body = format!(r#"{{"Action":"ForbidLive","userid":"alice","forbidflag":{flag}}}"#);
-    action_with(program, &body, "X-Operator-Key", OPERATOR_KEY).await
-}
 
 /// The same at the command's own address.
 async fn forbid_by_rest(program: &Program, body: &str) -> String {
@@ -27,7 +21,7 @@ async fn an_operator_bans_a_user() {
     let (program, _) = program_with_cloud(Answers(200, br#"{"ret":0}"#)).await;
     open_room(&program, "alice", "t").await;
     go_online(&program, "alice").await;
-    golden("forbid_live/ok.action.json", &forbid(&program, 1).await);
+    golden("forbid_live/ok.action.json", &forbid(&program, "alice", 1).await);
     assert_eq!(list(&program, 1, 1, 10).await["totalcount"], 0);
     let row = &list(&program, 4, 1, 10).await["pusherlist"][0];
     assert_eq!((row["forbid_status"].as_u64(), row["status"].as_str()), (Some(1), Some("0")));
@@ -46,8 +40,8 @@ async fn an_operator_bans_a_user_in_the_rest_dialect() {
 async fn the_cloud_is_told_to_cut_the_stream_and_to_take_it_again() {
     let (program, cloud) = program_with_cloud(Answers(200, br#"{"ret":0}"#)).await;
     open_room(&program, "alice", "t").await;
-    forbid(&program, 1).await;
-    forbid(&program, 0).await;
+    forbid(&program, "alice", 1).await;
+    forbid(&program, "alice", 0).await;
     let t = START + 60;
     let sign = callback::sign(&Secret::new(KEY), &t.to_string());
     let call = |status: u8| Arrived {
@@ -77,8 +71,8 @@ async fn a_name_cannot_smuggle_parameters_into_the_call_to_the_cloud() {
 async fn a_ban_is_lifted() {
     let (program, _) = program_with_cloud(Answers(200, br#"{"ret":0}"#)).await;
     open_room(&program, "alice", "t").await;
-    forbid(&program, 1).await;
-    assert_eq!(code(&forbid(&program, 0).await), 0);
+    forbid(&program, "alice", 1).await;
+    assert_eq!(code(&forbid(&program, "alice", 0).await), 0);
     go_online(&program, "alice").await;
     assert_eq!(column(&list(&program, 1, 1, 10).await, "userid"), ["alice"]);
 }
@@ -90,8 +84,8 @@ async fn a_ban_that_is_repeated_counts_once() {
         open_room(&program, user, "t").await;
         go_online(&program, user).await;
     }
-    forbid(&program, 1).await;
-    forbid(&program, 1).await;
+    forbid(&program, "alice", 1).await;
+    forbid(&program, "alice", 1).await;
     assert_eq!(list(&program, 1, 1, 10).await["totalcount"], 1);
 }
 
@@ -99,7 +93,7 @@ async fn a_ban_that_is_repeated_counts_once() {
 async fn the_push_of_a_banned_user_does_not_put_the_room_online() {
     let program = operated().await;
     open_room(&program, "alice", "t").await;
-    forbid(&program, 1).await;
+    forbid(&program, "alice", 1).await;
     push_starts(&program, "8888_alice", "1").await;
     assert_eq!(room(&program, "alice").await["status"], "0");
 }
@@ -108,14 +102,14 @@ async fn the_push_of_a_banned_user_does_not_put_the_room_online() {
 async fn a_stream_that_was_never_pushed_can_be_banned() {
     let (program, _) = program_with_cloud(Answers(200, br#"{"ret":20601}"#)).await;
     open_room(&program, "alice", "t").await;
-    golden("forbid_live/ok.action.json", &forbid(&program, 1).await);
+    golden("forbid_live/ok.action.json", &forbid(&program, "alice", 1).await);
 }
 
 #[tokio::test]
 async fn a_cloud_that_refuses_is_reported_and_the_ban_holds() {
     let (program, _) = program_with_cloud(Answers(200, br#"{"ret":10001}"#)).await;
     open_room(&program, "alice", "t").await;
-    golden("forbid_live/cloud_fails.action.json", &forbid(&program, 1).await);
+    golden("forbid_live/cloud_fails.action.json", &forbid(&program, "alice", 1).await);
     assert_eq!(list(&program, 4, 1, 10).await["pusherlist"][0]["forbid_status"], 1);
 }
 
@@ -123,7 +117,7 @@ async fn a_cloud_that_refuses_is_reported_and_the_ban_holds() {
 async fn a_cloud_that_fails_is_reported() {
     let (program, _) = program_with_cloud(Answers(500, br#"{"ret":0}"#)).await;
     open_room(&program, "alice", "t").await;
-    golden("forbid_live/cloud_fails.action.json", &forbid(&program, 1).await);
+    golden("forbid_live/cloud_fails.action.json", &forbid(&program, "alice", 1).await);
     let answer = forbid_by_rest(&program, r#"{"userid":"alice","forbidflag":1}"#).await;
     golden("forbid_live/cloud_fails.rest.json", &answer);
 }
@@ -132,14 +126,14 @@ async fn a_cloud_that_fails_is_reported() {
 async fn a_cloud_that_talks_garbage_is_reported() {
     let (program, _) = program_with_cloud(Answers(200, b"<html>")).await;
     open_room(&program, "alice", "t").await;
-    golden("forbid_live/cloud_fails.action.json", &forbid(&program, 1).await);
+    golden("forbid_live/cloud_fails.action.json", &forbid(&program, "alice", 1).await);
 }
 
 #[tokio::test]
 async fn a_cloud_that_is_not_there_is_reported() {
     let program = operated().await;
     open_room(&program, "alice", "t").await;
-    golden("forbid_live/cloud_fails.action.json", &forbid(&program, 1).await);
+    golden("forbid_live/cloud_fails.action.json", &forbid(&program, "alice", 1).await);
 }
 
 #[tokio::test]
@@ -147,11 +141,11 @@ async fn without_a_cloud_a_ban_succeeds_and_nothing_is_left_to_try_again() {
     let program = without_cloud().await;
     open_room(&program, "alice", "t").await;
     push_starts(&program, "8888_alice", "1").await;
-    golden("forbid_live/ok.action.json", &forbid(&program, 1).await);
+    golden("forbid_live/ok.action.json", &forbid(&program, "alice", 1).await);
     assert_eq!(room(&program, "alice").await["status"], "0");
     program.pass(3600);
     assert_eq!(swept(&program).await.due, 0, "no call to the cloud is tried again");
-    golden("forbid_live/ok.action.json", &forbid(&program, 0).await);
+    golden("forbid_live/ok.action.json", &forbid(&program, "alice", 0).await);
     assert!(open_room(&program, "alice", "t").await.starts_with("rtmp://"));
     program.pass(3600);
     assert_eq!(swept(&program).await.due, 0);
@@ -185,7 +179,7 @@ async fn where_no_operator_key_is_set_nobody_is_an_operator() {
 #[tokio::test]
 async fn who_has_no_room_cannot_be_banned() {
     let program = operated().await;
-    golden("forbid_live/no_room.action.json", &forbid(&program, 1).await);
+    golden("forbid_live/no_room.action.json", &forbid(&program, "alice", 1).await);
     let answer = forbid_by_rest(&program, r#"{"userid":"alice","forbidflag":1}"#).await;
     golden("forbid_live/no_room.rest.json", &answer);
 }
@@ -193,7 +187,7 @@ async fn who_has_no_room_cannot_be_banned() {
 #[tokio::test]
 async fn a_flag_beyond_allow_and_forbid_makes_no_sense() {
     let program = operated().await;
-    golden("forbid_live/forbidflag_2.action.json", &forbid(&program, 2).await);
+    golden("forbid_live/forbidflag_2.action.json", &forbid(&program, "alice", 2).await);
     let answer = forbid_by_rest(&program, r#"{"userid":"alice","forbidflag":2}"#).await;
     golden("forbid_live/forbidflag_2.rest.json", &answer);
 }

@@ -27,15 +27,15 @@ use tokio::{
 };
 
 use crate::{
+    deploy::privileges::{self, CALLS, Call, Way},
+    deploy::scf,
+    deploy::template,
     guard::Guard,
     harness::{Program, action, program_over, setting, tests_folder, variable},
     lambda_runtime_api::{Function, Outcome, command},
-    privileges::{self, CALLS, Call, Way},
     proxy,
     requests::{action_body, fields, going_online, notices, opening, signed},
-    scf,
     steps::list,
-    template,
 };
 
 const OPERATOR_KEY: &str = "an-operator-of-the-tests";

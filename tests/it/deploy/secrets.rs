@@ -20,11 +20,11 @@ use protocol::{
 };
 
 use crate::{
+    deploy::privileges::{CALLS, Way, World},
+    deploy::template,
     guard::function_of,
     harness::{KEY, Program, notice, swept},
-    privileges::{CALLS, Way, World},
     steps::{File, push_starts, verdict},
-    template,
 };
 
 /// The ways to call everything, each with a cloud of its own that does not answer.

@@ -16,11 +16,11 @@ use tokio::{
 };
 
 use crate::{
-    harness::{action, variable},
-    runtime::{
+    deploy::runtime::{
         Body, Received, Sent, World, Worlds, ask, binaries, functions, nonsense, received_in, requests, ways,
         with_table_at,
     },
+    harness::{action, variable},
     scf_runtime_api::{EventFunction, Said},
 };
 

@@ -25,7 +25,7 @@ use crate::harness::START;
 /// The audience that we are.
 pub(crate) const AUDIENCE: &str = "mini-lvb";
 /// An RSA key of 2048 bits, which takes too long to make, and ring makes none.
-const RSA_KEY: &[u8] = include_bytes!("../oidc/rsa_2048.pkcs8.der");
+const RSA_KEY: &[u8] = include_bytes!("../../oidc/rsa_2048.pkcs8.der");
 
 /// A key that signs tokens.
 pub(crate) struct SigningKey {

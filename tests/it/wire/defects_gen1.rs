@@ -9,25 +9,17 @@ use crate::{
     harness::{Program, START, action, notice, program, program_with, swept},
     stand_in::{Manner::Answers, program_with_cloud_api},
     steps::{
-        File, OPERATOR_KEY, acknowledged, action_with, code, column, done, enter, fields, forged, go_online,
-        is_recorded, like, list, open_room, open_room_for, operated, push_ends, push_starts, quit, replay, room,
-        sign_of, stream_of,
+        File, OPERATOR_KEY, acknowledged, action_with, code, column, done, enter, fields, file, forged, go_online,
+        is_recorded, like, list, open_room, open_room_for, operated, push_ends, push_starts, quit, replay, replays,
+        room, sign_of, stream_of,
     },
 };
-
-fn file<'a>(id: &'a str, format: &'a str, from: u64, to: u64) -> File<'a> {
-    File { stream: "8888_alice", id, format, from, to }
-}
 
 /// A program in which alice has a room.
 async fn with_room() -> Program {
     let program = program().await;
     open_room_for(&program, "alice", "the show", "g1").await;
     program
-}
-
-async fn replays(program: &Program) -> Vec<String> {
-    column(&list(program, 2, 1, 100).await, "fileid").into_iter().map(str::to_owned).collect()
 }
 
 async fn status(program: &Program) -> String {

@@ -20,14 +20,14 @@ use tracing::Level;
 
 use crate::{
     harness::{KEY, Program, START, action, notice, post, program, program_over, program_with, rest, send},
-    log::Listener,
     object_store::{ObjectStore, Sent},
     steps::{
-        AT_ONCE, File, PASSWORD, Phone, acknowledged, at_once, column, done_by, fields, forged, is_recorded, list,
-        listed, open_room, parse, post_from, push_ends, push_starts, registered, replay, rest_code, rest_with, room,
-        sign_of, signed, signed_as_it_is,
+        AT_ONCE, File, PASSWORD, Phone, acknowledged, at_once, done_by, fields, file, forged, is_live, is_recorded,
+        list, listed, open_room, parse, post_from, push_ends, push_starts, registered, replay, replays, rest_code,
+        rest_with, room, sign_of, signed, signed_as_it_is,
     },
     watch::Watch,
+    wire::log::Listener,
 };
 
 const PUSH: &str = r#""event_type":1,"stream_id":"8888_alice","sequence":"1","event_time":1600000000"#;
@@ -38,21 +38,6 @@ async fn alices() -> (Program, Phone) {
     let alice = registered(&program, "alice").await;
     open_room(&program, "alice", "the show").await;
     (program, alice)
-}
-
-/// A file of alice's live.
-fn file<'a>(id: &'a str, format: &'a str, from: u64, to: u64) -> File<'a> {
-    File { stream: "8888_alice", id, format, from, to }
-}
-
-/// The replays, newest first, by their files.
-async fn replays(program: &Program) -> Vec<String> {
-    column(&list(program, 2, 1, 100).await, "fileid").into_iter().map(str::to_owned).collect()
-}
-
-/// Whether alice is live.
-async fn is_live(program: &Program) -> bool {
-    room(program, "alice").await["status"] == "1"
 }
 
 /// The code of a signed call.
@@ -74,7 +59,7 @@ async fn s1_a_sign_that_is_true_is_no_sign() {
         assert_ne!(forged(&program, &t, sign, PUSH).await.1, r#"{"code":0}"#, "{sign}");
         assert_ne!(forged(&program, &t, sign, &file("v", "mp4", START - 100, START).fields()).await.1, r#"{"code":0}"#);
     }
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
     assert_eq!(replays(&program).await, Vec::<String>::new());
 }
 
@@ -139,7 +124,7 @@ async fn s5_a_notice_is_not_good_for_ever() {
         let sign = format!("\"{}\"", callback::sign(&Secret::new(KEY), digested));
         assert_ne!(forged(&program, t, &sign, PUSH).await.1, r#"{"code":0}"#, "{t}");
     }
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
 }
 
 /// A day was announced, and the session lived for ever. Here it ends 30 days after its last use.
@@ -708,7 +693,7 @@ async fn b22_a_body_that_makes_no_sense_is_answered_in_the_envelope() {
 /// The document named codes, an address and fields that the code did not have, and the other way round.
 #[tokio::test]
 async fn b23_what_the_document_names_is_there() {
-    let document = include_str!("../../docs/protocol.md");
+    let document = include_str!("../../../docs/protocol.md");
     let section = |name: &str| {
         let (_, after) = document.split_once(&format!("\n### `{name}`\n")).unwrap();
         after.split("\n### ").next().unwrap().to_owned()

@@ -14,7 +14,7 @@ use protocol::{
 };
 use serde_json::Value;
 
-use crate::harness::{KEY, Program, action, notice, post, program_with, rest, send};
+use crate::harness::{KEY, Program, action, notice, post, program, program_with, rest, send};
 
 /// What operators of [`operated`] programs show.
 pub(crate) const OPERATOR_KEY: &str = "an-operator-key-for-tests";
@@ -203,6 +203,37 @@ impl File<'_> {
 /// The cloud says that it recorded a file.
 pub(crate) async fn is_recorded(program: &Program, file: File<'_>) {
     acknowledged(&notice(program, &file.fields()).await);
+}
+
+/// A program in which alice has a room, titled `the show`.
+pub(crate) async fn with_room() -> Program {
+    let program = program().await;
+    open_room(&program, "alice", "the show").await;
+    program
+}
+
+/// Whether a user is live.
+pub(crate) async fn is_live(program: &Program, user: &str) -> bool {
+    room(program, user).await["status"] == "1"
+}
+
+/// The replays that are listed, newest first, by their files.
+pub(crate) async fn replays(program: &Program) -> Vec<String> {
+    let page = list(program, 2, 1, 100).await;
+    let files: Vec<String> = column(&page, "fileid").into_iter().map(str::to_owned).collect();
+    assert_eq!(page["totalcount"], files.len());
+    files
+}
+
+/// A file of alice's own stream.
+pub(crate) fn file<'a>(id: &'a str, format: &'a str, from: u64, to: u64) -> File<'a> {
+    File { stream: "8888_alice", id, format, from, to }
+}
+
+/// An operator bans a user (1), or lifts the ban (0), by an Action; the answer.
+pub(crate) async fn forbid(program: &Program, user: &str, flag: u8) -> String {
+    let body = format!(r#"{{"Action":"ForbidLive","userid":"{user}","forbidflag":{flag}}}"#);
+    action_with(program, &body, "X-Operator-Key", OPERATOR_KEY).await
 }
 
 /// The members of the notice about a picture of a stream that was judged.

@@ -14,11 +14,11 @@ use serde_json::Value;
 use store::PublicProfile;
 
 use crate::{
+    deploy::template,
     harness::{Program, notice, program_on, send, swept},
     injector::{Fault, Injector, Lasts, Strike},
     policy::Policy,
     steps::{File, OPERATOR_KEY, Phone, acknowledged, is_recorded, push_starts, registered, user_sig_of},
-    template,
 };
 
 /// Calls that take every way through the table, each command's in a row of its own: its Action, or its path if it has

@@ -12,40 +12,15 @@ use serde_json::Value;
 use crate::{
     harness::{KEY, Program, START, golden, notice, post, program, program_over, program_with},
     steps::{
-        File, acknowledged, by_operator, column, done, done_by, enter, fields, forged, go_offline, go_online,
-        is_recorded, like, list, open_room, operated, parse, push_ends, push_starts, quit, registered, replay, room,
-        sign_of, stream_of,
+        File, acknowledged, by_operator, column, done, done_by, enter, fields, file, forged, go_offline, go_online,
+        is_live, is_recorded, like, list, open_room, operated, parse, push_ends, push_starts, quit, registered, replay,
+        replays, room, sign_of, stream_of, with_room,
     },
     watch::Watch,
 };
 
 const STREAM: &str = "8888_alice";
 const PUSH: &str = r#""event_type":1,"stream_id":"8888_alice","sequence":"1","event_time":1600000000"#;
-
-/// A program where alice has a room, titled `the show`.
-async fn with_room() -> Program {
-    let program = program().await;
-    open_room(&program, "alice", "the show").await;
-    program
-}
-
-/// Whether alice is live.
-async fn is_live(program: &Program) -> bool {
-    room(program, "alice").await["status"] == "1"
-}
-
-/// A file of alice's live.
-fn file<'a>(id: &'a str, format: &'a str, from: u64, to: u64) -> File<'a> {
-    File { stream: STREAM, id, format, from, to }
-}
-
-/// The replays that are listed, by their files.
-async fn replays(program: &Program) -> Vec<String> {
-    let page = list(program, 2, 1, 100).await;
-    let files: Vec<String> = column(&page, "fileid").into_iter().map(str::to_owned).collect();
-    assert_eq!(page["totalcount"], files.len());
-    files
-}
 
 /// Sends a notice that expires at `t`, rightly signed.
 async fn expiring(program: &Program, t: u64, fields: &str) -> (u16, String) {
@@ -58,7 +33,7 @@ async fn the_start_of_a_push_puts_the_room_online() {
     let answer = notice(&program, PUSH).await;
     assert_eq!(answer.status(), 200);
     golden("live_callback/ok.callback.json", answer.body());
-    assert!(is_live(&program).await);
+    assert!(is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -66,7 +41,7 @@ async fn the_end_of_a_push_puts_the_room_offline() {
     let program = with_room().await;
     push_starts(&program, STREAM, "1").await;
     push_ends(&program, STREAM, "1").await;
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -76,7 +51,7 @@ async fn every_address_of_the_callback_takes_every_notice() {
         let program = with_room().await;
         let t = program.now() + 600;
         acknowledged(&post(&program, path, format!(r#"{{"t":{t},"sign":{},{PUSH}}}"#, sign_of(t))).await);
-        assert!(is_live(&program).await, "{path}");
+        assert!(is_live(&program, "alice").await, "{path}");
     }
 }
 
@@ -130,12 +105,12 @@ async fn a_notice_that_is_damaged_or_too_long_comes_again() {
         let answer = post(&program, "/callback/Live_callback.php", whole(&"x".repeat(bytes))).await;
         assert_eq!((answer.status().as_u16(), answer.body().as_str()), (413, r#"{"code":4001}"#), "{bytes}");
     }
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
     let mut bytes = whole("?").into_bytes();
     let at = bytes.iter().rposition(|byte| *byte == b'?').unwrap();
     bytes[at] = 0xff;
     acknowledged(&post(&program, "/callback/Live_callback.php", bytes).await);
-    assert!(is_live(&program).await, "bytes that are no text do not lose a notice");
+    assert!(is_live(&program, "alice").await, "bytes that are no text do not lose a notice");
 }
 
 #[tokio::test]
@@ -147,7 +122,7 @@ async fn a_notice_at_an_address_that_takes_none_comes_again_until_the_callback_u
         let answer = post(&program, path, body.as_str()).await;
         assert_eq!((answer.status().as_u16(), answer.body().as_str()), (403, r#"{"code":4003}"#), "{path}");
     }
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -171,7 +146,7 @@ async fn a_wrong_sign_is_forbidden_and_nothing_is_stored() {
         assert_eq!(status, 403);
         golden("live_callback/wrong_sign.callback.json", &body);
     }
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
     assert_eq!(replays(&program).await, Vec::<String>::new());
 }
 
@@ -182,7 +157,7 @@ async fn a_sign_that_php_would_take_for_equal_is_forbidden() {
     for sign in ["true", "1", "\"0\"", "\"0e1234\""] {
         assert_eq!(forged(&program, &t, sign, PUSH).await.0, 403, "{sign}");
     }
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -206,7 +181,7 @@ async fn a_notice_is_taken_until_an_hour_after_its_expiry() {
 async fn a_notice_that_expires_too_far_ahead_is_refused() {
     let program = with_room().await;
     assert_eq!(expiring(&program, START + 3601, PUSH).await.0, 403);
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
     assert_eq!(expiring(&program, START + 3600, PUSH).await.0, 200);
 }
 
@@ -214,7 +189,7 @@ async fn a_notice_that_expires_too_far_ahead_is_refused() {
 async fn a_start_that_comes_after_its_expiry_is_ignored() {
     let program = with_room().await;
     assert_eq!(expiring(&program, START - 1, PUSH).await, (200, r#"{"code":0}"#.to_owned()));
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -222,7 +197,7 @@ async fn a_start_that_came_late_and_comes_again_in_time_counts() {
     let program = with_room().await;
     expiring(&program, START - 1, PUSH).await;
     expiring(&program, START, PUSH).await;
-    assert!(is_live(&program).await);
+    assert!(is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -230,7 +205,7 @@ async fn an_end_that_comes_after_its_expiry_is_applied() {
     let program = with_room().await;
     push_starts(&program, STREAM, "1").await;
     expiring(&program, START - 1, &PUSH.replace(":1,", ":0,")).await;
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -341,10 +316,10 @@ async fn a_recording_of_the_room_service_of_nobody_who_has_a_room_is_acknowledge
 async fn the_pushes_of_the_room_service_change_nothing() {
     let program = with_room().await;
     push_starts(&program, "1400_alice", "1").await;
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
     go_online(&program, "alice").await;
     push_ends(&program, "1400_alice", "1").await;
-    assert!(is_live(&program).await);
+    assert!(is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -429,7 +404,7 @@ async fn an_event_type_of_null_does_not_put_the_room_offline() {
     let program = with_room().await;
     go_online(&program, "alice").await;
     acknowledged(&notice(&program, r#""event_type":null,"stream_id":"8888_alice""#).await);
-    assert!(is_live(&program).await);
+    assert!(is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -448,7 +423,7 @@ async fn the_end_of_the_push_before_a_reconnect_changes_nothing() {
     push_starts(&program, STREAM, "2").await;
     program.pass(1);
     push_ends(&program, STREAM, "1").await;
-    assert!(is_live(&program).await);
+    assert!(is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -462,10 +437,10 @@ async fn the_end_of_one_of_two_pushes_that_start_in_the_same_second_does_not_end
             let at = START + seconds.min(20);
             acknowledged(&notice(&program, &interrupted(ended, &format!(r#""event_time":{at}{more}"#))).await);
             let case = format!("{first}, then {second}, and the end of {ended} after {seconds} s {more}");
-            assert!(is_live(&program).await, "{case}");
+            assert!(is_live(&program, "alice").await, "{case}");
             program.pass(20);
             push_ends(&program, STREAM, if ended == "1" { "2" } else { "1" }).await;
-            assert!(!is_live(&program).await, "{case}: the other one ends, too");
+            assert!(!is_live(&program, "alice").await, "{case}: the other one ends, too");
         }
     }
 }
@@ -487,10 +462,10 @@ async fn a_push_that_was_refused_ends_no_other() {
         push_starts(&program, STREAM, "1").await;
         program.pass(2);
         acknowledged(&notice(&program, &interrupted("2", more)).await);
-        assert!(is_live(&program).await, "{more}");
+        assert!(is_live(&program, "alice").await, "{more}");
         program.pass(2);
         push_ends(&program, STREAM, "1").await;
-        assert!(!is_live(&program).await, "{more}");
+        assert!(!is_live(&program, "alice").await, "{more}");
     }
 }
 
@@ -501,18 +476,18 @@ async fn a_picture_brings_back_a_live_that_the_end_of_another_push_ended() {
     push_starts(&program, STREAM, "1").await;
     program.pass(10);
     push_ends(&program, STREAM, "2").await;
-    assert!(!is_live(&program).await, "nothing says that it was not its end");
+    assert!(!is_live(&program, "alice").await, "nothing says that it was not its end");
     for (second, expected) in [(9, false), (100, true)] {
         program.pass(50);
         let at = START + second;
         let picture = format!(r#""event_type":200,"stream_id":"{STREAM}","pic_url":"/{at}","create_time":{at}"#);
         acknowledged(&notice(&program, &picture).await);
-        assert_eq!(is_live(&program).await, expected, "{second}");
+        assert_eq!(is_live(&program, "alice").await, expected, "{second}");
     }
     assert_eq!(lives(&program).await, [(0, None, 0, "the show".to_owned(), 0)], "as one live");
     program.pass(10);
     push_ends(&program, STREAM, "1").await;
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -542,7 +517,7 @@ async fn a_notice_that_comes_twice_changes_nothing() {
     push_starts(&program, STREAM, "1").await;
     push_ends(&program, STREAM, "1").await;
     push_starts(&program, STREAM, "1").await;
-    assert!(!is_live(&program).await);
+    assert!(!is_live(&program, "alice").await);
 }
 
 #[tokio::test]
@@ -1055,5 +1030,5 @@ async fn pushes_that_the_cloud_refused_do_not_make_a_start_be_taken_for_a_forgot
     let at = program.now() - 4;
     let fields = format!(r#""event_type":1,"stream_id":"{STREAM}","sequence":"1","event_time":{at}"#);
     acknowledged(&notice(&program, &fields).await);
-    assert!(is_live(&program).await);
+    assert!(is_live(&program, "alice").await);
 }

@@ -10,11 +10,11 @@ use protocol::sign::session::{body_digest, liteav_sig};
 use serde_json::{Value, json};
 
 use crate::{
+    deploy::runtime::{Sent, World, Worlds},
+    deploy::scf::Kind,
     harness::KEY,
     object_store::{ObjectStore, Sent as Stored},
     requests,
-    runtime::{Sent, World, Worlds},
-    scf::Kind,
     steps::stream_of,
 };
 

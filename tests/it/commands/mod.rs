@@ -1,0 +1,37 @@
+//! One module per command: what it answers in each dialect, and each refusal that it can give.
+
+mod change_count;
+mod change_status;
+mod delete_replay;
+mod enter_group;
+mod fetch_group_member_list;
+mod fetch_list;
+mod forbid_live;
+mod get_cos_grant;
+mod get_cos_sign;
+mod get_cos_sign_v4;
+mod get_link_mic_play_url;
+mod get_link_mic_push_url;
+mod get_live_info;
+mod get_push_url;
+mod get_roomservice_sign;
+mod get_ugc_list;
+mod get_user_info;
+mod get_vod_list;
+mod get_vod_sign;
+mod list_notices;
+mod live_callback;
+mod login;
+mod logout;
+mod merge_video_stream;
+mod quit_group;
+mod rebuild_user;
+mod refresh;
+mod register;
+mod replay_notices;
+mod report_user;
+mod show_notice;
+mod update_replay;
+mod upload_room;
+mod upload_ugc;
+mod upload_user_info;
