@@ -380,14 +380,6 @@ fn openings_mean_what_they_meant_when_what_they_were_judged_by_is_forgotten() {
 }
 
 #[test]
-fn openings_of_before_are_read_as_shows() {
-    let timeline: Timeline = serde_json::from_str(r#"{"n":2,"o":[10,60],"p":[{"n":"1","s":[10,0]}]}"#).unwrap();
-    assert_eq!(timeline.broadcast(), Some(UnixSeconds(60)));
-    let again: Timeline = serde_json::from_str(&serde_json::to_string(&timeline).unwrap()).unwrap();
-    assert_eq!(again, timeline);
-}
-
-#[test]
 fn a_live_is_of_the_last_show_opened_until_two_seconds_after_its_start() {
     assert_eq!(broadcasts(&[opened(1), opened(12), opened(13), started("1", 10)]), [12]);
     assert_eq!(broadcasts(&[opened(50), opened(60), started("1", 10)]), [0], "or of none");
