@@ -15,7 +15,7 @@ use app::{App, answer::answer_anywhere, sweep};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Request, Response};
 use http_client::Client;
-use protocol::{error::Chain, types::Origin};
+use protocol::{error::Chain, types::ClientAddress};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, REMOTE_ADDRESS};
@@ -108,8 +108,8 @@ impl Call {
             request = request.header(name, value);
         }
         let mut request = request.body(body).map_err(|_| "the call is no HTTP")?;
-        let said = self.request_context.and_then(|context| Origin::last_of(&context.source_ip?));
-        let origin = said.or_else(|| Origin::last_of(request.headers().get(REMOTE_ADDRESS)?.to_str().ok()?));
+        let said = self.request_context.and_then(|context| ClientAddress::last_of(&context.source_ip?));
+        let origin = said.or_else(|| ClientAddress::last_of(request.headers().get(REMOTE_ADDRESS)?.to_str().ok()?));
         if let Some(origin) = origin {
             request.extensions_mut().insert(origin);
         }

@@ -20,7 +20,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use protocol::{error::BodyFault, types::Origin, wire::MAX_BODY_BYTES};
+use protocol::{error::BodyFault, types::ClientAddress, wire::MAX_BODY_BYTES};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -124,19 +124,19 @@ impl Front {
     }
 
     /// Where a call comes from that came in by a connection from this address; `None` if nobody says.
-    fn origin<T>(self, from: IpAddr, request: &Request<T>) -> Option<Origin> {
+    fn origin<T>(self, from: IpAddr, request: &Request<T>) -> Option<ClientAddress> {
         match self {
-            Self::Proxy(address) if address == from => said(request, "x-forwarded-for").or(Some(Origin(from))),
+            Self::Proxy(address) if address == from => said(request, "x-forwarded-for").or(Some(ClientAddress(from))),
             Self::Platform(header) => said(request, header),
-            Self::Nothing | Self::Proxy(_) => Some(Origin(from)),
+            Self::Nothing | Self::Proxy(_) => Some(ClientAddress(from)),
         }
     }
 }
 
 /// Where a header says that a call comes from: the last word, behind whatever the caller made up.
-fn said<T>(request: &Request<T>, header: &str) -> Option<Origin> {
+fn said<T>(request: &Request<T>, header: &str) -> Option<ClientAddress> {
     let value = request.headers().get_all(header).iter().next_back()?;
-    Origin::last_of(value.to_str().ok()?)
+    ClientAddress::last_of(value.to_str().ok()?)
 }
 
 /// How a server stopped.
@@ -189,7 +189,7 @@ async fn serve_within(
             let probes = TcpKeepalive::new().with_time(PROBED_AFTER).with_interval(PROBED_EVERY);
             SockRef::from(&stream).set_tcp_keepalive(&probes)?;
             let client = client.ip().to_canonical();
-            let line = Origin(client).line().filter(|_| !front.speaks(client));
+            let line = ClientAddress(client).network().filter(|_| !front.speaks(client));
             io::Result::Ok((places.take(line).await, stream, client))
         };
         let (place, stream, client) = tokio::select! {
@@ -264,7 +264,7 @@ async fn read(
     loop {
         let due = began + limits.of_body(length);
         let Some(frame) = timeout_at(due, body.frame()).await.map_err(|_| BodyFault::TooSlow)? else { break };
-        let data = frame.map_err(|_| BodyFault::BrokenOff)?.into_data().unwrap_or_default();
+        let data = frame.map_err(|_| BodyFault::Truncated)?.into_data().unwrap_or_default();
         length += data.len();
         if length > MAX_BODY_BYTES {
             (bytes, *room) = (Vec::new(), None);
@@ -287,7 +287,7 @@ async fn respond(
     calls: Arc<Semaphore>,
     limits: Limits,
     place: Arc<Place>,
-    origin: Option<Origin>,
+    origin: Option<ClientAddress>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
     place.reads()?;
@@ -372,7 +372,7 @@ mod tests {
     fn origin(front: Front, headers: &[(&str, &str)]) -> Option<String> {
         let request = headers.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
         let origin = front.origin("198.51.100.1".parse().unwrap(), &request.body(()).unwrap());
-        origin.map(|Origin(address)| address.to_string())
+        origin.map(|ClientAddress(address)| address.to_string())
     }
 
     #[test]

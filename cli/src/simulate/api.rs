@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use app::config::Vod;
 use http::Request;
 use protocol::{
-    sign::{callback::sign, matches, tc3},
+    sign::{callback::sign, constant_time_eq, tc3},
     types::UnixSeconds,
 };
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ impl Cloud {
         if param("cmd") != self.live.appid {
             return refused(UNSIGNED, "cmd is not the appid");
         }
-        if !matches(&sign(&self.live.api_key, t), param("sign")) {
+        if !constant_time_eq(&sign(&self.live.api_key, t), param("sign")) {
             return refused(UNSIGNED, "sign is wrong");
         }
         if t.parse().is_ok_and(|expiry| UnixSeconds(expiry) < now) {
@@ -181,7 +181,7 @@ fn is_signed(request: &Request<Vec<u8>>, account: &Vod, now: UnixSeconds) -> boo
     let query = request.uri().query().unwrap_or_default();
     let call = tc3::Request { method: request.method().as_str(), query, content_type, host, body };
     let expected = tc3::authorization(call, service, &account.secret_id, &account.secret_key, made);
-    matches(&expected, received) && made.0.abs_diff(now.0) <= CLOCKS_DIFFER_SECONDS
+    constant_time_eq(&expected, received) && made.0.abs_diff(now.0) <= CLOCKS_DIFFER_SECONDS
 }
 
 fn header<'a>(request: &'a Request<Vec<u8>>, name: &str) -> Option<&'a str> {

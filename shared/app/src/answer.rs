@@ -12,8 +12,8 @@ use crate::{
 };
 use protocol::{
     error::{BodyFault, Error},
-    sign::matches,
-    types::Origin,
+    sign::constant_time_eq,
+    types::ClientAddress,
     wire::{Call, Dialect, Params, Reply},
 };
 
@@ -169,7 +169,7 @@ fn behind_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
     let key = app.config.live.callback_path_key.as_ref()?;
     let path = path.trim_start_matches('/');
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-    matches(key.expose(), first).then_some(rest)
+    constant_time_eq(key.expose(), first).then_some(rest)
 }
 
 /// Answers a call to an address where there is nothing.
@@ -203,7 +203,7 @@ fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
         let only = values.next().filter(|_| values.next().is_none());
         only.and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty()).map(str::to_owned)
     };
-    let origin = request.extensions().get::<Origin>().copied();
+    let client_address = request.extensions().get::<ClientAddress>().copied();
     let (signature, user_sig, operator_key) = (header("liteav-sig"), header("x-user-sig"), header("x-operator-key"));
     // The originals took any method. A call changes things, so here only POST carries one.
     let is_post = request.method() == Method::POST;
@@ -215,7 +215,7 @@ fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
         return Err(Error::InvalidArgument("a command is called by POST, with a JSON object as the body"));
     }
     let body = if is_post { request.into_body() } else { Vec::new() };
-    Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key, origin })
+    Ok(Call { dialect, params: Params::read(dialect, body)?, signature, user_sig, operator_key, client_address })
 }
 
 fn respond(reply: Reply) -> Response<String> {

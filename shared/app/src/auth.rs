@@ -7,11 +7,11 @@ use crate::{App, config::ActionAuth};
 use protocol::{
     error::{Chain, Error},
     sign::{
-        callback, matches,
-        session::{Generation, body_digest, liteav_sig, stamped_a_second_later},
+        callback, constant_time_eq,
+        session::{Generation, body_digest, liteav_sig, with_timestamp_plus_one},
         user_sig,
     },
-    types::{Origin, Timestamp, UnixSeconds, UserId},
+    types::{ClientAddress, Timestamp, UnixSeconds, UserId},
     wire::{Call, Dialect},
 };
 use store::{Account, Session, Sessions};
@@ -245,7 +245,7 @@ impl Anyone {
 
 impl Caller for Anyone {
     async fn identify(_: &App, call: &Call) -> Result<Self, Error> {
-        let address = call.origin.map_or_else(|| Some("unknown".to_owned()), Origin::line);
+        let address = call.client_address.map_or_else(|| Some("unknown".to_owned()), ClientAddress::network);
         Ok(Self { address })
     }
 }
@@ -325,8 +325,8 @@ struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     fn of(call: &'a Call) -> Option<Self> {
-        let body = call.params.text();
-        let bodies = [Some(body_digest(body)), stamped_a_second_later(body).as_deref().map(body_digest)];
+        let body = call.params.body();
+        let bodies = [Some(body_digest(body)), with_timestamp_plus_one(body).as_deref().map(body_digest)];
         Some(Self { signature: call.signature.as_ref()?, digests: bodies.into_iter().flatten().collect() })
     }
 
@@ -334,7 +334,7 @@ impl<'a> Signed<'a> {
     fn with(&self, app: &App, generation: &Generation, user: &UserId) -> bool {
         app.config.sessions.keys.iter().any(|key| {
             let token = generation.token(user, key);
-            self.digests.iter().any(|digest| matches(&liteav_sig(&token, digest), self.signature))
+            self.digests.iter().any(|digest| constant_time_eq(&liteav_sig(&token, digest), self.signature))
         })
     }
 }
@@ -355,7 +355,7 @@ pub struct Operator(());
 impl Caller for Operator {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
         match (&app.config.operator_key, &call.operator_key) {
-            (Some(key), Some(received)) if matches(key.expose(), received) => Ok(Self(())),
+            (Some(key), Some(received)) if constant_time_eq(key.expose(), received) => Ok(Self(())),
             _ => Err(Error::NotOperator),
         }
     }
@@ -380,7 +380,7 @@ impl Caller for Notice {
         let t: String = call.params.required("t")?;
         let received = call.params.text_only("sign").map_err(|_| unproved("sign is no text"))?;
         let mut keys = app.config.live.callback_keys.iter();
-        if !keys.any(|key| matches(&callback::sign(key, &t), &received)) {
+        if !keys.any(|key| constant_time_eq(&callback::sign(key, &t), &received)) {
             return Err(unproved("sign is not made with CALLBACK_KEY"));
         }
         let expiry = t.parse().map(UnixSeconds).map_err(|_| unproved("t is no number of seconds"))?;

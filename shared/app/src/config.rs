@@ -9,7 +9,7 @@ use protocol::{
     sign::push_url::{Domains, Recording},
     types::Secret,
 };
-use store::rules::{Lifetimes, Limit, Moderation, Rules};
+use store::rules::{Limit, Moderation, Rules, TokenLifetimes};
 
 /// A secret has at least this many characters; the shortest key of the live console has 8.
 const SECRET_CHARS: usize = 8;
@@ -214,7 +214,7 @@ pub struct Sessions {
     /// The keys that tokens are derived from: the one in force and, while keys are changed, another that holds too.
     pub keys: Vec<Secret>,
     /// How long tokens are good for after the last use of their session.
-    pub lifetimes: Lifetimes,
+    pub lifetimes: TokenLifetimes,
     /// How many sessions of one user there are at a time: one more ends the oldest.
     pub per_user: usize,
     /// How far the clock of a phone may be off.
@@ -486,7 +486,7 @@ impl Config {
             accounts: reader.accounts("ACCOUNTS"),
             sessions: Sessions {
                 keys: reader.session_keys(),
-                lifetimes: Lifetimes { token_seconds, refresh_seconds },
+                lifetimes: TokenLifetimes { token_seconds, refresh_seconds },
                 per_user: reader.devices("SESSIONS_PER_USER"),
                 clock_skew_seconds: reader.seconds("CLOCK_SKEW_SECONDS"),
             },

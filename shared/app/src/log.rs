@@ -8,7 +8,7 @@ use crate::process::request_id;
 use protocol::{
     error::{Chain, Error},
     log_names::LogNames,
-    types::{Origin, RequestId, StreamId, UserId},
+    types::{ClientAddress, RequestId, StreamId, UserId},
     wire::{Dialect, FromParam, Params},
 };
 
@@ -51,7 +51,7 @@ impl<'a> LogLine<'a> {
             names,
             begun: Instant::now(),
             request: extensions.get().cloned().unwrap_or_else(request_id),
-            address: extensions.get().map(|Origin(address)| names.of(&address.to_string())),
+            address: extensions.get().map(|ClientAddress(address)| names.of(&address.to_string())),
             dialect,
             command: "?",
             user: None,

@@ -61,7 +61,7 @@ pub async fn minute(app: &App) -> Result<(), Error> {
 
 /// Looks after everything that is due.
 pub async fn round(app: &App) -> Result<Round, Error> {
-    let due = app.table.due(app.now(), MAX).await?;
+    let due = app.table.due_tasks(app.now(), MAX).await?;
     let mut round = Round { due: due.len(), ..Round::default() };
     let mut done = stream::iter(due)
         .map(|task| async move {

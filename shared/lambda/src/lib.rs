@@ -16,7 +16,7 @@ use app::{
 };
 use protocol::{
     error::Chain,
-    types::{Origin, RequestId},
+    types::{ClientAddress, RequestId},
 };
 use store::{
     Table,
@@ -80,9 +80,9 @@ async fn check_table(app: &App) -> Result<(), Error> {
 }
 
 /// Where a call comes from, as the gateway saw it. What the caller says of it in a header is not looked at.
-fn origin(request: &Request) -> Option<Origin> {
+fn origin(request: &Request) -> Option<ClientAddress> {
     match request.request_context_ref()? {
-        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok().map(Origin),
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok().map(ClientAddress),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use thiserror::Error as ThisError;
 
 /// How much of a name that a caller made up is shown: in the log, and in the answer.
-pub const NAME_CHARS: usize = 64;
+pub const MAX_NAME_CHARS: usize = 64;
 
 /// Why a body is not, or not wholly, there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
@@ -18,10 +18,10 @@ pub enum BodyFault {
     TooSlow,
     /// It ended before the length that was declared.
     #[error("the body is shorter than its declared length")]
-    BrokenOff,
+    Truncated,
     /// It begins as a JSON object and is none: somebody on the way may have cut or changed it.
     #[error("the body begins as a JSON object and is not one")]
-    Damaged,
+    BrokenJson,
 }
 
 /// A failure of another server or of the table, for the log.
@@ -106,7 +106,7 @@ impl Error {
 
 /// As much of a name from outside as the log shows.
 fn shortened(name: &str) -> String {
-    name.chars().take(NAME_CHARS).collect()
+    name.chars().take(MAX_NAME_CHARS).collect()
 }
 
 /// An error and all its causes, in one line for the log.
@@ -132,6 +132,6 @@ mod tests {
     #[test]
     fn a_caller_cannot_fill_the_log_with_a_name() {
         let error = Error::UnknownCommand("x".repeat(60_000));
-        assert_eq!(error.to_string(), format!("no command \"{}\"", "x".repeat(NAME_CHARS)));
+        assert_eq!(error.to_string(), format!("no command \"{}\"", "x".repeat(MAX_NAME_CHARS)));
     }
 }

@@ -335,11 +335,11 @@ impl UnixSeconds {
     /// ```
     /// use protocol::types::UnixSeconds;
     /// let now = UnixSeconds(1_600_000_000);
-    /// assert_eq!(now.plus(30).no_later_than(now), now.plus(30));
-    /// assert_eq!(now.plus(31).no_later_than(now), now);
+    /// assert_eq!(now.plus(30).or_now_if_ahead(now), now.plus(30));
+    /// assert_eq!(now.plus(31).or_now_if_ahead(now), now);
     /// ```
     #[must_use]
-    pub fn no_later_than(self, now: Self) -> Self {
+    pub fn or_now_if_ahead(self, now: Self) -> Self {
         if self.is_ahead_of(now) { now } else { self }
     }
 
@@ -470,15 +470,15 @@ impl fmt::Display for UnixSeconds {
 
 /// Where a call comes from. Whoever receives the call puts it into the extensions of the request.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin(pub IpAddr);
+pub struct ClientAddress(pub IpAddr);
 
-impl Origin {
+impl ClientAddress {
     /// The last address of a list to which each proxy adds from whom it took the call: what stands before that may be
     /// made up.
     ///
     /// ```
-    /// use protocol::types::Origin;
-    /// let last = |list| Origin::last_of(list).map(|Origin(address)| address.to_string());
+    /// use protocol::types::ClientAddress;
+    /// let last = |list| ClientAddress::last_of(list).map(|ClientAddress(address)| address.to_string());
     /// assert_eq!(last("203.0.113.7").as_deref(), Some("203.0.113.7"));
     /// assert_eq!(last("6.6.6.6, 203.0.113.7:41000").as_deref(), Some("203.0.113.7"));
     /// assert_eq!(last("[2001:db8::7]:41000").as_deref(), Some("2001:db8::7"));
@@ -494,7 +494,7 @@ impl Origin {
 
     /// What one customer of a provider has: an address, or of version 6 all the 2^64 of a line. None for this machine
     /// itself, on which a developer works, or a proxy that speaks for everybody.
-    pub fn line(self) -> Option<String> {
+    pub fn network(self) -> Option<String> {
         match self.0.to_canonical() {
             address if address.is_loopback() => None,
             IpAddr::V4(address) => Some(address.to_string()),

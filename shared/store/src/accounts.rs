@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     Item, Result, Table,
-    batch::Reads,
-    damaged, keys, moment, number, number_in, parsed,
+    batch::Consistency,
+    invalid_attribute, keys, number, number_in, parsed,
     sessions::Sessions,
-    text_in,
-    update::{Outcome, Update, Written},
+    text_in, unix_seconds,
+    update::{OutcomeWithOldItem, Update, WriteOutcome},
 };
 use crate::password;
 use protocol::types::{Link, Nickname, Secret, Sex, UnixSeconds, UserId};
@@ -39,7 +39,7 @@ pub struct PublicProfile {
 
 /// Changes to an account; what is `None` stays as it is.
 #[derive(Clone, Debug)]
-pub struct Changes {
+pub struct AccountChanges {
     /// The name for people.
     pub nickname: Option<Nickname>,
     /// The portrait.
@@ -64,13 +64,13 @@ impl Account {
         let password = match text_in(item, "password")? {
             "" => None,
             hash if password::is_hash(hash) => Some(Secret::new(hash)),
-            _ => return Err(damaged("password")),
+            _ => return Err(invalid_attribute("password")),
         };
         Ok(Self {
             password,
             nickname: parsed(item, "nickname", Nickname::parse)?,
             avatar: parsed(item, "avatar", Link::parse)?,
-            sex: Sex::from_number(number_in(item, "sex")?).ok_or_else(|| damaged("sex"))?,
+            sex: Sex::from_number(number_in(item, "sex")?).ok_or_else(|| invalid_attribute("sex"))?,
             frontcover: parsed(item, "frontcover", Link::parse)?,
         })
     }
@@ -82,25 +82,25 @@ impl Table {
         &self,
         user: &UserId,
         password: Option<&Secret>,
-        face: &PublicProfile,
+        profile: &PublicProfile,
         now: UnixSeconds,
     ) -> Result<Created> {
         let update = Update::of(keys::account(user))
-            .set("created_at", moment(now))
+            .set("created_at", unix_seconds(now))
             .set("sex", number(Sex::Unknown.number()))
             .set_text("password", password.map_or("", Secret::expose))
-            .set_text("nickname", face.nickname.as_str())
-            .set_text("avatar", face.avatar.as_str())
+            .set_text("nickname", profile.nickname.as_str())
+            .set_text("avatar", profile.avatar.as_str())
             .when("attribute_not_exists(PK)");
-        Ok(match update.send_for_old(self, "make an account").await? {
-            Outcome::Done(_) => Created::Yes,
+        Ok(match update.send_returning_old(self, "make an account").await? {
+            OutcomeWithOldItem::Done(_) => Created::Yes,
             // No two hashes are alike, so this is the account that we made, the answer to which was lost.
-            Outcome::ConditionFailed(item)
+            OutcomeWithOldItem::ConditionFailed(item)
                 if password.is_some_and(|p| text_in(&item, "password").is_ok_and(|kept| kept == p.expose())) =>
             {
                 Created::Yes
             }
-            Outcome::ConditionFailed(_) => Created::AlreadyThere,
+            OutcomeWithOldItem::ConditionFailed(_) => Created::AlreadyThere,
         })
     }
 
@@ -108,7 +108,7 @@ impl Table {
     pub async fn account_and_sessions(&self, user: &UserId) -> Result<(Option<Account>, Sessions)> {
         const CONTEXT: &str = "read an account";
         let (account, sessions) = (keys::account(user), keys::sessions(user));
-        let items = self.batch([account.clone(), sessions.clone()], Reads::Consistent, CONTEXT).await?;
+        let items = self.batch([account.clone(), sessions.clone()], Consistency::Strong, CONTEXT).await?;
         let account = items.get(&keys::id(&account)).map(Account::read).transpose()?;
         Ok((account, items.get(&keys::id(&sessions)).map(Sessions::read).transpose()?.unwrap_or_default()))
     }
@@ -116,21 +116,21 @@ impl Table {
     /// What is shown of the accounts of up to a hundred users; of who has none, nothing.
     pub async fn public_profiles(&self, users: &BTreeSet<UserId>) -> Result<HashMap<UserId, PublicProfile>> {
         let keys: Vec<_> = users.iter().map(keys::account).collect();
-        let items = self.batch_of(keys, Reads::Relaxed, &["nickname", "avatar"], "read accounts").await?;
-        let face = |user: &UserId| {
+        let items = self.batch_of(keys, Consistency::Eventual, &["nickname", "avatar"], "read accounts").await?;
+        let profile = |user: &UserId| {
             let item = items.get(&keys::id(&keys::account(user)))?;
-            let face = || {
+            let profile = || {
                 let nickname = parsed(item, "nickname", Nickname::parse)?;
                 Ok(PublicProfile { nickname, avatar: parsed(item, "avatar", Link::parse)? })
             };
-            self.intact(item, face()).map(|face| (user.clone(), face))
+            self.ok_or_log(item, profile()).map(|profile| (user.clone(), profile))
         };
-        Ok(users.iter().filter_map(face).collect())
+        Ok(users.iter().filter_map(profile).collect())
     }
 
     /// Changes an account; whether there was one.
-    pub async fn change_account(&self, user: &UserId, changes: &Changes) -> Result<bool> {
-        let Changes { nickname, avatar, sex, frontcover } = changes;
+    pub async fn change_account(&self, user: &UserId, changes: &AccountChanges) -> Result<bool> {
+        let AccountChanges { nickname, avatar, sex, frontcover } = changes;
         let texts = [
             ("nickname", nickname.as_ref().map(Nickname::as_str)),
             ("avatar", avatar.as_ref().map(Link::as_str)),
@@ -141,6 +141,6 @@ impl Table {
             Some(value) => update.set_text(attribute, value),
             None => update,
         });
-        Ok(update.send(self, "change an account").await? == Written::Done)
+        Ok(update.send(self, "change an account").await? == WriteOutcome::Done)
     }
 }

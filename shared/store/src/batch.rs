@@ -15,11 +15,11 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// How fresh the items have to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reads {
+pub(super) enum Consistency {
     /// As they stand after every write that was acknowledged.
-    Consistent,
+    Strong,
     /// As they stood a moment ago; half the price.
-    Relaxed,
+    Eventual,
 }
 
 impl Table {
@@ -27,17 +27,17 @@ impl Table {
     pub(super) async fn batch(
         &self,
         wanted: impl IntoIterator<Item = keys::Key>,
-        reads: Reads,
+        consistency: Consistency,
         context: &'static str,
     ) -> Result<HashMap<ItemId, Item>> {
-        self.batch_of(wanted, reads, &[], context).await
+        self.batch_of(wanted, consistency, &[], context).await
     }
 
     /// As [`Self::batch`], and of the items only these attributes and the key; without any, all.
     pub(super) async fn batch_of(
         &self,
         wanted: impl IntoIterator<Item = keys::Key>,
-        reads: Reads,
+        consistency: Consistency,
         attributes: &[&str],
         context: &'static str,
     ) -> Result<HashMap<ItemId, Item>> {
@@ -45,7 +45,7 @@ impl Table {
         let wanted: Vec<(ItemId, keys::Key)> = wanted.into_iter().collect();
         let mut found = HashMap::new();
         for some in wanted.chunks(KEYS_A_REQUEST) {
-            found.extend(self.batch_of_some(some, reads, attributes, context).await?);
+            found.extend(self.batch_of_some(some, consistency, attributes, context).await?);
         }
         Ok(found)
     }
@@ -54,7 +54,7 @@ impl Table {
     async fn batch_of_some(
         &self,
         wanted: &[(ItemId, keys::Key)],
-        reads: Reads,
+        consistency: Consistency,
         attributes: &[&str],
         context: &'static str,
     ) -> Result<HashMap<ItemId, Item>> {
@@ -69,7 +69,7 @@ impl Table {
             }
             let mut keys = KeysAndAttributes::builder()
                 .set_keys(Some(left.values().cloned().collect()))
-                .consistent_read(reads == Reads::Consistent);
+                .consistent_read(consistency == Consistency::Strong);
             if !attributes.is_empty() {
                 let names = [keys::PK, keys::SK].iter().chain(attributes).map(|name| format!("#{name}"));
                 keys = keys.projection_expression(names.collect::<Vec<_>>().join(", "));

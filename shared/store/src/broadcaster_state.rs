@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Item, Result, Table,
-    batch::Reads,
-    contended, damaged, keys,
+    batch::Consistency,
+    invalid_attribute, keys,
     lists::Position,
     lives::BroadcastRow,
-    moment, moment_in, number, number_in, replays,
+    number, number_in, replays,
     rooms::{self, Room},
-    text, text_in,
-    update::{Update, Written},
+    text, text_in, too_many_conflicts, unix_seconds, unix_seconds_in,
+    update::{Update, WriteOutcome},
 };
 use crate::rules::{Moderation, Rules};
 use protocol::{
@@ -149,7 +149,7 @@ pub(super) enum DirtyRow {
 
 impl DirtyRow {
     pub(super) fn live(live: &Live) -> Self {
-        Self::Live(keys::live_place(live.start, &live.user_stream))
+        Self::Live(keys::live_id(live.start, &live.user_stream))
     }
 
     pub(super) fn file(file: &FileId) -> Self {
@@ -160,12 +160,12 @@ impl DirtyRow {
 
     /// Where the room is counted that was opened at this second.
     pub(super) fn room_count(opened: UnixSeconds, user: &UserId) -> Self {
-        Self::Count(rooms::TREE, Position::of(opened, user.as_str()))
+        Self::Count(rooms::COUNT_TREE, Position::of(opened, user.as_str()))
     }
 
     /// Where a replay is counted.
     pub(super) fn replay_count(replay: &ReplayFiles) -> Self {
-        Self::Count(replays::TREE, Position::of(replay.end, replay.file.as_str()))
+        Self::Count(replays::COUNT_TREE, Position::of(replay.end, replay.file.as_str()))
     }
 
     fn name(&self) -> String {
@@ -185,7 +185,7 @@ impl DirtyRow {
             "recording" => Some(Self::File(rest.to_owned())),
             "count" => {
                 let (tree, position) = rest.split_once(' ')?;
-                let tree = [rooms::TREE, replays::TREE].into_iter().find(|known| *known == tree)?;
+                let tree = [rooms::COUNT_TREE, replays::COUNT_TREE].into_iter().find(|known| *known == tree)?;
                 Some(Self::Count(tree, Position(position.parse().ok()?)))
             }
             _ => None,
@@ -280,11 +280,12 @@ impl BroadcasterState {
             }
             return Ok(Self { timeline, ban, ..Self::default() });
         };
-        let record: Record = serde_json::from_str(text_in(item, "timeline")?).map_err(|_| damaged("timeline"))?;
+        let record: Record =
+            serde_json::from_str(text_in(item, "timeline")?).map_err(|_| invalid_attribute("timeline"))?;
         let named = |attribute: &str| match item.get(attribute) {
             None => Ok(BTreeSet::new()),
             Some(AttributeValue::Ss(names)) => Ok(names.iter().filter_map(|name| DirtyRow::parse(name)).collect()),
-            Some(_) => Err(damaged(attribute)),
+            Some(_) => Err(invalid_attribute(attribute)),
         };
         Ok(Self {
             timeline: record.timeline,
@@ -298,11 +299,11 @@ impl BroadcasterState {
             seen_at: UnixSeconds(record.seen_at),
             revision: number_in(item, "revision")?,
             dirty: named("dirty")?,
-            unconfirmed_at: moment_in(item, "unconfirmed_at")?,
+            unconfirmed_at: unix_seconds_in(item, "unconfirmed_at")?,
             failed: named("failed")?,
             failures: number_in(item, "failures")?.try_into().unwrap_or(0),
-            retry_at: moment_in(item, "retry_at")?,
-            due_at: item.contains_key(keys::DUE).then(|| moment_in(item, keys::DUE)).transpose()?,
+            retry_at: unix_seconds_in(item, "retry_at")?,
+            due_at: item.contains_key(keys::DUE).then(|| unix_seconds_in(item, keys::DUE)).transpose()?,
         })
     }
 
@@ -433,12 +434,12 @@ impl BroadcasterState {
         let before = self.clone();
         self.timeline.cap(now);
         for at in [&mut self.seen_at, &mut self.missed_at, &mut self.unconfirmed_at] {
-            *at = at.no_later_than(now);
+            *at = at.or_now_if_ahead(now);
         }
         for at in [&mut self.pending_verdict_at, &mut self.hidden].into_iter().flatten() {
-            *at = at.no_later_than(now);
+            *at = at.or_now_if_ahead(now);
         }
-        self.verdicts = self.verdicts.iter().map(|at| at.no_later_than(now)).collect();
+        self.verdicts = self.verdicts.iter().map(|at| at.or_now_if_ahead(now)).collect();
         if let Some(ban) = self.ban.as_mut().filter(|ban| UnixSeconds(ban.at).is_ahead_of(now)) {
             let ahead = ban.at - now.0;
             ban.at = now.0;
@@ -565,9 +566,9 @@ impl Table {
 
     pub(super) async fn state_and_room(&self, user: &UserId) -> Result<(BroadcasterState, Option<Room>)> {
         let (timeline, room) = (keys::timeline(user), keys::room(user));
-        let items = self.batch([timeline.clone(), room.clone()], Reads::Consistent, "read a timeline").await?;
+        let items = self.batch([timeline.clone(), room.clone()], Consistency::Strong, "read a timeline").await?;
         // A damaged room is as good as none: it is written anew when it is opened the next time.
-        let room = items.get(&keys::id(&room)).and_then(|row| self.intact(row, Room::read(row)));
+        let room = items.get(&keys::id(&room)).and_then(|row| self.ok_or_log(row, Room::read(row)));
         Ok((BroadcasterState::read(items.get(&keys::id(&timeline)), room.as_ref())?, room))
     }
 
@@ -608,7 +609,7 @@ impl Table {
         change: impl Fn(&mut BroadcasterState) -> bool,
     ) -> Result<BroadcasterState> {
         for _ in 0..ATTEMPTS {
-            let unconfirmed = self.unconfirmed.so_far();
+            let unconfirmed = self.unconfirmed.count();
             let (mut before, room) = seen;
             let pruned = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             before.pending_verdict_at = before.pending_verdict_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
@@ -645,13 +646,13 @@ impl Table {
             failed.retain(|name| !dirty.contains(name));
             after.fit_names(&self.log_names.of(user.as_str()));
             after.revision += 1;
-            if self.write_state(user, &before, &after, now).await? == Written::Done {
+            if self.write_state(user, &before, &after, now).await? == WriteOutcome::Done {
                 let write = WriteContext { user, state: &after, projection: &is, rules, now };
                 let written = match self.write_dirty_rows(&write, room, start_request).await {
                     Ok(failed) => {
                         // Nobody else was at it, and all additions were answered.
                         let is_counted =
-                            before.dirty.iter().all(DirtyRow::is_count) && self.unconfirmed.so_far() == unconfirmed;
+                            before.dirty.iter().all(DirtyRow::is_count) && self.unconfirmed.count() == unconfirmed;
                         let counted = if is_counted { &own - &before.dirty } else { BTreeSet::new() };
                         self.settle(user, &mut after, failed, &counted, now).await
                     }
@@ -659,14 +660,14 @@ impl Table {
                 };
                 if let Err(error) = written {
                     // The item names what is left, and when the sweep comes by.
-                    let key = self.shown(&keys::timeline(user));
+                    let key = self.key_for_log(&keys::timeline(user));
                     tracing::error!(key, error = %Chain(&error), "rows are left to the next call, or the sweep");
                 }
                 return Ok(after);
             }
             seen = self.state_and_room(user).await?;
         }
-        Err(contended("write a timeline"))
+        Err(too_many_conflicts("write a timeline"))
     }
 
     /// Writes these rows of a user anew, as they follow from what is known of them; what follows from nothing is taken
@@ -766,7 +767,7 @@ impl Table {
         let update = Update::of(keys::timeline(user));
         let update = update.when("#revision = :seen").value(":seen", number(seen.revision));
         let update = match due {
-            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)),
+            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)),
             None => update.remove(keys::TASK).remove(keys::DUE),
         };
         update.send(self, "postpone work").await.map(|_| ())
@@ -778,7 +779,7 @@ impl Table {
         before: &BroadcasterState,
         after: &BroadcasterState,
         now: UnixSeconds,
-    ) -> Result<Written> {
+    ) -> Result<WriteOutcome> {
         let update = Update::of(keys::timeline(user))
             .set("user", text(user.as_str()))
             .set("timeline", text(after.record()?))
@@ -874,7 +875,7 @@ impl Table {
         match written {
             Ok(written) => Ok(Some(written)),
             Err(error) if error.is_item_fault() => {
-                let key = self.shown(&key);
+                let key = self.key_for_log(&key);
                 tracing::error!(key, error = %Chain(&error), "a row could not be written; the sweep will try again");
                 Ok(None)
             }
@@ -890,7 +891,7 @@ impl Table {
         failed: &mut BTreeSet<DirtyRow>,
     ) -> Result<()> {
         let WriteContext { user, state, projection, .. } = write;
-        let place = |live: &Live| keys::live_place(live.start, &live.user_stream);
+        let place = |live: &Live| keys::live_id(live.start, &live.user_stream);
         let lives: BTreeMap<String, &Live> = projection.lives.iter().map(|live| (place(live), live)).collect();
         let dirty = state.dirty.iter().filter_map(DirtyRow::place);
         let (written, gone): (Vec<&str>, Vec<&str>) = dirty.partition(|place| lives.contains_key(*place));
@@ -948,7 +949,7 @@ fn write_task(update: Update, state: &BroadcasterState, now: UnixSeconds) -> Upd
     let names: Vec<String> = state.dirty.iter().map(DirtyRow::name).collect();
     let update = if names.is_empty() { update.remove("dirty") } else { update.set("dirty", AttributeValue::Ss(names)) };
     let update = if state.has_unconfirmed_counts() {
-        update.set("unconfirmed_at", moment(state.unconfirmed_at))
+        update.set("unconfirmed_at", unix_seconds(state.unconfirmed_at))
     } else {
         update.remove("unconfirmed_at")
     };
@@ -957,12 +958,12 @@ fn write_task(update: Update, state: &BroadcasterState, now: UnixSeconds) -> Upd
         update.remove("failed").remove("failures").remove("retry_at")
     } else {
         let update = update.set("failed", AttributeValue::Ss(failed)).set("failures", number(state.failures));
-        update.set("retry_at", moment(state.retry_at))
+        update.set("retry_at", unix_seconds(state.retry_at))
     };
     // What is left to do of a ban is not put off by what is told meanwhile.
     let sooner = state.due_at.filter(|_| !state.pending_actions.is_empty());
     match state.due(now).map(|due| sooner.map_or(due, |sooner| due.min(sooner))) {
-        Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)),
+        Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)),
         None => update.remove(keys::TASK).remove(keys::DUE),
     }
 }
@@ -999,7 +1000,7 @@ fn differences(
         }
         if known.is_some() && was_forbidden != is_forbidden {
             let place = Position::of(replay.end, replay.file.as_str());
-            dirty.insert(DirtyRow::Count(replays::TREE, place));
+            dirty.insert(DirtyRow::Count(replays::COUNT_TREE, place));
         }
         // Parts that lead to the replay already need not be told so again.
         let leads_to_it = |file: &FileId| known.is_some_and(|known| known.parts.iter().any(|part| part.file == *file));
@@ -1010,7 +1011,7 @@ fn differences(
     let position = |replay: &ReplayFiles| Position::of(replay.end, replay.file.as_str());
     let all = |projection: &Projection| projection.replays.iter().map(position).collect::<BTreeSet<_>>();
     let moved = &all(was) ^ &all(is);
-    dirty.extend(moved.into_iter().map(|position| DirtyRow::Count(replays::TREE, position)));
+    dirty.extend(moved.into_iter().map(|position| DirtyRow::Count(replays::COUNT_TREE, position)));
     dirty
 }
 
@@ -1033,12 +1034,12 @@ mod tests {
     fn doubts_of_counts_are_forgotten_before_an_item_has_no_room_for_them() {
         let mut state = BroadcasterState::default();
         state.dirty.insert(DirtyRow::Room);
-        state.dirty.extend((0..10_000).map(|n| DirtyRow::Count(replays::TREE, Position(12_800_000_000 + n))));
+        state.dirty.extend((0..10_000).map(|n| DirtyRow::Count(replays::COUNT_TREE, Position(12_800_000_000 + n))));
         state.fit_names("alice");
         let bytes: usize = state.dirty.iter().map(|name| name.name().len()).sum();
         assert!((MAX_NAME_BYTES - 100..=MAX_NAME_BYTES).contains(&bytes), "{bytes} bytes");
         assert!(state.dirty.contains(&DirtyRow::Room));
-        let last = DirtyRow::Count(replays::TREE, Position(12_800_009_999));
+        let last = DirtyRow::Count(replays::COUNT_TREE, Position(12_800_009_999));
         assert!(state.dirty.contains(&last), "the newest stay");
     }
 }

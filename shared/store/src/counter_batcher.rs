@@ -11,7 +11,9 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Error, Result, Table, broadcaster_state::OPEN, failed, keys, keys::Key, moment, text, update::Update};
+use super::{
+    Error, Result, Table, broadcaster_state::OPEN, failed, keys, keys::Key, text, unix_seconds, update::Update,
+};
 use protocol::{error::Chain, types::UnixSeconds};
 
 /// How many counters are written at a time: an expression has 4 KB at most, and a counter needs some 15 bytes of it.
@@ -55,13 +57,13 @@ impl WriteOptions {
     pub(super) fn write(self, update: Update) -> Update {
         let mut update = update;
         if let Some(expires_at) = self.expires_at {
-            update = update.set(keys::EXPIRES_AT, moment(expires_at));
+            update = update.set(keys::EXPIRES_AT, unix_seconds(expires_at));
         }
         if let Some(changed_at) = self.changed_at {
-            update = update.set(keys::CHANGED_AT, moment(changed_at)).add(keys::CHANGES, 1);
+            update = update.set(keys::CHANGED_AT, unix_seconds(changed_at)).add(keys::CHANGES, 1);
         }
         if let Some(due) = self.due {
-            update = update.set_once(keys::TASK, text(OPEN)).set_once(keys::DUE, moment(due));
+            update = update.set_if_missing(keys::TASK, text(OPEN)).set_if_missing(keys::DUE, unix_seconds(due));
         }
         update
     }
@@ -86,7 +88,7 @@ impl Table {
         let (done, heard) = oneshot::channel();
         let id = keys::id(&key);
         let is_first = {
-            let mut items = self.additions.lock();
+            let mut items = self.counter_batcher.lock();
             let is_first = !items.contains_key(&id);
             let batch = items.entry(id.clone()).or_default();
             for (counter, by) in counters {
@@ -107,7 +109,7 @@ impl Table {
     async fn write_batches(self, key: Key, id: ItemId, context: &'static str) {
         loop {
             let batch = {
-                let mut items = self.additions.lock();
+                let mut items = self.counter_batcher.lock();
                 match items.get_mut(&id).map(std::mem::take) {
                     Some(batch) if !batch.waiting.is_empty() => batch,
                     _ => {

@@ -73,7 +73,7 @@ pub(super) fn id(item: &HashMap<String, AttributeValue>) -> ItemId {
 }
 
 /// A key as logs show it: what follows the first `#` may name somebody.
-pub(super) fn shown(key: &Key, names: &LogNames) -> String {
+pub(super) fn key_for_log(key: &Key, names: &LogNames) -> String {
     let part = |part: Option<String>| {
         let part = part.unwrap_or_default();
         part.split_once('#').map(|(kind, name)| format!("{kind}#{}", names.of(name))).unwrap_or(part)
@@ -86,7 +86,7 @@ fn key(pk: String, sk: impl Into<String>) -> Key {
     HashMap::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk.into()))])
 }
 
-fn of_user(user: &UserId, sk: impl Into<String>) -> Key {
+fn user_item_key(user: &UserId, sk: impl Into<String>) -> Key {
     key(user_partition(user), sk)
 }
 
@@ -97,12 +97,12 @@ pub(super) fn user_partition(user: &UserId) -> String {
 
 /// The room of a user.
 pub(super) fn room(user: &UserId) -> Key {
-    of_user(user, "ROOM")
+    user_item_key(user, "ROOM")
 }
 
 /// The account of a user.
 pub(super) fn account(user: &UserId) -> Key {
-    of_user(user, "ACCOUNT")
+    user_item_key(user, "ACCOUNT")
 }
 
 /// The sessions of a user. Their partition is their own: a function that only has to know its caller may read and write
@@ -138,7 +138,7 @@ pub(super) fn notice(stream: &StreamId, id: &str) -> Key {
 
 /// The replay that a file belongs to.
 pub(super) fn replay(user: &UserId, file: &FileId) -> Key {
-    of_user(user, format!("{REPLAY_PREFIX}{file}"))
+    user_item_key(user, format!("{REPLAY_PREFIX}{file}"))
 }
 
 /// What the sort keys of replays begin with.
@@ -159,7 +159,7 @@ pub enum Task {
 
 impl Task {
     /// What the item of this key is.
-    pub(super) fn at(key: &Key) -> Option<Self> {
+    pub(super) fn of_key(key: &Key) -> Option<Self> {
         let (Some(pk), Some(sk)) = id(key) else { return None };
         let (kind, name) = pk.split_once('#')?;
         match (kind, sk.as_str()) {
@@ -188,16 +188,16 @@ impl Task {
 
 /// What is known of a user.
 pub(super) fn timeline(user: &UserId) -> Key {
-    of_user(user, "TIMELINE")
+    user_item_key(user, "TIMELINE")
 }
 
 /// The show that was opened at this second.
 pub(super) fn broadcast(user: &UserId, UnixSeconds(opened): UnixSeconds) -> Key {
-    of_user(user, format!("BROADCAST#{opened:010}"))
+    user_item_key(user, format!("BROADCAST#{opened:010}"))
 }
 
 /// What tells the lives of a user apart: the second at which they started, and the stream unless it is the user's own.
-pub(super) fn live_place(UnixSeconds(start): UnixSeconds, user_stream: &UserStream) -> String {
+pub(super) fn live_id(UnixSeconds(start): UnixSeconds, user_stream: &UserStream) -> String {
     match user_stream {
         UserStream::Own => format!("{start:010}"),
         UserStream::RoomService(stream) => format!("{start:010}#{stream}"),
@@ -206,7 +206,7 @@ pub(super) fn live_place(UnixSeconds(start): UnixSeconds, user_stream: &UserStre
 
 /// A live.
 pub(super) fn live(user: &UserId, place: &str) -> Key {
-    of_user(user, format!("{}{place}", LIVE_PREFIX))
+    user_item_key(user, format!("{}{place}", LIVE_PREFIX))
 }
 
 /// What the sort keys of lives begin with.
@@ -214,7 +214,7 @@ pub(super) const LIVE_PREFIX: &str = "LIVE#";
 
 /// A short video.
 pub(super) fn video(user: &UserId, file: &FileId) -> Key {
-    of_user(user, format!("VIDEO#{file}"))
+    user_item_key(user, format!("VIDEO#{file}"))
 }
 
 /// The partition of a group. The length keeps `a#b` in `c` apart from `a` in `b#c`.
@@ -271,12 +271,12 @@ pub(super) fn list_count(list: &str, level: u32, top: u32, number: u64) -> Key {
 }
 
 /// The sort key in [`LISTS`] of a row. The id keeps the order of rows at one position the same on every page.
-pub(super) fn place(position: Position, id: &str) -> String {
-    format!("{}#{id}", bound(position))
+pub(super) fn list_sort_key(position: Position, id: &str) -> String {
+    format!("{}#{id}", first_sort_key(position))
 }
 
 /// A sort key that stands just before every row at this position.
-pub(super) fn bound(Position(position): Position) -> String {
+pub(super) fn first_sort_key(Position(position): Position) -> String {
     format!("{position:012}")
 }
 
@@ -309,6 +309,6 @@ mod tests {
         for key in [member(&user, &group, &user), video(&user, &file)] {
             assert!(key[SK].as_s().unwrap().len() <= 1024);
         }
-        assert!(place(Position(0), file.as_str()).len() <= 1024);
+        assert!(list_sort_key(Position(0), file.as_str()).len() <= 1024);
     }
 }

@@ -6,11 +6,11 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Listed, Result, Table,
-    batch::Reads,
+    Item, ListPage, Result, Table,
+    batch::Consistency,
     broadcaster_state::OPEN,
-    counter_in, damaged, keys, moment, moment_in, number, parsed, text, text_in,
-    update::{Outcome, Update},
+    counter_in, invalid_attribute, keys, number, parsed, text, text_in, unix_seconds, unix_seconds_in,
+    update::{OutcomeWithOldItem, Update},
 };
 use protocol::types::{Page, StreamId, UnixSeconds, UserId};
 use timeline::Reason;
@@ -82,7 +82,7 @@ impl NoticeRecord {
             "applied" => NoticeStatus::Applied(parsed(item, "user", UserId::parse)?),
             "parked" => NoticeStatus::Parked,
             "dropped" => NoticeStatus::Dropped(text_in(item, "reason")?.to_owned()),
-            _ => return Err(damaged("fate")),
+            _ => return Err(invalid_attribute("fate")),
         };
         let reason = || -> Result<Reason> {
             Ok(Reason {
@@ -99,22 +99,22 @@ impl NoticeRecord {
             is_late: item.contains_key("late"),
         };
         let (times, tries) = (counter_in(item, "times")?, counter_in(item, "tries")?);
-        Ok(Self { notice, received_at: moment_in(item, "received_at")?, times, status, tries })
+        Ok(Self { notice, received_at: unix_seconds_in(item, "received_at")?, times, status, tries })
     }
 }
 
 impl Table {
     /// Keeps a notice for so many seconds, and says what is known of it: a new one is open.
-    pub async fn keep_notice(&self, notice: &Notice, now: UnixSeconds, seconds: u64) -> Result<NoticeRecord> {
+    pub async fn record_notice(&self, notice: &Notice, now: UnixSeconds, seconds: u64) -> Result<NoticeRecord> {
         const CONTEXT: &str = "keep a notice";
         let update = Update::of(keys::notice(&notice.stream, &notice.id))
             .set("stream", text(notice.stream.as_str()))
             .set("body", text(&notice.body))
-            .set("received_at", moment(now))
+            .set("received_at", unix_seconds(now))
             .set("times", number(1))
-            .set(keys::EXPIRES_AT, moment(now.plus(seconds)))
+            .set(keys::EXPIRES_AT, unix_seconds(now.plus(seconds)))
             .set(keys::TASK, text(OPEN))
-            .set(keys::DUE, moment(now.plus(UNFINISHED_SECONDS)))
+            .set(keys::DUE, unix_seconds(now.plus(UNFINISHED_SECONDS)))
             .when("attribute_not_exists(PK)");
         let update = if notice.is_late { update.set("late", AttributeValue::Bool(true)) } else { update };
         let update = match &notice.reason {
@@ -123,13 +123,13 @@ impl Table {
             }
             None => update,
         };
-        match update.send_for_old(self, CONTEXT).await? {
-            Outcome::Done(_) => {
+        match update.send_returning_old(self, CONTEXT).await? {
+            OutcomeWithOldItem::Done(_) => {
                 let (notice, status) = (notice.clone(), NoticeStatus::Open);
                 Ok(NoticeRecord { notice, received_at: now, times: 1, status, tries: 0 })
             }
-            Outcome::ConditionFailed(known) => {
-                let again = Update::of(keys::notice(&notice.stream, &notice.id)).add_perhaps_twice("times", 1);
+            OutcomeWithOldItem::ConditionFailed(known) => {
+                let again = Update::of(keys::notice(&notice.stream, &notice.id)).add_at_least_once("times", 1);
                 let again = if notice.is_late { again } else { again.remove("late") };
                 again.when("attribute_exists(PK)").send(self, CONTEXT).await?;
                 let mut record = NoticeRecord::read(&known)?;
@@ -140,7 +140,12 @@ impl Table {
     }
 
     /// Writes what became of a notice.
-    pub async fn settle_notice(&self, record: &NoticeRecord, status: &NoticeStatus, now: UnixSeconds) -> Result<()> {
+    pub async fn set_notice_status(
+        &self,
+        record: &NoticeRecord,
+        status: &NoticeStatus,
+        now: UnixSeconds,
+    ) -> Result<()> {
         let update = Update::of(keys::notice(&record.notice.stream, &record.notice.id)).when("attribute_exists(PK)");
         let update =
             if *status == NoticeStatus::Open { update.remove("fate") } else { update.set("fate", text(status.name())) };
@@ -157,16 +162,16 @@ impl Table {
             NoticeStatus::Applied(_) | NoticeStatus::Dropped(_) => None,
         };
         let update = match again {
-            Some(seconds) => update.set(keys::DUE, moment(now.plus(seconds))).set(keys::TASK, text(OPEN)),
+            Some(seconds) => update.set(keys::DUE, unix_seconds(now.plus(seconds))).set(keys::TASK, text(OPEN)),
             None => update.remove(keys::DUE).remove(keys::TASK),
         };
-        let update = if *status == NoticeStatus::Parked { update.add_perhaps_twice("tries", 1) } else { update };
+        let update = if *status == NoticeStatus::Parked { update.add_at_least_once("tries", 1) } else { update };
         update.send(self, "settle a notice").await.map(|_| ())
     }
 
     /// Notices as they are read, without those that are damaged.
     fn read_notices(&self, items: &[Item]) -> Vec<NoticeRecord> {
-        items.iter().filter_map(|item| self.intact(item, NoticeRecord::read(item))).collect()
+        items.iter().filter_map(|item| self.ok_or_log(item, NoticeRecord::read(item))).collect()
     }
 
     /// A notice.
@@ -175,7 +180,7 @@ impl Table {
     }
 
     /// The notices of a stream without their bodies, the first to come first.
-    pub async fn notice_heads(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
+    pub async fn notice_summaries(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
         const HEAD: [&str; 13] = [
             keys::PK,
             keys::SK,
@@ -209,7 +214,7 @@ impl Table {
     }
 
     /// A page of the notices that are not dealt with yet, those first that are tried last.
-    pub async fn unsettled_notices(&self, page: Page) -> Result<Listed<NoticeRecord>> {
+    pub async fn unfinished_notices(&self, page: Page) -> Result<ListPage<NoticeRecord>> {
         const CONTEXT: &str = "read notices";
         let request = self
             .client
@@ -220,19 +225,19 @@ impl Table {
             .expression_attribute_values(":open", text(OPEN))
             .scan_index_forward(false);
         let found = self.query(request, usize::MAX, CONTEXT).await?;
-        let found = found.iter().filter_map(keys::Task::at).filter(|work| matches!(work, keys::Task::Notice(..)));
+        let found = found.iter().filter_map(keys::Task::of_key).filter(|work| matches!(work, keys::Task::Notice(..)));
         let found: Vec<keys::Key> = found.map(|work| work.key()).collect();
         let wanted: Vec<&keys::Key> = page.of(&found).collect();
-        let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Reads::Consistent, CONTEXT).await?;
+        let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Consistency::Strong, CONTEXT).await?;
         let rows = wanted.into_iter().filter_map(|key| items.remove(&keys::id(key)));
         let rows = self.read_notices(&rows.collect::<Vec<_>>());
-        Ok(Listed { total: found.len().try_into().unwrap_or(u64::MAX), rows })
+        Ok(ListPage { total: found.len().try_into().unwrap_or(u64::MAX), rows })
     }
 
     /// What the cloud told of pushes of a stream and of its files and that is still kept, by the ids after this one; at
     /// most so many. And the id after which there is more. Ends come before starts, and files last, so that done again
     /// in this order they turn nothing on that is over.
-    pub async fn evidence_of(
+    pub async fn timeline_notices(
         &self,
         stream: &StreamId,
         after: Option<&str>,

@@ -43,18 +43,18 @@ use aws_sdk_dynamodb::{
 };
 
 pub use self::{
-    accounts::{Account, Changes, Created, PublicProfile},
+    accounts::{Account, AccountChanges, Created, PublicProfile},
     broadcaster_state::{Ban, BroadcasterState, PendingAction},
     keys::Task,
     ledger::{Notice, NoticeRecord, NoticeStatus},
     limits::Attempt,
-    lists::Listed,
+    lists::ListPage,
     lives::{LiveRow, Totals},
     members::Member,
     rebuild::{Compared, Difference},
     replays::{PendingDeletion, Replay, ReplayChanges},
     rooms::{BroadcastInfo, Opened, Profile, Room, Status},
-    sessions::{Renewed, Session, Sessions},
+    sessions::{Renewal, Session, Sessions},
     streams::Owner,
     version::{UnknownVersion, Version},
     videos::Video,
@@ -99,7 +99,7 @@ impl From<Error> for protocol::error::Error {
 }
 
 /// Others wrote every time.
-fn contended(context: &'static str) -> Error {
+fn too_many_conflicts(context: &'static str) -> Error {
     Error::new(context, "others wrote the same item each time").with_item_fault()
 }
 
@@ -114,7 +114,7 @@ where
 }
 
 /// An item that is not what our own code writes.
-fn damaged(attribute: &str) -> Error {
+fn invalid_attribute(attribute: &str) -> Error {
     Error::new("understand an item", format!("{attribute} is missing or of another type")).with_item_fault()
 }
 
@@ -123,11 +123,11 @@ fn damaged(attribute: &str) -> Error {
 pub struct Table {
     client: Client,
     /// The same, for what must not be done twice.
-    once: Client,
+    no_retry_client: Client,
     name: String,
-    additions: Arc<CounterBatcher>,
+    counter_batcher: Arc<CounterBatcher>,
     unconfirmed: UnconfirmedWrites,
-    latest: Arc<LatestClock>,
+    latest_clock: Arc<LatestClock>,
     log_names: LogNames,
 }
 
@@ -162,7 +162,7 @@ fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-fn moment(UnixSeconds(seconds): UnixSeconds) -> AttributeValue {
+fn unix_seconds(UnixSeconds(seconds): UnixSeconds) -> AttributeValue {
     number(seconds)
 }
 
@@ -171,7 +171,7 @@ fn text_in<'a>(item: &'a Item, attribute: &str) -> Result<&'a str> {
     match item.get(attribute) {
         None => Ok(""),
         Some(AttributeValue::S(text)) => Ok(text),
-        Some(_) => Err(damaged(attribute)),
+        Some(_) => Err(invalid_attribute(attribute)),
     }
 }
 
@@ -179,8 +179,8 @@ fn text_in<'a>(item: &'a Item, attribute: &str) -> Result<&'a str> {
 fn number_in(item: &Item, attribute: &str) -> Result<i64> {
     match item.get(attribute) {
         None => Ok(0),
-        Some(AttributeValue::N(number)) => number.parse().map_err(|_| damaged(attribute)),
-        Some(_) => Err(damaged(attribute)),
+        Some(AttributeValue::N(number)) => number.parse().map_err(|_| invalid_attribute(attribute)),
+        Some(_) => Err(invalid_attribute(attribute)),
     }
 }
 
@@ -189,17 +189,17 @@ fn counter_in(item: &Item, attribute: &str) -> Result<u64> {
     Ok(number_in(item, attribute)?.try_into().unwrap_or(0))
 }
 
-fn moment_in(item: &Item, attribute: &str) -> Result<UnixSeconds> {
-    number_in(item, attribute)?.try_into().map(UnixSeconds).map_err(|_| damaged(attribute))
+fn unix_seconds_in(item: &Item, attribute: &str) -> Result<UnixSeconds> {
+    number_in(item, attribute)?.try_into().map(UnixSeconds).map_err(|_| invalid_attribute(attribute))
 }
 
 /// What was read of an item; of one that is damaged nothing, and a line in the log: it must not keep others from being
 /// read.
-fn intact<T>(names: &LogNames, item: &Item, read: Result<T>) -> Option<T> {
+fn ok_or_log<T>(names: &LogNames, item: &Item, read: Result<T>) -> Option<T> {
     match read {
         Ok(read) => Some(read),
         Err(error) => {
-            tracing::error!(key = keys::shown(item, names), error = %Chain(&error), "a damaged item is left out");
+            tracing::error!(key = keys::key_for_log(item, names), error = %Chain(&error), "a damaged item is left out");
             None
         }
     }
@@ -207,7 +207,7 @@ fn intact<T>(names: &LogNames, item: &Item, read: Result<T>) -> Option<T> {
 
 /// Reads an attribute through the rule of its type.
 fn parsed<T>(item: &Item, attribute: &str, parse: fn(&str) -> Option<T>) -> Result<T> {
-    parse(text_in(item, attribute)?).ok_or_else(|| damaged(attribute))
+    parse(text_in(item, attribute)?).ok_or_else(|| invalid_attribute(attribute))
 }
 
 impl Table {
@@ -215,10 +215,10 @@ impl Table {
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         let unconfirmed = UnconfirmedWrites::default();
         let config = client.config().to_builder().interceptor(unconfirmed.clone());
-        let once = Client::from_conf(config.clone().retry_classifier(NoRetryIfSent).build());
+        let no_retry_client = Client::from_conf(config.clone().retry_classifier(NoRetryIfSent).build());
         let client = Client::from_conf(config.build());
-        let (additions, latest, log_names) = (Arc::default(), Arc::default(), LogNames::Plain);
-        Self { client, once, name: name.into(), additions, unconfirmed, latest, log_names }
+        let (counter_batcher, latest_clock, log_names) = (Arc::default(), Arc::default(), LogNames::Plain);
+        Self { client, no_retry_client, name: name.into(), counter_batcher, unconfirmed, latest_clock, log_names }
     }
 
     /// The same; its log names users, streams and addresses so.
@@ -228,13 +228,13 @@ impl Table {
     }
 
     /// A key as the log shows it.
-    fn shown(&self, key: &keys::Key) -> String {
-        keys::shown(key, &self.log_names)
+    fn key_for_log(&self, key: &keys::Key) -> String {
+        keys::key_for_log(key, &self.log_names)
     }
 
-    /// See [`intact`].
-    fn intact<T>(&self, item: &Item, read: Result<T>) -> Option<T> {
-        intact(&self.log_names, item, read)
+    /// See [`ok_or_log`].
+    fn ok_or_log<T>(&self, item: &Item, read: Result<T>) -> Option<T> {
+        ok_or_log(&self.log_names, item, read)
     }
 
     /// One item, as it stands after every write that was acknowledged.

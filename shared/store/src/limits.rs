@@ -1,8 +1,8 @@
 //! Counts of what an attacker would try often.
 
 use super::{
-    Result, Table, keys, moment, number,
-    update::{Update, Written},
+    Result, Table, keys, number, unix_seconds,
+    update::{Update, WriteOutcome},
 };
 use crate::rules::Limit;
 use protocol::types::UnixSeconds;
@@ -21,23 +21,35 @@ pub enum Attempt<'a> {
 impl Table {
     /// Counts an attempt in the current stretch of `seconds`, unless there were as many already as the limit admits;
     /// whether it is admitted. What is not is not counted either: who goes on too often only waits for the next stretch.
-    pub async fn admit(&self, attempt: Attempt<'_>, limit: Limit, seconds: u64, now: UnixSeconds) -> Result<bool> {
+    pub async fn admit_attempt(
+        &self,
+        attempt: Attempt<'_>,
+        limit: Limit,
+        seconds: u64,
+        now: UnixSeconds,
+    ) -> Result<bool> {
         let Some(max) = limit.max() else { return Ok(true) };
         let window = now.0 / seconds;
         let update = Update::of(keys::attempts(attempt, window))
-            .add_perhaps_twice("attempts", 1)
-            .set(keys::EXPIRES_AT, moment(UnixSeconds((window + 1).saturating_mul(seconds))))
+            .add_at_least_once("attempts", 1)
+            .set(keys::EXPIRES_AT, unix_seconds(UnixSeconds((window + 1).saturating_mul(seconds))))
             .when("(attribute_not_exists(#attempts) OR #attempts < :most)")
             .value(":most", number(max));
-        Ok(update.send(self, "count an attempt").await? == Written::Done)
+        Ok(update.send(self, "count an attempt").await? == WriteOutcome::Done)
     }
 
     /// Takes back an attempt that was counted at `then`: it was none of an attacker.
-    pub async fn forget(&self, attempt: Attempt<'_>, limit: Limit, seconds: u64, then: UnixSeconds) -> Result<()> {
+    pub async fn undo_attempt(
+        &self,
+        attempt: Attempt<'_>,
+        limit: Limit,
+        seconds: u64,
+        then: UnixSeconds,
+    ) -> Result<()> {
         if limit.max().is_none() {
             return Ok(());
         }
-        let update = Update::of(keys::attempts(attempt, then.0 / seconds)).add_perhaps_twice("attempts", -1);
+        let update = Update::of(keys::attempts(attempt, then.0 / seconds)).add_at_least_once("attempts", -1);
         update.when("#attempts > :none").value(":none", number(0)).send(self, "count an attempt").await.map(|_| ())
     }
 }

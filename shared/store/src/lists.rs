@@ -23,11 +23,11 @@ use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::At
 
 use super::{
     Item, Result, Table,
-    batch::Reads,
+    batch::Consistency,
     counter_batcher::WriteOptions,
-    damaged, failed, intact,
+    failed, invalid_attribute,
     keys::{self, hash},
-    text, text_in,
+    ok_or_log, text, text_in,
 };
 use protocol::{
     log_names::LogNames,
@@ -39,7 +39,7 @@ const HASH_BITS: u32 = 3;
 /// Bits of a position that one level of the tree distinguishes.
 const LEVEL_BITS: u32 = 8;
 /// The topmost level.
-pub(super) const TOP: u32 = 2;
+pub(super) const TOP_LEVEL: u32 = 2;
 /// How far ahead of now a row may stand: recordings end "now" by the cloud's clock, not ours.
 const AHEAD_SECONDS: u64 = 24 * 3600;
 /// How much longer than a row that leaves its list the counts of its stretch of time are kept: more than the 24 days of
@@ -65,7 +65,7 @@ impl Position {
         Self(at.0 << HASH_BITS)
     }
 
-    /// The position in a sort key of [`keys::LISTS`], as [`keys::place`] writes it.
+    /// The position in a sort key of [`keys::LISTS`], as [`keys::list_sort_key`] writes it.
     pub(super) fn read(place: &str) -> Option<Self> {
         place.split('#').next()?.parse().ok().map(Self)
     }
@@ -137,11 +137,11 @@ impl Series {
             let Some(counter) = attribute.strip_prefix(self.letter()).filter(|rest| rest.len() == 2) else {
                 continue;
             };
-            let count = u8::from_str_radix(counter, 16).map_err(|_| damaged(attribute)).and_then(|counter| {
-                let AttributeValue::N(count) = value else { return Err(damaged(attribute)) };
-                Ok((counter, count.parse::<i64>().map_err(|_| damaged(attribute))?))
+            let count = u8::from_str_radix(counter, 16).map_err(|_| invalid_attribute(attribute)).and_then(|counter| {
+                let AttributeValue::N(count) = value else { return Err(invalid_attribute(attribute)) };
+                Ok((counter, count.parse::<i64>().map_err(|_| invalid_attribute(attribute))?))
             });
-            if let Some((counter, count)) = intact(&LogNames::Plain, item, count)
+            if let Some((counter, count)) = ok_or_log(&LogNames::Plain, item, count)
                 && let Ok(count @ 1..) = u64::try_from(count)
             {
                 counters.insert(counter, count);
@@ -162,7 +162,7 @@ pub(super) type Change = (Series, Position, i64);
 
 /// A page of a list, and how long the list is.
 #[derive(Debug)]
-pub struct Listed<T> {
+pub struct ListPage<T> {
     /// How many rows the list has.
     pub total: u64,
     /// The rows of the page, newest first.
@@ -199,13 +199,13 @@ impl Node {
 }
 
 /// Until when the counts are kept of a row of this second that leaves its list `window` seconds later.
-pub(super) fn counts_kept_until(at: UnixSeconds, window: u64) -> UnixSeconds {
+pub(super) fn counts_expire_at(at: UnixSeconds, window: u64) -> UnixSeconds {
     at.plus(window).plus(COUNTS_KEPT_SECONDS)
 }
 
 impl Table {
     /// Counts rows that came or went, level by level from the finest: what a level counts, those below it count already.
-    pub(super) async fn count(
+    pub(super) async fn add_to_counts(
         &self,
         tree: &'static str,
         changes: &[Change],
@@ -216,7 +216,7 @@ impl Table {
         let options = WriteOptions { expires_at, changed_at: Some(now), due: None };
         let mut nodes: BTreeMap<(u32, u64), BTreeMap<String, i64>> = BTreeMap::new();
         for (series, position, by) in changes {
-            for level in 0..=TOP {
+            for level in 0..=TOP_LEVEL {
                 let counters = nodes.entry((level, position.node(level))).or_default();
                 *counters.entry(series.attribute(position.counter(level))).or_default() += by;
             }
@@ -224,11 +224,11 @@ impl Table {
         let table = self.clone();
         // A task of its own: a call that is given up between two levels would leave them different.
         let counting = tokio::spawn(async move {
-            for level in 0..=TOP {
+            for level in 0..=TOP_LEVEL {
                 let writes = nodes.range((level, 0)..(level + 1, 0)).filter_map(|((_, number), counters)| {
                     let counters = counters.iter().filter(|(_, by)| **by != 0);
                     let counters: Vec<_> = counters.map(|(counter, by)| (counter.clone(), *by)).collect();
-                    let key = keys::list_count(tree, level, TOP, *number);
+                    let key = keys::list_count(tree, level, TOP_LEVEL, *number);
                     (!counters.is_empty()).then(|| table.add(key, counters, options, CONTEXT))
                 });
                 futures_util::future::try_join_all(writes).await?;
@@ -239,11 +239,11 @@ impl Table {
     }
 
     /// A page of a list whose rows have no age.
-    pub(super) async fn page(&self, list: &List, page: Page) -> Result<Listed<Item>> {
+    pub(super) async fn page(&self, list: &List, page: Page) -> Result<ListPage<Item>> {
         let mut tops = Vec::new();
         for item in self.top_counts(list.tree).await? {
-            let number = text_in(&item, keys::SK).and_then(|sk| sk.parse().map_err(|_| damaged(keys::SK)));
-            tops.extend(self.intact(&item, number).map(|number| Node::read(number, &item, list.series)));
+            let number = text_in(&item, keys::SK).and_then(|sk| sk.parse().map_err(|_| invalid_attribute(keys::SK)));
+            tops.extend(self.ok_or_log(&item, number).map(|number| Node::read(number, &item, list.series)));
         }
         let total = tops.iter().flat_map(|node| node.counters.values()).sum();
         self.rows(list, total, &tops, Position::FIRST, page).await
@@ -267,13 +267,13 @@ impl Table {
         now: UnixSeconds,
         window: u64,
         page: Page,
-    ) -> Result<Listed<Item>> {
+    ) -> Result<ListPage<Item>> {
         // As the original: a row of exactly `window` seconds is out.
         let oldest = Position::start_of(now.minus(window).plus(1));
         let newest = Position::start_of(now.plus(AHEAD_SECONDS));
-        let wanted = (oldest.node(TOP)..=newest.node(TOP)).rev().map(|number| (TOP, number));
+        let wanted = (oldest.node(TOP_LEVEL)..=newest.node(TOP_LEVEL)).rev().map(|number| (TOP_LEVEL, number));
         // The stretches that the window's end cuts through are counted more finely, down to the second.
-        let edges = (0..TOP).map(|level| (level, oldest.node(level)));
+        let edges = (0..TOP_LEVEL).map(|level| (level, oldest.node(level)));
         let mut nodes = self.nodes(list, wanted.chain(edges).collect()).await?;
         let mut edge = |level| nodes.remove(&(level, oldest.node(level)));
         let within = |node: &Node, level| node.sum_above(oldest.counter(level));
@@ -286,24 +286,31 @@ impl Table {
         }
         let tops: Vec<Node> = nodes.into_values().rev().collect();
         for node in &tops {
-            let oldest_node = node.number == oldest.node(TOP);
-            total += if oldest_node { within(node, TOP) } else { node.counters.values().sum() };
+            let oldest_node = node.number == oldest.node(TOP_LEVEL);
+            total += if oldest_node { within(node, TOP_LEVEL) } else { node.counters.values().sum() };
         }
         self.rows(list, total, &tops, oldest, page).await
     }
 
     /// Nodes of the counts, by level and number; those that are not there are left out.
     async fn nodes(&self, list: &List, wanted: Vec<(u32, u64)>) -> Result<BTreeMap<(u32, u64), Node>> {
-        let key = |(level, number): &(u32, u64)| keys::list_count(list.tree, *level, TOP, *number);
-        let mut found = self.batch(wanted.iter().map(key), Reads::Relaxed, "count a list").await?;
+        let key = |(level, number): &(u32, u64)| keys::list_count(list.tree, *level, TOP_LEVEL, *number);
+        let mut found = self.batch(wanted.iter().map(key), Consistency::Eventual, "count a list").await?;
         let nodes = wanted.into_iter().filter_map(|node| Some((node, found.remove(&keys::id(&key(&node)))?)));
         Ok(nodes.map(|(node, item)| (node, Node::read(node.1, &item, list.series))).collect())
     }
 
     /// The rows of a page, of which none stands before `oldest`.
-    async fn rows(&self, list: &List, total: u64, tops: &[Node], oldest: Position, page: Page) -> Result<Listed<Item>> {
+    async fn rows(
+        &self,
+        list: &List,
+        total: u64,
+        tops: &[Node],
+        oldest: Position,
+        page: Page,
+    ) -> Result<ListPage<Item>> {
         if page.offset >= total || page.size == 0 {
-            return Ok(Listed { total, rows: Vec::new() });
+            return Ok(ListPage { total, rows: Vec::new() });
         }
         let (end, skip) = self.locate(list, tops, page).await?;
         // Counts that contradict each other can lead behind the oldest row, where the index refuses to look.
@@ -317,7 +324,7 @@ impl Table {
         }
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let size = usize::try_from(page.size).unwrap_or(usize::MAX);
-        Ok(Listed { total, rows: rows.into_iter().skip(skip).take(size).collect() })
+        Ok(ListPage { total, rows: rows.into_iter().skip(skip).take(size).collect() })
     }
 
     /// A position that all rows of the page stand before, and how many rows before it come ahead of the page.
@@ -325,11 +332,13 @@ impl Table {
         // The counts can be off by what a dead process left undone: then the search ends where they contradict.
         let mut place = (Position::LAST, page.offset);
         let mut nodes = Vec::new();
-        for level in (0..=TOP).rev() {
+        for level in (0..=TOP_LEVEL).rev() {
             if place.1 <= page.size {
                 break;
             }
-            let Some((bucket, skip)) = Node::find(if level == TOP { tops } else { &nodes }, place.1) else { break };
+            let Some((bucket, skip)) = Node::find(if level == TOP_LEVEL { tops } else { &nodes }, place.1) else {
+                break;
+            };
             place = (Position((bucket + 1) << (LEVEL_BITS * level)), skip);
             if level > 0 && skip > page.size {
                 nodes = self.nodes(list, vec![(level - 1, bucket)]).await?.into_values().collect();
@@ -352,8 +361,8 @@ impl Table {
             .expression_attribute_names("#list", keys::LIST)
             .expression_attribute_names("#position", keys::POSITION)
             .expression_attribute_values(":list", text(partition))
-            .expression_attribute_values(":oldest", text(keys::bound(oldest)))
-            .expression_attribute_values(":end", text(keys::bound(end)))
+            .expression_attribute_values(":oldest", text(keys::first_sort_key(oldest)))
+            .expression_attribute_values(":end", text(keys::first_sort_key(end)))
             .scan_index_forward(false)
     }
 }

@@ -6,13 +6,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
     Item, Result, Table,
-    batch::Reads,
+    batch::Consistency,
     broadcaster_state::WriteContext,
     counter_in, keys,
-    lists::counts_kept_until,
-    moment, moment_in, number, parsed,
+    lists::counts_expire_at,
+    number, parsed,
     rooms::{Profile, Room},
-    text, text_in,
+    text, text_in, unix_seconds, unix_seconds_in,
     update::Update,
 };
 use protocol::types::{GroupId, StreamId, Text, UnixSeconds, UserId};
@@ -99,14 +99,14 @@ impl Totals {
 
 impl LiveRow {
     fn read(item: &Item) -> Result<Self> {
-        let ended_at = item.contains_key("ended_at").then(|| moment_in(item, "ended_at")).transpose()?;
+        let ended_at = item.contains_key("ended_at").then(|| unix_seconds_in(item, "ended_at")).transpose()?;
         Ok(Self {
             stream: text_in(item, "stream")?.to_owned(),
-            started_at: moment_in(item, "started_at")?,
+            started_at: unix_seconds_in(item, "started_at")?,
             ended_at,
             reason: text_in(item, "reason")?.to_owned(),
-            broadcast: moment_in(item, "broadcast")?,
-            info_at: moment_in(item, "info_at")?,
+            broadcast: unix_seconds_in(item, "broadcast")?,
+            info_at: unix_seconds_in(item, "info_at")?,
             totals: Totals::read(item)?,
         })
     }
@@ -122,7 +122,7 @@ impl Table {
         now: UnixSeconds,
     ) -> Result<()> {
         let update = Update::of(keys::broadcast(user, opened_at))
-            .set(keys::EXPIRES_AT, moment(now.plus(BROADCAST_KEPT_SECONDS)));
+            .set(keys::EXPIRES_AT, unix_seconds(now.plus(BROADCAST_KEPT_SECONDS)));
         broadcast.write(update).send(self, "write a show").await.map(|_| ())
     }
 
@@ -140,17 +140,17 @@ impl Table {
         room: Option<&Room>,
         gone: &[&str],
     ) -> Result<()> {
-        let until = counts_kept_until(live.end.map_or(write.now, |(end, _)| end), write.rules.replay_window_seconds);
+        let until = counts_expire_at(live.end.map_or(write.now, |(end, _)| end), write.rules.replay_window_seconds);
         let update = write
-            .row(keys::live(write.user, &keys::live_place(live.start, &live.user_stream)))
+            .row(keys::live(write.user, &keys::live_id(live.start, &live.user_stream)))
             .set_text("stream", live.user_stream.stream())
-            .set("started_at", moment(live.start))
-            .set("broadcast", moment(live.broadcast.unwrap_or(UnixSeconds(0))))
-            .set("info_at", moment(live.info_at.unwrap_or(UnixSeconds(0))))
-            .set(keys::EXPIRES_AT, moment(until))
+            .set("started_at", unix_seconds(live.start))
+            .set("broadcast", unix_seconds(live.broadcast.unwrap_or(UnixSeconds(0))))
+            .set("info_at", unix_seconds(live.info_at.unwrap_or(UnixSeconds(0))))
+            .set(keys::EXPIRES_AT, unix_seconds(until))
             .remove("gone");
         let update = match live.end {
-            Some((end, why)) => update.set("ended_at", moment(end)).set("reason", text(why.name())),
+            Some((end, why)) => update.set("ended_at", unix_seconds(end)).set("reason", text(why.name())),
             None => update.remove("ended_at").remove("reason"),
         };
         // The room counts for the show to which the opening belongs at which its counters began at zero.
@@ -174,12 +174,12 @@ impl Table {
 
     /// What lives of the same show came to that are about to be deleted; `None` if there are none.
     async fn totals_of_gone(&self, write: &WriteContext<'_>, live: &Live, gone: &[&str]) -> Result<Option<Totals>> {
-        let own = keys::live_place(live.start, &live.user_stream);
+        let own = keys::live_id(live.start, &live.user_stream);
         let mut rows = Vec::new();
         for place in gone.iter().copied().chain((!gone.is_empty()).then_some(own.as_str())) {
             rows.extend(self.get(keys::live(write.user, place), "read a live").await?);
         }
-        let rows = rows.iter().filter_map(|row| self.intact(row, LiveRow::read(row)));
+        let rows = rows.iter().filter_map(|row| self.ok_or_log(row, LiveRow::read(row)));
         let rows = rows.filter(|row| row.stream.is_empty() && Some(row.broadcast) == live.broadcast);
         Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes)))
     }
@@ -188,13 +188,13 @@ impl Table {
     /// there yet: who is about to write it knows less.
     pub(super) async fn take_live_away(&self, write: &WriteContext<'_>, place: &str) -> Result<()> {
         let update = write.row(keys::live(write.user, place));
-        let update = update.set("gone", AttributeValue::Bool(true)).set(keys::EXPIRES_AT, moment(write.now));
+        let update = update.set("gone", AttributeValue::Bool(true)).set(keys::EXPIRES_AT, unix_seconds(write.now));
         update.send(self, "take a live away").await.map(|_| ())
     }
 
     /// What a live came to; nothing if it has not ended.
     pub(super) async fn totals(&self, user: &UserId, live: &Live) -> Result<Totals> {
-        let key = keys::live(user, &keys::live_place(live.start, &live.user_stream));
+        let key = keys::live(user, &keys::live_id(live.start, &live.user_stream));
         self.get(key, "read a live").await?.as_ref().map_or(Ok(Totals::default()), Totals::read)
     }
 
@@ -210,12 +210,12 @@ impl Table {
         start_requests: BTreeSet<UnixSeconds>,
     ) -> Result<BTreeMap<UnixSeconds, Text<255>>> {
         let keys = start_requests.iter().map(|start_request| keys::broadcast(user, *start_request));
-        let mut rows = self.batch(keys, Reads::Relaxed, "read shows").await?;
+        let mut rows = self.batch(keys, Consistency::Eventual, "read shows").await?;
         let rows =
             start_requests.into_iter().filter_map(|at| Some((at, rows.remove(&keys::id(&keys::broadcast(user, at)))?)));
         Ok(rows
             .filter_map(|(start_request, row)| {
-                Some((start_request, self.intact(&row, BroadcastRow::read(&row))?.title))
+                Some((start_request, self.ok_or_log(&row, BroadcastRow::read(&row))?.title))
             })
             .collect())
     }
@@ -234,7 +234,7 @@ impl Table {
         items.retain(|item| !item.contains_key("gone"));
         for item in items {
             let place = text_in(&item, keys::SK)?.trim_start_matches(keys::LIVE_PREFIX).to_owned();
-            lives.extend(self.intact(&item, LiveRow::read(&item)).map(|live| (place, live)));
+            lives.extend(self.ok_or_log(&item, LiveRow::read(&item)).map(|live| (place, live)));
         }
         Ok(lives)
     }

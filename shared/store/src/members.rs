@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::{
-    Item, Listed, Result, Table,
+    Item, ListPage, Result, Table,
     broadcaster_state::OPEN,
     counter_batcher::WriteOptions,
-    counter_in, failed, keys, moment, moment_in, number_in, parsed,
-    recount::{AT_REST_SECONDS, is_at_rest, is_recounted},
+    counter_in, failed, keys, number_in, parsed,
+    recount::{QUIET_SECONDS, is_quiet, is_recounted},
     rooms::Departure,
-    text, text_in,
-    update::{Outcome, Update},
+    text, text_in, unix_seconds, unix_seconds_in,
+    update::{OutcomeWithOldItem, Update},
 };
 use crate::rules::Rules;
 use protocol::types::{FileId, GroupId, Page, Text, UnixSeconds, UserId};
@@ -102,9 +102,9 @@ impl Table {
                     heads = item;
                     continue;
                 };
-                let read = moment_in(&item, "seen_at")
+                let read = unix_seconds_in(&item, "seen_at")
                     .and_then(|seen_at| Ok((seen_at, parsed(&item, "user", UserId::parse)?)));
-                if let Some((seen_at, user)) = self.intact(&item, read) {
+                if let Some((seen_at, user)) = self.ok_or_log(&item, read) {
                     let mut heard_at = seen_at;
                     if seen_at.plus(seconds) <= now {
                         self.take_out(host, group, &user, Some(seen_at), now).await?;
@@ -113,8 +113,8 @@ impl Table {
                     }
                     if seen_at.is_ahead_of(now) {
                         // Our clock was ahead: from now on the viewer has as long as anybody.
-                        let update = Update::of(keys::member(host, group, &user)).set("seen_at", moment(now));
-                        update.when_as_seen("seen_at", &item).send(self, "write a member").await?;
+                        let update = Update::of(keys::member(host, group, &user)).set("seen_at", unix_seconds(now));
+                        update.when_unchanged("seen_at", &item).send(self, "write a member").await?;
                         heard_at = now;
                     }
                     oldest = oldest.into_iter().chain([heard_at]).min();
@@ -126,12 +126,12 @@ impl Table {
             && (self.recount_heads(host, group, &mut heads, &left, now).await?
                 & self.recount_viewers_of(host, group, &left, now).await?);
         let silent: Option<UnixSeconds> = oldest.map(|seen_at: UnixSeconds| seen_at.plus(seconds));
-        let due = silent.into_iter().chain((!is_right).then(|| now.plus(AT_REST_SECONDS))).min();
+        let due = silent.into_iter().chain((!is_right).then(|| now.plus(QUIET_SECONDS))).min();
         let update = Update::of(keys::head_count(host, group)).when("attribute_exists(PK)");
         let update = match due {
-            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)),
+            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)),
             // Who has come since found that somebody would look after the group already.
-            None => update.remove(keys::TASK).remove(keys::DUE).when_as_seen(keys::CHANGES, &heads),
+            None => update.remove(keys::TASK).remove(keys::DUE).when_unchanged(keys::CHANGES, &heads),
         };
         update.send(self, "postpone work").await.map(|_| ())
     }
@@ -147,12 +147,12 @@ impl Table {
         left: &Watching,
         now: UnixSeconds,
     ) -> Result<bool> {
-        let is_at_rest = is_at_rest(heads, keys::CHANGED_AT, now)?;
-        let mut is_right = left.is_anybody() || is_at_rest && is_recounted(heads);
+        let is_quiet = is_quiet(heads, keys::CHANGED_AT, now)?;
+        let mut is_right = left.is_anybody() || is_quiet && is_recounted(heads);
         for (counter, count) in left.bins() {
             is_right &= number_in(heads, &counter)? == count;
         }
-        if !is_right && is_at_rest {
+        if !is_right && is_quiet {
             self.set_counts(Update::of(keys::head_count(host, group)), heads, left.bins(), now).await?;
         }
         Ok(is_right)
@@ -209,7 +209,7 @@ impl Table {
         let request = match seen_at {
             Some(seen_at) => request
                 .condition_expression("seen_at = :seen_at")
-                .expression_attribute_values(":seen_at", moment(seen_at)),
+                .expression_attribute_values(":seen_at", unix_seconds(seen_at)),
             None => request,
         };
         let before = match request.send().await {
@@ -258,17 +258,17 @@ impl Table {
         let stay = Presence { until: now.plus(rules.member_seconds), is_looked_after: true };
         let update = Update::of(keys::member(host, group, &member.user))
             .set("user", text(member.user.as_str()))
-            .set("seen_at", moment(now))
-            .set(keys::EXPIRES_AT, moment(stay.kept_until()))
+            .set("seen_at", unix_seconds(now))
+            .set(keys::EXPIRES_AT, unix_seconds(stay.kept_until()))
             .set_text("nickname", member.nickname.as_str())
             .set_text("headpic", member.headpic.as_str());
         let update = match counted {
-            Counted::Broadcast(broadcast) => update.set("broadcast", moment(broadcast)).remove("replay"),
+            Counted::Broadcast(broadcast) => update.set("broadcast", unix_seconds(broadcast)).remove("replay"),
             Counted::Replay => update.set("replay", AttributeValue::Bool(true)).remove("broadcast"),
             Counted::Nowhere => update.remove("broadcast").remove("replay"),
         };
-        let (Outcome::Done(before) | Outcome::ConditionFailed(before)) =
-            update.send_for_old(self, "write a member").await?;
+        let (OutcomeWithOldItem::Done(before) | OutcomeWithOldItem::ConditionFailed(before)) =
+            update.send_returning_old(self, "write a member").await?;
         // Also of who was there: then it is nothing, but the counts are kept for as long as the member is.
         let by = i64::from(before.is_empty());
         // Nobody counts the viewers of what is not there, so nobody need look after them.
@@ -298,9 +298,9 @@ impl Table {
     }
 
     /// A page of the members of a group.
-    pub async fn members(&self, host: &UserId, group: &GroupId, page: Page) -> Result<Listed<Member>> {
+    pub async fn members(&self, host: &UserId, group: &GroupId, page: Page) -> Result<ListPage<Member>> {
         let Some(heads) = self.get(keys::head_count(host, group), "count members").await? else {
-            return Ok(Listed { total: 0, rows: vec![] });
+            return Ok(ListPage { total: 0, rows: vec![] });
         };
         let mut total = 0;
         let mut start = (0, page.offset);
@@ -311,7 +311,7 @@ impl Table {
             total += counter_in(&heads, &counter(bin))?;
         }
         if page.offset >= total {
-            return Ok(Listed { total, rows: vec![] });
+            return Ok(ListPage { total, rows: vec![] });
         }
         let (bin, skip) = start;
         let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
@@ -325,10 +325,10 @@ impl Table {
         let mut rows = Vec::new();
         for item in self.query(request, wanted, "read members").await? {
             // One that is damaged is skipped below as any other.
-            rows.push(self.intact(&item, Member::read(&item)));
+            rows.push(self.ok_or_log(&item, Member::read(&item)));
         }
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        Ok(Listed { total, rows: rows.into_iter().skip(skip).flatten().collect() })
+        Ok(ListPage { total, rows: rows.into_iter().skip(skip).flatten().collect() })
     }
 }
 
@@ -402,7 +402,9 @@ enum Counted {
 impl Counted {
     fn read(table: &Table, member: &Item) -> Self {
         match (member.contains_key("broadcast"), member.contains_key("replay")) {
-            (true, _) => table.intact(member, moment_in(member, "broadcast")).map_or(Self::Nowhere, Self::Broadcast),
+            (true, _) => {
+                table.ok_or_log(member, unix_seconds_in(member, "broadcast")).map_or(Self::Nowhere, Self::Broadcast)
+            }
             (false, true) => Self::Replay,
             (false, false) => Self::Nowhere,
         }

@@ -28,7 +28,7 @@ const PASSES: u32 = 3;
 const LANES: u32 = 1;
 
 /// What a password is compared with when there is no account, so that this takes as long as when there is one.
-const NOBODYS: &str =
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=12288,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// How many passwords wait at a time: some seconds' work, and an app waits ten.
@@ -67,7 +67,7 @@ impl From<Busy> for Error {
 
 /// What is kept of a password: a hash with its salt and costs, as a PHC string.
 pub async fn hash(password: Password, salt: [u8; 16]) -> Result<Secret, Busy> {
-    slowly(move |memory| {
+    on_hash_thread(move |memory| {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("costs within argon2's bounds");
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
@@ -87,9 +87,9 @@ pub fn is_hash(text: &str) -> bool {
 }
 
 /// Whether a password is the one that `kept` was made of. Without a `kept` it is not, which takes as long to say.
-pub async fn is_right(password: Password, kept: Option<Secret>) -> Result<bool, Busy> {
-    slowly(move |memory| {
-        let hash = PasswordHash::new(kept.as_ref().map_or(NOBODYS, Secret::expose)).ok();
+pub async fn verify(password: Password, kept: Option<Secret>) -> Result<bool, Busy> {
+    on_hash_thread(move |memory| {
+        let hash = PasswordHash::new(kept.as_ref().map_or(DUMMY_HASH, Secret::expose)).ok();
         let Some(hash) = hash else { return false };
         let (Some(salt), Ok(params)) = (hash.salt, Params::try_from(&hash)) else { return false };
         let digest = digest(&password, salt.as_ref(), params, memory);
@@ -109,7 +109,9 @@ fn digest(password: &Password, salt: &[u8], params: Params, memory: &mut Vec<Blo
 }
 
 /// Does work on a thread where it keeps nobody else waiting.
-async fn slowly<T: Send + 'static>(work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static) -> Result<T, Busy> {
+async fn on_hash_thread<T: Send + 'static>(
+    work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
+) -> Result<T, Busy> {
     let (answer, answered) = oneshot::channel();
     // Who asked may have given up meanwhile.
     let job: Job = Box::new(move |memory| drop(answer.send(work(memory))));
@@ -128,20 +130,20 @@ mod tests {
     #[tokio::test]
     async fn only_the_same_password_is_right() {
         let kept = hash(password("secret123"), [7; 16]).await.unwrap();
-        assert!(is_right(password("secret123"), Some(kept.clone())).await.unwrap());
-        assert!(!is_right(password("secret124"), Some(kept)).await.unwrap());
-        assert!(!is_right(password("secret123"), None).await.unwrap());
-        assert!(!is_right(password("secret123"), Some(Secret::new(NOBODYS))).await.unwrap());
+        assert!(verify(password("secret123"), Some(kept.clone())).await.unwrap());
+        assert!(!verify(password("secret124"), Some(kept)).await.unwrap());
+        assert!(!verify(password("secret123"), None).await.unwrap());
+        assert!(!verify(password("secret123"), Some(Secret::new(DUMMY_HASH))).await.unwrap());
     }
 
     #[tokio::test]
     async fn nobodys_password_costs_what_everybodys_does() {
         let kept = hash(password("secret123"), [7; 16]).await.unwrap();
         let costs = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
-        assert_eq!(costs(kept.expose()), costs(NOBODYS));
-        assert_eq!(kept.expose().len(), NOBODYS.len());
+        assert_eq!(costs(kept.expose()), costs(DUMMY_HASH));
+        assert_eq!(kept.expose().len(), DUMMY_HASH.len());
         // And it is one that can be computed at all, not refused at sight.
-        assert!(is_hash(NOBODYS));
+        assert!(is_hash(DUMMY_HASH));
     }
 
     /// RFC 9106, 5.3: argon2id itself, with its secret and associated data.

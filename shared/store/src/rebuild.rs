@@ -4,15 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{
     Item, Result, Table,
-    batch::Reads,
+    batch::Consistency,
     broadcaster_state::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection},
     keys,
     lists::Position,
     lives::LiveRow,
-    moment_in,
     replays::{Rows, as_kept, is_kept_out, parts_of, place_of},
     rooms::Room,
-    text_in,
+    text_in, unix_seconds_in,
 };
 use crate::rules::Rules;
 use protocol::{
@@ -70,7 +69,7 @@ impl Table {
     /// Which of these files have rows.
     pub async fn written_files(&self, user: &UserId, files: &[FileId]) -> Result<HashSet<FileId>> {
         let keys = files.iter().map(|file| keys::replay(user, file));
-        let rows = self.batch(keys, Reads::Consistent, "read replays").await?;
+        let rows = self.batch(keys, Consistency::Strong, "read replays").await?;
         let is_written = |file: &&FileId| rows.contains_key(&keys::id(&keys::replay(user, file)));
         Ok(files.iter().filter(is_written).cloned().collect())
     }
@@ -91,7 +90,7 @@ impl Table {
         if after.is_none() {
             if let Some(opened_at) = state.timeline.broadcast() {
                 let room = self.get(keys::room(user), "read a room").await?;
-                let opened = room.as_ref().map(|room| moment_in(room, "opened_at")).transpose()?;
+                let opened = room.as_ref().map(|room| unix_seconds_in(room, "opened_at")).transpose()?;
                 let counts = opened.into_iter().chain([opened_at]).map(|opened| DirtyRow::room_count(opened, user));
                 let words = room_differs(user, &state, opened_at, room.as_ref())?;
                 found.extend(named(words, counts.chain([DirtyRow::Room])));
@@ -129,7 +128,7 @@ impl Table {
         let mut rows = self.live_rows(user).await?;
         let mut found = Vec::new();
         for live in &projection.lives {
-            let place = keys::live_place(live.start, &live.user_stream);
+            let place = keys::live_id(live.start, &live.user_stream);
             let name = format!("the live of {}", live.start.in_utc());
             let mut words = Vec::new();
             match rows.remove(&place) {
@@ -206,7 +205,7 @@ fn room_differs(
         let (is, should) = (room.opened_at.in_utc(), opened_at.in_utc());
         found.push(format!("the room is open for the show of {is} and should be for that of {should}"));
     }
-    let place = keys::place(Position::of(opened_at, user.as_str()), user.as_str());
+    let place = keys::list_sort_key(Position::of(opened_at, user.as_str()), user.as_str());
     if text_in(row, keys::POSITION)? != place && room.opened_at == opened_at {
         found.push("the room stands at another place of its list".to_owned());
     }
@@ -241,7 +240,7 @@ fn replay_differs(
         differs(format!("is written as a part of {lead}"));
     }
     for (what, expected, attribute) in [("starts", replay.start, "started_at"), ("ends", replay.end, "ended_at")] {
-        let written = moment_in(&row, attribute)?;
+        let written = unix_seconds_in(&row, attribute)?;
         if written != expected {
             differs(format!("{what} at {} and should at {}", written.in_utc(), expected.in_utc()));
         }

@@ -10,23 +10,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Item, Result, Table,
     counter_batcher::WriteOptions,
-    damaged, failed, keys,
-    lists::{List, Position, Series, TOP, counts_kept_until},
-    moment, moment_in, number, number_in, replays, rooms, text_in,
-    update::{Update, Written},
+    failed, invalid_attribute, keys,
+    lists::{List, Position, Series, TOP_LEVEL, counts_expire_at},
+    number, number_in, replays, rooms, text_in, unix_seconds, unix_seconds_in,
+    update::{Update, WriteOutcome},
     videos,
 };
 use protocol::types::UnixSeconds;
 
 /// A count that was not added to for this long is at rest: no process works on one event for so long, and the index has
 /// caught up with the table.
-pub(super) const AT_REST_SECONDS: u64 = 60;
+pub(super) const QUIET_SECONDS: u64 = 60;
 
 /// What is done, for who reads of it failing.
 const CONTEXT: &str = "count a list again";
 
 /// A tree, its lists, and whether rows leave them with time, and the counts after them.
-const TREES: [(&str, &[List], bool); 3] = [
+const COUNT_TREES: [(&str, &[List], bool); 3] = [
     ("rooms", &[rooms::ONLINE, rooms::ALL], false),
     ("replays", &[replays::REPLAYS], true),
     ("videos", &[videos::VIDEOS], true),
@@ -34,9 +34,9 @@ const TREES: [(&str, &[List], bool); 3] = [
 
 /// Whether nobody has added for a while to what says when somebody did. If that was by a clock that was ahead, it is long
 /// ago.
-pub(super) fn is_at_rest(count: &Item, changed_at: &str, now: UnixSeconds) -> Result<bool> {
-    let changed_at = moment_in(count, changed_at)?;
-    Ok(changed_at.plus(AT_REST_SECONDS) <= now || changed_at.is_ahead_of(now))
+pub(super) fn is_quiet(count: &Item, changed_at: &str, now: UnixSeconds) -> Result<bool> {
+    let changed_at = unix_seconds_in(count, changed_at)?;
+    Ok(changed_at.plus(QUIET_SECONDS) <= now || changed_at.is_ahead_of(now))
 }
 
 /// Whether nobody has added to a count since it was set to what the rows say.
@@ -50,13 +50,13 @@ type Tree = BTreeMap<(u32, u64), BTreeMap<String, u64>>;
 impl Table {
     /// Counts every list again. Nobody else may write meanwhile.
     pub async fn recount_lists(&self, window: u64) -> Result<()> {
-        for (name, lists, expires) in TREES {
+        for (name, lists, expires) in COUNT_TREES {
             let counted = self.count_rows(lists).await?;
             let mut stale: BTreeSet<(u32, u64)> = self.counted_nodes(name).await?;
             stale.extend(counted.keys());
             for (level, number) in stale {
                 let counters = counted.get(&(level, number)).cloned().unwrap_or_default();
-                let expires_at = expires.then(|| counts_kept_until(Position::end_of_node(level, number), window));
+                let expires_at = expires.then(|| counts_expire_at(Position::end_of_node(level, number), window));
                 self.replace_node(name, (level, number), counters, expires_at).await?;
             }
         }
@@ -81,21 +81,21 @@ impl Table {
         window: u64,
         now: UnixSeconds,
     ) -> Result<bool> {
-        let Some((tree, lists, expires)) = TREES.iter().find(|(name, ..)| *name == tree) else { return Ok(true) };
-        let key = |level| keys::list_count(tree, level, TOP, position.node(level));
+        let Some((tree, lists, expires)) = COUNT_TREES.iter().find(|(name, ..)| *name == tree) else { return Ok(true) };
+        let key = |level| keys::list_count(tree, level, TOP_LEVEL, position.node(level));
         let read = async |level| Ok(self.get(key(level), CONTEXT).await?.unwrap_or_default());
         let options = |level| {
             let end = Position::end_of_node(level, position.node(level));
-            let expires_at = expires.then(|| counts_kept_until(end, window));
+            let expires_at = expires.then(|| counts_expire_at(end, window));
             WriteOptions { expires_at, changed_at: Some(now), due: None }
         };
         let mut below: Item = read(0).await?;
-        let may_be_at_work = noted_at.plus(AT_REST_SECONDS) > now;
-        if may_be_at_work || !is_at_rest(&below, keys::CHANGED_AT, now)? {
+        let may_be_at_work = noted_at.plus(QUIET_SECONDS) > now;
+        if may_be_at_work || !is_quiet(&below, keys::CHANGED_AT, now)? {
             return Ok(false);
         }
-        let counted_at = moment_in(&below, keys::CHANGED_AT)?;
-        let is_long_enough = noted_at.plus(AT_REST_SECONDS) <= counted_at && counted_at.plus(AT_REST_SECONDS) <= now;
+        let counted_at = unix_seconds_in(&below, keys::CHANGED_AT)?;
+        let is_long_enough = noted_at.plus(QUIET_SECONDS) <= counted_at && counted_at.plus(QUIET_SECONDS) <= now;
         let is_sure = is_recounted(&below) && is_long_enough;
         if !is_sure {
             let mut counted = Vec::new();
@@ -105,12 +105,12 @@ impl Table {
                 counted.extend((0..=u8::MAX).map(|counter| (list.series.attribute(counter), rows_at(counter))));
             }
             let update = WriteOptions { changed_at: None, ..options(0) }.write(Update::of(key(0)));
-            if self.set_counts(update, &mut below, counted, now).await? == Written::ConditionFailed {
+            if self.set_counts(update, &mut below, counted, now).await? == WriteOutcome::ConditionFailed {
                 return Ok(false);
             }
         }
-        for level in 1..=TOP {
-            if level > 1 && !(is_sure && is_at_rest(&below, keys::CHANGED_AT, now)?) {
+        for level in 1..=TOP_LEVEL {
+            if level > 1 && !(is_sure && is_quiet(&below, keys::CHANGED_AT, now)?) {
                 return Ok(false);
             }
             let above: Item = read(level).await?;
@@ -125,16 +125,16 @@ impl Table {
                 let by = sum - number_in(&above, &counter)?;
                 if by != 0 {
                     missing.push((list.series, by));
-                    update = update.when_as_seen(&counter, &above).set(&counter, number(sum));
+                    update = update.when_unchanged(&counter, &above).set(&counter, number(sum));
                 }
             }
             if missing.is_empty() {
                 below = above;
                 continue;
             }
-            if update.send(self, CONTEXT).await? == Written::Done {
+            if update.send(self, CONTEXT).await? == WriteOutcome::Done {
                 // Who died before they came to this level had not come to those above it.
-                for level in level + 1..=TOP {
+                for level in level + 1..=TOP_LEVEL {
                     let name = |series: &Series| series.attribute(position.counter(level));
                     let counters = missing.iter().map(|(series, by)| (name(series), *by)).collect();
                     self.add(key(level), counters, options(level), CONTEXT).await?;
@@ -153,9 +153,9 @@ impl Table {
         seen: &mut Item,
         counted: impl IntoIterator<Item = (String, i64)>,
         now: UnixSeconds,
-    ) -> Result<Written> {
+    ) -> Result<WriteOutcome> {
         let changes = number(number_in(seen, keys::CHANGES)? + 1);
-        let mut update = update.when_as_seen(keys::CHANGES, seen).set(keys::CHANGED_AT, moment(now));
+        let mut update = update.when_unchanged(keys::CHANGES, seen).set(keys::CHANGED_AT, unix_seconds(now));
         let mut written = vec![(keys::CHANGES.to_owned(), changes.clone()), (keys::RECOUNTED.to_owned(), changes)];
         for (counter, count) in counted {
             if number_in(seen, &counter)? != count {
@@ -175,7 +175,8 @@ impl Table {
         for partition in list.partitions {
             let rows = self.partition_query(partition, from, to).projection_expression("#position");
             for row in self.query(rows, usize::MAX, CONTEXT).await? {
-                let position = Position::read(text_in(&row, keys::POSITION)?).ok_or_else(|| damaged(keys::POSITION))?;
+                let position =
+                    Position::read(text_in(&row, keys::POSITION)?).ok_or_else(|| invalid_attribute(keys::POSITION))?;
                 *counted.entry(position.counter(0)).or_default() += 1;
             }
         }
@@ -192,8 +193,8 @@ impl Table {
                 while let Some(page) = rows.next().await? {
                     for row in page {
                         let place = text_in(&row, keys::POSITION)?;
-                        let position = Position::read(place).ok_or_else(|| damaged(keys::POSITION))?;
-                        for level in 0..=TOP {
+                        let position = Position::read(place).ok_or_else(|| invalid_attribute(keys::POSITION))?;
+                        for level in 0..=TOP_LEVEL {
                             let counters = tree.entry((level, position.node(level))).or_default();
                             *counters.entry(list.series.attribute(position.counter(level))).or_default() += 1;
                         }
@@ -209,15 +210,15 @@ impl Table {
         let mut found = BTreeSet::new();
         let mut left: Vec<(u32, u64, Item)> = Vec::new();
         for item in self.top_counts(tree).await? {
-            let number = text_in(&item, keys::SK)?.parse().map_err(|_| damaged(keys::SK))?;
-            left.push((TOP, number, item));
+            let number = text_in(&item, keys::SK)?.parse().map_err(|_| invalid_attribute(keys::SK))?;
+            left.push((TOP_LEVEL, number, item));
         }
         while let Some((level, number, item)) = left.pop() {
             found.insert((level, number));
             for counter in item.keys().filter_map(|name| Series::counter_in(name)).collect::<BTreeSet<_>>() {
                 let below = Position::node_below(number, counter);
                 if level > 0 && !found.contains(&(level - 1, below)) {
-                    let key = keys::list_count(tree, level - 1, TOP, below);
+                    let key = keys::list_count(tree, level - 1, TOP_LEVEL, below);
                     if let Some(item) = self.get(key, CONTEXT).await? {
                         left.push((level - 1, below, item));
                     }
@@ -235,14 +236,14 @@ impl Table {
         counters: BTreeMap<String, u64>,
         expires_at: Option<UnixSeconds>,
     ) -> Result<()> {
-        let mut item = keys::list_count(tree, level, TOP, node);
+        let mut item = keys::list_count(tree, level, TOP_LEVEL, node);
         if counters.is_empty() {
             let request = self.client.delete_item().table_name(&self.name).set_key(Some(item));
             request.send().await.map_err(failed(CONTEXT))?;
             return Ok(());
         }
         item.extend(counters.into_iter().map(|(name, count)| (name, number(count))));
-        item.extend(expires_at.map(|at| (keys::EXPIRES_AT.to_owned(), moment(at))));
+        item.extend(expires_at.map(|at| (keys::EXPIRES_AT.to_owned(), unix_seconds(at))));
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item));
         request.send().await.map_err(failed(CONTEXT))?;
         Ok(())

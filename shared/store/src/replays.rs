@@ -9,23 +9,23 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Item, Listed, Result, Table,
-    batch::Reads,
+    Item, ListPage, Result, Table,
+    batch::Consistency,
     broadcaster_state::{BroadcasterState, KEPT_SECONDS, OPEN, WriteContext},
-    contended, counter_in, damaged, keys,
-    lists::{Change, List, Position, Series, counts_kept_until},
+    counter_in, invalid_attribute, keys,
+    lists::{Change, List, Position, Series, counts_expire_at},
     lives::Totals,
-    moment, moment_in, number, parsed,
+    number, parsed,
     rooms::{Profile, VIEWERS_AT},
-    text, text_in,
-    update::{Update, Written},
+    text, text_in, too_many_conflicts, unix_seconds, unix_seconds_in,
+    update::{Update, WriteOutcome},
 };
 use crate::rules::Rules;
 use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};
 use timeline::{Evidence, Live, Part, Recording, ReplayFiles, Timeline, UserStream, bytes_of};
 
-pub(super) const TREE: &str = "replays";
-pub(super) const REPLAYS: List = List { tree: TREE, series: Series::All, partitions: &["replays"] };
+pub(super) const COUNT_TREE: &str = "replays";
+pub(super) const REPLAYS: List = List { tree: COUNT_TREE, series: Series::All, partitions: &["replays"] };
 /// How often a write is tried again that another one came before.
 const ATTEMPTS: u32 = 8;
 /// How soon files that nobody deleted are looked after by the sweep: later than who deletes them now gives up.
@@ -94,7 +94,7 @@ impl Replay {
         }
         let title = match text_in(item, "renamed")? {
             "" => parsed(item, "title", Text::parse)?,
-            renamed => Text::parse(renamed).ok_or_else(|| damaged("renamed"))?,
+            renamed => Text::parse(renamed).ok_or_else(|| invalid_attribute("renamed"))?,
         };
         Ok(Self {
             user: parsed(item, "user", UserId::parse)?,
@@ -103,8 +103,8 @@ impl Replay {
             profile,
             play_url: text_in(item, "play_url")?.to_owned(),
             hls_url: text_in(item, "hls_url")?.to_owned(),
-            started_at: moment_in(item, "started_at")?,
-            ended_at: moment_in(item, "ended_at")?,
+            started_at: unix_seconds_in(item, "started_at")?,
+            ended_at: unix_seconds_in(item, "ended_at")?,
             viewers: counter_in(item, "viewers")?,
             likes: counter_in(item, "likes")? + totals.likes,
             parts: parts_of(item)?,
@@ -117,7 +117,7 @@ impl Replay {
 pub(super) fn parts_of(item: &Item) -> Result<Vec<Part>> {
     match text_in(item, "parts")? {
         "" => Ok(Vec::new()),
-        parts => serde_json::from_str(parts).map_err(|_| damaged("parts")),
+        parts => serde_json::from_str(parts).map_err(|_| invalid_attribute("parts")),
     }
 }
 
@@ -136,7 +136,7 @@ pub(super) fn place_of(row: &Item) -> Result<Option<Position>> {
     if !row.contains_key(keys::LIST) {
         return Ok(None);
     }
-    Position::read(text_in(row, keys::POSITION)?).map(Some).ok_or_else(|| damaged(keys::POSITION))
+    Position::read(text_in(row, keys::POSITION)?).map(Some).ok_or_else(|| invalid_attribute(keys::POSITION))
 }
 
 impl Table {
@@ -171,18 +171,18 @@ impl Table {
             if !is_other {
                 return Ok(());
             }
-            let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
+            let (start, end) = (unix_seconds_in(&row, "started_at")?, unix_seconds_in(&row, "ended_at")?);
             let replay = ReplayFiles { file, parts, start, end, live: None, info_at: None };
             let update = Update::of(keys::replay(user, &replay.file))
                 .set("parts", text(json_of(&replay.parts)?))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
                 .set_text("hls_url", replay.hls_url().unwrap_or_default())
                 .set("address_changes", number(counter_in(&row, "address_changes")? + 1));
-            if as_seen(update, &row).send(self, CONTEXT).await? == Written::Done {
+            if as_seen(update, &row).send(self, CONTEXT).await? == WriteOutcome::Done {
                 return Ok(());
             }
         }
-        Err(contended(CONTEXT))
+        Err(too_many_conflicts(CONTEXT))
     }
 
     /// Writes the row of a replay. Files that were deleted are no parts of it; one that is deleted itself stays so, and
@@ -204,7 +204,7 @@ impl Table {
             let is_deleted = row.contains_key("deleted");
             let (whole, left_out) = as_kept(whole, &row, &rows, &write.state.timeline)?;
             if left_out > 0 {
-                let key = self.shown(&keys::replay(write.user, &whole.file));
+                let key = self.key_for_log(&keys::replay(write.user, &whole.file));
                 tracing::warn!(key, left_out, "a replay has more files than its row has room for; it lacks the oldest");
             }
             let replay = &whole;
@@ -212,8 +212,8 @@ impl Table {
                 .row(keys::replay(write.user, &replay.file))
                 .set("user", text(write.user.as_str()))
                 .set("file", text(replay.file.as_str()))
-                .set("started_at", moment(replay.start))
-                .set("ended_at", moment(replay.end))
+                .set("started_at", unix_seconds(replay.start))
+                .set("ended_at", unix_seconds(replay.end))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
                 .set_text("hls_url", replay.hls_url().unwrap_or_default())
                 .set("parts", text(json_of(&replay.parts)?))
@@ -227,7 +227,7 @@ impl Table {
             }
             if !is_deleted && write.rules.replay_kept_seconds > 0 {
                 let due = replay.end.plus(write.rules.replay_kept_seconds);
-                update = update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due));
+                update = update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due));
             }
             let is_hidden = row.contains_key("hidden") || self.is_hidden_with(write.user, replay, &row, &rows).await?;
             if is_hidden {
@@ -262,11 +262,11 @@ impl Table {
             let is_kept_out = is_withheld || is_hidden || is_forbidden || is_kept_out_by_others(&row);
             let is_listed = !is_kept_out && replay.seconds() > write.rules.replay_min_seconds;
             let place = is_listed.then_some((replay.end, &replay.file));
-            if self.place_replay(update, &row, place, write.rules, write.now).await? == Written::Done {
+            if self.place_replay(update, &row, place, write.rules, write.now).await? == WriteOutcome::Done {
                 return Ok(());
             }
         }
-        Err(contended(CONTEXT))
+        Err(too_many_conflicts(CONTEXT))
     }
 
     /// The rows of the files of a replay.
@@ -281,7 +281,7 @@ impl Table {
         files: impl Iterator<Item = &'a FileId> + Clone,
     ) -> Result<Rows> {
         let keys = files.clone().map(|file| keys::replay(user, file));
-        let mut rows = self.batch(keys, Reads::Consistent, "read replays").await?;
+        let mut rows = self.batch(keys, Consistency::Strong, "read replays").await?;
         let row = |file: &FileId| Some((file.clone(), rows.remove(&keys::id(&keys::replay(user, file)))?));
         Ok(Rows(files.filter_map(row).collect()))
     }
@@ -310,11 +310,11 @@ impl Table {
         let is_none = |row: &Item| ["part_of", "deleted"].iter().any(|other| row.contains_key(*other));
         rows.retain(|row| !is_none(row) && row.contains_key("withheld") != withheld);
         // One that is damaged stands in no page of a list.
-        let replays = rows.into_iter().filter_map(|row| Some((self.intact(&row, Replay::read(&row))?, row)));
+        let replays = rows.into_iter().filter_map(|row| Some((self.ok_or_log(&row, Replay::read(&row))?, row)));
         let (replays, rows): (Vec<Replay>, Vec<Item>) = replays.unzip();
         // Who tries again does not find the rows that were moved already, and does not count them.
         let positions = replays.iter().map(|replay| Position::of(replay.ended_at, replay.file.as_str()));
-        self.mark_counts_unconfirmed(user, TREE, &positions.collect::<Vec<_>>(), rules, now).await?;
+        self.mark_counts_unconfirmed(user, COUNT_TREE, &positions.collect::<Vec<_>>(), rules, now).await?;
         for (mut row, replay) in rows.into_iter().zip(replays) {
             let update = Update::of(keys::replay(user, &replay.file)).when("attribute_exists(PK)");
             let was = row.clone();
@@ -327,8 +327,8 @@ impl Table {
             };
             let is_long = replay.ended_at.0.saturating_sub(replay.started_at.0) > rules.replay_min_seconds;
             let place = (!is_kept_out(&row) && is_long).then_some((replay.ended_at, &replay.file));
-            if self.place_replay(update, &was, place, rules, now).await? == Written::ConditionFailed {
-                return Err(contended("withhold a replay"));
+            if self.place_replay(update, &was, place, rules, now).await? == WriteOutcome::ConditionFailed {
+                return Err(too_many_conflicts("withhold a replay"));
             }
         }
         Ok(())
@@ -344,11 +344,11 @@ impl Table {
                 return Ok(());
             }
             let update = write.row(key.clone()).set("part_of", text(replay.file.as_str()));
-            if self.place_replay(update, &row, None, write.rules, write.now).await? == Written::Done {
+            if self.place_replay(update, &row, None, write.rules, write.now).await? == WriteOutcome::Done {
                 return Ok(());
             }
         }
-        Err(contended(CONTEXT))
+        Err(too_many_conflicts(CONTEXT))
     }
 
     /// Says what a replay is called: as its show was, which may be another one than before. If that is long ago it stays
@@ -385,27 +385,27 @@ impl Table {
         place: Option<(UnixSeconds, &FileId)>,
         rules: &Rules,
         now: UnixSeconds,
-    ) -> Result<Written> {
+    ) -> Result<WriteOutcome> {
         let before = place_of(row)?;
         let position = place.map(|(end, file)| Position::of(end, file.as_str()));
         let update = match (position, place) {
             (Some(position), Some((_, file))) => {
-                let place = keys::place(position, file.as_str());
-                update.set(keys::LIST, text(TREE)).set(keys::POSITION, text(place))
+                let place = keys::list_sort_key(position, file.as_str());
+                update.set(keys::LIST, text(COUNT_TREE)).set(keys::POSITION, text(place))
             }
             (None, _) | (_, None) => update.remove(keys::LIST).remove(keys::POSITION),
         };
-        if as_seen(update, row).send(self, "write a replay").await? == Written::ConditionFailed {
-            return Ok(Written::ConditionFailed);
+        if as_seen(update, row).send(self, "write a replay").await? == WriteOutcome::ConditionFailed {
+            return Ok(WriteOutcome::ConditionFailed);
         }
         if before != position {
             let moves = [(before, -1), (position, 1)];
             let moves = moves.into_iter().filter_map(|(place, by)| Some((Series::All, place?, by)));
             let end = place.map_or(UnixSeconds(0), |(end, _)| end);
-            let expires_at = place.map(|_| counts_kept_until(end, rules.replay_window_seconds));
-            self.count(TREE, &moves.collect::<Vec<Change>>(), expires_at, now).await?;
+            let expires_at = place.map(|_| counts_expire_at(end, rules.replay_window_seconds));
+            self.add_to_counts(COUNT_TREE, &moves.collect::<Vec<Change>>(), expires_at, now).await?;
         }
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     /// The replay that a file belongs to.
@@ -424,7 +424,7 @@ impl Table {
             match text_in(&row, "part_of")? {
                 "" => return Ok(Some((file, row))),
                 _ if row.contains_key("deleted") => return Ok(Some((file, row))),
-                replay => file = FileId::parse(replay).ok_or_else(|| damaged("part_of"))?,
+                replay => file = FileId::parse(replay).ok_or_else(|| invalid_attribute("part_of"))?,
             }
         }
         Ok(None)
@@ -450,18 +450,20 @@ impl Table {
             let is_hidden = changes.hidden.unwrap_or(row.contains_key("hidden"));
             let update =
                 if is_hidden { update.set("hidden", AttributeValue::Bool(true)) } else { update.remove("hidden") };
-            let (start, end) = (moment_in(&row, "started_at")?, moment_in(&row, "ended_at")?);
+            let (start, end) = (unix_seconds_in(&row, "started_at")?, unix_seconds_in(&row, "ended_at")?);
             let is_long = end.0.saturating_sub(start.0) > rules.replay_min_seconds;
             let is_kept_out = ["withheld", "forbidden"].iter().any(|reason| row.contains_key(*reason));
             let is_listed = !is_hidden && !is_kept_out && is_long;
             if place_of(&row)?.is_some() != is_listed {
-                self.mark_counts_unconfirmed(user, TREE, &[Position::of(end, file.as_str())], rules, now).await?;
+                self.mark_counts_unconfirmed(user, COUNT_TREE, &[Position::of(end, file.as_str())], rules, now).await?;
             }
-            if self.place_replay(update, &row, is_listed.then_some((end, &file)), rules, now).await? == Written::Done {
+            if self.place_replay(update, &row, is_listed.then_some((end, &file)), rules, now).await?
+                == WriteOutcome::Done
+            {
                 return Ok(true);
             }
         }
-        Err(contended("change a replay"))
+        Err(too_many_conflicts("change a replay"))
     }
 
     /// Takes a replay out of the lists for good, and notes that its files are to be deleted. Gives the file that names
@@ -479,23 +481,23 @@ impl Table {
                 return Ok(Some(file));
             }
             if let Some(place) = place_of(&row)? {
-                self.mark_counts_unconfirmed(user, TREE, &[place], rules, now).await?;
+                self.mark_counts_unconfirmed(user, COUNT_TREE, &[place], rules, now).await?;
             }
             let pending_deletions = parts_of(&row)?.iter().map(PendingDeletion::of).collect();
-            let update = Update::of(keys::replay(user, &file)).set("deleted", moment(now));
+            let update = Update::of(keys::replay(user, &file)).set("deleted", unix_seconds(now));
             let update = schedule_deletion(update, pending_deletions, now.plus(UNFINISHED_SECONDS))?;
-            if self.place_replay(update, &row, None, rules, now).await? == Written::Done {
+            if self.place_replay(update, &row, None, rules, now).await? == WriteOutcome::Done {
                 return Ok(Some(file));
             }
         }
-        Err(contended("delete a replay"))
+        Err(too_many_conflicts("delete a replay"))
     }
 
     /// When the replay ended that this file names; `None` if there is none, or it is deleted.
     pub async fn replay_ended(&self, user: &UserId, file: &FileId) -> Result<Option<UnixSeconds>> {
         let row = self.get(keys::replay(user, file), "read a replay").await?;
         let row = row.filter(|row| !row.contains_key("deleted") && !row.contains_key("part_of"));
-        row.map(|row| moment_in(&row, "ended_at")).transpose()
+        row.map(|row| unix_seconds_in(&row, "ended_at")).transpose()
     }
 
     /// The files of a deleted replay that are still to be deleted.
@@ -506,7 +508,7 @@ impl Table {
 
     /// Writes that a file is deleted, whatever it turns out to be a part of.
     pub async fn mark_deleted(&self, user: &UserId, file: &FileId, now: UnixSeconds) -> Result<()> {
-        let update = Update::of(keys::replay(user, file)).set("deleted", moment(now));
+        let update = Update::of(keys::replay(user, file)).set("deleted", unix_seconds(now));
         update.send(self, "delete a replay").await.map(|_| ())
     }
 
@@ -549,7 +551,7 @@ impl Table {
         now: UnixSeconds,
     ) -> Result<()> {
         let Some(replay) = self.replay(user, file).await? else { return Ok(()) };
-        let update = Update::of(keys::replay(user, &replay.file)).set(VIEWERS_AT, moment(now));
+        let update = Update::of(keys::replay(user, &replay.file)).set(VIEWERS_AT, unix_seconds(now));
         self.count_with(update, "viewers", by).await
     }
 
@@ -563,7 +565,7 @@ impl Table {
     }
 
     /// A page of the replays that ended in the last `window` seconds.
-    pub async fn recent_replays(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Replay>> {
+    pub async fn recent_replays(&self, now: UnixSeconds, window: u64, page: Page) -> Result<ListPage<Replay>> {
         Ok(self.recent_page(&REPLAYS, now, window, page).await?.parse(self, Replay::read))
     }
 }
@@ -572,7 +574,7 @@ impl Table {
 /// and how often an address of it was replaced.
 fn as_seen(update: Update, row: &Item) -> Update {
     let decisive = KEPT_OUT.into_iter().chain(["to_delete", "revision", "address_changes", keys::POSITION]);
-    decisive.fold(update, |update, attribute| update.when_as_seen(attribute, row))
+    decisive.fold(update, |update, attribute| update.when_unchanged(attribute, row))
 }
 
 /// The rows of the files of a replay.
@@ -660,7 +662,7 @@ impl PendingDeletion {
 fn pending_deletions_of(row: &Item) -> Result<Vec<PendingDeletion>> {
     match text_in(row, "to_delete")? {
         "" => Ok(Vec::new()),
-        json => serde_json::from_str(json).map_err(|_| damaged("to_delete")),
+        json => serde_json::from_str(json).map_err(|_| invalid_attribute("to_delete")),
     }
 }
 
@@ -681,7 +683,7 @@ fn schedule_deletion(update: Update, mut pending_deletions: Vec<PendingDeletion>
         tracing::warn!(count = all - pending_deletions.len(), "more files are to be deleted than a row has room for");
     }
     let update = update.set("to_delete", text(json_of(&pending_deletions)?));
-    Ok(update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)))
+    Ok(update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)))
 }
 
 fn json_of<T: Serialize + ?Sized>(value: &T) -> Result<String> {

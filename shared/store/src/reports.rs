@@ -1,6 +1,6 @@
 //! Reports of abuse, for operators to look at.
 
-use super::{Result, Table, keys, moment, text, update::Update};
+use super::{Result, Table, keys, text, unix_seconds, update::Update};
 use protocol::types::{UnixSeconds, UserId};
 
 /// How long a report is kept.
@@ -12,8 +12,8 @@ impl Table {
         let update = Update::of(keys::report(host, now, reporter))
             .set("user", text(host.as_str()))
             .set("reporter", text(reporter.as_str()))
-            .set("reported_at", moment(now))
-            .set(keys::EXPIRES_AT, moment(now.plus(KEPT_SECONDS)));
+            .set("reported_at", unix_seconds(now))
+            .set(keys::EXPIRES_AT, unix_seconds(now.plus(KEPT_SECONDS)));
         update.send(self, "write down a report").await.map(|_| ())
     }
 }

@@ -5,25 +5,25 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Listed, Result, Table,
-    batch::Reads,
+    Item, ListPage, Result, Table,
+    batch::Consistency,
     broadcaster_state::{Ban, BroadcasterState, WriteContext},
-    counter_in, damaged, keys,
+    counter_in, invalid_attribute, keys,
     lists::{Change, List, Position, Series},
     lives::{BroadcastRow, Totals},
-    moment, moment_in, number, parsed,
-    recount::is_at_rest,
-    text, text_in,
-    update::{Outcome, Update},
+    number, parsed,
+    recount::is_quiet,
+    text, text_in, unix_seconds, unix_seconds_in,
+    update::{OutcomeWithOldItem, Update},
 };
 use crate::rules::Rules;
 use protocol::types::{AHEAD_SECONDS, GroupId, Link, Page, StreamId, Text, UnixSeconds, UserId};
 use timeline::{End, Evidence, Live};
 
 /// The tree that counts rooms.
-pub(super) const TREE: &str = "rooms";
-pub(super) const ONLINE: List = List { tree: TREE, series: Series::Online, partitions: &["online"] };
-pub(super) const ALL: List = List { tree: TREE, series: Series::All, partitions: &["online", "offline"] };
+pub(super) const COUNT_TREE: &str = "rooms";
+pub(super) const ONLINE: List = List { tree: COUNT_TREE, series: Series::Online, partitions: &["online"] };
+pub(super) const ALL: List = List { tree: COUNT_TREE, series: Series::All, partitions: &["online", "offline"] };
 /// When a viewer last came or went who is a member of a group, on the row that counts them.
 pub(super) const VIEWERS_AT: &str = "viewers_at";
 /// That an app counts the viewers of a row itself, by ChangeCount: then they are not the members of a group.
@@ -147,7 +147,7 @@ impl Room {
             "online" => (Status::Online, false),
             "hidden" => (Status::Online, true),
             "offline" => (Status::Offline, false),
-            _ => return Err(damaged(keys::LIST)),
+            _ => return Err(invalid_attribute(keys::LIST)),
         };
         let totals = Totals::read(item)?;
         let mut profile = Profile::read(item)?;
@@ -162,7 +162,7 @@ impl Room {
             profile,
             description: text_in(item, "description")?.to_owned(),
             stream: parsed(item, "stream", StreamId::parse)?,
-            opened_at: moment_in(item, "opened_at")?,
+            opened_at: unix_seconds_in(item, "opened_at")?,
             status,
             hidden,
             banned: item.contains_key("banned"),
@@ -200,12 +200,12 @@ fn places(row: &Item) -> Vec<(Series, Position)> {
 
 /// The start request at which the counters of a room began at zero.
 fn counted_since(item: &Item) -> Result<UnixSeconds> {
-    moment_in(item, "counted_since")
+    unix_seconds_in(item, "counted_since")
 }
 
 /// Writes a room only if its counters began at zero at this opening.
 fn counting_since(update: Update, start_request: UnixSeconds) -> Update {
-    update.when("#counted_since = :since").value(":since", moment(start_request))
+    update.when("#counted_since = :since").value(":since", unix_seconds(start_request))
 }
 
 impl Table {
@@ -258,7 +258,7 @@ impl Table {
         if state.is_live() {
             // Unless it was opened for another show since.
             let update = row.write(Update::of(keys::room(user)));
-            let update = update.when("#opened_at <= :now").value(":now", moment(now));
+            let update = update.when("#opened_at <= :now").value(":now", unix_seconds(now));
             update.send(self, "bring a room up to date").await?;
         }
         let opened_at = state.timeline.broadcast().unwrap_or(now);
@@ -292,9 +292,9 @@ impl Table {
         let update = write
             .row(keys::room(user))
             .set("user", text(user.as_str()))
-            .set("opened_at", moment(opened_at))
+            .set("opened_at", unix_seconds(opened_at))
             .set(keys::LIST, text(list))
-            .set(keys::POSITION, text(keys::place(position, user.as_str())));
+            .set(keys::POSITION, text(keys::list_sort_key(position, user.as_str())));
         let update = match &state.ban {
             Some(_) => update.set("banned", AttributeValue::Bool(true)),
             None => update.remove("banned"),
@@ -303,14 +303,14 @@ impl Table {
             Some(broadcast) => {
                 let counters =
                     ["viewers", VIEWERS_AT, VIEWERS_TOLD, "likes", "peak", "visits", "screenshot", "screenshot_at"];
-                let update = broadcast.write(update).set("counted_since", moment(opened_at));
+                let update = broadcast.write(update).set("counted_since", unix_seconds(opened_at));
                 counters.into_iter().fold(update, Update::remove)
             }
             None => update,
         };
-        match update.send_for_old(self, CONTEXT).await? {
-            Outcome::ConditionFailed(newer) => Room::read(&newer).map(Some),
-            Outcome::Done(before) => {
+        match update.send_returning_old(self, CONTEXT).await? {
+            OutcomeWithOldItem::ConditionFailed(newer) => Room::read(&newer).map(Some),
+            OutcomeWithOldItem::Done(before) => {
                 let were = places(&before).into_iter().map(|(series, position)| (series, position, -1));
                 let are = match list {
                     "online" => vec![(Series::All, position, 1), (Series::Online, position, 1)],
@@ -318,8 +318,10 @@ impl Table {
                     _ => vec![],
                 };
                 let moves: Vec<Change> = were.chain(are).collect();
-                self.count(TREE, &moves, None, write.now).await?;
-                Ok(Some(before).filter(|before| !before.is_empty()).and_then(|row| self.intact(&row, Room::read(&row))))
+                self.add_to_counts(COUNT_TREE, &moves, None, write.now).await?;
+                Ok(Some(before)
+                    .filter(|before| !before.is_empty())
+                    .and_then(|row| self.ok_or_log(&row, Room::read(&row))))
             }
         }
     }
@@ -332,14 +334,14 @@ impl Table {
     /// The rooms of those of these users who have one.
     pub async fn rooms(&self, users: &BTreeSet<&UserId>) -> Result<Vec<Room>> {
         let keys = users.iter().map(|user| keys::room(user));
-        let rooms = self.batch(keys, Reads::Consistent, "read rooms").await?;
+        let rooms = self.batch(keys, Consistency::Strong, "read rooms").await?;
         rooms.values().map(Room::read).collect()
     }
 
     /// The room of the first of these users who has one.
     pub async fn first_room(&self, users: &[UserId]) -> Result<Option<Room>> {
         let keys: Vec<_> = users.iter().map(keys::room).collect();
-        let rooms = self.batch(keys.iter().cloned(), Reads::Consistent, "read rooms").await?;
+        let rooms = self.batch(keys.iter().cloned(), Consistency::Strong, "read rooms").await?;
         keys.iter().find_map(|key| rooms.get(&keys::id(key))).map(Room::read).transpose()
     }
 
@@ -384,8 +386,8 @@ impl Table {
     /// Takes the picture of a show away that is its cover, and for a while takes no other, if the room is still open for
     /// it.
     pub async fn remove_cover_picture(&self, user: &UserId, broadcast: UnixSeconds, at: UnixSeconds) -> Result<()> {
-        let update = Update::of(keys::room(user)).remove("screenshot").set("screenshot_at", moment(at));
-        let update = update.when("#opened_at = :show").value(":show", moment(broadcast));
+        let update = Update::of(keys::room(user)).remove("screenshot").set("screenshot_at", unix_seconds(at));
+        let update = update.when("#opened_at = :show").value(":show", unix_seconds(broadcast));
         update.send(self, "hide a picture").await.map(|_| ())
     }
 
@@ -405,42 +407,42 @@ impl Table {
         let at = at.min(now);
         let update = Update::of(keys::room(user))
             .set("screenshot", text(picture.as_str()))
-            .set("screenshot_at", moment(at))
+            .set("screenshot_at", unix_seconds(at))
             .when("#list = :list AND attribute_not_exists(#frontcover)");
         if live.end.is_none() {
             let update = update
                 .value(":list", text("online"))
                 .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at <= :before OR #screenshot_at > :ahead)")
-                .value(":before", moment(at.minus(PICTURE_EVERY_SECONDS)))
-                .value(":ahead", moment(now.plus(AHEAD_SECONDS)));
+                .value(":before", unix_seconds(at.minus(PICTURE_EVERY_SECONDS)))
+                .value(":ahead", unix_seconds(now.plus(AHEAD_SECONDS)));
             return update.send(self, CONTEXT).await.map(|_| ());
         }
         let Some(broadcast) = live.broadcast else { return Ok(()) };
         let update = update
             .value(":list", text("offline"))
             .when("#opened_at = :show AND attribute_not_exists(#screenshot_at)")
-            .value(":show", moment(broadcast));
-        let is_cover = match update.send_for_old(self, CONTEXT).await? {
-            Outcome::Done(_) => true,
+            .value(":show", unix_seconds(broadcast));
+        let is_cover = match update.send_returning_old(self, CONTEXT).await? {
+            OutcomeWithOldItem::Done(_) => true,
             // A call before this one may have come no further.
-            Outcome::ConditionFailed(room) => text_in(&room, "screenshot")? == picture.as_str(),
+            OutcomeWithOldItem::ConditionFailed(room) => text_in(&room, "screenshot")? == picture.as_str(),
         };
         if !is_cover {
             return Ok(());
         }
-        let row = Update::of(keys::live(user, &keys::live_place(live.start, &live.user_stream)));
+        let row = Update::of(keys::live(user, &keys::live_id(live.start, &live.user_stream)));
         let row = row.set("screenshot", text(picture.as_str()));
         row.when("attribute_exists(PK) AND attribute_not_exists(#screenshot)").send(self, CONTEXT).await?;
         self.rewrite_replays_of(user, live, rules, now).await
     }
 
     /// A page of the rooms that are live.
-    pub async fn online_rooms(&self, page: Page) -> Result<Listed<Room>> {
+    pub async fn online_rooms(&self, page: Page) -> Result<ListPage<Room>> {
         Ok(self.page(&ONLINE, page).await?.parse(self, Room::read))
     }
 
     /// A page of all rooms.
-    pub async fn all_rooms(&self, page: Page) -> Result<Listed<Room>> {
+    pub async fn all_rooms(&self, page: Page) -> Result<ListPage<Room>> {
         Ok(self.page(&ALL, page).await?.parse(self, Room::read))
     }
 
@@ -463,11 +465,13 @@ impl Table {
         group: &GroupId,
         now: UnixSeconds,
     ) -> Result<Option<(UnixSeconds, u64)>> {
-        let update = Update::of(keys::room(user)).add("viewers", 1).add("visits", 1).set(VIEWERS_AT, moment(now));
+        let update = Update::of(keys::room(user)).add("viewers", 1).add("visits", 1).set(VIEWERS_AT, unix_seconds(now));
         let update = update.when("#group = :group").value(":group", text(group.as_str()));
-        match update.send_for_old(self, "count a viewer").await? {
-            Outcome::Done(before) => Ok(Some((counted_since(&before)?, counter_in(&before, "viewers")? + 1))),
-            Outcome::ConditionFailed(_) => Ok(None),
+        match update.send_returning_old(self, "count a viewer").await? {
+            OutcomeWithOldItem::Done(before) => {
+                Ok(Some((counted_since(&before)?, counter_in(&before, "viewers")? + 1)))
+            }
+            OutcomeWithOldItem::ConditionFailed(_) => Ok(None),
         }
     }
 
@@ -487,7 +491,7 @@ impl Table {
         visit: Departure,
         now: UnixSeconds,
     ) -> Result<()> {
-        let update = Update::of(keys::room(user)).add("viewers", -1).set(VIEWERS_AT, moment(now));
+        let update = Update::of(keys::room(user)).add("viewers", -1).set(VIEWERS_AT, unix_seconds(now));
         let update = match visit {
             Departure::Left => update,
             Departure::Duplicate => update.add("visits", -1),
@@ -524,11 +528,11 @@ impl Table {
         if row.contains_key(VIEWERS_TOLD) || counter_in(row, "viewers")? == members {
             return Ok(true);
         }
-        if is_at_rest(row, VIEWERS_AT, now)? {
+        if is_quiet(row, VIEWERS_AT, now)? {
             let as_seen = ["viewers", VIEWERS_AT, VIEWERS_TOLD, "counted_since"];
             let update =
-                as_seen.into_iter().fold(Update::of(key), |update, attribute| update.when_as_seen(attribute, row));
-            let update = update.set("viewers", number(members)).set(VIEWERS_AT, moment(now));
+                as_seen.into_iter().fold(Update::of(key), |update, attribute| update.when_unchanged(attribute, row));
+            let update = update.set("viewers", number(members)).set(VIEWERS_AT, unix_seconds(now));
             update.send(self, "count a viewer").await?;
         }
         Ok(false)
@@ -557,10 +561,10 @@ impl Table {
     }
 }
 
-impl Listed<Item> {
+impl ListPage<Item> {
     /// The rows as they are read, without those that are damaged.
-    pub(super) fn parse<T>(self, table: &Table, read: fn(&Item) -> Result<T>) -> Listed<T> {
-        let rows = self.rows.iter().filter_map(|item| table.intact(item, read(item))).collect();
-        Listed { total: self.total, rows }
+    pub(super) fn parse<T>(self, table: &Table, read: fn(&Item) -> Result<T>) -> ListPage<T> {
+        let rows = self.rows.iter().filter_map(|item| table.ok_or_log(item, read(item))).collect();
+        ListPage { total: self.total, rows }
     }
 }

@@ -34,7 +34,7 @@ pub enum Moderation {
 
 /// How long the tokens of a session are good for after its last use.
 #[derive(Clone, Copy, Debug)]
-pub struct Lifetimes {
+pub struct TokenLifetimes {
     /// The token that signs calls.
     pub token_seconds: u64,
     /// The refresh token.

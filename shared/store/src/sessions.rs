@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Result, Table, contended, counter_in, damaged, failed, keys, moment, moment_in, number, text, text_in,
-    update::{Update, Written},
+    Item, Result, Table, counter_in, failed, invalid_attribute, keys, number, text, text_in, too_many_conflicts,
+    unix_seconds, unix_seconds_in,
+    update::{Update, WriteOutcome},
 };
-use crate::rules::Lifetimes;
+use crate::rules::TokenLifetimes;
 use protocol::{
     sign::{md5_hex, session::Generation},
     types::{UnixSeconds, UserId},
@@ -57,11 +58,11 @@ pub struct Sessions {
 
 /// What became of the wish for the next generation of a session's tokens.
 #[derive(Debug)]
-pub enum Renewed {
+pub enum Renewal {
     /// It is in force.
-    Yes,
+    Done,
     /// It is not; why, for the log.
-    No(&'static str),
+    Refused(&'static str),
 }
 
 impl Sessions {
@@ -69,7 +70,7 @@ impl Sessions {
         let list = match item.get("sessions") {
             None => Vec::new(),
             Some(AttributeValue::L(list)) => list.iter().map(Session::read).collect::<Result<_>>()?,
-            Some(_) => return Err(damaged("sessions")),
+            Some(_) => return Err(invalid_attribute("sessions")),
         };
         Ok(Self { list, version: counter_in(item, "version")? })
     }
@@ -87,7 +88,7 @@ impl Sessions {
 
 impl Session {
     /// A session whose tokens are those of this generation from now on.
-    pub fn new(generation: Generation, lifetimes: Lifetimes, now: UnixSeconds) -> Self {
+    pub fn new(generation: Generation, lifetimes: TokenLifetimes, now: UnixSeconds) -> Self {
         Self {
             generation,
             renewed_at: now,
@@ -104,7 +105,7 @@ impl Session {
 
     /// The session as a use at this moment leaves it; `None` if its tokens were used before, and it was prolonged so lately
     /// that nothing is written.
-    fn used(&self, lifetimes: Lifetimes, now: UnixSeconds) -> Option<Self> {
+    fn used(&self, lifetimes: TokenLifetimes, now: UnixSeconds) -> Option<Self> {
         let expires_at = now.plus(lifetimes.token_seconds);
         let part = (lifetimes.token_seconds / PARTS_OF_A_LIFE).max(1);
         (self.is_unused || self.expires_at.plus(part) <= expires_at).then(|| Self {
@@ -116,16 +117,16 @@ impl Session {
     }
 
     fn read(value: &AttributeValue) -> Result<Self> {
-        let item = value.as_m().map_err(|_| damaged("sessions"))?;
+        let item = value.as_m().map_err(|_| invalid_attribute("sessions"))?;
         Ok(Self {
             generation: Generation {
                 session: text_in(item, "session")?.to_owned(),
                 number: counter_in(item, "number")?,
             },
-            renewed_at: moment_in(item, "renewed_at")?,
+            renewed_at: unix_seconds_in(item, "renewed_at")?,
             is_unused: item.contains_key(UNUSED),
-            expires_at: moment_in(item, "expires_at")?,
-            refresh_until: moment_in(item, "refresh_until")?,
+            expires_at: unix_seconds_in(item, "expires_at")?,
+            refresh_until: unix_seconds_in(item, "refresh_until")?,
         })
     }
 
@@ -133,9 +134,9 @@ impl Session {
         let mut item = HashMap::from([
             ("session".to_owned(), text(&self.generation.session)),
             ("number".to_owned(), number(self.generation.number)),
-            ("renewed_at".to_owned(), moment(self.renewed_at)),
-            ("expires_at".to_owned(), moment(self.expires_at)),
-            ("refresh_until".to_owned(), moment(self.refresh_until)),
+            ("renewed_at".to_owned(), unix_seconds(self.renewed_at)),
+            ("expires_at".to_owned(), unix_seconds(self.expires_at)),
+            ("refresh_until".to_owned(), unix_seconds(self.refresh_until)),
         ]);
         if self.is_unused {
             item.insert(UNUSED.to_owned(), AttributeValue::Bool(true));
@@ -173,12 +174,12 @@ impl Table {
             list.retain(|other| other.generation.session != session.generation.session && now < other.over_at());
             list.push(session.clone());
             list.drain(..list.len().saturating_sub(max));
-            if self.replace(user, &sessions, &list, now, CONTEXT).await? == Written::Done {
+            if self.replace(user, &sessions, &list, now, CONTEXT).await? == WriteOutcome::Done {
                 return Ok(());
             }
             sessions = self.sessions(user).await?;
         }
-        Err(contended(CONTEXT))
+        Err(too_many_conflicts(CONTEXT))
     }
 
     /// Puts `next` in the place of the session whose tokens `used` are, if they are in force. If `next` is in force
@@ -190,40 +191,40 @@ impl Table {
         used: &Generation,
         next: &Session,
         now: UnixSeconds,
-    ) -> Result<Renewed> {
+    ) -> Result<Renewal> {
         const CONTEXT: &str = "renew a session";
         for _ in 0..ATTEMPTS {
             let sessions = self.sessions(user).await?;
             let mut list = sessions.list.clone();
             let Some(place) = list.iter().position(|session| session.generation.session == used.session) else {
-                return Ok(Renewed::No("the refresh token is of a session that is over"));
+                return Ok(Renewal::Refused("the refresh token is of a session that is over"));
             };
             let session = &list[place];
             let outcome = if session.generation == *used && now < session.refresh_until {
                 list[place] = Session { is_unused: true, ..next.clone() };
-                Renewed::Yes
+                Renewal::Done
             } else {
                 let is_replaced = session.generation == next.generation;
                 let within = |seconds| is_replaced && now <= session.renewed_at.plus(seconds);
                 if session.is_unused && within(AGAIN_SECONDS) && now < session.refresh_until {
-                    return Ok(Renewed::Yes);
+                    return Ok(Renewal::Done);
                 }
                 if within(REUSE_SECONDS) {
-                    return Ok(Renewed::No("the refresh token was traded a moment ago"));
+                    return Ok(Renewal::Refused("the refresh token was traded a moment ago"));
                 }
                 let is_late = session.generation == *used;
                 list.remove(place);
-                Renewed::No(if is_late {
+                Renewal::Refused(if is_late {
                     "the refresh token is of a session that is over"
                 } else {
                     "the refresh token was traded before: somebody else has it, and the session ends"
                 })
             };
-            if self.replace(user, &sessions, &list, now, CONTEXT).await? == Written::Done {
+            if self.replace(user, &sessions, &list, now, CONTEXT).await? == WriteOutcome::Done {
                 return Ok(outcome);
             }
         }
-        Err(contended(CONTEXT))
+        Err(too_many_conflicts(CONTEXT))
     }
 
     /// Writes down that a session that was `seen` is used now, if that prolongs it or is the first use of its tokens. If
@@ -233,7 +234,7 @@ impl Table {
         user: &UserId,
         seen: &Sessions,
         session: &Session,
-        lifetimes: Lifetimes,
+        lifetimes: TokenLifetimes,
         now: UnixSeconds,
     ) -> Result<()> {
         let Some(used) = session.used(lifetimes, now) else { return Ok(()) };
@@ -250,11 +251,11 @@ impl Table {
             let list: Vec<Session> =
                 sessions.list.iter().filter(|other| other.generation.session != session).cloned().collect();
             let is_over = list.len() == sessions.list.len();
-            if is_over || self.replace(user, &sessions, &list, now, CONTEXT).await? == Written::Done {
+            if is_over || self.replace(user, &sessions, &list, now, CONTEXT).await? == WriteOutcome::Done {
                 return Ok(());
             }
         }
-        Err(contended(CONTEXT))
+        Err(too_many_conflicts(CONTEXT))
     }
 
     /// Ends every session of a user.
@@ -273,7 +274,7 @@ impl Table {
         list: &[Session],
         now: UnixSeconds,
         context: &'static str,
-    ) -> Result<Written> {
+    ) -> Result<WriteOutcome> {
         // DynamoDB keeps for ever what should have gone years ago, so without sessions it is now.
         let over_at = list.iter().map(Session::over_at).max().unwrap_or(now);
         let version = match list.first() {
@@ -283,7 +284,7 @@ impl Table {
         let update = Update::of(keys::sessions(user))
             .set("sessions", AttributeValue::L(list.iter().map(Session::write).collect()))
             .set("version", number(version + 1))
-            .set(keys::EXPIRES_AT, moment(over_at));
+            .set(keys::EXPIRES_AT, unix_seconds(over_at));
         let update = if seen.version == 0 {
             update.when("attribute_not_exists(#version)")
         } else {

@@ -1,8 +1,8 @@
 //! Who owns a stream. A stream belongs to one user, although the names that the original made of users collide.
 
 use super::{
-    AttributeValue, Error, Result, Table, keys, moment, moment_in, parsed, text,
-    update::{Update, Written},
+    AttributeValue, Error, Result, Table, keys, parsed, text, unix_seconds, unix_seconds_in,
+    update::{Update, WriteOutcome},
 };
 use protocol::types::{StreamId, UnixSeconds, UserId};
 
@@ -32,8 +32,8 @@ impl Table {
                 .remove("guest")
                 .remove(keys::EXPIRES_AT)
                 .when("(attribute_not_exists(PK) OR #user = :user OR #expires_at < :now)")
-                .value(":now", moment(now));
-            if update.send(self, CONTEXT).await? == Written::Done {
+                .value(":now", unix_seconds(now));
+            if update.send(self, CONTEXT).await? == WriteOutcome::Done {
                 return Ok(stream.clone());
             }
         }
@@ -53,10 +53,10 @@ impl Table {
             let update = Update::of(keys::stream(&stream))
                 .set("user", text(user.as_str()))
                 .set("guest", AttributeValue::Bool(true))
-                .set(keys::EXPIRES_AT, moment(until))
+                .set(keys::EXPIRES_AT, unix_seconds(until))
                 .when("(attribute_not_exists(PK) OR (#guest = :guest AND (#user = :user OR #expires_at < :now)))")
-                .value(":now", moment(now));
-            if update.send(self, CONTEXT).await? == Written::Done {
+                .value(":now", unix_seconds(now));
+            if update.send(self, CONTEXT).await? == WriteOutcome::Done {
                 return Ok(stream);
             }
         }
@@ -69,7 +69,11 @@ impl Table {
             Some(item) => {
                 let user = parsed(&item, "user", UserId::parse)?;
                 let is_guest = item.contains_key("guest");
-                Ok(if is_guest { Owner::Guest(user, moment_in(&item, keys::EXPIRES_AT)?) } else { Owner::User(user) })
+                Ok(if is_guest {
+                    Owner::Guest(user, unix_seconds_in(&item, keys::EXPIRES_AT)?)
+                } else {
+                    Owner::User(user)
+                })
             }
             None => Ok(Owner::Nobody),
         }

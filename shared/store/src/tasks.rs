@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Result, Table, broadcaster_state::OPEN, damaged, keys, keys::Task, moment, number, text, update::Update};
+use super::{
+    Result, Table, broadcaster_state::OPEN, invalid_attribute, keys, keys::Task, number, text, unix_seconds,
+    update::Update,
+};
 use protocol::types::UnixSeconds;
 
 /// By how much later than its writing anything is due that concerns a live.
@@ -14,7 +17,7 @@ pub(super) struct LatestClock(AtomicU64);
 
 impl LatestClock {
     /// Until which second work is due now.
-    fn until(&self, now: UnixSeconds) -> UnixSeconds {
+    fn due_until(&self, now: UnixSeconds) -> UnixSeconds {
         let latest = UnixSeconds(self.0.fetch_max(now.0, Ordering::Relaxed));
         if latest.is_ahead_of(now) { latest.plus(SOON_SECONDS) } else { now }
     }
@@ -27,7 +30,7 @@ impl LatestClock {
 
 impl Table {
     /// What is due, the longest due first, at most so much of it. One request, if nothing is.
-    pub async fn due(&self, now: UnixSeconds, max: usize) -> Result<Vec<Task>> {
+    pub async fn due_tasks(&self, now: UnixSeconds, max: usize) -> Result<Vec<Task>> {
         let request = self
             .client
             .query()
@@ -36,12 +39,12 @@ impl Table {
             .expression_attribute_names("#work", keys::TASK)
             .expression_attribute_names("#due", keys::DUE)
             .expression_attribute_values(":open", text(OPEN))
-            .expression_attribute_values(":now", number(self.latest.until(now)));
+            .expression_attribute_values(":now", number(self.latest_clock.due_until(now)));
         let items = self.query(request, max, "look for work").await?;
         if items.len() < max {
-            self.latest.reset(now);
+            self.latest_clock.reset(now);
         }
-        let at = |item| self.intact(item, Task::at(item).ok_or_else(|| damaged(keys::PK)));
+        let at = |item| self.ok_or_log(item, Task::of_key(item).ok_or_else(|| invalid_attribute(keys::PK)));
         Ok(items.iter().filter_map(at).collect())
     }
 
@@ -49,7 +52,7 @@ impl Table {
     pub async fn reschedule(&self, task: &Task, due: Option<UnixSeconds>) -> Result<()> {
         let update = Update::of(task.key()).when("attribute_exists(PK)");
         let update = match due {
-            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, moment(due)),
+            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)),
             None => update.remove(keys::TASK).remove(keys::DUE),
         };
         update.send(self, "postpone work").await.map(|_| ())

@@ -29,7 +29,7 @@ pub(super) struct UnconfirmedWrites(Arc<AtomicU64>);
 
 impl UnconfirmedWrites {
     /// How many so far.
-    pub(super) fn so_far(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 }

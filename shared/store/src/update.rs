@@ -14,7 +14,7 @@ use super::{
 
 /// What became of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum WriteOutcome {
     /// It was done.
     Done,
     /// The condition did not hold.
@@ -23,7 +23,7 @@ pub(super) enum Written {
 
 /// What became of a conditional write, and the item as it was before: empty if there was none.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum OutcomeWithOldItem {
     /// It was done.
     Done(Item),
     /// The condition did not hold.
@@ -38,12 +38,12 @@ pub(super) struct Update {
     remove: Vec<String>,
     condition: Option<String>,
     values: Item,
-    repeats: Repeats,
+    retries: Retries,
 }
 
 /// Whether the SDK may send an update again that may have been done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Repeats {
+enum Retries {
     /// The second time changes nothing.
     Allowed,
     /// The second time would do more.
@@ -59,7 +59,7 @@ impl Update {
             remove: vec![],
             condition: None,
             values: Item::new(),
-            repeats: Repeats::Allowed,
+            retries: Retries::Allowed,
         }
     }
 
@@ -71,7 +71,7 @@ impl Update {
     }
 
     /// Sets an attribute that is not there yet.
-    pub(super) fn set_once(mut self, attribute: &str, value: AttributeValue) -> Self {
+    pub(super) fn set_if_missing(mut self, attribute: &str, value: AttributeValue) -> Self {
         self.set.push(format!("#{attribute} = if_not_exists(#{attribute}, :{attribute})"));
         self.values.insert(format!(":{attribute}"), value);
         self
@@ -84,11 +84,11 @@ impl Update {
 
     /// Counts an attribute up or down, at most once: nobody sends it again if it is not known whether it was done.
     pub(super) fn add(self, attribute: &str, by: i64) -> Self {
-        self.at_most_once().add_perhaps_twice(attribute, by)
+        self.at_most_once().add_at_least_once(attribute, by)
     }
 
     /// Counts an attribute up or down, once more if it is not known whether it was done.
-    pub(super) fn add_perhaps_twice(mut self, attribute: &str, by: i64) -> Self {
+    pub(super) fn add_at_least_once(mut self, attribute: &str, by: i64) -> Self {
         self.add.push(format!("#{attribute} :{attribute}"));
         self.values.insert(format!(":{attribute}"), number(by));
         self
@@ -96,7 +96,7 @@ impl Update {
 
     /// Nobody sends it again if it is not known whether it was done.
     pub(super) fn at_most_once(mut self) -> Self {
-        self.repeats = Repeats::Forbidden;
+        self.retries = Retries::Forbidden;
         self
     }
 
@@ -116,7 +116,7 @@ impl Update {
     }
 
     /// Writes only if an attribute is as it was read.
-    pub(super) fn when_as_seen(self, attribute: &str, seen: &Item) -> Self {
+    pub(super) fn when_unchanged(self, attribute: &str, seen: &Item) -> Self {
         match seen.get(attribute) {
             Some(value) => self
                 .when(&format!("#{attribute} = :seen_{attribute}"))
@@ -132,18 +132,18 @@ impl Update {
     }
 
     /// Writes.
-    pub(super) async fn send(self, table: &Table, context: &'static str) -> Result<Written> {
+    pub(super) async fn send(self, table: &Table, context: &'static str) -> Result<WriteOutcome> {
         match self.request(table).send().await {
-            Ok(_) => Ok(Written::Done),
+            Ok(_) => Ok(WriteOutcome::Done),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
-                Ok(Written::ConditionFailed)
+                Ok(WriteOutcome::ConditionFailed)
             }
             Err(error) => Err(refused(context, error)),
         }
     }
 
     /// Writes, and gives the item as it was.
-    pub(super) async fn send_for_old(self, table: &Table, context: &'static str) -> Result<Outcome> {
+    pub(super) async fn send_returning_old(self, table: &Table, context: &'static str) -> Result<OutcomeWithOldItem> {
         let request = self
             .request(table)
             .return_values(ReturnValue::AllOld)
@@ -153,12 +153,12 @@ impl Update {
                 let before = done.attributes.unwrap_or_default();
                 // Of an item that was not there, some engines give back the key; all of ours have more than that.
                 let was_there = before.keys().any(|name| name != PK && name != SK);
-                Ok(Outcome::Done(if was_there { before } else { Item::new() }))
+                Ok(OutcomeWithOldItem::Done(if was_there { before } else { Item::new() }))
             }
             Err(SdkError::ServiceError(error)) => {
                 let error = error.into_err();
                 if let UpdateItemError::ConditionalCheckFailedException(unmet) = error {
-                    return Ok(Outcome::ConditionFailed(unmet.item.unwrap_or_default()));
+                    return Ok(OutcomeWithOldItem::ConditionFailed(unmet.item.unwrap_or_default()));
                 }
                 Err(refused(context, error))
             }
@@ -171,9 +171,9 @@ impl Update {
         let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
         let expression = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>();
         let expression = expression.join(" ");
-        let client = match self.repeats {
-            Repeats::Allowed => &table.client,
-            Repeats::Forbidden => &table.once,
+        let client = match self.retries {
+            Retries::Allowed => &table.client,
+            Retries::Forbidden => &table.no_retry_client,
         };
         let mut request = client.update_item().table_name(&table.name).set_key(Some(self.key));
         for name in names(&expression).chain(self.condition.iter().flat_map(|condition| names(condition))) {

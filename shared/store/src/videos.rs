@@ -1,17 +1,17 @@
 //! Short videos that users uploaded.
 
 use super::{
-    Item, Listed, Result, Table, keys,
-    lists::{List, Position, Series, counts_kept_until},
-    moment, moment_in, parsed,
+    Item, ListPage, Result, Table, keys,
+    lists::{List, Position, Series, counts_expire_at},
+    parsed,
     rooms::Profile,
-    text, text_in,
-    update::{Outcome, Update},
+    text, text_in, unix_seconds, unix_seconds_in,
+    update::{OutcomeWithOldItem, Update},
 };
 use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};
 
-const TREE: &str = "videos";
-pub(super) const VIDEOS: List = List { tree: TREE, series: Series::All, partitions: &["videos"] };
+const COUNT_TREE: &str = "videos";
+pub(super) const VIDEOS: List = List { tree: COUNT_TREE, series: Series::All, partitions: &["videos"] };
 
 /// A short video.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Video {
             title: parsed(item, "title", Text::parse)?,
             play_url: parsed(item, "play_url", Text::parse)?,
             profile: Profile::read(item)?,
-            published_at: moment_in(item, "published_at")?,
+            published_at: unix_seconds_in(item, "published_at")?,
         })
     }
 
@@ -53,20 +53,20 @@ impl Table {
         let update = Update::of(keys::video(&video.user, &video.file))
             .set("user", text(video.user.as_str()))
             .set("file", text(video.file.as_str()))
-            .set("published_at", moment(video.published_at))
+            .set("published_at", unix_seconds(video.published_at))
             .set("play_url", text(video.play_url.as_str()))
             .set("title", text(video.title.as_str()))
-            .set(keys::LIST, text(TREE))
-            .set(keys::POSITION, text(keys::place(video.position(), video.file.as_str())));
-        let outcome = video.profile.write(update).send_for_old(self, "publish a video").await?;
+            .set(keys::LIST, text(COUNT_TREE))
+            .set(keys::POSITION, text(keys::list_sort_key(video.position(), video.file.as_str())));
+        let outcome = video.profile.write(update).send_returning_old(self, "publish a video").await?;
         let mut changes = vec![(Series::All, video.position(), 1)];
-        if let Outcome::Done(before) = outcome {
+        if let OutcomeWithOldItem::Done(before) = outcome {
             // Where it stood, whatever else its row says.
             let position = text_in(&before, keys::POSITION).ok().and_then(Position::read);
             changes.extend(position.map(|position| (Series::All, position, -1)));
         }
-        let expires_at = counts_kept_until(video.published_at, window);
-        self.count(TREE, &changes, Some(expires_at), video.published_at).await
+        let expires_at = counts_expire_at(video.published_at, window);
+        self.add_to_counts(COUNT_TREE, &changes, Some(expires_at), video.published_at).await
     }
 
     /// A video.
@@ -75,7 +75,7 @@ impl Table {
     }
 
     /// A page of the videos of the last `window` seconds.
-    pub async fn recent_videos(&self, now: UnixSeconds, window: u64, page: Page) -> Result<Listed<Video>> {
+    pub async fn recent_videos(&self, now: UnixSeconds, window: u64, page: Page) -> Result<ListPage<Video>> {
         Ok(self.recent_page(&VIDEOS, now, window, page).await?.parse(self, Video::read))
     }
 }

@@ -74,7 +74,7 @@ async fn who_needs(secret: &str) -> BTreeSet<&'static str> {
         let without = |name: &str| if name == secret { Some(Secret::WITHHELD) } else { settings(name) };
         let poor = World::with(&table, way, without).await.program;
 
-        let told = rich.program.app.table.notice_heads(&StreamId::parse("8888_grace").unwrap()).await.unwrap();
+        let told = rich.program.app.table.notice_summaries(&StreamId::parse("8888_grace").unwrap()).await.unwrap();
         let judged = told.iter().find(|head| head.notice.id.starts_with("317")).unwrap();
         let again = format!(r#""streamid":"8888_grace","id":"{}""#, judged.notice.id);
         for (name, calls) in CALLS.into_iter().chain([("replay_notices", [again.as_str()].as_slice())]) {

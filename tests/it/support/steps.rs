@@ -10,7 +10,7 @@ use protocol::{
         session::{body_digest, liteav_sig},
         user_sig,
     },
-    types::{Origin, Secret, UnixSeconds},
+    types::{ClientAddress, Secret, UnixSeconds},
 };
 use serde_json::Value;
 
@@ -320,7 +320,7 @@ pub(crate) fn rest_code(answer: &str) -> u64 {
 
 /// Posts a body from an address; the body of the answer.
 pub(crate) async fn post_from(program: &Program, address: &str, path: &str, body: &str) -> String {
-    let request = Request::post(path).extension(Origin(address.parse().unwrap()));
+    let request = Request::post(path).extension(ClientAddress(address.parse().unwrap()));
     send(program, request.body(body.into()).unwrap()).await.into_body()
 }
 

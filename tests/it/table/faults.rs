@@ -445,7 +445,7 @@ async fn look(program: &Program, again: Again) -> Outcome {
     outcome.part("ban", json!(state.ban.is_some()));
     outcome.part("hidden", json!(state.hidden.map(|show| show.0)));
     // The room is live, so somebody looks after it; and after nothing else.
-    let due = table.due(program.app.now().plus(24 * 3600), 100).await.unwrap();
+    let due = table.due_tasks(program.app.now().plus(24 * 3600), 100).await.unwrap();
     let mut due: Vec<String> = due.iter().map(|work| format!("{work:?}")).collect();
     due.sort();
     outcome.part("work", json!(due));

@@ -252,7 +252,7 @@ async fn viewers_are_counted_right_when_processes_have_died_over_their_coming_an
     world.pass(MEMBER_SECONDS);
     world.is_swept().await;
     world.viewers_are_right(0, "nobody is left").await;
-    let due = world.second.app.table.due(world.second.app.now().plus(MEMBER_SECONDS), 10).await.unwrap();
+    let due = world.second.app.table.due_tasks(world.second.app.now().plus(MEMBER_SECONDS), 10).await.unwrap();
     assert!(due.is_empty(), "{due:?}");
 }
 

@@ -253,7 +253,7 @@ async fn a_notice_that_was_kept_and_no_more_is_dealt_with() {
     let stream = StreamId::parse("8888_alice").unwrap();
     let body = r#"{"t":1,"sign":"","event_type":1,"stream_id":"8888_alice","sequence":"1"}"#.to_owned();
     let kept = Notice { stream: stream.clone(), id: "1 1".to_owned(), body, is_late: false, reason: None };
-    program.app.table.keep_notice(&kept, program.app.now(), 3600).await.unwrap();
+    program.app.table.record_notice(&kept, program.app.now(), 3600).await.unwrap();
     program.pass(60);
     swept(&program).await;
     assert!(!is_live(&program).await, "the cloud's own next try may still come");

@@ -162,7 +162,7 @@ async fn a_verdict_that_is_done_again_leaves_the_cover_of_the_next_show() {
     open_room(&program, "alice", "the next show").await;
     push_starts(&program, STREAM, "2").await;
     is_taken(&program, "b", 111).await;
-    let told = program.app.table.notice_heads(&StreamId::parse(STREAM).unwrap()).await.unwrap();
+    let told = program.app.table.notice_summaries(&StreamId::parse(STREAM).unwrap()).await.unwrap();
     let judged = told.iter().find(|head| head.notice.id.starts_with("317")).unwrap();
     by_operator(&program, "replay_notices", fields!("streamid": STREAM, "id": judged.notice.id)).await;
     assert_eq!(cover_of_room(&program).await, "b");

@@ -12,7 +12,7 @@ use http::Request;
 use protocol::{
     error::BodyFault,
     sign::session::{body_digest, liteav_sig},
-    types::{Origin, RequestId},
+    types::{ClientAddress, RequestId},
 };
 use serde_json::{Value, json};
 use tracing::{Dispatch, Level, callsite, dispatcher};
@@ -92,7 +92,7 @@ fn told(mut line: Value) -> Value {
 
 /// A call from an address.
 fn from(address: &str, path: &str, body: &Value) -> Request<Vec<u8>> {
-    let origin = Origin(address.parse().unwrap());
+    let origin = ClientAddress(address.parse().unwrap());
     Request::post(path).extension(origin).body(body.to_string().into_bytes()).unwrap()
 }
 
@@ -264,7 +264,7 @@ async fn a_call_whose_body_is_wrong_is_in_the_log_under_the_command_of_its_addre
     assert_eq!(log.call()["command"], "login");
     send(&program, Request::get("/login").body(Vec::new()).unwrap()).await;
     assert_eq!(log.call()["command"], "login");
-    for fault in [BodyFault::TooLong, BodyFault::TooSlow, BodyFault::BrokenOff] {
+    for fault in [BodyFault::TooLong, BodyFault::TooSlow, BodyFault::Truncated] {
         send(&program, Request::post("/login").extension(fault).body(Vec::new()).unwrap()).await;
         let line = log.call();
         assert_eq!((&line["command"], &line["reason"]), (&json!("login"), &json!(fault.to_string())));

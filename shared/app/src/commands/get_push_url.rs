@@ -56,7 +56,7 @@ pub(super) async fn open_room(
     broadcast: &BroadcastInfo,
 ) -> Result<(StreamId, UnixSeconds), Error> {
     let (domains, key) = (&app.config.live.domains, &app.config.live.push_key);
-    let (streams, keeps) = (domains.streams(user, key), |stream: &StreamId| domains.takes(stream));
+    let (streams, keeps) = (domains.streams(user, key), |stream: &StreamId| domains.accepts_stream(stream));
     match app.table.open_room(user, broadcast, &streams, keeps, &app.config.rules, app.now()).await? {
         Opened::Open { stream, opened_at } => Ok((stream, opened_at)),
         Opened::Banned => Err(Error::Banned),

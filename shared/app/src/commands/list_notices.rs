@@ -56,14 +56,14 @@ impl Command for ListNotices {
             Of::Stream(stream) => vec![stream],
             Of::User(user) => app.table.streams_of(&user).await?.ok_or(Error::NotFound("room"))?,
             Of::Unsettled => {
-                let listed = app.table.unsettled_notices(self.page).await?;
+                let listed = app.table.unfinished_notices(self.page).await?;
                 let list = listed.rows.iter().map(|record| NoticeRow::of(record, &record.status)).collect();
                 return Ok(Reply { totalcount: listed.total, list });
             }
         };
         let mut records = Vec::new();
         for stream in streams {
-            records.extend(app.table.notice_heads(&stream).await?);
+            records.extend(app.table.notice_summaries(&stream).await?);
         }
         records.sort_by(|a, b| (b.received_at, &b.notice.id).cmp(&(a.received_at, &a.notice.id)));
         let list = self.page.of(&records).map(|record| NoticeRow::of(record, &record.status)).collect();

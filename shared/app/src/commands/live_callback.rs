@@ -99,7 +99,7 @@ impl Command for LiveCallback {
         if params.optional::<String>("t")?.is_none() || params.number_or_text("sign").is_err() {
             return Err(Error::BadSignature("there is no sign, or no t".into()));
         }
-        let body = params.text().trim_ascii();
+        let body = params.body().trim_ascii();
         if body.len() > MAX_BYTES {
             return Err(Error::Body(BodyFault::TooLong));
         }
@@ -117,14 +117,14 @@ impl Command for LiveCallback {
         let Some(stream) = StreamId::parse(&self.stream) else { return Ok(Nothing {}) };
         let reason = self.reason;
         let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late(), reason };
-        let mut record = app.table.keep_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
+        let mut record = app.table.record_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
         if let Ok(Event::Recorded(file)) = &self.event
             && address_in(&record.notice.body).is_some_and(|known| known != file.url)
         {
             // Each address has an entry of its own, so none that was replaced comes back when its notice comes again.
             let id = id_of_address(&notice.id, &file.url);
             record =
-                app.table.keep_notice(&Notice { id, ..notice }, app.now(), app.config.rules.ledger_seconds).await?;
+                app.table.record_notice(&Notice { id, ..notice }, app.now(), app.config.rules.ledger_seconds).await?;
         }
         // One that came late once and comes again in time counts, and so does one that came in time before.
         record.notice.is_late &= signed.is_late();
@@ -169,7 +169,7 @@ async fn settle(app: &App, record: &NoticeRecord, event: Result<Event, Error>) -
         Err(error) if error.is_internal() => return outcome,
         Err(error) => NoticeStatus::Dropped(error.to_string()),
     };
-    app.table.settle_notice(record, &status, app.now()).await?;
+    app.table.set_notice_status(record, &status, app.now()).await?;
     outcome
 }
 
@@ -184,7 +184,7 @@ fn id(params: &Params, kind: &str) -> String {
     };
     // Whatever else it is, it is the same if all of it is but for the signature, which is made anew for each try.
     let name = name.filter(|name| name.len() <= 512).unwrap_or_else(|| {
-        let mut body: Value = serde_json::from_slice(params.text()).unwrap_or_default();
+        let mut body: Value = serde_json::from_slice(params.body()).unwrap_or_default();
         if let Some(fields) = body.as_object_mut() {
             fields.remove("t");
             fields.remove("sign");
@@ -360,7 +360,7 @@ pub(super) fn evidence_in(subject: &Subject, record: &NoticeRecord) -> Result<Op
 /// When an event happened: as told, or when its notice was received. An event of a time to come would make every later
 /// notice an old one.
 fn believed(at: Option<UnixSeconds>, received: UnixSeconds) -> UnixSeconds {
-    at.unwrap_or(received).no_later_than(received)
+    at.unwrap_or(received).or_now_if_ahead(received)
 }
 
 /// The users who may be meant by a stream that the cloud's room service named: `<prefix>_<user>`, or with a suffix

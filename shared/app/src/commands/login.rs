@@ -97,13 +97,13 @@ async fn limited<T>(
 ) -> Result<T, Error> {
     let (seconds, now) = (app.config.limits.seconds, app.now());
     // Counted before the work is done, or many calls at once would all come in under the limit.
-    if !app.table.admit(attempt, limit, seconds, now).await? {
+    if !app.table.admit_attempt(attempt, limit, seconds, now).await? {
         return Err(Error::TooMany);
     }
     let outcome = task.await;
     let is_guess = outcome.as_ref().is_err_and(|error| !error.is_internal() && !matches!(error, Error::TooMany));
     if !is_guess {
-        app.table.forget(attempt, limit, seconds, now).await?;
+        app.table.undo_attempt(attempt, limit, seconds, now).await?;
     }
     outcome
 }
@@ -147,7 +147,7 @@ impl LoginMethod<'_> {
 async fn by_password(app: &App, user: &UserId, password: Password) -> Result<(UserId, Sessions), Error> {
     let (account, sessions) = app.table.account_and_sessions(user).await?;
     let is_known = account.is_some();
-    match password::is_right(password, account.and_then(|account| account.password)).await? {
+    match password::verify(password, account.and_then(|account| account.password)).await? {
         true => Ok((user.clone(), sessions)),
         false if is_known => Err(Error::WrongPassword),
         false => Err(Error::NotFound("user")),

@@ -27,7 +27,7 @@ impl Command for MergeVideoStream {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
-        Ok(Self { params: params.verbatim("mergeparams")? })
+        Ok(Self { params: params.raw_object("mergeparams")? })
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {

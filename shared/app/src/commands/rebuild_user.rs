@@ -136,7 +136,7 @@ impl RebuildUser {
             let mut id =
                 after.filter(|(first, id)| *first == stream.as_str() && !id.is_empty()).map(|(_, id)| id.clone());
             loop {
-                let (records, more) = app.table.evidence_of(stream, id.as_deref(), NOTICES_A_PAGE).await?;
+                let (records, more) = app.table.timeline_notices(stream, id.as_deref(), NOTICES_A_PAGE).await?;
                 let mut unknown = Unknown::of(app, stream, &records).await?;
                 unknown.retain_of(&self.user);
                 left = left.saturating_sub(records.len() + PAGE_COST);

@@ -11,7 +11,7 @@ use protocol::{
     types::AccountName,
     wire::{NonEmpty, Params},
 };
-use store::Renewed;
+use store::Renewal;
 
 /// See the module.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ impl Command for Refresh {
         let next = Generation { session: used.session.clone(), number: used.number.saturating_add(1) };
         let (tokens, session) = issue(app, user, next);
         match app.table.renew_session(user, used, &session, app.now()).await? {
-            Renewed::Yes => Ok(tokens),
-            Renewed::No(why) => Err(Error::BadSignature(why.into())),
+            Renewal::Done => Ok(tokens),
+            Renewal::Refused(why) => Err(Error::BadSignature(why.into())),
         }
     }
 }

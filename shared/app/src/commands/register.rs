@@ -34,7 +34,7 @@ impl Command for Register {
         }
         let (limits, now) = (&app.config.limits, app.now());
         if let Some(attempt) = caller.address().map(Attempt::AddressRegistration)
-            && !app.table.admit(attempt, limits.address_registrations, limits.seconds, now).await?
+            && !app.table.admit_attempt(attempt, limits.address_registrations, limits.seconds, now).await?
         {
             return Err(Error::TooMany);
         }

@@ -68,7 +68,7 @@ impl Command for ReplayNotices {
             What::Some { after, max } => {
                 let after = after.as_ref().map(NoticeId::as_str);
                 // A judgement is none: that a live was ended once is no reason to end what follows it.
-                let (records, next) = app.table.evidence_of(&self.stream, after, max).await?;
+                let (records, next) = app.table.timeline_notices(&self.stream, after, max).await?;
                 let unknown = Unknown::of(app, &self.stream, &records).await?;
                 let mut list = Vec::new();
                 for record in &records {

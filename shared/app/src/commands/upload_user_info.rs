@@ -3,12 +3,12 @@
 use super::{Command, Names, Nothing};
 use crate::{App, auth::User};
 use protocol::{error::Error, types::AccountName, wire::Params};
-use store::Changes;
+use store::AccountChanges;
 
 /// See the module.
 #[derive(Debug)]
 pub struct UploadUserInfo {
-    changes: Changes,
+    changes: AccountChanges,
 }
 
 impl Command for UploadUserInfo {
@@ -22,7 +22,7 @@ impl Command for UploadUserInfo {
         let avatar = params.optional("avatar")?;
         let sex = params.required("sex")?;
         let frontcover = params.optional("frontcover")?;
-        Ok(Self { changes: Changes { nickname, avatar, sex, frontcover } })
+        Ok(Self { changes: AccountChanges { nickname, avatar, sex, frontcover } })
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {

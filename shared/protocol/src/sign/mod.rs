@@ -49,11 +49,11 @@ fn hmac_sha1(key: &Secret, text: &str) -> [u8; 20] {
 
 /// HMAC-SHA256 of `text`.
 pub fn hmac_sha256(key: &Secret, text: &str) -> [u8; 32] {
-    hmac_sha256_by(key.expose().as_bytes(), text)
+    hmac_sha256_bytes(key.expose().as_bytes(), text)
 }
 
 /// HMAC-SHA256 of `text` by a key that is no text.
-fn hmac_sha256_by(key: &[u8], text: &str) -> [u8; 32] {
+fn hmac_sha256_bytes(key: &[u8], text: &str) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().into()
@@ -67,7 +67,7 @@ fn signed_text(key: &Secret, text: &str) -> String {
 }
 
 /// Whether a received signature or key is the expected one, in a time that does not tell how much of it is right.
-pub fn matches(expected: &str, received: &str) -> bool {
+pub fn constant_time_eq(expected: &str, received: &str) -> bool {
     expected.as_bytes().ct_eq(received.as_bytes()).into()
 }
 
@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn only_the_same_text_matches() {
-        assert!(matches("abc", "abc"));
-        assert!(!matches("abc", "abd"));
-        assert!(!matches("abc", "ab"));
-        assert!(!matches("", "a"));
+        assert!(constant_time_eq("abc", "abc"));
+        assert!(!constant_time_eq("abc", "abd"));
+        assert!(!constant_time_eq("abc", "ab"));
+        assert!(!constant_time_eq("", "a"));
     }
 }

@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use super::{hex, hmac_sha256, matches, md5_hex};
+use super::{constant_time_eq, hex, hmac_sha256, md5_hex};
 use crate::types::{Secret, StreamId, UnixSeconds, UserId};
 
 /// The business id of a Tencent live account and the domains it pushes to and plays from.
@@ -67,12 +67,12 @@ impl Domains {
     /// ```
     pub fn stream(&self, user: &UserId) -> StreamId {
         let name = user.as_str().replace(['@', '#', '-'], "_");
-        self.named(&format!("{}{name}", self.prefix()))
+        self.stream_id(&format!("{}{name}", self.prefix()))
     }
 
     /// The streams that `user` may have: theirs is the first that is not somebody else's.
     ///
-    /// The first is [the original's](Self::stream), if the cloud [takes](Self::takes) it. The last ends with 16 digits
+    /// The first is [the original's](Self::stream), if the cloud [accepts](Self::accepts_stream) it. The last ends with 16 digits
     /// that only we can tell beforehand, so that nobody takes it to keep the user from going live.
     ///
     /// ```
@@ -86,19 +86,19 @@ impl Domains {
     pub fn streams(&self, user: &UserId, key: &Secret) -> [StreamId; 2] {
         let (original, digest) = (self.stream(user), hex(hmac_sha256(key, user.as_str())));
         let digits = &digest[..16];
-        if self.takes(&original) {
-            let distinct = self.named(&format!("{original}_{digits}"));
+        if self.accepts_stream(&original) {
+            let distinct = self.stream_id(&format!("{original}_{digits}"));
             return [original, distinct];
         }
         let words = user.as_str().split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         let words: Vec<_> = [self.bizid.as_str()].into_iter().chain(words).chain([digits]).collect();
-        let made = self.named(&words.join("_"));
+        let made = self.stream_id(&words.join("_"));
         [made.clone(), made]
     }
 
     /// The stream of a guest in a joint broadcast who may have this one: a new one every second.
     pub fn guest_stream(&self, stream: &StreamId, expiry: UnixSeconds) -> StreamId {
-        self.named(&format!("{stream}_{}", tx_time(expiry)))
+        self.stream_id(&format!("{stream}_{}", tx_time(expiry)))
     }
 
     /// Whether this is a stream of this account that the cloud takes as it is in a URL: of letters, digits and symbols
@@ -107,18 +107,18 @@ impl Domains {
     /// ```
     /// # use protocol::{sign::push_url::Domains, types::StreamId};
     /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
-    /// let takes = |stream| domains.takes(&StreamId::parse(stream).unwrap());
-    /// assert!(takes("8888_e.x+1"));
-    /// assert!(!takes("9999_e"), "of another account");
-    /// assert!(!takes("8888_x.flv?"), "it would play the stream of x");
-    /// assert!(!takes("8888_%61lice") && !takes("8888_john doe") && !takes("8888_o'neil") && !takes("8888_用户"));
+    /// let accepts = |stream| domains.accepts_stream(&StreamId::parse(stream).unwrap());
+    /// assert!(accepts("8888_e.x+1"));
+    /// assert!(!accepts("9999_e"), "of another account");
+    /// assert!(!accepts("8888_x.flv?"), "it would play the stream of x");
+    /// assert!(!accepts("8888_%61lice") && !accepts("8888_john doe") && !accepts("8888_o'neil") && !accepts("8888_用户"));
     /// ```
-    pub fn takes(&self, stream: &StreamId) -> bool {
+    pub fn accepts_stream(&self, stream: &StreamId) -> bool {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$()*+,;=:@".contains(&byte);
         stream.as_str().strip_prefix(&self.prefix()).is_some_and(|name| name.bytes().all(fits))
     }
 
-    fn named(&self, stream: &str) -> StreamId {
+    fn stream_id(&self, stream: &str) -> StreamId {
         StreamId::parse(stream).expect("a user id and a business id are short and clean")
     }
 
@@ -164,7 +164,7 @@ impl Domains {
         let time = read.parameter("txTime").filter(is_number).ok_or(Fault::Time)?;
         let expiry = u64::from_str_radix(time, 16).map(UnixSeconds).map_err(|_| Fault::Time)?;
         let secret = read.parameter("txSecret").ok_or(Fault::Secret)?;
-        if !matches(&tx_secret(key, read.stream, time), secret) {
+        if !constant_time_eq(&tx_secret(key, read.stream, time), secret) {
             return Err(Fault::Secret);
         }
         if expiry < now { Err(Fault::Expired(expiry)) } else { Ok(read) }

@@ -12,7 +12,7 @@
 
 use md5::{Digest, Md5};
 
-use super::{hex, hmac_sha256, matches, md5_hex};
+use super::{constant_time_eq, hex, hmac_sha256, md5_hex};
 use crate::types::{Secret, UserId};
 
 /// The tokens of a session that are in force at a time.
@@ -59,7 +59,7 @@ impl Generation {
         let mut parts = token.split('.');
         let (session, number) = (parts.next()?.to_owned(), parts.next()?.parse().ok()?);
         let generation = Self { session, number };
-        keys.iter().any(|key| matches(&generation.refresh_token(user, key), token)).then_some(generation)
+        keys.iter().any(|key| constant_time_eq(&generation.refresh_token(user, key), token)).then_some(generation)
     }
 
     // A user id has no control characters, and the sessions that we name hexadecimal digits, so no two of ours meet.
@@ -89,13 +89,13 @@ pub fn body_digest(body: &[u8]) -> String {
 /// passed since the body was written. `None` if the body has no whole `timestamp` that could be one more.
 ///
 /// ```
-/// use protocol::sign::session::stamped_a_second_later;
-/// let later = stamped_a_second_later(br#"{"timestamp":1599999999,"expires":10}"#).unwrap();
+/// use protocol::sign::session::with_timestamp_plus_one;
+/// let later = with_timestamp_plus_one(br#"{"timestamp":1599999999,"expires":10}"#).unwrap();
 /// assert_eq!(later, br#"{"timestamp":1600000000,"expires":10}"#);
-/// assert_eq!(stamped_a_second_later(br#"{"timestamp":1512890037123.4}"#), None, "that one is from iOS");
-/// assert_eq!(stamped_a_second_later(b"{}"), None);
+/// assert_eq!(with_timestamp_plus_one(br#"{"timestamp":1512890037123.4}"#), None, "that one is from iOS");
+/// assert_eq!(with_timestamp_plus_one(b"{}"), None);
 /// ```
-pub fn stamped_a_second_later(body: &[u8]) -> Option<Vec<u8>> {
+pub fn with_timestamp_plus_one(body: &[u8]) -> Option<Vec<u8>> {
     const NAME: &[u8] = b"\"timestamp\":";
     let start = body.windows(NAME.len()).position(|window| window == NAME)? + NAME.len();
     let digits = body[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -13,7 +13,7 @@
 //! What the call asks for, the action and its version, stands in headers that are not signed, as the vendor's SDKs do
 //! it: who could change them on the way would have to break TLS first.
 
-use super::{hex, hmac_sha256_by, sha256_hex};
+use super::{hex, hmac_sha256_bytes, sha256_hex};
 use crate::types::{Secret, UnixSeconds};
 
 /// What of a call is signed.
@@ -61,7 +61,7 @@ pub fn authorization(request: Request<'_>, service: &str, secret_id: &str, key: 
     let scope = format!("{date}/{service}/{END}");
     let text = format!("TC3-HMAC-SHA256\n{now}\n{scope}\n{}", sha256_hex(&request.text()));
     let first = format!("TC3{}", key.expose()).into_bytes();
-    let key = [date.as_str(), service, END].iter().fold(first, |key, part| hmac_sha256_by(&key, part).to_vec());
-    let signature = hex(hmac_sha256_by(&key, &text));
+    let key = [date.as_str(), service, END].iter().fold(first, |key, part| hmac_sha256_bytes(&key, part).to_vec());
+    let signature = hex(hmac_sha256_bytes(&key, &text));
     format!("TC3-HMAC-SHA256 Credential={secret_id}/{scope}, SignedHeaders=content-type;host, Signature={signature}")
 }

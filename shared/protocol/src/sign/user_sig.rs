@@ -19,7 +19,7 @@ use base64::{
 use flate2::{Compression, read::ZlibDecoder, read::ZlibEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::{hmac_sha256, matches};
+use super::{constant_time_eq, hmac_sha256};
 use crate::types::{Secret, UnixSeconds};
 
 /// The longest document that is unpacked; a real one has about 200 bytes.
@@ -105,6 +105,6 @@ pub fn verify(user_sig: &str, sdk_app_id: u64, key: &Secret, now: UnixSeconds) -
     let document: Document = serde_json::from_slice(&json).ok()?;
     let good = document.sdk_app_id == sdk_app_id
         && now.0 <= document.time.checked_add(document.expire)?
-        && matches(&document.sign(key), &document.signature);
+        && constant_time_eq(&document.sign(key), &document.signature);
     good.then_some(document.user)
 }

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::json;
-use crate::error::{Error, NAME_CHARS};
+use crate::error::{Error, MAX_NAME_CHARS};
 
 /// The code of what was done.
-pub(super) const DONE: u16 = 0;
+pub(super) const SUCCESS: u16 = 0;
 
 /// Key order and names as the original wrote them: `common/GlobalFunctions.php`.
 #[derive(Serialize)]
@@ -18,7 +18,7 @@ struct Envelope<'a, T> {
 }
 
 pub(super) fn accept(data: &impl Serialize) -> String {
-    json(&Envelope { returnValue: DONE, returnMsg: "return successfully!", returnData: data })
+    json(&Envelope { returnValue: SUCCESS, returnMsg: "return successfully!", returnData: data })
 }
 
 pub(super) fn refuse(error: &Error) -> String {
@@ -56,7 +56,7 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
 /// What the caller may know beyond the text of the code.
 fn detail(error: &Error) -> Option<String> {
     match error {
-        Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", plain(name))),
+        Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", sanitized(name))),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
         Error::InvalidArgument(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
         Error::NotFound(what) => Some(format!("no such {what}")),
@@ -79,6 +79,6 @@ fn detail(error: &Error) -> Option<String> {
 }
 
 /// A name from outside, without what could be taken for markup, and cut to a length for people.
-pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '&') && !c.is_control()).take(NAME_CHARS).collect()
+pub(super) fn sanitized(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '&') && !c.is_control()).take(MAX_NAME_CHARS).collect()
 }

@@ -9,7 +9,7 @@ use super::{Reply, json};
 use crate::error::{BodyFault, Error};
 
 /// The code of what was done.
-pub(super) const DONE: u16 = 0;
+pub(super) const SUCCESS: u16 = 0;
 
 #[derive(Serialize)]
 struct Envelope {
@@ -17,7 +17,7 @@ struct Envelope {
 }
 
 pub(super) fn accept() -> String {
-    json(&Envelope { code: DONE })
+    json(&Envelope { code: SUCCESS })
 }
 
 pub(super) fn refuse(error: &Error) -> Reply {
@@ -34,7 +34,7 @@ pub(super) fn code(error: &Error) -> (u16, u16) {
         // Nobody knows what the whole of it would have said.
         Error::Body(BodyFault::TooSlow) => (408, 4001),
         Error::Body(BodyFault::TooLong) => (413, 4001),
-        Error::Body(BodyFault::BrokenOff | BodyFault::Damaged) => (400, 4001),
+        Error::Body(BodyFault::Truncated | BodyFault::BrokenJson) => (400, 4001),
         // A key or an address that is set wrong must show as failing callbacks, and heal when it is set right.
         Error::BadSignature(_) | Error::NotOperator | Error::MisplacedNotice(_) => (403, 4003),
         Error::StaleNotice => (403, 4004),

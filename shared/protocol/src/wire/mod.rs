@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use crate::{
     error::{BodyFault, Error},
     types::{
-        AccountName, FileId, GroupId, Link, Nickname, NoticeId, Origin, Password, Sex, StreamId, Text, Timestamp,
-        UnixSeconds, UserId,
+        AccountName, ClientAddress, FileId, GroupId, Link, Nickname, NoticeId, Password, Sex, StreamId, Text,
+        Timestamp, UnixSeconds, UserId,
     },
 };
 
@@ -33,7 +33,7 @@ const NO_OBJECT: &str = "the body must be a JSON object";
 /// Why a field is refused; the name of the field goes before it.
 const MISSING: &str = "is null or empty!";
 /// The rule that most texts break.
-const UNFIT: &str = "is too long, or holds a control character!";
+const TOO_LONG_OR_CONTROL: &str = "is too long, or holds a control character!";
 
 /// How a caller speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,9 @@ impl Dialect {
     /// The code of an answer, as the log has it.
     pub fn code(self, outcome: Result<(), &Error>) -> u16 {
         match (self, outcome) {
-            (Self::Action, outcome) => outcome.map_or_else(|error| action::code(error).0, |()| action::DONE),
-            (Self::Rest, outcome) => outcome.map_or_else(|error| rest::code(error).0, |()| rest::DONE),
-            (Self::Callback, outcome) => outcome.map_or_else(|error| callback::code(error).1, |()| callback::DONE),
+            (Self::Action, outcome) => outcome.map_or_else(|error| action::code(error).0, |()| action::SUCCESS),
+            (Self::Rest, outcome) => outcome.map_or_else(|error| rest::code(error).0, |()| rest::SUCCESS),
+            (Self::Callback, outcome) => outcome.map_or_else(|error| callback::code(error).1, |()| callback::SUCCESS),
         }
     }
 
@@ -113,7 +113,7 @@ pub struct Call {
     /// The header `X-Operator-Key`.
     pub operator_key: Option<String>,
     /// Where the call comes from: by the connection or the gateway, never by what the caller says.
-    pub origin: Option<Origin>,
+    pub client_address: Option<ClientAddress>,
 }
 
 /// Nothing of what the caller sent: there may be a password in it.
@@ -160,11 +160,11 @@ impl Params {
         let value = std::str::from_utf8(&body).ok().and_then(shallow::read);
         let is_json = value.is_some();
         // As the originals: interface.php and Live_callback.php look at the decoded value with `!$data`.
-        let mut fields = match (value.filter(|value| !is_false_in_php(value)), dialect) {
+        let mut fields = match (value.filter(|value| !is_falsy_in_php(value)), dialect) {
             (Some(Value::Object(fields)), _) => fields,
             (Some(_), Dialect::Action | Dialect::Callback) => Map::new(),
             (None, Dialect::Callback) if !is_json && body.trim_ascii_start().starts_with(b"{") => {
-                return Err(Error::Body(BodyFault::Damaged));
+                return Err(Error::Body(BodyFault::BrokenJson));
             }
             (None, Dialect::Action | Dialect::Callback) => return Err(Error::MalformedRequest),
             (Some(_), Dialect::Rest) => return Err(Error::InvalidArgument(NO_OBJECT)),
@@ -190,7 +190,7 @@ impl Params {
     }
 
     /// The body, just as it was sent: what a signature covers.
-    pub fn text(&self) -> &[u8] {
+    pub fn body(&self) -> &[u8] {
         &self.text
     }
 
@@ -243,10 +243,10 @@ impl Params {
     }
 
     /// The JSON text of an object inside, just as it was sent.
-    pub fn verbatim(&self, name: &'static str) -> Result<String, Error> {
+    pub fn raw_object(&self, name: &'static str) -> Result<String, Error> {
         const NOT_AN_OBJECT: &str = "is not an object!";
         let whole = std::str::from_utf8(&self.text).map_err(|_| Error::MalformedRequest)?;
-        let text = shallow::verbatim(whole, name).ok_or(Error::InvalidParam { name, reason: MISSING })?;
+        let text = shallow::raw_field(whole, name).ok_or(Error::InvalidParam { name, reason: MISSING })?;
         if text.starts_with('{') {
             Ok(text.to_owned())
         } else {
@@ -256,7 +256,7 @@ impl Params {
 }
 
 /// Whether PHP takes the value for false.
-fn is_false_in_php(value: &Value) -> bool {
+fn is_falsy_in_php(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(value) => !value,
@@ -281,7 +281,7 @@ impl FromParam for String {
             Value::Bool(true) => Ok("1".to_owned()),
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
                 // Such a number has lost digits already, and two users would become one.
-                (None, Some(float)) if float.abs() >= EXACT => Err("is too large a number!"),
+                (None, Some(float)) if float.abs() >= EXACT_FLOAT_LIMIT => Err("is too large a number!"),
                 (None, Some(float)) => Ok(float.to_string()),
                 (Some(_) | None, _) => Ok(number.to_string()),
             },
@@ -297,7 +297,7 @@ impl FromParam for i64 {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         let number = match value {
             Value::Bool(true) => Some(1),
-            Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
+            Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(exact_integer)),
             Value::String(text) => text.parse().ok().filter(|number: &Self| number.to_string() == *text),
             Value::Null | Value::Bool(false) | Value::Array(_) | Value::Object(_) => None,
         };
@@ -306,12 +306,12 @@ impl FromParam for i64 {
 }
 
 /// Below this a float holds whole numbers exactly: 2^53.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+const EXACT_FLOAT_LIMIT: f64 = 9_007_199_254_740_992.0;
 
 /// The number, if it is a whole one that a float holds exactly.
-fn whole(float: f64) -> Option<i64> {
+fn exact_integer(float: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-    (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i64)
+    (float.fract() == 0.0 && float.abs() < EXACT_FLOAT_LIMIT).then_some(float as i64)
 }
 
 /// A whole number that is not negative.
@@ -323,7 +323,7 @@ impl FromParam for u64 {
 }
 
 /// Reads text that a type has a rule for; empty text is a missing field.
-fn ruled<T>(value: &Value, rule: &'static str, parse: fn(&str) -> Option<T>) -> Result<T, &'static str> {
+fn parse_with_rule<T>(value: &Value, rule: &'static str, parse: fn(&str) -> Option<T>) -> Result<T, &'static str> {
     let text = String::from_param(value)?;
     if text.is_empty() {
         return Err(MISSING);
@@ -333,25 +333,25 @@ fn ruled<T>(value: &Value, rule: &'static str, parse: fn(&str) -> Option<T>) -> 
 
 impl FromParam for UserId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, UNFIT, Self::parse)
+        parse_with_rule(value, TOO_LONG_OR_CONTROL, Self::parse)
     }
 }
 
 impl FromParam for GroupId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, UNFIT, Self::parse)
+        parse_with_rule(value, TOO_LONG_OR_CONTROL, Self::parse)
     }
 }
 
 impl FromParam for FileId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, UNFIT, Self::parse)
+        parse_with_rule(value, TOO_LONG_OR_CONTROL, Self::parse)
     }
 }
 
 impl FromParam for StreamId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, UNFIT, Self::parse)
+        parse_with_rule(value, TOO_LONG_OR_CONTROL, Self::parse)
     }
 }
 
@@ -361,20 +361,20 @@ impl FromParam for NoticeId {
         // Names of older notices may begin with a blank.
         match value.as_str().filter(|text| !text.trim().is_empty()) {
             Some(text) => Self::parse(text).ok_or(RULE),
-            None => ruled(value, RULE, Self::parse),
+            None => parse_with_rule(value, RULE, Self::parse),
         }
     }
 }
 
 impl FromParam for AccountName {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, "is not a letter and 3 to 23 letters, digits or underscores!", Self::parse)
+        parse_with_rule(value, "is not a letter and 3 to 23 letters, digits or underscores!", Self::parse)
     }
 }
 
 impl FromParam for Password {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, "is not 1 to 255 letters and digits!", Self::parse)
+        parse_with_rule(value, "is not 1 to 255 letters and digits!", Self::parse)
     }
 }
 
@@ -419,7 +419,7 @@ impl<const MAX: usize> FromParam for Link<MAX> {
 impl<const MAX: usize> FromParam for Text<MAX> {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         let text = String::from_param(value)?;
-        Self::parse(&text).ok_or(UNFIT)
+        Self::parse(&text).ok_or(TOO_LONG_OR_CONTROL)
     }
 }
 
@@ -429,7 +429,7 @@ pub struct NonEmpty<const MAX: usize>(pub Text<MAX>);
 
 impl<const MAX: usize> FromParam for NonEmpty<MAX> {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
-        ruled(value, UNFIT, Text::parse).map(Self)
+        parse_with_rule(value, TOO_LONG_OR_CONTROL, Text::parse).map(Self)
     }
 }
 
@@ -443,7 +443,7 @@ mod tests {
     fn a_call_shows_nothing_of_what_was_sent() {
         let params = Params::read(Dialect::Rest, br#"{"password":"secret-1"}"#.to_vec()).unwrap();
         let [signature, user_sig, operator_key] = ["secret-2", "secret-3", "secret-4"].map(|key| Some(key.to_owned()));
-        let call = Call { dialect: Dialect::Rest, params, signature, user_sig, operator_key, origin: None };
+        let call = Call { dialect: Dialect::Rest, params, signature, user_sig, operator_key, client_address: None };
         assert_eq!(format!("{call:?} {:?}", call.params), "Call { dialect: Rest, .. } Params { .. }");
     }
 
@@ -534,7 +534,7 @@ mod tests {
     #[test]
     fn an_object_is_handed_on_letter_by_letter() {
         let params = Params::read(Dialect::Action, br#"{"p": {"b" : 1e2,"a":"\u4e2d"} }"#.to_vec()).unwrap();
-        assert_eq!(params.verbatim("p").unwrap(), r#"{"b" : 1e2,"a":"\u4e2d"}"#);
-        assert!(params.verbatim("q").is_err());
+        assert_eq!(params.raw_object("p").unwrap(), r#"{"b" : 1e2,"a":"\u4e2d"}"#);
+        assert!(params.raw_object("q").is_err());
     }
 }

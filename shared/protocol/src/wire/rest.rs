@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::{action::plain, json};
+use super::{action::sanitized, json};
 use crate::error::Error;
 
 /// The code of what was done.
-pub(super) const DONE: u16 = 200;
+pub(super) const SUCCESS: u16 = 200;
 
 /// Key order and names as the original wrote them: `interface/AbstractInterface.php`.
 #[derive(Serialize)]
@@ -21,7 +21,7 @@ struct Envelope<'a, T> {
 struct Nothing {}
 
 pub(super) fn accept(data: &impl Serialize) -> String {
-    json(&Envelope { code: DONE, message: "OK", data })
+    json(&Envelope { code: SUCCESS, message: "OK", data })
 }
 
 pub(super) fn refuse(error: &Error) -> String {
@@ -59,7 +59,7 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
 /// What the caller may know beyond the text of the code.
 fn detail(error: &Error) -> Option<String> {
     match error {
-        Error::UnknownCommand(name) if !name.is_empty() => Some(plain(name)),
+        Error::UnknownCommand(name) if !name.is_empty() => Some(sanitized(name)),
         Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
         Error::InvalidArgument(what) | Error::NotFound(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => {
             Some((*what).to_owned())

@@ -22,7 +22,7 @@ pub(super) fn read(text: &str) -> Option<Value> {
 }
 
 /// The text of a field, just as it stands; of several the last.
-pub(super) fn verbatim<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn raw_field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.deserialize_map(Verbatim(name)).ok()?.map(RawValue::get)
 }
