@@ -1,4 +1,4 @@
-//! Accounts: a name, what proves who it belongs to, and what its user says of themselves.
+//! User accounts: the password hash and the profile.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,49 +13,49 @@ use super::{
 use crate::password;
 use protocol::types::{Link, Nickname, Secret, Sex, UnixSeconds, UserId};
 
-/// An account.
+/// The account of a user.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// What is kept of the password; nothing if a provider of identities vouches for the user.
+    /// The hash of the password; `None` if the user logs in through an identity provider.
     pub password: Option<Secret>,
-    /// The name for people.
+    /// The nickname.
     pub nickname: Nickname,
-    /// The portrait.
+    /// The portrait's URL.
     pub avatar: Link<254>,
-    /// What the user says of their sex.
+    /// The sex that the user states.
     pub sex: Sex,
-    /// The cover of the user's lives.
+    /// The URL of the cover of the user's lives.
     pub frontcover: Link<255>,
 }
 
-/// What of an account is shown beside its user's videos.
+/// The part of an account that is shown to other users.
 #[derive(Clone, Debug, Default)]
 pub struct PublicProfile {
-    /// The name for people.
+    /// The nickname.
     pub nickname: Nickname,
-    /// The portrait.
+    /// The portrait's URL.
     pub avatar: Link<254>,
 }
 
-/// Changes to an account; what is `None` stays as it is.
+/// Changes to an account. `None` leaves an attribute as it is.
 #[derive(Clone, Debug)]
 pub struct AccountChanges {
-    /// The name for people.
+    /// The nickname.
     pub nickname: Option<Nickname>,
-    /// The portrait.
+    /// The portrait's URL.
     pub avatar: Option<Link<254>>,
-    /// What the user says of their sex.
+    /// The sex that the user states.
     pub sex: Sex,
-    /// The cover of the user's lives.
+    /// The URL of the cover of the user's lives.
     pub frontcover: Option<Link<255>>,
 }
 
-/// What became of the wish for an account, or for the table.
+/// The result of creating an account, or the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// It is there.
+    /// Created.
     Yes,
-    /// There was one of this name.
+    /// Not created: the name was taken.
     AlreadyThere,
 }
 
@@ -77,7 +77,7 @@ impl Account {
 }
 
 impl Table {
-    /// Makes an account.
+    /// Creates an account.
     pub async fn create_account(
         &self,
         user: &UserId,
@@ -92,11 +92,12 @@ impl Table {
             .set_text("nickname", profile.nickname.as_str())
             .set_text("avatar", profile.avatar.as_str())
             .when("attribute_not_exists(PK)");
-        Ok(match update.send_returning_old(self, "make an account").await? {
+        Ok(match update.send_returning_old(self, "create an account").await? {
             OutcomeWithOldItem::Done(_) => Created::Yes,
-            // No two hashes are alike, so this is the account that we made, the answer to which was lost.
+            // Hashes are salted, so an equal hash means the account of this very call: the first response was lost and
+            // the SDK sent the request again.
             OutcomeWithOldItem::ConditionFailed(item)
-                if password.is_some_and(|p| text_in(&item, "password").is_ok_and(|kept| kept == p.expose())) =>
+                if password.is_some_and(|p| text_in(&item, "password").is_ok_and(|hash| hash == p.expose())) =>
             {
                 Created::Yes
             }
@@ -104,7 +105,7 @@ impl Table {
         })
     }
 
-    /// The account of `user`, and the sessions, in one request.
+    /// The account and the sessions of `user`, in one request.
     pub async fn account_and_sessions(&self, user: &UserId) -> Result<(Option<Account>, Sessions)> {
         const CONTEXT: &str = "read an account";
         let (account, sessions) = (keys::account(user), keys::sessions(user));
@@ -113,7 +114,7 @@ impl Table {
         Ok((account, items.get(&keys::id(&sessions)).map(Sessions::read).transpose()?.unwrap_or_default()))
     }
 
-    /// What is shown of the accounts of up to a hundred users; of who has none, nothing.
+    /// The public profiles of up to a hundred users. Users without an account are not in the result.
     pub async fn public_profiles(&self, users: &BTreeSet<UserId>) -> Result<HashMap<UserId, PublicProfile>> {
         let keys: Vec<_> = users.iter().map(keys::account).collect();
         let items = self.batch_of(keys, Consistency::Eventual, &["nickname", "avatar"], "read accounts").await?;
@@ -128,7 +129,7 @@ impl Table {
         Ok(users.iter().filter_map(profile).collect())
     }
 
-    /// Changes an account; whether there was one.
+    /// Changes an account. Returns whether there is one.
     pub async fn change_account(&self, user: &UserId, changes: &AccountChanges) -> Result<bool> {
         let AccountChanges { nickname, avatar, sex, frontcover } = changes;
         let texts = [

@@ -1,4 +1,4 @@
-//! Several items in one request.
+//! Reads of many items by key: BatchGetItem, in as many requests as it takes.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -6,24 +6,24 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{Error, Item, Result, Table, counter_batcher::ItemId, failed, keys};
 
-/// How many keys DynamoDB takes in one request.
-const KEYS_A_REQUEST: usize = 100;
-/// How often keys that a busy table did not get to are asked for again.
+/// The maximum number of keys in one request, by DynamoDB.
+const KEYS_PER_REQUEST: usize = 100;
+/// How many times the keys that a throttled table left unprocessed are requested.
 const ATTEMPTS: u32 = 5;
-/// How long is waited before that, the first time; each time as much longer.
-const PAUSE: Duration = Duration::from_millis(25);
+/// The delay before the second attempt; each further delay is longer by this.
+const BACKOFF: Duration = Duration::from_millis(25);
 
-/// How fresh the items have to be.
+/// The read consistency, as DynamoDB defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Consistency {
-    /// As they stand after every write that was acknowledged.
+    /// Includes every write that was acknowledged.
     Strong,
-    /// As they stood a moment ago; half the price.
+    /// May lack the writes of the last second, at half the price.
     Eventual,
 }
 
 impl Table {
-    /// Items by their keys. What is not there is left out.
+    /// Reads items by their keys. The result lacks items that do not exist.
     pub(super) async fn batch(
         &self,
         wanted: impl IntoIterator<Item = keys::Key>,
@@ -33,7 +33,7 @@ impl Table {
         self.batch_of(wanted, consistency, &[], context).await
     }
 
-    /// As [`Self::batch`], and of the items only these attributes and the key; without any, all.
+    /// As [`Self::batch`], but reads only these attributes and the key; all attributes if the list is empty.
     pub(super) async fn batch_of(
         &self,
         wanted: impl IntoIterator<Item = keys::Key>,
@@ -44,14 +44,14 @@ impl Table {
         let wanted: HashMap<ItemId, keys::Key> = wanted.into_iter().map(|key| (keys::id(&key), key)).collect();
         let wanted: Vec<(ItemId, keys::Key)> = wanted.into_iter().collect();
         let mut found = HashMap::new();
-        for some in wanted.chunks(KEYS_A_REQUEST) {
-            found.extend(self.batch_of_some(some, consistency, attributes, context).await?);
+        for chunk in wanted.chunks(KEYS_PER_REQUEST) {
+            found.extend(self.batch_chunk(chunk, consistency, attributes, context).await?);
         }
         Ok(found)
     }
 
-    /// Items by so many keys as one request may have.
-    async fn batch_of_some(
+    /// As [`Self::batch_of`], for at most [`KEYS_PER_REQUEST`] keys.
+    async fn batch_chunk(
         &self,
         wanted: &[(ItemId, keys::Key)],
         consistency: Consistency,
@@ -65,7 +65,7 @@ impl Table {
                 return Ok(found);
             }
             if attempt > 0 {
-                tokio::time::sleep(PAUSE * attempt).await;
+                tokio::time::sleep(BACKOFF * attempt).await;
             }
             let mut keys = KeysAndAttributes::builder()
                 .set_keys(Some(left.values().cloned().collect()))
@@ -87,6 +87,6 @@ impl Table {
             let unprocessed: Vec<ItemId> = unprocessed.iter().flat_map(|keys| keys.keys()).map(keys::id).collect();
             left.retain(|id, _| unprocessed.contains(id));
         }
-        if left.is_empty() { Ok(found) } else { Err(Error::new(context, "the table was too busy")) }
+        if left.is_empty() { Ok(found) } else { Err(Error::new(context, "the table left keys unprocessed each time")) }
     }
 }

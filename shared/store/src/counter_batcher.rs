@@ -1,8 +1,8 @@
-//! Additions to counts that many calls write at once: those that meet go into the table as one.
+//! Batches additions to counters: concurrent additions to one item become one write.
 //!
-//! Calls that change a list all add to the same few counts. While one addition to a count is on its way, the others to
-//! the same count gather; then they are written together, and each caller hears what became of them. A function of
-//! the cloud that answers one call at a time never has two that meet; a server of one's own has little else.
+//! All calls that change a list add to the same few counters. While one write to an item is in flight, further
+//! additions to the item collect in a batch. The batch is written next, and every caller gets the result of that write.
+//! A Lambda function handles one call at a time and has nothing to batch; a server with many concurrent calls has.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,36 +16,39 @@ use super::{
 };
 use protocol::{error::Chain, types::UnixSeconds};
 
-/// How many counters are written at a time: an expression has 4 KB at most, and a counter needs some 15 bytes of it.
-const COUNTERS_A_WRITE: usize = 128;
+/// The maximum number of counters per write: an expression has at most 4 KB, and a counter takes about 15 bytes.
+const COUNTERS_PER_WRITE: usize = 128;
 
-/// Additions that gather, by the item that they go to.
+/// The pending batch of each item that has a write in flight.
 #[derive(Debug, Default)]
 pub(super) struct CounterBatcher(Mutex<HashMap<ItemId, PendingBatch>>);
 
-/// What tells items apart: partition and sort key.
+/// The primary key of an item: partition key and sort key.
 pub(super) type ItemId = (Option<String>, Option<String>);
 
-/// What has gathered for one item since its last write went off.
+/// The additions to one item since its last write was sent.
 #[derive(Debug, Default)]
 struct PendingBatch {
+    /// The sum of the additions, by counter.
     counters: BTreeMap<String, i64>,
     options: WriteOptions,
+    /// Where each caller waits for the result.
     waiting: Vec<oneshot::Sender<std::result::Result<(), String>>>,
 }
 
-/// What else is written with an addition.
+/// Attributes that are written with an addition.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct WriteOptions {
-    /// The item may be deleted from then on.
+    /// When the item expires; in a batch the latest time counts.
     pub(super) expires_at: Option<UnixSeconds>,
-    /// When this is, to know later whether a count is at rest.
+    /// The time of the addition, by which a recount knows whether the counters are quiet.
     pub(super) changed_at: Option<UnixSeconds>,
-    /// When somebody should look after the item, unless they were to look sooner already.
+    /// When the item's task is due, if the item has no task yet.
     pub(super) due: Option<UnixSeconds>,
 }
 
 impl WriteOptions {
+    /// The options of two additions in one write.
     fn and(self, other: Self) -> Self {
         Self {
             expires_at: self.expires_at.max(other.expires_at),
@@ -54,6 +57,7 @@ impl WriteOptions {
         }
     }
 
+    /// Adds the attributes to an update.
     pub(super) fn write(self, update: Update) -> Update {
         let mut update = update;
         if let Some(expires_at) = self.expires_at {
@@ -71,13 +75,13 @@ impl WriteOptions {
 
 impl CounterBatcher {
     fn lock(&self) -> MutexGuard<'_, HashMap<ItemId, PendingBatch>> {
-        // Nothing is done under this lock that could panic half-way.
+        // No code under this lock panics, so a poisoned map is consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Table {
-    /// Adds to counters of an item, which is made if it is not there.
+    /// Adds to counters of an item. The item is created if there is none.
     pub(super) async fn add(
         &self,
         key: Key,
@@ -85,7 +89,7 @@ impl Table {
         options: WriteOptions,
         context: &'static str,
     ) -> Result<()> {
-        let (done, heard) = oneshot::channel();
+        let (sender, result) = oneshot::channel();
         let id = keys::id(&key);
         let is_first = {
             let mut items = self.counter_batcher.lock();
@@ -95,17 +99,17 @@ impl Table {
                 *batch.counters.entry(counter).or_default() += by;
             }
             batch.options = batch.options.and(options);
-            batch.waiting.push(done);
+            batch.waiting.push(sender);
             is_first
         };
         if is_first {
-            // A task of its own: the call that came first may be given up, the others count on it.
+            // A spawned task runs to its end, even if the call that started it is cancelled: other calls wait for it.
             tokio::spawn(self.clone().write_batches(key, id, context));
         }
-        heard.await.map_err(failed(context))?.map_err(|text| Error::new(context, text))
+        result.await.map_err(failed(context))?.map_err(|text| Error::new(context, text))
     }
 
-    /// Writes what has gathered for an item, until nothing has gathered any more.
+    /// Writes the pending batch of an item, again and again, until there is none.
     async fn write_batches(self, key: Key, id: ItemId, context: &'static str) {
         loop {
             let batch = {
@@ -120,11 +124,12 @@ impl Table {
             };
             let counters: Vec<_> = batch.counters.into_iter().filter(|(_, by)| *by != 0).collect();
             let mut outcome = Ok(());
-            // Additions that cancel out still keep the item from expiring, and change it: they need not meet again.
+            // Additions that cancel out still write the expiry and the time of the change, as they would if they were
+            // written one by one.
             let WriteOptions { expires_at, changed_at, .. } = batch.options;
-            let nothing = counters.is_empty().then_some([].as_slice());
-            let nothing = nothing.filter(|_| expires_at.is_some() || changed_at.is_some());
-            for counters in counters.chunks(COUNTERS_A_WRITE).chain(nothing) {
+            let no_counters = counters.is_empty().then_some([].as_slice());
+            let no_counters = no_counters.filter(|_| expires_at.is_some() || changed_at.is_some());
+            for counters in counters.chunks(COUNTERS_PER_WRITE).chain(no_counters) {
                 let mut update = Update::of(key.clone());
                 for (counter, by) in counters {
                     update = update.add(counter, *by);
@@ -133,7 +138,7 @@ impl Table {
                 outcome = outcome.and(written.map(|_| ()).map_err(|error| Chain(&error).to_string()));
             }
             for waiting in batch.waiting {
-                // Who was given up does not listen any more.
+                // The receiver is gone if its call was cancelled.
                 drop(waiting.send(outcome.clone()));
             }
         }

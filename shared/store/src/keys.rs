@@ -1,28 +1,29 @@
-//! Every key of the table, and who reads what.
+//! The schema of the DynamoDB table: every kind of item, its keys, and the commands that read it.
 //!
 //! | item       | `PK`                                | `SK`                   | read by                                          |
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
 //! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, get_link_mic_push_url, get_link_mic_play_url, merge_video_stream, get_roomservice_sign, forbid_live, live_callback, rebuild_user |
 //! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
 //! | sessions   | `SESSIONS#<user>`                   | `SESSIONS`             | login, refresh, every signed call of Gen 2, which writes it too |
-//! | attempts   | `ATTEMPTS#<what>#<who>`             | `<window of time>`    | login, register                                  |
+//! | attempts   | `ATTEMPTS#<kind>#<user or address>` | `<time window>`        | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url |
 //! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback, update_replay, delete_replay, sweep, rebuild_user |
 //! | timeline   | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep, rebuild_user |
-//! | broadcast  | `USER#<user>`                       | `BROADCAST#<opened at>`     | live_callback, sweep, rebuild_user: what a live or a replay is called |
-//! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                     |
+//! | broadcast  | `USER#<user>`                       | `BROADCAST#<opened at>` | live_callback, sweep, rebuild_user: the title and cover that a start request gave |
+//! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                      |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
-//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>` | enter_group, quit_group, fetch_group_member_list, get_link_mic_play_url |
+//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>`  | enter_group, quit_group, fetch_group_member_list, get_link_mic_play_url |
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
 //! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
-//! | notice     | `NOTICE#<stream>`                   | `<event> <what tells it from others>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
+//! | notice     | `NOTICE#<stream>`                   | `<event> <id of the notice>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
-//! | version    | `TABLE`                             | `VERSION`              | every function as it starts, which also opens the connection; without it the version is 1 |
+//! | version    | `TABLE`                             | `VERSION`              | every function when it starts, to open the connection as well; a table without this item has version 1 |
 //!
-//! The index [`LISTS`] has every row that stands in a list, under `list` (`online`, `offline`, `replays` or `videos`)
-//! and `position`; fetch_list, get_vod_list and get_ugc_list read it. Rows are complete in it: a list costs no read per
-//! row. The index [`TASKS`] has the keys of what somebody has to look after, under `work` and `due`; sweep reads it, and
-//! list_notices.
+//! Two global secondary indexes:
+//!
+//! - [`LISTS`] has every row that is in a list, by `list` (`online`, `offline`, `replays` or `videos`) and `position`.
+//!   fetch_list, get_vod_list and get_ugc_list read it. It has all attributes of a row: a list needs no read per row.
+//! - [`TASKS`] has the keys of every item with a task, by `task` and `due`. sweep and list_notices read it.
 
 use std::collections::HashMap;
 
@@ -40,39 +41,39 @@ use timeline::UserStream;
 pub const PK: &str = "PK";
 /// The sort key.
 pub const SK: &str = "SK";
-/// When DynamoDB may delete the item: seconds since 1970.
+/// The time to live: DynamoDB may delete the item from this time on (seconds since 1970).
 pub const EXPIRES_AT: &str = "expires_at";
-/// The index of everything that stands in a list.
+/// The index of the rows that are in a list.
 pub const LISTS: &str = "lists";
 /// The partition key of [`LISTS`].
 pub const LIST: &str = "list";
 /// The sort key of [`LISTS`].
 pub const POSITION: &str = "position";
 
-/// The index of what somebody has to look after.
+/// The index of the items with a task: something that the sweep has to do at a time.
 pub const TASKS: &str = "tasks";
 /// The partition key of [`TASKS`].
 pub const TASK: &str = "task";
-/// The sort key of [`TASKS`]: seconds since 1970, a number.
+/// The sort key of [`TASKS`], a number: when the task is due, in seconds since 1970.
 pub const DUE: &str = "due";
 
-/// When a count was last added to: seconds since 1970.
+/// When a counter of the item was last added to: seconds since 1970.
 pub(super) const CHANGED_AT: &str = "changed_at";
-/// How often a count was written.
+/// How many times the counters of the item were written.
 pub(super) const CHANGES: &str = "changes";
-/// What [`CHANGES`] was when a count was last set to what the rows say. If it is the same still, nobody has added since.
+/// The value of [`CHANGES`] when a recount last set the counters. While both are equal, nothing was added since.
 pub(super) const RECOUNTED: &str = "recounted";
 
-/// The key of one item.
+/// The primary key of one item: the attributes [`PK`] and [`SK`].
 pub(super) type Key = HashMap<String, AttributeValue>;
 
-/// What tells items apart: partition and sort key.
+/// The primary key of an item, as a key of maps.
 pub(super) fn id(item: &HashMap<String, AttributeValue>) -> ItemId {
     let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     (part(PK), part(SK))
 }
 
-/// A key as logs show it: what follows the first `#` may name somebody.
+/// A key, as the log shows it. What follows the first `#` of each part can be a user, so the log may need a pseudonym.
 pub(super) fn key_for_log(key: &Key, names: &LogNames) -> String {
     let part = |part: Option<String>| {
         let part = part.unwrap_or_default();
@@ -90,7 +91,7 @@ fn user_item_key(user: &UserId, sk: impl Into<String>) -> Key {
     key(user_partition(user), sk)
 }
 
-/// The partition of everything that is one user's own.
+/// The partition of a user's room, account, timeline, broadcasts, lives, replays and videos.
 pub(super) fn user_partition(user: &UserId) -> String {
     format!("USER#{user}")
 }
@@ -105,13 +106,13 @@ pub(super) fn account(user: &UserId) -> Key {
     user_item_key(user, "ACCOUNT")
 }
 
-/// The sessions of a user. Their partition is their own: a function that only has to know its caller may read and write
-/// nothing else of a user.
+/// The sessions of a user. They have a partition of their own, so that a function that only authenticates its caller
+/// needs no right to the user's other items.
 pub(super) fn sessions(user: &UserId) -> Key {
     key(format!("SESSIONS#{user}"), "SESSIONS")
 }
 
-/// The count of attempts in a stretch of time.
+/// The count of attempts in one time window.
 pub(super) fn attempts(attempt: Attempt<'_>, window: u64) -> Key {
     let (what, who) = match attempt {
         Attempt::UserLogin(user) => ("USER_LOGIN", user),
@@ -126,7 +127,7 @@ pub(super) fn stream(stream: &StreamId) -> Key {
     key(format!("STREAM#{stream}"), "OWNER")
 }
 
-/// The partition of what the cloud told of a stream.
+/// The partition of the notices about a stream.
 pub(super) fn notices_partition(stream: &StreamId) -> String {
     format!("NOTICE#{stream}")
 }
@@ -136,29 +137,29 @@ pub(super) fn notice(stream: &StreamId, id: &str) -> Key {
     key(notices_partition(stream), id)
 }
 
-/// The replay that a file belongs to.
+/// The replay of a file.
 pub(super) fn replay(user: &UserId, file: &FileId) -> Key {
     user_item_key(user, format!("{REPLAY_PREFIX}{file}"))
 }
 
-/// What the sort keys of replays begin with.
+/// The prefix of the sort keys of replays.
 pub(super) const REPLAY_PREFIX: &str = "REPLAY#";
 
-/// What somebody has to look after, by its key.
+/// An item with a task for the sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// The timeline of a user.
+    /// The timeline of this user.
     User(UserId),
-    /// A notice of the cloud, by its stream and its id.
+    /// A notice of the live cloud that is not finished: its stream and its id.
     Notice(StreamId, String),
-    /// The viewers of a group, by its host.
+    /// The viewers of a group: its host and its id.
     Group(UserId, GroupId),
-    /// A deleted replay whose files are not deleted yet, by its user and the file that names it.
+    /// A deleted replay whose files are not all deleted yet: its user and the file that identifies it.
     Replay(UserId, FileId),
 }
 
 impl Task {
-    /// What the item of this key is.
+    /// The task of the item with this key; `None` if items of its kind have no task.
     pub(super) fn of_key(key: &Key) -> Option<Self> {
         let (Some(pk), Some(sk)) = id(key) else { return None };
         let (kind, name) = pk.split_once('#')?;
@@ -175,7 +176,7 @@ impl Task {
         }
     }
 
-    /// Its key.
+    /// The key of the item.
     pub(super) fn key(&self) -> Key {
         match self {
             Self::User(user) => timeline(user),
@@ -186,17 +187,17 @@ impl Task {
     }
 }
 
-/// What is known of a user.
+/// The timeline of a user.
 pub(super) fn timeline(user: &UserId) -> Key {
     user_item_key(user, "TIMELINE")
 }
 
-/// The show that was opened at this second.
+/// The broadcast that was opened at this second.
 pub(super) fn broadcast(user: &UserId, UnixSeconds(opened): UnixSeconds) -> Key {
     user_item_key(user, format!("BROADCAST#{opened:010}"))
 }
 
-/// What tells the lives of a user apart: the second at which they started, and the stream unless it is the user's own.
+/// The id of a live among its user's: the second of its start, then the stream unless that is the user's own.
 pub(super) fn live_id(UnixSeconds(start): UnixSeconds, user_stream: &UserStream) -> String {
     match user_stream {
         UserStream::Own => format!("{start:010}"),
@@ -204,12 +205,12 @@ pub(super) fn live_id(UnixSeconds(start): UnixSeconds, user_stream: &UserStream)
     }
 }
 
-/// A live.
-pub(super) fn live(user: &UserId, place: &str) -> Key {
-    user_item_key(user, format!("{}{place}", LIVE_PREFIX))
+/// A live, by its [id](live_id).
+pub(super) fn live(user: &UserId, id: &str) -> Key {
+    user_item_key(user, format!("{LIVE_PREFIX}{id}"))
 }
 
-/// What the sort keys of lives begin with.
+/// The prefix of the sort keys of lives.
 pub(super) const LIVE_PREFIX: &str = "LIVE#";
 
 /// A short video.
@@ -217,65 +218,67 @@ pub(super) fn video(user: &UserId, file: &FileId) -> Key {
     user_item_key(user, format!("VIDEO#{file}"))
 }
 
-/// The partition of a group. The length keeps `a#b` in `c` apart from `a` in `b#c`.
+/// The partition of a group. With the length of the host's name, group `c` of host `a#b` and group `b#c` of host `a`
+/// have different partitions.
 pub(super) fn group_partition(host: &UserId, group: &GroupId) -> String {
     format!("GROUP#{}#{host}#{group}", host.as_str().len())
 }
 
-/// A member of a group. Members stand in bins, each with a count of its own.
+/// A member of a group. Members are divided into bins by a hash, each with a count of its own.
 pub(super) fn member(host: &UserId, group: &GroupId, user: &UserId) -> Key {
     key(group_partition(host, group), format!("{}{user}", bin_prefix(bin(user))))
 }
 
-/// How many bins the members of a group stand in.
+/// How many bins the members of a group are divided into.
 pub(super) const BINS: u8 = 64;
 
-/// The bin of a member: by a hash, so that bins fill evenly.
+/// The bin of a member. The hash makes bins about equally large.
 pub(super) fn bin(user: &UserId) -> u8 {
     hash(user.as_str()) % BINS
 }
 
-/// What the sort keys of the members of a bin begin with.
+/// The prefix of the sort keys of the members of a bin.
 pub(super) fn bin_prefix(bin: u8) -> String {
     format!("{MEMBER_PREFIX}{bin:02}#")
 }
 
-/// The bin of a member, by what follows [`MEMBER_PREFIX`] in their sort key.
-pub(super) fn bin_of(place: &str) -> u8 {
-    place.split('#').next().and_then(|bin| bin.parse().ok()).unwrap_or(BINS)
+/// The bin of a member, from the part of the sort key after [`MEMBER_PREFIX`].
+pub(super) fn bin_of(suffix: &str) -> u8 {
+    suffix.split('#').next().and_then(|bin| bin.parse().ok()).unwrap_or(BINS)
 }
 
-/// What the sort keys of members begin with.
+/// The prefix of the sort keys of members.
 pub(super) const MEMBER_PREFIX: &str = "MEMBER#";
 
-/// The counts of a group.
+/// The member counts of a group.
 pub(super) fn head_count(host: &UserId, group: &GroupId) -> Key {
     key(group_partition(host, group), "COUNT")
 }
 
-/// One byte of a digest: spreads names evenly.
+/// A hash of one byte.
 pub(super) fn hash(name: &str) -> u8 {
     u8::from_str_radix(&md5_hex(&[name])[..2], 16).expect("an MD5 is hexadecimal digits")
 }
 
-/// The partition of a list's topmost counts.
+/// The partition of the top-level nodes of a list's tree of counters.
 pub(super) fn top_counts_partition(list: &str) -> String {
     format!("COUNT#{list}")
 }
 
-/// A node of a list's counts. The topmost level is one partition, to be read whole; each node below has its own.
+/// A node of a list's tree of counters. All nodes of the top level are in one partition, which one query reads. Each
+/// node of a lower level has a partition of its own.
 pub(super) fn list_count(list: &str, level: u32, top: u32, number: u64) -> Key {
     let partition = top_counts_partition(list);
     let partition = if level == top { partition } else { format!("{partition}#{level}#{number}") };
     key(partition, format!("{number:010}"))
 }
 
-/// The sort key in [`LISTS`] of a row. The id keeps the order of rows at one position the same on every page.
+/// The sort key of a row in [`LISTS`]. The id makes the order of rows at one position the same for every page.
 pub(super) fn list_sort_key(position: Position, id: &str) -> String {
     format!("{}#{id}", first_sort_key(position))
 }
 
-/// A sort key that stands just before every row at this position.
+/// The sort key in [`LISTS`] that sorts just before every row at this position.
 pub(super) fn first_sort_key(Position(position): Position) -> String {
     format!("{position:012}")
 }
@@ -285,7 +288,7 @@ pub(super) fn version() -> Key {
     key("TABLE".to_owned(), "VERSION")
 }
 
-/// A report about `host`.
+/// A report of abuse by `host`.
 pub(super) fn report(host: &UserId, at: UnixSeconds, reporter: &UserId) -> Key {
     key(format!("REPORT#{host}"), format!("{at}#{reporter}"))
 }

@@ -1,7 +1,7 @@
-//! The ledger: every notice of the cloud as it came, before anything is done about it.
+//! The ledger: a record of every notice (callback) of the live cloud, written before the notice is applied.
 //!
-//! A notice is kept under what tells it from others, so one that comes again is known. Until it has been dealt with it is
-//! in the index of work, where the sweep finds what a process that died left behind.
+//! The key of a record has the stream, the event and the id of the notice, so a notice that is sent twice has one
+//! record. An open or parked record has a task: if the process dies before the notice is applied, the sweep applies it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -15,41 +15,41 @@ use super::{
 use protocol::types::{Page, StreamId, UnixSeconds, UserId};
 use timeline::Reason;
 
-/// How soon a notice that nobody finished is dealt with by the sweep: later than the cloud's own next try.
+/// When the sweep applies a notice that is still open. By then the cloud has sent it again, if it got no answer.
 const UNFINISHED_SECONDS: u64 = 90;
-/// When a notice is tried again that was about a stream of nobody: the stream may have become somebody's.
-const PARKED_SECONDS: [u64; 3] = [60, 600, 3600];
+/// When a parked notice is tried again, after each try: the stream may have an owner by then.
+const PARKED_RETRY_SECONDS: [u64; 3] = [60, 600, 3600];
 
-/// What the cloud told.
+/// A notice of the live cloud.
 #[derive(Clone, Debug)]
 pub struct Notice {
-    /// The stream that it is about.
+    /// The stream.
     pub stream: StreamId,
-    /// The event, and what tells it from others of its kind.
+    /// The event type, a space, and an id that is unique among the notices of that type about the stream.
     pub id: String,
-    /// The body as it came.
+    /// The body of the request, unchanged.
     pub body: String,
-    /// Whether it came after its expiry.
+    /// Whether the notice was received after its expiry.
     pub is_late: bool,
-    /// What it says of why a push ended.
+    /// Why the push ended, in a notice about the end of a push.
     pub reason: Option<Reason>,
 }
 
-/// What became of a notice.
+/// The processing status of a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeStatus {
-    /// It is not dealt with yet.
+    /// Not applied yet.
     Open,
-    /// What follows from it is written.
+    /// Applied to the timeline of this user.
     Applied(UserId),
-    /// It is about a stream of nobody; perhaps not for long.
+    /// Waiting: the stream has no owner yet.
     Parked,
-    /// Nothing follows from it, for this reason.
+    /// Ignored, for this reason.
     Dropped(String),
 }
 
 impl NoticeStatus {
-    /// What it is called in the table and in answers to operators.
+    /// The name in the table and in replies to operators.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -60,18 +60,18 @@ impl NoticeStatus {
     }
 }
 
-/// A notice in the ledger.
+/// The record of a notice in the ledger.
 #[derive(Clone, Debug)]
 pub struct NoticeRecord {
-    /// What the cloud told.
+    /// The notice.
     pub notice: Notice,
-    /// When it came first.
+    /// When the notice was first received.
     pub received_at: UnixSeconds,
-    /// How often it came.
+    /// How many times the notice was received.
     pub times: u64,
-    /// What became of it.
+    /// The processing status.
     pub status: NoticeStatus,
-    /// How often it was tried since it was parked.
+    /// How many times the notice was tried and parked.
     tries: u64,
 }
 
@@ -104,15 +104,16 @@ impl NoticeRecord {
 }
 
 impl Table {
-    /// Keeps a notice for so many seconds, and says what is known of it: a new one is open.
-    pub async fn record_notice(&self, notice: &Notice, now: UnixSeconds, seconds: u64) -> Result<NoticeRecord> {
-        const CONTEXT: &str = "keep a notice";
+    /// Records a notice, for `kept_seconds`, and returns its record. The record of a new notice is open. For a notice
+    /// that was received before, the count of receipts goes up and the rest of the record stays.
+    pub async fn record_notice(&self, notice: &Notice, now: UnixSeconds, kept_seconds: u64) -> Result<NoticeRecord> {
+        const CONTEXT: &str = "record a notice";
         let update = Update::of(keys::notice(&notice.stream, &notice.id))
             .set("stream", text(notice.stream.as_str()))
             .set("body", text(&notice.body))
             .set("received_at", unix_seconds(now))
             .set("times", number(1))
-            .set(keys::EXPIRES_AT, unix_seconds(now.plus(seconds)))
+            .set(keys::EXPIRES_AT, unix_seconds(now.plus(kept_seconds)))
             .set(keys::TASK, text(OPEN))
             .set(keys::DUE, unix_seconds(now.plus(UNFINISHED_SECONDS)))
             .when("attribute_not_exists(PK)");
@@ -139,7 +140,7 @@ impl Table {
         }
     }
 
-    /// Writes what became of a notice.
+    /// Sets the status of a notice, and when the sweep tries it next.
     pub async fn set_notice_status(
         &self,
         record: &NoticeRecord,
@@ -157,7 +158,7 @@ impl Table {
         let again = match status {
             NoticeStatus::Open => Some(UNFINISHED_SECONDS),
             NoticeStatus::Parked => {
-                usize::try_from(record.tries).ok().and_then(|tries| PARKED_SECONDS.get(tries)).copied()
+                usize::try_from(record.tries).ok().and_then(|tries| PARKED_RETRY_SECONDS.get(tries)).copied()
             }
             NoticeStatus::Applied(_) | NoticeStatus::Dropped(_) => None,
         };
@@ -166,22 +167,22 @@ impl Table {
             None => update.remove(keys::DUE).remove(keys::TASK),
         };
         let update = if *status == NoticeStatus::Parked { update.add_at_least_once("tries", 1) } else { update };
-        update.send(self, "settle a notice").await.map(|_| ())
+        update.send(self, "set the status of a notice").await.map(|_| ())
     }
 
-    /// Notices as they are read, without those that are damaged.
+    /// Reads records of notices. Invalid ones are logged and skipped.
     fn read_notices(&self, items: &[Item]) -> Vec<NoticeRecord> {
         items.iter().filter_map(|item| self.ok_or_log(item, NoticeRecord::read(item))).collect()
     }
 
-    /// A notice.
+    /// The record of a notice, if there is one.
     pub async fn notice(&self, stream: &StreamId, id: &str) -> Result<Option<NoticeRecord>> {
         self.get(keys::notice(stream, id), "read a notice").await?.as_ref().map(NoticeRecord::read).transpose()
     }
 
-    /// The notices of a stream without their bodies, the first to come first.
+    /// The notices of a stream without their bodies, in the order of their receipt.
     pub async fn notice_summaries(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
-        const HEAD: [&str; 13] = [
+        const ATTRIBUTES: [&str; 13] = [
             keys::PK,
             keys::SK,
             "stream",
@@ -196,7 +197,7 @@ impl Table {
             "sub_errcode",
             "errmsg",
         ];
-        let names: Vec<String> = HEAD.iter().map(|name| format!("#{name}")).collect();
+        let names: Vec<String> = ATTRIBUTES.iter().map(|name| format!("#{name}")).collect();
         let mut request = self
             .client
             .query()
@@ -204,7 +205,7 @@ impl Table {
             .key_condition_expression("PK = :stream")
             .expression_attribute_values(":stream", text(keys::notices_partition(stream)))
             .projection_expression(names.join(", "));
-        for name in HEAD {
+        for name in ATTRIBUTES {
             request = request.expression_attribute_names(format!("#{name}"), name);
         }
         let items = self.query(request, usize::MAX, "read notices").await?;
@@ -213,20 +214,20 @@ impl Table {
         Ok(records)
     }
 
-    /// A page of the notices that are not dealt with yet, those first that are tried last.
+    /// A page of the notices that are open or parked, by the time of their next try, latest first.
     pub async fn unfinished_notices(&self, page: Page) -> Result<ListPage<NoticeRecord>> {
         const CONTEXT: &str = "read notices";
         let request = self
             .client
             .query()
             .index_name(keys::TASKS)
-            .key_condition_expression("#work = :open")
-            .expression_attribute_names("#work", keys::TASK)
+            .key_condition_expression("#task = :open")
+            .expression_attribute_names("#task", keys::TASK)
             .expression_attribute_values(":open", text(OPEN))
             .scan_index_forward(false);
         let found = self.query(request, usize::MAX, CONTEXT).await?;
-        let found = found.iter().filter_map(keys::Task::of_key).filter(|work| matches!(work, keys::Task::Notice(..)));
-        let found: Vec<keys::Key> = found.map(|work| work.key()).collect();
+        let found = found.iter().filter_map(keys::Task::of_key).filter(|task| matches!(task, keys::Task::Notice(..)));
+        let found: Vec<keys::Key> = found.map(|task| task.key()).collect();
         let wanted: Vec<&keys::Key> = page.of(&found).collect();
         let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Consistency::Strong, CONTEXT).await?;
         let rows = wanted.into_iter().filter_map(|key| items.remove(&keys::id(key)));
@@ -234,18 +235,20 @@ impl Table {
         Ok(ListPage { total: found.len().try_into().unwrap_or(u64::MAX), rows })
     }
 
-    /// What the cloud told of pushes of a stream and of its files and that is still kept, by the ids after this one; at
-    /// most so many. And the id after which there is more. Ends come before starts, and files last, so that done again
-    /// in this order they turn nothing on that is over.
+    /// The notices of a stream about pushes and files, in the order of their ids: at most `max`, from the first id
+    /// after `after`. With them the id to continue after, if there may be more.
+    ///
+    /// In this order ends of pushes (event 0) come before starts (event 1), and files (event 100) last. Notices that
+    /// are applied again in this order make no stream live whose push is over.
     pub async fn timeline_notices(
         &self,
         stream: &StreamId,
         after: Option<&str>,
         max: usize,
     ) -> Result<(Vec<NoticeRecord>, Option<String>)> {
-        /// The events that are evidence, as ids begin with them.
-        const EVIDENCE: [&str; 3] = ["0 ", "1 ", "100 "];
-        let (first, last) = (EVIDENCE[0].to_owned(), format!("{}\u{10ffff}", EVIDENCE[2]));
+        /// The prefixes of the ids of events that a timeline has: end of a push, start of a push, file.
+        const PREFIXES: [&str; 3] = ["0 ", "1 ", "100 "];
+        let (first, last) = (PREFIXES[0].to_owned(), format!("{}\u{10ffff}", PREFIXES[2]));
         if after.is_some_and(|after| after < first.as_str() || after > last.as_str()) {
             return Ok((Vec::new(), None));
         }
@@ -262,11 +265,11 @@ impl Table {
         let last = items.last().filter(|_| items.len() == max).map(|item| text_in(item, keys::SK)).transpose()?;
         let last = last.map(str::to_owned);
         let mut records = self.read_notices(&items);
-        records.retain(|record| EVIDENCE.iter().any(|event| record.notice.id.starts_with(event)));
+        records.retain(|record| PREFIXES.iter().any(|prefix| record.notice.id.starts_with(prefix)));
         Ok((records, last))
     }
 
-    /// Everything that the cloud told of a stream and that is still kept, the first to come first.
+    /// All notices of a stream that have not expired, in the order of their receipt.
     pub async fn notices(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
         let request = self
             .client

@@ -1,8 +1,9 @@
-//! The table: one method per question that a command asks.
+//! The store: all data of the server, in one DynamoDB table. [`Table`] has one method per query or change that a
+//! command makes.
 //!
-//! Everything is in one DynamoDB table, reached through the AWS SDK: in the cloud, on a machine of one's own, and in
-//! the tests. [`keys`] says what is in it. Core paths use conditional writes of single items only, and nothing scans,
-//! so any server that speaks DynamoDB's interface will do.
+//! The table is reached through the AWS SDK in every environment: on AWS, on a server of one's own, and in the tests.
+//! [`keys`] lists the items of the table and their keys. A write changes one item, under a condition where writers can
+//! conflict. No operation scans the table or needs a transaction, so other servers with DynamoDB's interface will do.
 
 mod accounts;
 mod batch;
@@ -67,13 +68,14 @@ use self::{
 use protocol::{error::Chain, log_names::LogNames, types::UnixSeconds};
 use thiserror::Error as ThisError;
 
-/// The table could not answer: what was asked, and why not.
+/// An operation on the table failed.
 #[derive(Debug, ThisError)]
 #[error("the table could not {context}")]
 pub struct Error {
+    /// The operation, in words that follow "the table could not".
     context: &'static str,
     source: Box<dyn std::error::Error + Send + Sync>,
-    /// It is because of the item: the table itself is well.
+    /// The cause is the item that was read or written. The table itself works.
     is_item_fault: bool,
 }
 
@@ -86,7 +88,7 @@ impl Error {
         Self { is_item_fault: true, ..self }
     }
 
-    /// Whether it is because of the item that was read or written, and other items are not concerned.
+    /// Whether the cause is the item that was read or written, so that operations on other items can succeed.
     fn is_item_fault(&self) -> bool {
         self.is_item_fault
     }
@@ -98,14 +100,14 @@ impl From<Error> for protocol::error::Error {
     }
 }
 
-/// Others wrote every time.
+/// The error after the last attempt of an optimistic write: another process wrote the item before each attempt.
 fn too_many_conflicts(context: &'static str) -> Error {
-    Error::new(context, "others wrote the same item each time").with_item_fault()
+    Error::new(context, "another process wrote the item before each attempt").with_item_fault()
 }
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// Wraps what the SDK says.
+/// Makes an [`Error`] of an error of the SDK.
 fn failed<E>(context: &'static str) -> impl FnOnce(E) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -113,16 +115,16 @@ where
     move |source| Error::new(context, source)
 }
 
-/// An item that is not what our own code writes.
+/// The error for an attribute that this program cannot have written.
 fn invalid_attribute(attribute: &str) -> Error {
-    Error::new("understand an item", format!("{attribute} is missing or of another type")).with_item_fault()
+    Error::new("read an item", format!("its attribute {attribute} is missing or invalid")).with_item_fault()
 }
 
-/// The table.
+/// The DynamoDB table. A clone shares the connections of the original.
 #[derive(Clone, Debug)]
 pub struct Table {
     client: Client,
-    /// The same, for what must not be done twice.
+    /// Sends no request a second time that may have been executed: for additions to counters.
     no_retry_client: Client,
     name: String,
     counter_batcher: Arc<CounterBatcher>,
@@ -131,15 +133,17 @@ pub struct Table {
     log_names: LogNames,
 }
 
-/// What is left of a query: `None` if it has been answered whole.
+/// A query that is read response by response.
 struct Pages {
+    /// The next request; `None` after the last response.
     request: Option<QueryFluentBuilder>,
+    /// How many more items are wanted; `None` for all.
     wanted: Option<usize>,
     context: &'static str,
 }
 
 impl Pages {
-    /// The next answer, which may have no items although more follow.
+    /// The items of the next response; `None` after the last. A response can be empty although more responses follow.
     async fn next(&mut self) -> Result<Option<Vec<Item>>> {
         let Some(request) = self.request.take().filter(|_| self.wanted != Some(0)) else { return Ok(None) };
         let limit = self.wanted.and_then(|wanted| i32::try_from(wanted).ok());
@@ -151,22 +155,25 @@ impl Pages {
     }
 }
 
-/// An item as the SDK has it.
+/// An item of the table, as the SDK represents it: attributes by name.
 type Item = HashMap<String, AttributeValue>;
 
+/// A string as the value of an attribute.
 fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
+/// A number as the value of an attribute.
 fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
+/// A time as the value of an attribute.
 fn unix_seconds(UnixSeconds(seconds): UnixSeconds) -> AttributeValue {
     number(seconds)
 }
 
-/// The text of an attribute; attributes that are empty are not written.
+/// Reads a string attribute. A missing attribute is the empty string, since empty strings are not written.
 fn text_in<'a>(item: &'a Item, attribute: &str) -> Result<&'a str> {
     match item.get(attribute) {
         None => Ok(""),
@@ -175,7 +182,7 @@ fn text_in<'a>(item: &'a Item, attribute: &str) -> Result<&'a str> {
     }
 }
 
-/// The number of an attribute; a counter that nobody has counted up is not there and is zero.
+/// Reads a number attribute. A missing attribute is zero, since a counter is created by its first addition.
 fn number_in(item: &Item, attribute: &str) -> Result<i64> {
     match item.get(attribute) {
         None => Ok(0),
@@ -184,34 +191,35 @@ fn number_in(item: &Item, attribute: &str) -> Result<i64> {
     }
 }
 
-/// A counter: never below zero, whatever happened to it.
+/// Reads a counter. A negative one counts as zero.
 fn counter_in(item: &Item, attribute: &str) -> Result<u64> {
     Ok(number_in(item, attribute)?.try_into().unwrap_or(0))
 }
 
+/// Reads a time attribute. A missing attribute is second 0.
 fn unix_seconds_in(item: &Item, attribute: &str) -> Result<UnixSeconds> {
     number_in(item, attribute)?.try_into().map(UnixSeconds).map_err(|_| invalid_attribute(attribute))
 }
 
-/// What was read of an item; of one that is damaged nothing, and a line in the log: it must not keep others from being
-/// read.
+/// The result of reading an item, or `None` and a line in the log if the item is invalid. One invalid row must not make
+/// a whole list unreadable.
 fn ok_or_log<T>(names: &LogNames, item: &Item, read: Result<T>) -> Option<T> {
     match read {
         Ok(read) => Some(read),
         Err(error) => {
-            tracing::error!(key = keys::key_for_log(item, names), error = %Chain(&error), "a damaged item is left out");
+            tracing::error!(key = keys::key_for_log(item, names), error = %Chain(&error), "an invalid item is skipped");
             None
         }
     }
 }
 
-/// Reads an attribute through the rule of its type.
+/// Reads a string attribute and parses it.
 fn parsed<T>(item: &Item, attribute: &str, parse: fn(&str) -> Option<T>) -> Result<T> {
     parse(text_in(item, attribute)?).ok_or_else(|| invalid_attribute(attribute))
 }
 
 impl Table {
-    /// The table of this name.
+    /// The table with this name, reached through `client`.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         let unconfirmed = UnconfirmedWrites::default();
         let config = client.config().to_builder().interceptor(unconfirmed.clone());
@@ -221,13 +229,13 @@ impl Table {
         Self { client, no_retry_client, name: name.into(), counter_batcher, unconfirmed, latest_clock, log_names }
     }
 
-    /// The same; its log names users, streams and addresses so.
+    /// The same table with another form of the names of users, streams and addresses in the log.
     #[must_use]
     pub fn with_log_names(self, log_names: LogNames) -> Self {
         Self { log_names, ..self }
     }
 
-    /// A key as the log shows it.
+    /// A key, as the log shows it: see [`keys::key_for_log`].
     fn key_for_log(&self, key: &keys::Key) -> String {
         keys::key_for_log(key, &self.log_names)
     }
@@ -237,13 +245,13 @@ impl Table {
         ok_or_log(&self.log_names, item, read)
     }
 
-    /// One item, as it stands after every write that was acknowledged.
+    /// Reads one item, strongly consistent.
     async fn get(&self, key: keys::Key, context: &'static str) -> Result<Option<Item>> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
         Ok(request.send().await.map_err(failed(context))?.item)
     }
 
-    /// The items of a query, as many as are wanted, however many answers they come in.
+    /// Reads the items of a query, at most `wanted`, in as many requests as it takes.
     async fn query(&self, request: QueryFluentBuilder, wanted: usize, context: &'static str) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         let mut pages = self.pages(request, Some(wanted), context);
@@ -253,14 +261,14 @@ impl Table {
         Ok(items)
     }
 
-    /// The answers that a query comes in, up to as many items as are wanted.
+    /// Starts a query that is read response by response, up to `wanted` items.
     fn pages(&self, request: QueryFluentBuilder, wanted: Option<usize>, context: &'static str) -> Pages {
         Pages { request: Some(request.table_name(&self.name)), wanted, context }
     }
 
-    /// Makes the table, unless it is there: for the local server and the tests. In the cloud `template.yaml` makes it.
+    /// Creates the table if there is none: for the local server and the tests. On AWS, `template.yaml` creates it.
     pub async fn create_if_missing(&self) -> Result<Created> {
-        const MAKE: &str = "be made";
+        const MAKE: &str = "be created";
         let attribute = |name, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
         let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
         let index = |name, hash, range, projected| {

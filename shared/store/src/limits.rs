@@ -1,4 +1,4 @@
-//! Counts of what an attacker would try often.
+//! Rate limits of logins and registrations: counters of attempts per time window.
 
 use super::{
     Result, Table, keys, number, unix_seconds,
@@ -7,20 +7,20 @@ use super::{
 use crate::rules::Limit;
 use protocol::types::UnixSeconds;
 
-/// What is counted.
+/// The kind of an attempt, and by what its attempts are counted.
 #[derive(Clone, Copy, Debug)]
 pub enum Attempt<'a> {
     /// Logins of one user.
     UserLogin(&'a str),
     /// Logins from one address.
     AddressLogin(&'a str),
-    /// Registrations from one address, whatever came of them.
+    /// Registrations from one address, successful or not.
     AddressRegistration(&'a str),
 }
 
 impl Table {
-    /// Counts an attempt in the current stretch of `seconds`, unless there were as many already as the limit admits;
-    /// whether it is admitted. What is not is not counted either: who goes on too often only waits for the next stretch.
+    /// Counts an attempt in the current window of `seconds`, unless the limit is reached. Returns whether the attempt
+    /// is admitted. A refused attempt is not counted, so attempts are admitted again in the next window in any case.
     pub async fn admit_attempt(
         &self,
         attempt: Attempt<'_>,
@@ -38,7 +38,7 @@ impl Table {
         Ok(update.send(self, "count an attempt").await? == WriteOutcome::Done)
     }
 
-    /// Takes back an attempt that was counted at `then`: it was none of an attacker.
+    /// Undoes the count of an attempt that was admitted at `then`.
     pub async fn undo_attempt(
         &self,
         attempt: Attempt<'_>,

@@ -1,21 +1,22 @@
-//! Lists that cost the page, not the list.
+//! Lists by page number, at a cost that depends on the size of the page and not on the length of the list.
 //!
-//! Apps ask for lists by page number, newest first, and want the total with each page. A row stands in the index
-//! [`keys::LISTS`] at a [`Position`]: its second, then three bits of a hash of its id. Beside the index stand counts of
-//! the rows by stretches of position, as a tree of three levels in which each node has up to 256 counters:
+//! Apps ask for a page by its number, newest rows first, and show the total beside it. A row is in the index
+//! [`keys::LISTS`] at a [`Position`]: its time in seconds, then three bits of a hash of its id. Beside the index, a
+//! tree of counters has the number of rows per bucket of positions. The tree has three levels; a node has up to 256
+//! counters:
 //!
-//! | level | a counter covers | a node covers |
-//! |-------|------------------|---------------|
-//! | 2     | 2.3 hours        | 24 days       |
-//! | 1     | 32 seconds       | 2.3 hours     |
-//! | 0     | 1/8 second       | 32 seconds    |
+//! | level | bucket of a counter | span of a node |
+//! |-------|---------------------|----------------|
+//! | 2     | 2.3 hours           | 24 days        |
+//! | 1     | 32 seconds          | 2.3 hours      |
+//! | 0     | 1/8 second          | 32 seconds     |
 //!
-//! To find the row at an offset one goes down this tree until what is left to skip is no more than a page, and reads
-//! the index from there. Page 1 and page 5,000 of a million replays cost the same: the counts, one more node, and the
-//! page. Where more than a page of rows begins within 32 seconds one more node is read.
+//! To find the row at an offset, the search descends the tree until the rest of the offset is no more than a page, and
+//! reads the index from there. Page 1 and page 5,000 of a million replays cost the same: the top-level counters, one
+//! more node, and the page. One more node is read where more than a page of rows has times within 32 seconds.
 //!
-//! Counts are additive and written after the row. If a process dies in between, the total is off by one until the
-//! stretch is counted again; no row is lost.
+//! Counters are added to after the row is written. If a process dies in between, the total is off by one until
+//! [`super::recount`] counts the bucket again. No row is lost.
 
 use std::collections::BTreeMap;
 
@@ -34,90 +35,93 @@ use protocol::{
     types::{Page, UnixSeconds},
 };
 
-/// Bits of a position that are a hash.
+/// The number of bits of a position that are a hash.
 const HASH_BITS: u32 = 3;
-/// Bits of a position that one level of the tree distinguishes.
+/// The number of bits of a position per level of the tree: a node has 2^8 counters.
 const LEVEL_BITS: u32 = 8;
-/// The topmost level.
+/// The top level of the tree.
 pub(super) const TOP_LEVEL: u32 = 2;
-/// How far ahead of now a row may stand: recordings end "now" by the cloud's clock, not ours.
+/// How far ahead of now the time of a listed row may be: the end of a recording is by the cloud's clock, not ours.
 const AHEAD_SECONDS: u64 = 24 * 3600;
-/// How much longer than a row that leaves its list the counts of its stretch of time are kept: more than the 24 days of
-/// a node, so that a node outlives all its rows whichever of them was written last.
+/// How long the counters of a row outlive its place in the list: more than the 24 days that a node spans, so that a
+/// node outlives all its rows, whichever row was written last.
 const COUNTS_KEPT_SECONDS: u64 = 60 * 24 * 3600;
-/// Where a row stands in its list: newer rows have higher positions.
+
+/// The position of a row in its list. Newer rows have higher positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position(pub(super) u64);
 
 impl Position {
-    /// Before every row.
+    /// The position before every row.
     pub(super) const FIRST: Self = Self(0);
-    /// After every row.
+    /// The position after every row.
     pub(super) const LAST: Self = Self(u64::MAX >> LEVEL_BITS);
 
-    /// The position of the row `id` of this second.
+    /// The position of the row with this time and id.
     pub(super) fn of(at: UnixSeconds, id: &str) -> Self {
         Self((at.0 << HASH_BITS) | u64::from(hash(id) >> (8 - HASH_BITS)))
     }
 
-    /// The lowest position of a second.
+    /// The lowest position with this time.
     fn start_of(at: UnixSeconds) -> Self {
         Self(at.0 << HASH_BITS)
     }
 
-    /// The position in a sort key of [`keys::LISTS`], as [`keys::list_sort_key`] writes it.
-    pub(super) fn read(place: &str) -> Option<Self> {
-        place.split('#').next()?.parse().ok().map(Self)
+    /// Reads the position in a sort key of [`keys::LISTS`], as [`keys::list_sort_key`] writes it.
+    pub(super) fn read(sort_key: &str) -> Option<Self> {
+        sort_key.split('#').next()?.parse().ok().map(Self)
     }
 
-    /// The finest stretch that is counted in one node and holds this position: its first position, and the one after it.
+    /// The bucket of 32 seconds with this position, which is a counter of level 1 and a node of level 0: its first
+    /// position, and the first position after it.
     pub(super) fn bucket(self) -> (Self, Self) {
         let node = self.node(0);
         (Self(node << LEVEL_BITS), Self((node + 1) << LEVEL_BITS))
     }
 
-    /// The second at which the stretch of a node ends.
+    /// The time at which the span of a node ends.
     pub(super) fn end_of_node(level: u32, number: u64) -> UnixSeconds {
         UnixSeconds(((number + 1) << (LEVEL_BITS * (level + 1))) >> HASH_BITS)
     }
 
-    /// The number of the node that counts more finely what a counter of a node counts.
+    /// The number of the child node of a counter: the node one level down that has the same rows in smaller buckets.
     pub(super) fn node_below(number: u64, counter: u8) -> u64 {
         (number << LEVEL_BITS) | u64::from(counter)
     }
 
-    /// The number of the node of a level that counts this position.
+    /// The number of the node of a level that has this position.
     pub(super) fn node(self, level: u32) -> u64 {
         self.0 >> (LEVEL_BITS * (level + 1))
     }
 
-    /// The counter in that node.
+    /// The counter of this position in that node.
     pub(super) fn counter(self, level: u32) -> u8 {
         u8::try_from((self.0 >> (LEVEL_BITS * level)) & 0xff).expect("eight bits")
     }
 }
 
-/// A list: which counts tell its length, and which partitions of the index hold its rows.
+/// A list: the counters of its rows, and the partitions of the index with its rows.
 #[derive(Debug)]
 pub(super) struct List {
-    /// The name of the tree of counts.
+    /// The name of the tree of counters.
     pub(super) tree: &'static str,
-    /// The counts of this list in the tree.
+    /// The counters of this list in the tree.
     pub(super) series: Series,
-    /// The partitions, read side by side and merged.
+    /// The partitions, which are read concurrently and merged.
     pub(super) partitions: &'static [&'static str],
 }
 
-/// One of the lists that share a tree of counts.
+/// A set of counters in a tree: two lists of the same rows can share a tree, each with a counter series of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Series {
     /// All rows of the tree.
     All,
-    /// Of the rooms, those that are online.
+    /// The rooms that are online.
     Online,
 }
 
 impl Series {
+    /// The first letter of the names of its counters.
     fn letter(self) -> char {
         match self {
             Self::All => 'a',
@@ -125,12 +129,12 @@ impl Series {
         }
     }
 
-    /// The name of a counter.
+    /// The attribute of a counter: for example `a0f` for counter 15 of [`Series::All`].
     pub(super) fn attribute(self, counter: u8) -> String {
         format!("{}{counter:02x}", self.letter())
     }
 
-    /// The counters of a node that are not zero, without those that are damaged.
+    /// The counters of a node that are greater than zero. Invalid ones are logged and skipped.
     pub(super) fn counters(self, item: &Item) -> BTreeMap<u8, u64> {
         let mut counters = BTreeMap::new();
         for (attribute, value) in item {
@@ -150,26 +154,26 @@ impl Series {
         counters
     }
 
-    /// The counter that an attribute is the name of, in any series.
+    /// The counter with this attribute name, in any series; `None` if the attribute is no counter.
     pub(super) fn counter_in(attribute: &str) -> Option<u8> {
         let is_one_of = |series: Self| attribute.strip_prefix(series.letter()).filter(|rest| rest.len() == 2);
         u8::from_str_radix(is_one_of(Self::All).or_else(|| is_one_of(Self::Online))?, 16).ok()
     }
 }
 
-/// A change to the counts: a row came to a position (+1) or went from it (-1).
+/// A change to the counters: a row was added at a position (+1), or removed from it (-1).
 pub(super) type Change = (Series, Position, i64);
 
-/// A page of a list, and how long the list is.
+/// A page of a list, and the length of the list.
 #[derive(Debug)]
 pub struct ListPage<T> {
-    /// How many rows the list has.
+    /// The number of rows in the list.
     pub total: u64,
     /// The rows of the page, newest first.
     pub rows: Vec<T>,
 }
 
-/// A node of the counts, for one series.
+/// A node of a tree of counters, with the counters of one series.
 struct Node {
     number: u64,
     counters: BTreeMap<u8, u64>,
@@ -180,11 +184,13 @@ impl Node {
         Self { number, counters: series.counters(item) }
     }
 
+    /// The sum of the counters after this one: of the newer rows.
     fn sum_above(&self, counter: u8) -> u64 {
         self.counters.range(counter..).skip_while(|(c, _)| **c == counter).map(|(_, n)| n).sum()
     }
 
-    /// The newest stretch of these nodes, newest first, that is not skipped whole, and what is left to skip in it.
+    /// Skips `skip` rows in these nodes, newest first. Returns the number of the bucket in which the skipping ends, and
+    /// how many rows of that bucket remain to skip; `None` if there are fewer rows.
     fn find(nodes: &[Self], mut skip: u64) -> Option<(u64, u64)> {
         for node in nodes {
             for (counter, count) in node.counters.iter().rev() {
@@ -198,13 +204,14 @@ impl Node {
     }
 }
 
-/// Until when the counts are kept of a row of this second that leaves its list `window` seconds later.
+/// When the counters of a row expire, by the row's time. The row leaves its list `window` seconds after that time.
 pub(super) fn counts_expire_at(at: UnixSeconds, window: u64) -> UnixSeconds {
     at.plus(window).plus(COUNTS_KEPT_SECONDS)
 }
 
 impl Table {
-    /// Counts rows that came or went, level by level from the finest: what a level counts, those below it count already.
+    /// Adds to the counters of rows that were added or removed, level by level from level 0 up: a row that is counted
+    /// at a level is counted at all levels below. A [recount](Self::recount_bucket) relies on this order.
     pub(super) async fn add_to_counts(
         &self,
         tree: &'static str,
@@ -212,7 +219,7 @@ impl Table {
         expires_at: Option<UnixSeconds>,
         now: UnixSeconds,
     ) -> Result<()> {
-        const CONTEXT: &str = "count a list";
+        const CONTEXT: &str = "add to the counters of a list";
         let options = WriteOptions { expires_at, changed_at: Some(now), due: None };
         let mut nodes: BTreeMap<(u32, u64), BTreeMap<String, i64>> = BTreeMap::new();
         for (series, position, by) in changes {
@@ -222,7 +229,7 @@ impl Table {
             }
         }
         let table = self.clone();
-        // A task of its own: a call that is given up between two levels would leave them different.
+        // A spawned task runs to its end. A call that is cancelled between two levels would leave them inconsistent.
         let counting = tokio::spawn(async move {
             for level in 0..=TOP_LEVEL {
                 let writes = nodes.range((level, 0)..(level + 1, 0)).filter_map(|((_, number), counters)| {
@@ -238,7 +245,7 @@ impl Table {
         counting.await.map_err(failed(CONTEXT))?
     }
 
-    /// A page of a list whose rows have no age.
+    /// A page of a list whose rows do not leave it by age.
     pub(super) async fn page(&self, list: &List, page: Page) -> Result<ListPage<Item>> {
         let mut tops = Vec::new();
         for item in self.top_counts(list.tree).await? {
@@ -249,7 +256,7 @@ impl Table {
         self.rows(list, total, &tops, Position::FIRST, page).await
     }
 
-    /// The topmost counts of a tree, the newest first.
+    /// The top-level nodes of a tree, newest first.
     pub(super) async fn top_counts(&self, tree: &str) -> Result<Vec<Item>> {
         let request = self
             .client
@@ -257,7 +264,7 @@ impl Table {
             .key_condition_expression("PK = :list")
             .expression_attribute_values(":list", text(keys::top_counts_partition(tree)))
             .scan_index_forward(false);
-        self.query(request, usize::MAX, "count a list").await
+        self.query(request, usize::MAX, "read the counters of a list").await
     }
 
     /// A page of a list whose rows leave it when they are `window` seconds old.
@@ -268,11 +275,11 @@ impl Table {
         window: u64,
         page: Page,
     ) -> Result<ListPage<Item>> {
-        // As the original: a row of exactly `window` seconds is out.
+        // As the original: a row that is exactly `window` seconds old is not in the list.
         let oldest = Position::start_of(now.minus(window).plus(1));
         let newest = Position::start_of(now.plus(AHEAD_SECONDS));
         let wanted = (oldest.node(TOP_LEVEL)..=newest.node(TOP_LEVEL)).rev().map(|number| (TOP_LEVEL, number));
-        // The stretches that the window's end cuts through are counted more finely, down to the second.
+        // The oldest bucket of each level is only partly in the window: its rows are counted by the child node.
         let edges = (0..TOP_LEVEL).map(|level| (level, oldest.node(level)));
         let mut nodes = self.nodes(list, wanted.chain(edges).collect()).await?;
         let mut edge = |level| nodes.remove(&(level, oldest.node(level)));
@@ -292,15 +299,16 @@ impl Table {
         self.rows(list, total, &tops, oldest, page).await
     }
 
-    /// Nodes of the counts, by level and number; those that are not there are left out.
+    /// Nodes of the tree of a list, by level and number. The result lacks nodes that do not exist.
     async fn nodes(&self, list: &List, wanted: Vec<(u32, u64)>) -> Result<BTreeMap<(u32, u64), Node>> {
         let key = |(level, number): &(u32, u64)| keys::list_count(list.tree, *level, TOP_LEVEL, *number);
-        let mut found = self.batch(wanted.iter().map(key), Consistency::Eventual, "count a list").await?;
+        let mut found =
+            self.batch(wanted.iter().map(key), Consistency::Eventual, "read the counters of a list").await?;
         let nodes = wanted.into_iter().filter_map(|node| Some((node, found.remove(&keys::id(&key(&node)))?)));
         Ok(nodes.map(|(node, item)| (node, Node::read(node.1, &item, list.series))).collect())
     }
 
-    /// The rows of a page, of which none stands before `oldest`.
+    /// The rows of a page, none of them older than `oldest`.
     async fn rows(
         &self,
         list: &List,
@@ -313,7 +321,8 @@ impl Table {
             return Ok(ListPage { total, rows: Vec::new() });
         }
         let (end, skip) = self.locate(list, tops, page).await?;
-        // Counts that contradict each other can lead behind the oldest row, where the index refuses to look.
+        // Inconsistent counters can lead to a position before `oldest`. DynamoDB refuses a range that ends before its
+        // start.
         let end = end.max(oldest);
         let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
         let partitions = list.partitions.iter().map(|partition| self.partition(partition, oldest, end, wanted));
@@ -327,32 +336,33 @@ impl Table {
         Ok(ListPage { total, rows: rows.into_iter().skip(skip).take(size).collect() })
     }
 
-    /// A position that all rows of the page stand before, and how many rows before it come ahead of the page.
+    /// Where to start reading a page: a position after all rows of the page, and how many rows before that position to
+    /// skip.
     async fn locate(&self, list: &List, tops: &[Node], page: Page) -> Result<(Position, u64)> {
-        // The counts can be off by what a dead process left undone: then the search ends where they contradict.
-        let mut place = (Position::LAST, page.offset);
+        // Counters can be wrong after a process died. The search stops at the level where they contradict each other.
+        let mut start = (Position::LAST, page.offset);
         let mut nodes = Vec::new();
         for level in (0..=TOP_LEVEL).rev() {
-            if place.1 <= page.size {
+            if start.1 <= page.size {
                 break;
             }
-            let Some((bucket, skip)) = Node::find(if level == TOP_LEVEL { tops } else { &nodes }, place.1) else {
+            let Some((bucket, skip)) = Node::find(if level == TOP_LEVEL { tops } else { &nodes }, start.1) else {
                 break;
             };
-            place = (Position((bucket + 1) << (LEVEL_BITS * level)), skip);
+            start = (Position((bucket + 1) << (LEVEL_BITS * level)), skip);
             if level > 0 && skip > page.size {
                 nodes = self.nodes(list, vec![(level - 1, bucket)]).await?.into_values().collect();
             }
         }
-        Ok(place)
+        Ok(start)
     }
 
-    /// Rows of one partition of the index, newest first.
+    /// Reads rows of one partition of the index, newest first.
     async fn partition(&self, partition: &str, oldest: Position, end: Position, wanted: usize) -> Result<Vec<Item>> {
         self.query(self.partition_query(partition, oldest, end), wanted, "read a list").await
     }
 
-    /// Asks for the rows of one partition of the index, newest first.
+    /// The query for the rows of one partition of the index, newest first.
     pub(super) fn partition_query(&self, partition: &str, oldest: Position, end: Position) -> QueryFluentBuilder {
         self.client
             .query()

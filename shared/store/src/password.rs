@@ -1,7 +1,7 @@
-//! Passwords at rest: argon2id.
+//! Password hashing: argon2id.
 //!
-//! The password that arrives is a fast digest that the app made of what the user typed, with nothing secret in it. So
-//! it is treated as the password itself, and only a slow, salted hash of it is kept.
+//! The password in a call is an unsalted, fast digest that the app makes of what the user typed. Whoever has the digest
+//! can log in, so this server treats the digest as the password itself, and stores only a slow, salted hash of it.
 
 use std::{
     num::NonZero,
@@ -22,25 +22,25 @@ use protocol::{
     types::{Password, Secret},
 };
 
-// One of the settings that OWASP's password storage sheet holds to be equally strong; decision 11 says why this one.
+// One of the parameter sets that OWASP's Password Storage Cheat Sheet calls equivalent. Decision 11 says why this one.
 const MEMORY_KIB: u32 = 12 * 1024;
 const PASSES: u32 = 3;
 const LANES: u32 = 1;
 
-/// What a password is compared with when there is no account, so that this takes as long as when there is one.
+/// The hash that a password is verified against if there is no account, so that the response takes as long as with one.
 const DUMMY_HASH: &str =
     "$argon2id$v=19$m=12288,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// How many passwords wait at a time: some seconds' work, and an app waits ten.
-const QUEUE: usize = 256;
+/// The capacity of the queue of passwords: a few seconds of work. An app waits ten seconds for a response.
+const QUEUE_CAPACITY: usize = 256;
 
-/// Some work with the memory that a hash takes.
+/// A computation that uses the memory of its thread for the hash.
 type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 
-/// Threads that do nothing else, as many as there are processors: more would be no faster, and each keeps its memory.
-/// They begin with the first password.
-static THREADS: LazyLock<SyncSender<Job>> = LazyLock::new(|| {
-    let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE);
+/// The queue of the hash threads. There is one thread per processor, since more would not be faster, and each thread
+/// keeps 12 MiB of memory. The threads start with the first password.
+static HASH_THREADS: LazyLock<SyncSender<Job>> = LazyLock::new(|| {
+    let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE_CAPACITY);
     let queue = Arc::new(Mutex::new(queue));
     for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
         let queue = Arc::clone(&queue);
@@ -55,7 +55,7 @@ static THREADS: LazyLock<SyncSender<Job>> = LazyLock::new(|| {
     jobs
 });
 
-/// More passwords wait to be hashed than an app would wait for.
+/// The error when the queue of passwords is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
@@ -65,7 +65,7 @@ impl From<Busy> for Error {
     }
 }
 
-/// What is kept of a password: a hash with its salt and costs, as a PHC string.
+/// Hashes a password for storage: a PHC string with the salt, the costs and the hash.
 pub async fn hash(password: Password, salt: [u8; 16]) -> Result<Secret, Busy> {
     on_hash_thread(move |memory| {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("costs within argon2's bounds");
@@ -81,25 +81,25 @@ pub async fn hash(password: Password, salt: [u8; 16]) -> Result<Secret, Busy> {
     .await
 }
 
-/// Whether a text is a hash that passwords can be compared with.
+/// Whether a text is a hash that [`verify`] can use.
 pub fn is_hash(text: &str) -> bool {
     PasswordHash::new(text).is_ok_and(|hash| hash.salt.is_some() && Params::try_from(&hash).is_ok())
 }
 
-/// Whether a password is the one that `kept` was made of. Without a `kept` it is not, which takes as long to say.
-pub async fn verify(password: Password, kept: Option<Secret>) -> Result<bool, Busy> {
+/// Verifies a password against a stored hash. Without a hash the answer is `false`, after the same time.
+pub async fn verify(password: Password, stored: Option<Secret>) -> Result<bool, Busy> {
     on_hash_thread(move |memory| {
-        let hash = PasswordHash::new(kept.as_ref().map_or(DUMMY_HASH, Secret::expose)).ok();
+        let hash = PasswordHash::new(stored.as_ref().map_or(DUMMY_HASH, Secret::expose)).ok();
         let Some(hash) = hash else { return false };
         let (Some(salt), Ok(params)) = (hash.salt, Params::try_from(&hash)) else { return false };
         let digest = digest(&password, salt.as_ref(), params, memory);
-        // Compared in constant time.
-        digest.is_some() && digest == hash.hash && kept.is_some()
+        // `Output` compares in constant time.
+        digest.is_some() && digest == hash.hash && stored.is_some()
     })
     .await
 }
 
-/// Argon2id of a password; `None` for a salt that it does not take.
+/// The argon2id hash of a password; `None` if the salt is not valid for argon2.
 fn digest(password: &Password, salt: &[u8], params: Params, memory: &mut Vec<Block>) -> Option<Output> {
     memory.resize(params.block_count(), Block::default());
     let mut digest = [0; Params::DEFAULT_OUTPUT_LEN];
@@ -108,15 +108,15 @@ fn digest(password: &Password, salt: &[u8], params: Params, memory: &mut Vec<Blo
     Output::new(&digest).ok()
 }
 
-/// Does work on a thread where it keeps nobody else waiting.
+/// Runs a computation on a hash thread, so that it does not block the async runtime.
 async fn on_hash_thread<T: Send + 'static>(
     work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
 ) -> Result<T, Busy> {
-    let (answer, answered) = oneshot::channel();
-    // Who asked may have given up meanwhile.
-    let job: Job = Box::new(move |memory| drop(answer.send(work(memory))));
-    THREADS.try_send(job).map_err(|_| Busy)?;
-    Ok(answered.await.expect("a thread does what it was given"))
+    let (sender, result) = oneshot::channel();
+    // The receiver is gone if the call was cancelled.
+    let job: Job = Box::new(move |memory| drop(sender.send(work(memory))));
+    HASH_THREADS.try_send(job).map_err(|_| Busy)?;
+    Ok(result.await.expect("a hash thread runs every job"))
 }
 
 #[cfg(test)]
@@ -137,16 +137,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobodys_password_costs_what_everybodys_does() {
+    async fn a_login_without_an_account_costs_as_much_as_with_one() {
         let kept = hash(password("secret123"), [7; 16]).await.unwrap();
         let costs = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
         assert_eq!(costs(kept.expose()), costs(DUMMY_HASH));
         assert_eq!(kept.expose().len(), DUMMY_HASH.len());
-        // And it is one that can be computed at all, not refused at sight.
+        // The dummy hash must be valid: an invalid one would be refused without any computation.
         assert!(is_hash(DUMMY_HASH));
     }
 
-    /// RFC 9106, 5.3: argon2id itself, with its secret and associated data.
+    /// The test vector of RFC 9106, section 5.3, with a secret and associated data.
     #[test]
     fn argon2id_known_answer() {
         let params = argon2::ParamsBuilder::new()

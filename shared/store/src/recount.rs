@@ -1,9 +1,12 @@
-//! Counts the lists again, from their rows.
+//! Recounts lists: sets the counters of [`super::lists`] to the number of rows.
 //!
-//! A row is written before it is counted, so a process that is killed in between leaves counts that are off; and where
-//! they are, pages skip rows. The local server counts again when it finds that it was killed, before it answers anybody:
-//! the new counts replace the old ones, whatever those were. Elsewhere the sweep counts a stretch again when it finds that
-//! somebody may have died over it.
+//! A row is written before its counters are added to. A process that is killed in between leaves wrong counters, and
+//! pages that are found by wrong counters skip or repeat rows. Two recounts repair them:
+//!
+//! - [`Table::recount_lists`] replaces all counters. The local server does so when it starts after it was killed,
+//!   before it takes calls.
+//! - [`Table::recount_bucket`] repairs the counters of one bucket while other processes write. The sweep does so for
+//!   each write whose counting was not confirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,37 +21,37 @@ use super::{
 };
 use protocol::types::UnixSeconds;
 
-/// A count that was not added to for this long is at rest: no process works on one event for so long, and the index has
-/// caught up with the table.
+/// A counter that was not added to for this long is quiet: no process works on one event for a minute, and the index is
+/// up to date with the table by then.
 pub(super) const QUIET_SECONDS: u64 = 60;
 
-/// What is done, for who reads of it failing.
-const CONTEXT: &str = "count a list again";
+/// The operation in errors.
+const CONTEXT: &str = "recount a list";
 
-/// A tree, its lists, and whether rows leave them with time, and the counts after them.
+/// Every tree of counters: its name, its lists, and whether its rows leave the lists by age, so that counters expire.
 const COUNT_TREES: [(&str, &[List], bool); 3] = [
     ("rooms", &[rooms::ONLINE, rooms::ALL], false),
     ("replays", &[replays::REPLAYS], true),
     ("videos", &[videos::VIDEOS], true),
 ];
 
-/// Whether nobody has added for a while to what says when somebody did. If that was by a clock that was ahead, it is long
-/// ago.
+/// Whether the counters of an item were last added to a minute ago or longer, by the attribute `changed_at`. A time in
+/// the future is by a clock that was ahead: then the addition is long ago.
 pub(super) fn is_quiet(count: &Item, changed_at: &str, now: UnixSeconds) -> Result<bool> {
     let changed_at = unix_seconds_in(count, changed_at)?;
     Ok(changed_at.plus(QUIET_SECONDS) <= now || changed_at.is_ahead_of(now))
 }
 
-/// Whether nobody has added to a count since it was set to what the rows say.
+/// Whether nothing was added to the counters of an item since a recount set them.
 pub(super) fn is_recounted(count: &Item) -> bool {
     count.contains_key(keys::RECOUNTED) && count.get(keys::RECOUNTED) == count.get(keys::CHANGES)
 }
 
-/// The counters of the nodes of a tree, by level and number.
+/// The counters of a tree, by the level and number of their node.
 type Tree = BTreeMap<(u32, u64), BTreeMap<String, u64>>;
 
 impl Table {
-    /// Counts every list again. Nobody else may write meanwhile.
+    /// Recounts every list. No other process may write meanwhile.
     pub async fn recount_lists(&self, window: u64) -> Result<()> {
         for (name, lists, expires) in COUNT_TREES {
             let counted = self.count_rows(lists).await?;
@@ -63,16 +66,19 @@ impl Table {
         Ok(())
     }
 
-    /// Counts again the rows of the finest stretch that holds a position, while others write. Says whether all that counts
-    /// them is sure to be right, as far as those were concerned who were about to write there at `noted_at`. What is wrong
-    /// is put right as far as it is at rest, and looked at again a minute later: only who finds nothing to write says that
-    /// all is right, so whatever others make wrong meanwhile is found.
+    /// Recounts the bucket of a position (the span of a level-0 node, 32 seconds) and the counters above it, while
+    /// other processes write. Returns whether these counters are correct with regard to every write that was
+    /// unconfirmed at `noted_at`.
     ///
-    /// The finest level is right if nobody has added to it for a minute after its rows were counted. Who had written a row
-    /// then and not counted it has died since; and who died over a row that was written later has noted so.
+    /// A call that writes returns `false`, and the caller calls again a minute later. Only a call that finds nothing to
+    /// correct returns `true`, so a change that another process made meanwhile is found.
     ///
-    /// A level above is right if it is the sum of the one below. Whoever adds begins below: if that is found unchanged
-    /// after both were read, and was at rest, nobody is between the two who has not died there.
+    /// - Level 0 is correct if a recount set it, a minute or longer after `noted_at`, and nothing was added for a
+    ///   minute after that. A process that had written a row before the recount, and did not count it in that minute,
+    ///   is dead. A process that writes a row later marks its own write as unconfirmed.
+    /// - A level above is correct if the counter of the position is the sum of its child node. Processes add from level
+    ///   0 up. If the child node was quiet, and is unchanged after both levels were read, then no live process is
+    ///   between the two levels.
     pub(super) async fn recount_bucket(
         &self,
         tree: &str,
@@ -133,7 +139,7 @@ impl Table {
                 continue;
             }
             if update.send(self, CONTEXT).await? == WriteOutcome::Done {
-                // Who died before they came to this level had not come to those above it.
+                // A process that died before it added to this level had not added to the levels above either.
                 for level in level + 1..=TOP_LEVEL {
                     let name = |series: &Series| series.attribute(position.counter(level));
                     let counters = missing.iter().map(|(series, by)| (name(series), *by)).collect();
@@ -145,8 +151,8 @@ impl Table {
         Ok(true)
     }
 
-    /// Sets counters of an item to what was counted, unless somebody has added to it since it was read; of what was read
-    /// makes what is written.
+    /// Sets counters of an item to `counted`, unless the item was added to since it was read as `seen`. Updates `seen`
+    /// to what is written.
     pub(super) async fn set_counts(
         &self,
         update: Update,
@@ -169,7 +175,7 @@ impl Table {
         update.send(self, CONTEXT).await
     }
 
-    /// How many rows of a list stand at each position of a stretch.
+    /// The number of rows of a list per level-0 counter, between two positions.
     async fn count_rows_between(&self, list: &List, (from, to): (Position, Position)) -> Result<BTreeMap<u8, i64>> {
         let mut counted = BTreeMap::new();
         for partition in list.partitions {
@@ -183,7 +189,7 @@ impl Table {
         Ok(counted)
     }
 
-    /// What the counts should be, by the rows.
+    /// The correct counters, from the rows of the lists.
     async fn count_rows(&self, lists: &[List]) -> Result<Tree> {
         let mut tree = Tree::new();
         for list in lists {
@@ -192,8 +198,8 @@ impl Table {
                 let mut rows = self.pages(rows.projection_expression("#position"), None, CONTEXT);
                 while let Some(page) = rows.next().await? {
                     for row in page {
-                        let place = text_in(&row, keys::POSITION)?;
-                        let position = Position::read(place).ok_or_else(|| invalid_attribute(keys::POSITION))?;
+                        let sort_key = text_in(&row, keys::POSITION)?;
+                        let position = Position::read(sort_key).ok_or_else(|| invalid_attribute(keys::POSITION))?;
                         for level in 0..=TOP_LEVEL {
                             let counters = tree.entry((level, position.node(level))).or_default();
                             *counters.entry(list.series.attribute(position.counter(level))).or_default() += 1;
@@ -205,7 +211,7 @@ impl Table {
         Ok(tree)
     }
 
-    /// The nodes that the counts as they are lead to.
+    /// The nodes of a tree that exist in the table: those of the top level, and the child nodes of their counters.
     async fn counted_nodes(&self, tree: &'static str) -> Result<BTreeSet<(u32, u64)>> {
         let mut found = BTreeSet::new();
         let mut left: Vec<(u32, u64, Item)> = Vec::new();
@@ -228,7 +234,7 @@ impl Table {
         Ok(found)
     }
 
-    /// Writes a node as if nothing had been there; one that counts nothing goes.
+    /// Replaces a node; deletes a node without counters.
     async fn replace_node(
         &self,
         tree: &'static str,

@@ -1,38 +1,38 @@
-//! Settings that questions to the table depend on.
+//! Settings that methods of the table take as arguments: periods, limits, and what moderation does.
 
-/// When a live is over, and what is kept of it.
+/// When a live ends, and how long data of it is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// A push that starts no later than this after the last one goes on with its live.
+    /// A push that starts within this many seconds after the end of the previous push continues the same live.
     pub grace_seconds: u64,
-    /// A live of which nothing was heard for this long is over.
+    /// A live ends after this many seconds without an event about it, if the cloud cannot be asked.
     pub silence_seconds: u64,
-    /// A viewer of whom nothing was heard for this long has left.
+    /// A viewer has left after this many seconds without a call.
     pub member_seconds: u64,
-    /// Replays of this many seconds or fewer are not listed.
+    /// A replay of this many seconds or fewer is not listed.
     pub replay_min_seconds: u64,
-    /// How long a replay or a short video stays in the lists.
+    /// A replay or a short video leaves the lists after this many seconds.
     pub replay_window_seconds: u64,
-    /// After how long a replay is deleted, its files too; 0: never.
+    /// A replay and its files are deleted after this many seconds; never, if 0.
     pub replay_kept_seconds: u64,
-    /// How long the cloud's notices are kept.
+    /// The record of a notice expires after this many seconds.
     pub ledger_seconds: u64,
-    /// What is done when the cloud finds something forbidden in the pictures of a live.
+    /// What happens when the cloud's moderation finds forbidden content in the pictures of a live.
     pub moderation: Moderation,
 }
 
-/// What is done when the cloud finds something forbidden in the pictures of a live.
+/// What happens when the cloud's moderation finds forbidden content in the pictures of a live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moderation {
-    /// It is written down.
+    /// The finding is recorded.
     Record,
-    /// The live is taken out of the lists, too.
+    /// The finding is recorded, and the live is removed from the lists.
     Hide,
-    /// The live is ended, too.
+    /// The finding is recorded, the live is removed from the lists, and the live is ended.
     End,
 }
 
-/// How long the tokens of a session are good for after its last use.
+/// How long the tokens of a session are valid after its last use.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenLifetimes {
     /// The token that signs calls.
@@ -41,12 +41,12 @@ pub struct TokenLifetimes {
     pub refresh_seconds: u64,
 }
 
-/// So often something may be tried; 0 is as often as one likes.
+/// A rate limit: the maximum number of attempts per time window. 0 means unlimited.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit(pub u64);
 
 impl Limit {
-    /// How often, or `None` for as often as one likes.
+    /// The maximum number of attempts; `None` if unlimited.
     pub fn max(self) -> Option<u64> {
         Some(self.0).filter(|max| *max > 0)
     }

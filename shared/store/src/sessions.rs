@@ -1,7 +1,7 @@
-//! Sessions: who is logged in, and which tokens are in force.
+//! Login sessions: for each user one item with the sessions and the generation of their tokens.
 //!
-//! All sessions of a user are one item, so that a signed call costs one read, and that their number is held by one
-//! condition. What the tokens are is not in it: see [`protocol::sign::session`].
+//! With all sessions in one item, the authentication of a call is one read, and one conditional write limits their
+//! number. The item has no tokens: [`protocol::sign::session`] derives them.
 
 use std::collections::HashMap;
 
@@ -18,50 +18,50 @@ use protocol::{
     types::{UnixSeconds, UserId},
 };
 
-/// How often a write is tried again that another one came before.
+/// How many times an optimistic write is tried.
 const ATTEMPTS: u32 = 16;
-/// How long a refresh token that was traded gets the same tokens again, unless they are used before: the app may not have
-/// received them.
-const AGAIN_SECONDS: u64 = 60;
-/// How long a refresh token that was traded for tokens that are used is only refused: for so long a call that was sent
-/// at the same time may have been on its way. Later it is in the hands of two, and the session ends.
-const REUSE_SECONDS: u64 = 3;
-/// A session is prolonged when so large a part of its life has passed since it was prolonged last: of 30 days, one day.
-const PARTS_OF_A_LIFE: u64 = 30;
+/// For how long a refresh token that was used gets the same new tokens again, until those are used: the app may not
+/// have received the response.
+const RESEND_SECONDS: u64 = 60;
+/// For how long a second use of a refresh token is only refused after its new tokens were used: it may be a concurrent
+/// request of the same app. A later use means that two parties have the refresh token, and the session ends.
+const CONCURRENT_USE_SECONDS: u64 = 3;
+/// A use of a session extends it at most once per lifetime / 30: with 30 days, once a day.
+const EXTENSIONS_PER_LIFETIME: u64 = 30;
 
-/// The attribute of a session whose tokens replaced others and are not used yet.
+/// The attribute of a session with refreshed tokens that are not used yet.
 const UNUSED: &str = "unused";
 
-/// A session.
+/// A login session of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The tokens in force.
+    /// The valid tokens.
     pub generation: Generation,
-    /// Since when they are.
+    /// Since when the tokens are valid.
     pub renewed_at: UnixSeconds,
-    /// Whether nobody has used them yet that replaced others: the refresh token of those still gets them.
+    /// Whether the tokens came from a refresh and are not used yet. Then the previous refresh token still gets them.
     pub is_unused: bool,
-    /// Until when calls can be signed with them, unless the session is used before.
+    /// Until when the token can sign calls, unless a use extends the session.
     pub expires_at: UnixSeconds,
-    /// Until when they can be traded for others, unless the session is used before.
+    /// Until when the refresh token is valid, unless a use extends the session.
     pub refresh_until: UnixSeconds,
 }
 
-/// The sessions of a user, those that are over among them.
+/// The sessions of a user, including expired ones.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
-    /// Those sessions, the oldest first.
+    /// The sessions, oldest first.
     list: Vec<Session>,
-    /// Changes with every write.
+    /// The version of the item, for optimistic writes. Every write increases it.
     version: u64,
 }
 
-/// What became of the wish for the next generation of a session's tokens.
+/// The result of refreshing the tokens of a session.
 #[derive(Debug)]
 pub enum Renewal {
-    /// It is in force.
+    /// The new tokens are valid.
     Done,
-    /// It is not; why, for the log.
+    /// Refused, for this reason, which goes to the log.
     Refused(&'static str),
 }
 
@@ -75,19 +75,19 @@ impl Sessions {
         Ok(Self { list, version: counter_in(item, "version")? })
     }
 
-    /// The sessions, those that are over among them.
+    /// The sessions, including expired ones.
     pub fn all(&self) -> impl Iterator<Item = &Session> {
         self.list.iter()
     }
 
-    /// The sessions in which calls can be signed now.
+    /// The sessions whose tokens can sign calls now.
     pub fn live(&self, now: UnixSeconds) -> impl Iterator<Item = &Session> {
         self.all().filter(move |session| session.is_live(now))
     }
 }
 
 impl Session {
-    /// A session whose tokens are those of this generation from now on.
+    /// A session with the tokens of this generation, valid from `now`.
     pub fn new(generation: Generation, lifetimes: TokenLifetimes, now: UnixSeconds) -> Self {
         Self {
             generation,
@@ -98,17 +98,17 @@ impl Session {
         }
     }
 
-    /// Whether calls can be signed in it now.
+    /// Whether the token can sign calls now.
     pub fn is_live(&self, now: UnixSeconds) -> bool {
         now < self.expires_at
     }
 
-    /// The session as a use at this moment leaves it; `None` if its tokens were used before, and it was prolonged so lately
-    /// that nothing is written.
+    /// The session after a use at `now`: extended, and its tokens marked as used. `None` if nothing changes, because
+    /// the tokens were used before and the last extension is recent.
     fn used(&self, lifetimes: TokenLifetimes, now: UnixSeconds) -> Option<Self> {
         let expires_at = now.plus(lifetimes.token_seconds);
-        let part = (lifetimes.token_seconds / PARTS_OF_A_LIFE).max(1);
-        (self.is_unused || self.expires_at.plus(part) <= expires_at).then(|| Self {
+        let step = (lifetimes.token_seconds / EXTENSIONS_PER_LIFETIME).max(1);
+        (self.is_unused || self.expires_at.plus(step) <= expires_at).then(|| Self {
             is_unused: false,
             expires_at: expires_at.max(self.expires_at),
             refresh_until: now.plus(lifetimes.refresh_seconds).max(self.refresh_until),
@@ -144,7 +144,7 @@ impl Session {
         AttributeValue::M(item)
     }
 
-    /// When nothing can be done with it any more.
+    /// When both tokens have expired.
     fn over_at(&self) -> UnixSeconds {
         self.expires_at.max(self.refresh_until)
     }
@@ -156,8 +156,7 @@ impl Table {
         Sessions::read(&self.get(keys::sessions(user), "read a session").await?.unwrap_or_default())
     }
 
-    /// Adds a session to those that were `seen` when the user proved who they are. If there are more than `max` then,
-    /// the oldest end.
+    /// Adds a session to the sessions that were `seen` at the login. If that makes more than `max`, the oldest end.
     pub async fn start_session(
         &self,
         user: &UserId,
@@ -170,7 +169,7 @@ impl Table {
         let mut sessions = seen;
         for _ in 0..ATTEMPTS {
             let mut list = sessions.list.clone();
-            // It is there already if it was written and the answer to that was lost.
+            // The session is in the list already if an earlier attempt was written and its response was lost.
             list.retain(|other| other.generation.session != session.generation.session && now < other.over_at());
             list.push(session.clone());
             list.drain(..list.len().saturating_sub(max));
@@ -182,9 +181,11 @@ impl Table {
         Err(too_many_conflicts(CONTEXT))
     }
 
-    /// Puts `next` in the place of the session whose tokens `used` are, if they are in force. If `next` is in force
-    /// already, and not used yet, this is somebody who tries at the same time, or whose answer was lost: they get it too.
-    /// If it has been used, or a minute has passed, somebody else has `used`: the session ends.
+    /// Replaces the tokens `used` of a session by those of `next`, if `used` is valid.
+    ///
+    /// If `next` is valid already and not used yet, the request is concurrent, or the response to an earlier one was
+    /// lost: the caller gets `next` too, for 60 seconds. If `next` was used, or the 60 seconds are over, two parties
+    /// have the refresh token: the session ends. Within 3 seconds of the replacement the request is only refused.
     pub async fn renew_session(
         &self,
         user: &UserId,
@@ -196,28 +197,28 @@ impl Table {
         for _ in 0..ATTEMPTS {
             let sessions = self.sessions(user).await?;
             let mut list = sessions.list.clone();
-            let Some(place) = list.iter().position(|session| session.generation.session == used.session) else {
-                return Ok(Renewal::Refused("the refresh token is of a session that is over"));
+            let Some(index) = list.iter().position(|session| session.generation.session == used.session) else {
+                return Ok(Renewal::Refused("the refresh token belongs to a session that has ended"));
             };
-            let session = &list[place];
+            let session = &list[index];
             let outcome = if session.generation == *used && now < session.refresh_until {
-                list[place] = Session { is_unused: true, ..next.clone() };
+                list[index] = Session { is_unused: true, ..next.clone() };
                 Renewal::Done
             } else {
                 let is_replaced = session.generation == next.generation;
                 let within = |seconds| is_replaced && now <= session.renewed_at.plus(seconds);
-                if session.is_unused && within(AGAIN_SECONDS) && now < session.refresh_until {
+                if session.is_unused && within(RESEND_SECONDS) && now < session.refresh_until {
                     return Ok(Renewal::Done);
                 }
-                if within(REUSE_SECONDS) {
-                    return Ok(Renewal::Refused("the refresh token was traded a moment ago"));
+                if within(CONCURRENT_USE_SECONDS) {
+                    return Ok(Renewal::Refused("the refresh token was used less than 3 seconds ago"));
                 }
                 let is_late = session.generation == *used;
-                list.remove(place);
+                list.remove(index);
                 Renewal::Refused(if is_late {
-                    "the refresh token is of a session that is over"
+                    "the refresh token belongs to a session that has ended"
                 } else {
-                    "the refresh token was traded before: somebody else has it, and the session ends"
+                    "the refresh token was used before: two parties have it, so the session ends"
                 })
             };
             if self.replace(user, &sessions, &list, now, CONTEXT).await? == WriteOutcome::Done {
@@ -227,8 +228,8 @@ impl Table {
         Err(too_many_conflicts(CONTEXT))
     }
 
-    /// Writes down that a session that was `seen` is used now, if that prolongs it or is the first use of its tokens. If
-    /// the sessions have changed since, nothing is written: the next call in the session does it.
+    /// Records a use of a session, if that extends the session or is the first use of its tokens. If the sessions have
+    /// changed since they were `seen`, nothing is written: the next call of the session records its own use.
     pub async fn use_session(
         &self,
         user: &UserId,
@@ -240,7 +241,7 @@ impl Table {
         let Some(used) = session.used(lifetimes, now) else { return Ok(()) };
         let with_used = |other: &Session| if other == session { used.clone() } else { other.clone() };
         let list: Vec<_> = seen.list.iter().map(with_used).collect();
-        self.replace(user, seen, &list, now, "write down the use of a session").await.map(|_| ())
+        self.replace(user, seen, &list, now, "record the use of a session").await.map(|_| ())
     }
 
     /// Ends a session.
@@ -264,9 +265,10 @@ impl Table {
         request.send().await.map(|_| ()).map_err(failed("end sessions"))
     }
 
-    /// Writes `list` in the place of the sessions that were seen, unless they have changed since. The versions of an item
-    /// begin at a number that follows from the random name of its first session: so a late write that follows from an item
-    /// which was deleted since does not meet the same version in the one that took its place.
+    /// Replaces the sessions by `list`, unless they have changed since they were `seen`.
+    ///
+    /// The first version of an item is a hash of its first session's random name. So a late write, based on an item
+    /// that was deleted since, does not find the same version in the item that was created in its place.
     async fn replace(
         &self,
         user: &UserId,
@@ -275,7 +277,7 @@ impl Table {
         now: UnixSeconds,
         context: &'static str,
     ) -> Result<WriteOutcome> {
-        // DynamoDB keeps for ever what should have gone years ago, so without sessions it is now.
+        // Without sessions the item expires now. DynamoDB never deletes an item whose expiry is over five years ago.
         let over_at = list.iter().map(Session::over_at).max().unwrap_or(now);
         let version = match list.first() {
             Some(first) if seen.version == 0 => first_version(&first.generation.session),
@@ -294,7 +296,7 @@ impl Table {
     }
 }
 
-/// The version after which the versions of an item with this session begin.
+/// The version before the first version of an item, by the item's first session.
 fn first_version(session: &str) -> u64 {
     u64::from_str_radix(&md5_hex(&[session])[..8], 16).unwrap_or(0)
 }

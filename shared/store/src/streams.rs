@@ -1,4 +1,5 @@
-//! Who owns a stream. A stream belongs to one user, although the names that the original made of users collide.
+//! Owners of streams. Each stream has one owner, although two users can have the same candidate for a stream name (the
+//! original derives `8888_a_b` from both `a@b` and `a-b`): the first user who claims a stream owns it.
 
 use super::{
     AttributeValue, Error, Result, Table, keys, parsed, text, unix_seconds, unix_seconds_in,
@@ -6,26 +7,26 @@ use super::{
 };
 use protocol::types::{StreamId, UnixSeconds, UserId};
 
-/// Whose a stream is.
+/// The owner of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// This user's own.
+    /// This user, for good.
     User(UserId),
-    /// It was lent to this user, a guest of a joint broadcast, until this second.
+    /// This user, a guest of a joint broadcast, until this time.
     Guest(UserId, UnixSeconds),
-    /// We gave it to nobody.
+    /// Nobody: this server has not assigned the stream.
     Nobody,
 }
 
 impl Table {
-    /// Gives `user` the first of the streams that is not somebody else's, for good.
+    /// Assigns `user` the first of the streams that no other user owns, for good.
     pub(super) async fn claim_stream(
         &self,
         streams: &[StreamId; 2],
         user: &UserId,
         now: UnixSeconds,
     ) -> Result<StreamId> {
-        const CONTEXT: &str = "give a stream to a user";
+        const CONTEXT: &str = "assign a stream to a user";
         for stream in streams {
             let update = Update::of(keys::stream(stream))
                 .set("user", text(user.as_str()))
@@ -37,10 +38,10 @@ impl Table {
                 return Ok(stream.clone());
             }
         }
-        Err(taken(CONTEXT))
+        Err(no_free_stream(CONTEXT))
     }
 
-    /// Lends `user` the first of the streams that is not somebody else's, for one joint broadcast.
+    /// Lends `user` the first of the streams that no other user owns, for one joint broadcast.
     pub async fn lend_stream(
         &self,
         streams: [StreamId; 2],
@@ -60,12 +61,12 @@ impl Table {
                 return Ok(stream);
             }
         }
-        Err(taken(CONTEXT))
+        Err(no_free_stream(CONTEXT))
     }
 
-    /// Whose stream this is.
+    /// The owner of a stream.
     pub async fn stream_owner(&self, stream: &StreamId) -> Result<Owner> {
-        match self.get(keys::stream(stream), "say whose stream it is").await? {
+        match self.get(keys::stream(stream), "read the owner of a stream").await? {
             Some(item) => {
                 let user = parsed(&item, "user", UserId::parse)?;
                 let is_guest = item.contains_key("guest");
@@ -80,7 +81,8 @@ impl Table {
     }
 }
 
-/// The second of a user's streams is made with a key, so nobody takes it on purpose.
-fn taken(context: &'static str) -> Error {
-    Error::new(context, "every stream that they could have belongs to somebody else")
+/// The error when other users own both candidates. The second one has a keyed hash in its name, so nobody can take that
+/// stream on purpose.
+fn no_free_stream(context: &'static str) -> Error {
+    Error::new(context, "other users own all candidates")
 }

@@ -1,8 +1,12 @@
-//! Doubt: requests of which nobody said whether they were done.
+//! Unconfirmed writes: requests that may or may not have been executed, because no response said so.
 //!
-//! The SDK sends them again. What is set twice is as if it were set once; but an addition is made twice, and a row that
-//! moved the first time looks the second time as if it had been there before, and is not counted. So additions are
-//! [not sent again](NoRetryIfSent), and whoever counts asks whether there was any doubt meanwhile.
+//! The SDK sends a failed request again. That is harmless for a write that sets attributes. It is not harmless in two
+//! cases: an addition that was executed is executed twice; and a row that was moved by the first request looks, to the
+//! second, as if it had never moved, so its move is not counted. Therefore:
+//!
+//! - additions are [not sent again](NoRetryIfSent) if they may have been executed;
+//! - code that counts moved rows checks [`UnconfirmedWrites::count`] before and after, and has the sweep recount if the
+//!   number has changed.
 
 use std::{
     error::Error,
@@ -23,12 +27,13 @@ use aws_smithy_runtime_api::{
     },
 };
 
-/// How many requests there were of which nobody said whether they were done.
+/// The number of requests of this process that may or may not have been executed. An interceptor of the SDK's client
+/// counts them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnconfirmedWrites(Arc<AtomicU64>);
 
 impl UnconfirmedWrites {
-    /// How many so far.
+    /// The number so far.
     pub(super) fn count(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
@@ -36,7 +41,7 @@ impl UnconfirmedWrites {
 
 impl Intercept for UnconfirmedWrites {
     fn name(&self) -> &'static str {
-        "Doubt"
+        "UnconfirmedWrites"
     }
 
     fn read_after_attempt(
@@ -46,25 +51,25 @@ impl Intercept for UnconfirmedWrites {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let error = attempt.output_or_error().and_then(Result::err);
-        if may_be_done(attempt.response(), error) {
+        if may_be_executed(attempt.response(), error) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
     }
 }
 
-/// Forbids the SDK to send a request again that may have been done.
+/// Forbids the SDK to retry a request that may have been executed.
 #[derive(Debug)]
 pub(super) struct NoRetryIfSent;
 
 impl ClassifyRetry for NoRetryIfSent {
     fn name(&self) -> &'static str {
-        "NotIfDone"
+        "NoRetryIfSent"
     }
 
     fn classify_retry(&self, attempt: &InterceptorContext) -> RetryAction {
         let error = attempt.output_or_error().and_then(Result::err);
-        if may_be_done(attempt.response(), error) {
+        if may_be_executed(attempt.response(), error) {
             RetryAction::RetryForbidden
         } else {
             RetryAction::NoActionIndicated
@@ -72,16 +77,16 @@ impl ClassifyRetry for NoRetryIfSent {
     }
 }
 
-/// Whether nobody said what became of a request: the table did not answer, or says that it failed. A refusal, and a
-/// connection that was refused, prove that nothing was done.
-fn may_be_done(response: Option<&HttpResponse>, error: Option<&OrchestratorError<Failure>>) -> bool {
+/// Whether a request may have been executed: there was no response, or a response with a server error. It was not
+/// executed if the response is a client error (4xx), or if the connection was refused.
+fn may_be_executed(response: Option<&HttpResponse>, error: Option<&OrchestratorError<Failure>>) -> bool {
     match response {
         Some(response) => response.status().is_server_error(),
         None => !error.and_then(OrchestratorError::as_connector_error).is_some_and(|error| is_refused(error)),
     }
 }
 
-/// Whether there was no connection on which the request could have been sent.
+/// Whether the connection was refused, so that the request was not sent.
 fn is_refused(error: &(dyn Error + 'static)) -> bool {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     let mut causes = causes.filter_map(|error| error.downcast_ref::<io::Error>());

@@ -1,4 +1,4 @@
-//! One conditional write, built up attribute by attribute.
+//! Builder of one conditional write: DynamoDB's UpdateItem.
 
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
@@ -12,25 +12,25 @@ use super::{
     number, text,
 };
 
-/// What became of a conditional write.
+/// The result of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteOutcome {
-    /// It was done.
+    /// Written.
     Done,
-    /// The condition did not hold.
+    /// Not written: the condition was false.
     ConditionFailed,
 }
 
-/// What became of a conditional write, and the item as it was before: empty if there was none.
+/// The result of a conditional write, with the item before the write: empty if there was none.
 #[derive(Debug)]
 pub(super) enum OutcomeWithOldItem {
-    /// It was done.
+    /// Written.
     Done(Item),
-    /// The condition did not hold.
+    /// Not written: the condition was false.
     ConditionFailed(Item),
 }
 
-/// An update of one item. In its expressions `#name` stands for the attribute `name`.
+/// An update of one item. In its expressions, `#name` is the attribute `name`.
 pub(super) struct Update {
     key: Key,
     set: Vec<String>,
@@ -41,16 +41,17 @@ pub(super) struct Update {
     retries: Retries,
 }
 
-/// Whether the SDK may send an update again that may have been done.
+/// Whether the SDK may send an update again that may have been executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Retries {
-    /// The second time changes nothing.
+    /// Yes: a second execution changes nothing, or little.
     Allowed,
-    /// The second time would do more.
+    /// No: a second execution would be wrong.
     Forbidden,
 }
 
 impl Update {
+    /// An update of the item with this key, without changes yet.
     pub(super) fn of(key: Key) -> Self {
         Self {
             key,
@@ -70,31 +71,31 @@ impl Update {
         self
     }
 
-    /// Sets an attribute that is not there yet.
+    /// Sets an attribute if the item does not have it.
     pub(super) fn set_if_missing(mut self, attribute: &str, value: AttributeValue) -> Self {
         self.set.push(format!("#{attribute} = if_not_exists(#{attribute}, :{attribute})"));
         self.values.insert(format!(":{attribute}"), value);
         self
     }
 
-    /// Sets an attribute to a text, or removes it if the text is empty.
+    /// Sets a string attribute, or removes it if the string is empty.
     pub(super) fn set_text(self, attribute: &str, value: &str) -> Self {
         if value.is_empty() { self.remove(attribute) } else { self.set(attribute, text(value)) }
     }
 
-    /// Counts an attribute up or down, at most once: nobody sends it again if it is not known whether it was done.
+    /// Adds to a number attribute, at most once: the update is not sent again if it may have been executed.
     pub(super) fn add(self, attribute: &str, by: i64) -> Self {
         self.at_most_once().add_at_least_once(attribute, by)
     }
 
-    /// Counts an attribute up or down, once more if it is not known whether it was done.
+    /// Adds to a number attribute, at least once: a retry can add twice.
     pub(super) fn add_at_least_once(mut self, attribute: &str, by: i64) -> Self {
         self.add.push(format!("#{attribute} :{attribute}"));
         self.values.insert(format!(":{attribute}"), number(by));
         self
     }
 
-    /// Nobody sends it again if it is not known whether it was done.
+    /// Forbids a retry of an update that may have been executed.
     pub(super) fn at_most_once(mut self) -> Self {
         self.retries = Retries::Forbidden;
         self
@@ -106,7 +107,7 @@ impl Update {
         self
     }
 
-    /// Writes only if this holds; joined to what was asked before by "and".
+    /// Adds a condition. All conditions of an update must be true.
     pub(super) fn when(mut self, condition: &str) -> Self {
         self.condition = Some(match self.condition {
             Some(before) => format!("{before} AND {condition}"),
@@ -115,7 +116,7 @@ impl Update {
         self
     }
 
-    /// Writes only if an attribute is as it was read.
+    /// Adds the condition that an attribute has the value, or absence, that was read.
     pub(super) fn when_unchanged(self, attribute: &str, seen: &Item) -> Self {
         match seen.get(attribute) {
             Some(value) => self
@@ -125,24 +126,24 @@ impl Update {
         }
     }
 
-    /// A value that a condition names.
+    /// Defines a placeholder of a condition.
     pub(super) fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
         self.values.insert(placeholder.to_owned(), value);
         self
     }
 
-    /// Writes.
+    /// Sends the update.
     pub(super) async fn send(self, table: &Table, context: &'static str) -> Result<WriteOutcome> {
         match self.request(table).send().await {
             Ok(_) => Ok(WriteOutcome::Done),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
                 Ok(WriteOutcome::ConditionFailed)
             }
-            Err(error) => Err(refused(context, error)),
+            Err(error) => Err(update_error(context, error)),
         }
     }
 
-    /// Writes, and gives the item as it was.
+    /// Sends the update, and returns the item as it was before.
     pub(super) async fn send_returning_old(self, table: &Table, context: &'static str) -> Result<OutcomeWithOldItem> {
         let request = self
             .request(table)
@@ -151,18 +152,19 @@ impl Update {
         match request.send().await {
             Ok(done) => {
                 let before = done.attributes.unwrap_or_default();
-                // Of an item that was not there, some engines give back the key; all of ours have more than that.
-                let was_there = before.keys().any(|name| name != PK && name != SK);
-                Ok(OutcomeWithOldItem::Done(if was_there { before } else { Item::new() }))
+                // For an item that did not exist, some engines return its key. Every item of ours has further
+                // attributes.
+                let existed = before.keys().any(|name| name != PK && name != SK);
+                Ok(OutcomeWithOldItem::Done(if existed { before } else { Item::new() }))
             }
             Err(SdkError::ServiceError(error)) => {
                 let error = error.into_err();
-                if let UpdateItemError::ConditionalCheckFailedException(unmet) = error {
-                    return Ok(OutcomeWithOldItem::ConditionFailed(unmet.item.unwrap_or_default()));
+                if let UpdateItemError::ConditionalCheckFailedException(failed) = error {
+                    return Ok(OutcomeWithOldItem::ConditionFailed(failed.item.unwrap_or_default()));
                 }
-                Err(refused(context, error))
+                Err(update_error(context, error))
             }
-            Err(error) => Err(refused(context, error)),
+            Err(error) => Err(update_error(context, error)),
         }
     }
 
@@ -186,8 +188,8 @@ impl Update {
     }
 }
 
-/// Why something was not written; because of the item, if that has no room for it.
-fn refused<E>(context: &'static str, error: E) -> Error
+/// The error of an update. A `ValidationException` is the item's fault: it would be larger than DynamoDB allows.
+fn update_error<E>(context: &'static str, error: E) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -196,7 +198,7 @@ where
     if is_item_fault { error.with_item_fault() } else { error }
 }
 
-/// The attributes that an expression names.
+/// The names of the attributes in an expression.
 fn names(expression: &str) -> impl Iterator<Item = &str> {
     expression.split('#').skip(1).map(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());

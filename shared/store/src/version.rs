@@ -1,29 +1,29 @@
-//! The version of what is in the table: its keys, its attributes, and what they mean.
+//! The schema version of the table: which keys and attributes its items have, and what they mean.
 
 use std::fmt;
 
 use super::{Result, Table, keys, number, number_in, update::Update};
 
-/// The attribute of the version.
+/// The attribute with the version.
 const VERSION: &str = "version";
 
-/// A version of the table.
+/// A schema version of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(i64);
 
 impl Version {
-    /// The one that this program reads and writes. A change that programs before it would misread raises it.
+    /// The version that this program reads and writes. A change that older programs would misread increases it.
     pub const CURRENT: Self = Self(1);
-    /// That of tables from before there were versions.
+    /// The version of tables that have no version item.
     const FIRST: Self = Self(1);
 
-    /// Refuses every other version.
+    /// Checks that this program can use a table of this version.
     pub fn check(self) -> std::result::Result<(), UnknownVersion> {
         if self == Self::CURRENT { Ok(()) } else { Err(UnknownVersion(self)) }
     }
 }
 
-/// A table of a version that this program neither reads nor writes.
+/// The error for a table of a version that this program cannot use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownVersion(Version);
 
@@ -41,15 +41,15 @@ impl fmt::Display for UnknownVersion {
 impl std::error::Error for UnknownVersion {}
 
 impl Table {
-    /// The version. The read also opens the connection, so that the first caller does not wait for it.
+    /// Reads the version. The read also opens the connection, so that the first call does not wait for one.
     pub async fn version(&self) -> Result<Version> {
-        match self.get(keys::version(), "be reached").await? {
+        match self.get(keys::version(), "read its version").await? {
             Some(item) => Ok(Version(number_in(&item, VERSION)?)),
             None => Ok(Version::FIRST),
         }
     }
 
-    /// Writes down the version of a table that has none.
+    /// Writes the current version, if the table has none.
     pub async fn write_version(&self) -> Result<()> {
         let Version(current) = Version::CURRENT;
         let update = Update::of(keys::version()).set(VERSION, number(current)).when("attribute_not_exists(PK)");

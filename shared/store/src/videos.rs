@@ -1,4 +1,4 @@
-//! Short videos that users uploaded.
+//! Short videos (UGC): recorded on the phone, uploaded to video-on-demand, and listed for everybody.
 
 use super::{
     Item, ListPage, Result, Table, keys,
@@ -16,17 +16,17 @@ pub(super) const VIDEOS: List = List { tree: COUNT_TREE, series: Series::All, pa
 /// A short video.
 #[derive(Clone, Debug)]
 pub struct Video {
-    /// Whose it is.
+    /// The user who published it.
     pub user: UserId,
-    /// Its file.
+    /// The file in the video-on-demand service.
     pub file: FileId,
-    /// Its title.
+    /// The title.
     pub title: Text<128>,
-    /// Where it plays.
+    /// The play URL.
     pub play_url: Text<255>,
-    /// Who made it.
+    /// The user's profile at the time of publishing.
     pub profile: Profile,
-    /// When it was published.
+    /// The time of publishing.
     pub published_at: UnixSeconds,
 }
 
@@ -48,7 +48,7 @@ impl Video {
 }
 
 impl Table {
-    /// Publishes a video; one of the same file is replaced and moves to the top, as in the original.
+    /// Publishes a video. A video of the same file is replaced and moves to the top of the list, as in the original.
     pub async fn publish_video(&self, video: &Video, window: u64) -> Result<()> {
         let update = Update::of(keys::video(&video.user, &video.file))
             .set("user", text(video.user.as_str()))
@@ -61,7 +61,7 @@ impl Table {
         let outcome = video.profile.write(update).send_returning_old(self, "publish a video").await?;
         let mut changes = vec![(Series::All, video.position(), 1)];
         if let OutcomeWithOldItem::Done(before) = outcome {
-            // Where it stood, whatever else its row says.
+            // The old position, even if the rest of the old row is invalid.
             let position = text_in(&before, keys::POSITION).ok().and_then(Position::read);
             changes.extend(position.map(|position| (Series::All, position, -1)));
         }
@@ -69,12 +69,12 @@ impl Table {
         self.add_to_counts(COUNT_TREE, &changes, Some(expires_at), video.published_at).await
     }
 
-    /// A video.
+    /// The video of a file, if there is one.
     pub async fn video(&self, user: &UserId, file: &FileId) -> Result<Option<Video>> {
         self.get(keys::video(user, file), "read a video").await?.as_ref().map(Video::read).transpose()
     }
 
-    /// A page of the videos of the last `window` seconds.
+    /// A page of the videos of the last `window` seconds, newest first.
     pub async fn recent_videos(&self, now: UnixSeconds, window: u64, page: Page) -> Result<ListPage<Video>> {
         Ok(self.recent_page(&VIDEOS, now, window, page).await?.parse(self, Video::read))
     }

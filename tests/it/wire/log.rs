@@ -229,8 +229,8 @@ async fn why_a_refresh_a_user_sig_or_a_notice_is_refused_is_in_the_log() {
         [
             "the refresh token is none of this user's",
             "done",
-            "the refresh token was traded before: somebody else has it, and the session ends",
-            "the refresh token is of a session that is over",
+            "the refresh token was used before: two parties have it, so the session ends",
+            "the refresh token belongs to a session that has ended",
             "there is no UserSig",
             "the UserSig is over, or not signed with IM_SECRET_KEY",
             "the UserSig is another user's",
@@ -360,7 +360,7 @@ async fn without_users_warnings_about_timelines_and_rows_name_nobody() {
     damage.send().await.unwrap();
     list(&program, 4, 1, 10).await;
     let text = log.text();
-    for message in ["a timeline is full", "a damaged item is left out"] {
+    for message in ["a timeline is full", "an invalid item is skipped"] {
         assert!(text.contains(message), "{text}");
     }
     assert!(!text.contains("alice"), "{text}");
