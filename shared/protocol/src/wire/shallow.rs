@@ -1,124 +1,79 @@
-//! JSON read only as deep and as wide as a call can mean it: what is beyond is checked to be JSON, and dropped.
+//! Reads a JSON text only as deep and as wide as a call needs. The rest is checked to be valid JSON, and dropped.
 //!
-//! A body of a megabyte can hold two hundred thousand empty objects, for which a tree of values takes a hundred times as
-//! much. No command looks deeper than into `userinfo`, or knows half as many fields as are kept.
+//! A body of 1 MiB can hold 200,000 empty objects, for which a tree of values takes a hundred times the memory of the
+//! text. No command reads deeper than the fields of `userinfo`, or knows half as many fields as are kept.
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
 
-/// How many fields of an object are kept: the first ones, and if a name comes again the last value of it.
-const FIELDS: usize = 64;
-/// How deep objects are kept: a call, and the objects in it.
-const DEPTH: u8 = 2;
+/// The number of fields of an object that are kept: the first ones. If a name is repeated, its last value counts.
+const MAX_FIELDS: usize = 64;
+/// The number of levels of objects that are kept: the call itself, and the objects in it.
+const MAX_DEPTH: u8 = 2;
 
-/// Reads a text; `None` if it is no JSON. A list becomes a list of nothing, empty if it was empty.
+/// Reads a JSON text; `None` if it is not valid. A list becomes `[null]`, or `[]` if it is empty.
 pub(super) fn read(text: &str) -> Option<Value> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Shallow { depth: DEPTH }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    Some(value)
+    read_value(text, MAX_DEPTH)
 }
 
-/// The text of a field, just as it stands; of several the last.
+fn read_value(text: &str, depth: u8) -> Option<Value> {
+    let start = text.trim_start();
+    if start.starts_with('{') {
+        let mut fields = Map::new();
+        // An object at depth 0 has been checked as a value of the object around it.
+        if depth > 0 {
+            each_field(text, |name, value| {
+                if fields.len() < MAX_FIELDS || fields.contains_key(&name) {
+                    fields.insert(name, read_value(value, depth - 1)?);
+                }
+                Some(())
+            })?;
+        }
+        Some(fields.into())
+    } else if let Some(items) = start.strip_prefix('[') {
+        serde_json::from_str::<IgnoredAny>(text).ok()?;
+        Some(if items.trim_start().starts_with(']') { Vec::new() } else { vec![Value::Null] }.into())
+    } else {
+        serde_json::from_str(text).ok()
+    }
+}
+
+/// The JSON text of a field of an object, unchanged. If the name is repeated, its last value counts.
 pub(super) fn raw_field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_map(Verbatim(name)).ok()?.map(RawValue::get)
+    let mut found = None;
+    each_field(text, |field, value| {
+        if field == name {
+            found = Some(value);
+        }
+        Some(())
+    })?;
+    found
 }
 
-struct Verbatim<'n>(&'n str);
+/// Calls `each` with the name and the JSON text of every field of an object, in their order; `None` if the text is not a
+/// JSON object, or `each` returns `None`.
+fn each_field<'a>(text: &'a str, each: impl FnMut(String, &'a str) -> Option<()>) -> Option<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Fields(each)).ok()?;
+    deserializer.end().ok()
+}
 
-impl<'de> Visitor<'de> for Verbatim<'_> {
-    type Value = Option<&'de RawValue>;
+struct Fields<F>(F);
+
+impl<'de, F: FnMut(String, &'de str) -> Option<()>> Visitor<'de> for Fields<F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(name) = entries.next_key::<String>()? {
-            if name == self.0 {
-                found = Some(entries.next_value()?);
-            } else {
-                entries.next_value::<IgnoredAny>()?;
-            }
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
+        while let Some((name, value)) = entries.next_entry::<String, &RawValue>()? {
+            (self.0)(name, value.get()).ok_or_else(|| A::Error::custom("a value cannot be read"))?;
         }
-        Ok(found)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Shallow {
-    /// How many levels of objects are still kept.
-    depth: u8,
-}
-
-impl<'de> DeserializeSeed<'de> for Shallow {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Shallow {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while items.next_element::<IgnoredAny>()?.is_some() {
-            if list.is_empty() {
-                list.push(Value::Null);
-            }
-        }
-        Ok(list.into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut fields = Map::new();
-        while let Some(name) = entries.next_key::<String>()? {
-            let wanted = self.depth > 0 && (fields.len() < FIELDS || fields.contains_key(&name));
-            if wanted {
-                fields.insert(name, entries.next_value_seed(Self { depth: self.depth - 1 })?);
-            } else {
-                entries.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(fields.into())
+        Ok(())
     }
 }
 
@@ -129,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_call_can_mean_is_kept() {
+    fn the_fields_of_a_call_and_of_its_objects_are_kept() {
         let text = r#"{"a":1,"b":-2,"c":1.5,"d":"t\u4e2d","e":null,"f":true,"userinfo":{"nickname":"n"},"a":9}"#;
         let value = json!({"a": 9, "b": -2, "c": 1.5, "d": "t中", "e": null, "f": true, "userinfo": {"nickname": "n"}});
         assert_eq!(read(text), Some(value));
@@ -139,18 +94,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_nothing_wherever_it_stands() {
+    fn a_text_with_invalid_json_at_any_depth_is_refused() {
         for text in ["", "{", "{}x", r#"{"a":[1,}"#, r#"{"a":{"b":{"c":}}}"#, r#"{"a":1e999}"#, "\u{feff}{}"] {
             assert_eq!(read(text), None, "{text}");
         }
     }
 
     #[test]
-    fn what_is_deeper_or_more_is_dropped() {
+    fn deeper_values_and_fields_over_the_maximum_are_dropped() {
         assert_eq!(read(r#"{"a":{"b":{"c":1},"d":[[1]]}}"#), Some(json!({"a": {"b": {}, "d": [null]}})));
         let many: String = (0..1000).map(|n| format!(r#""f{n}":{n},"#)).collect();
         let Some(Value::Object(fields)) = read(&format!(r#"{{{many}"f1":"again"}}"#)) else { panic!("an object") };
-        assert_eq!((fields.len(), &fields["f1"]), (FIELDS, &json!("again")));
+        assert_eq!((fields.len(), &fields["f1"]), (MAX_FIELDS, &json!("again")));
         let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(read(&format!(r#"{{"a":{deep}}}"#)), Some(json!({"a": [null]})));
     }
