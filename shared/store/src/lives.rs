@@ -157,8 +157,10 @@ impl Table {
         let counts_for = room.and_then(|room| write.state.timeline.broadcast_of(room.counted_since));
         let is_current = live.broadcast.is_some() && live.broadcast == counts_for;
         let totals = match room {
-            _ if live.user_stream != UserStream::Own || live.end.is_none() && is_current => None,
-            Some(room) if is_current => Some(room.totals.clone()),
+            _ if live.user_stream != UserStream::Own => None,
+            // While a live goes on, the room counts for it. Its row keeps the totals of rows that are deleted: the live may
+            // end before the start request since which the room counts.
+            Some(room) if is_current && live.end.is_some() => Some(room.totals.clone()),
             Some(_) | None => self.totals_of_gone(write, live, gone).await?,
         };
         let update = match totals {

@@ -927,6 +927,32 @@ async fn what_was_counted_until_a_late_end_is_told_stays_with_its_live_and_the_n
 }
 
 #[tokio::test]
+async fn a_live_that_goes_on_again_by_a_late_start_keeps_what_was_counted_before_the_next_start_request() {
+    let program = operated().await;
+    let push = async |event: u8, push: &str, at: u64| {
+        let fields = format!(r#""event_type":{event},"stream_id":"{STREAM}","sequence":"{push}","event_time":{at}"#);
+        acknowledged(&notice(&program, &fields).await);
+    };
+    open_room(&program, "alice", "the show").await;
+    enter(&program, "bob", "alice", "@alice").await;
+    like(&program, "alice").await;
+    program.pass(30);
+    push(1, "3", START + 20).await;
+    // The end of a push whose start is not known yet: the stream seems to be off.
+    push(0, "2", START + 25).await;
+    program.pass(150);
+    open_room(&program, "alice", "another show").await;
+    // With its start, of before the other push's, that end means nothing: the live goes on, and starts earlier.
+    push(1, "2", START + 10).await;
+    program.pass(20);
+    push(0, "3", START + 80).await;
+    let counted: Vec<_> = lives(&program).await.into_iter().map(|(start, .., likes)| (start, likes)).collect();
+    assert_eq!(counted, [(10, 1)]);
+    let rows = program.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap();
+    assert_eq!((rows[0].totals.peak, rows[0].totals.visits), (1, 1));
+}
+
+#[tokio::test]
 async fn a_room_that_was_opened_again_while_a_late_start_was_on_its_way_counts_on() {
     let program = operated().await;
     open_room(&program, "alice", "the show").await;
