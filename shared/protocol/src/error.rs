@@ -1,71 +1,71 @@
-//! Why a command could not do what it was asked, in no dialect.
+//! The reasons why a command fails, independent of the dialect in which the caller reads them.
 
 use std::{borrow::Cow, fmt};
 
 use thiserror::Error as ThisError;
 
-/// How much of a name that a caller made up is shown: in the log, and in the answer.
+/// The maximum length at which a name from a request is repeated in the log or in a reply.
 pub const MAX_NAME_CHARS: usize = 64;
 
-/// Why a body is not, or not wholly, there.
+/// What is wrong with the transfer of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
 pub enum BodyFault {
-    /// It is longer than [`crate::wire::MAX_BODY_BYTES`].
+    /// The body is longer than [`crate::wire::MAX_BODY_BYTES`].
     #[error("the body is longer than 1 MiB")]
     TooLong,
-    /// It did not come in the time that it had.
+    /// The body was not received within its time limit.
     #[error("the body came too slowly")]
     TooSlow,
-    /// It ended before the length that was declared.
+    /// The body is shorter than its `Content-Length`.
     #[error("the body is shorter than its declared length")]
     Truncated,
-    /// It begins as a JSON object and is none: somebody on the way may have cut or changed it.
+    /// The body starts like a JSON object but is not valid JSON: it may have been cut or changed on the way.
     #[error("the body begins as a JSON object and is not one")]
     BrokenJson,
 }
 
-/// A failure of another server or of the table, for the log.
+/// The error of another server or of the table, for the log.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// The reason of a refusal or a failure. Each dialect in [`crate::wire`] says what it calls each of them.
+/// The reason why a command fails. Each dialect in [`crate::wire`] has a code and a text for each reason.
 #[derive(Debug, ThisError)]
 pub enum Error {
     /// The body is not a JSON document that could hold a call.
     #[error("the body is not a JSON document that could hold a call")]
     MalformedRequest,
-    /// The body is not, or not wholly, there.
+    /// The body was not received completely.
     #[error("{0}")]
     Body(BodyFault),
-    /// A notice of the cloud came to an address that takes none; its path, for the log.
+    /// A notice of the live cloud was sent to a path that takes no notices. The path is for the log.
     #[error("a notice of the cloud came to {:?}, which takes none: is the callback URL right?", shortened(.0))]
     MisplacedNotice(String),
-    /// No command of this name; the name as it was asked for, empty if none was.
+    /// There is no command with this name. The name is empty if the request has none.
     #[error("no command {:?}", shortened(.0))]
     UnknownCommand(String),
     /// A parameter is missing or breaks the rule of its type.
     #[error("{name} {reason}")]
     InvalidParam {
-        /// The parameter, as the wire spells it.
+        /// The name of the parameter on the wire.
         name: &'static str,
-        /// The rule that it breaks.
+        /// The rule that the parameter breaks.
         reason: &'static str,
     },
-    /// Every parameter is well formed, but they ask for something that makes no sense; what is wrong.
+    /// Every parameter is valid, but their combination is not. The text says what is wrong.
     #[error("{0}")]
     InvalidArgument(&'static str),
-    /// The caller did not prove who they are; why, for the log.
+    /// The caller is not authenticated. The reason is for the log.
     #[error("the signature is not good: {0}")]
     BadSignature(Cow<'static, str>),
     /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
-    /// The ID token is not good; why, for the log.
+    /// The ID token is not valid. The reason is for the log.
     #[error("the ID token is not good: {0}")]
     BadIdToken(&'static str),
-    /// There is an account of this name already.
+    /// There already is an account with this name.
     #[error("there is an account of this name")]
     UserExists,
-    /// Too many attempts of late.
+    /// A rate limit is reached.
     #[error("too many attempts")]
     TooMany,
     /// Only operators may do this.
@@ -74,42 +74,42 @@ pub enum Error {
     /// The user is banned from going live.
     #[error("the user is banned from going live")]
     Banned,
-    /// The caller has no part in what the call is about; what they would have to do.
+    /// The caller may not do this. The text says what the caller has to do first.
     #[error("{0}")]
     NotAllowed(&'static str),
-    /// The settings of this site do not allow it; what they say.
+    /// A setting of this server forbids the command. The text says what the setting switches off.
     #[error("switched off: {0}")]
     SwitchedOff(&'static str),
-    /// There is no such thing; what was looked for.
+    /// The requested thing does not exist. The text names its kind.
     #[error("no such {0}")]
     NotFound(&'static str),
-    /// A notice of the cloud that is too old, or from the future.
+    /// A notice of the live cloud is too old, or from the future.
     #[error("the notice expired too long ago, or expires too far ahead")]
     StaleNotice,
-    /// The live cloud could not be asked, or refused.
+    /// A call to the live cloud failed.
     #[error("the live cloud could not be asked")]
     Cloud(#[source] Cause),
-    /// The identity provider could not be asked.
+    /// A call to the identity provider failed.
     #[error("the identity provider could not be asked")]
     IdentityProvider(#[source] Cause),
-    /// The table could not be asked.
+    /// An operation on the table failed.
     #[error("the table could not be asked")]
     Table(#[source] Cause),
 }
 
 impl Error {
-    /// Whether the fault is ours: logged as an error, with its causes.
+    /// Whether the cause is on the server's side. Such an error is logged at level ERROR, with its causes.
     pub fn is_internal(&self) -> bool {
         matches!(self, Self::Cloud(_) | Self::IdentityProvider(_) | Self::Table(_))
     }
 }
 
-/// As much of a name from outside as the log shows.
+/// The first [`MAX_NAME_CHARS`] characters of a name from a request.
 fn shortened(name: &str) -> String {
     name.chars().take(MAX_NAME_CHARS).collect()
 }
 
-/// An error and all its causes, in one line for the log.
+/// Displays an error and all its causes in one line, for the log.
 #[derive(Debug)]
 pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
 

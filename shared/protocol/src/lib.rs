@@ -1,11 +1,11 @@
-//! The protocol of the apps and of the live cloud: values, wire formats, error codes and signatures. Pure functions: no
-//! AWS, no clock, no environment, no I/O.
+//! The protocol that the apps and the live cloud speak: types, wire formats, error codes and signatures. All functions
+//! are pure: no AWS, no clock, no environment, no I/O.
 //!
-//! - [`types`]: values that cannot be wrong
-//! - [`wire`]: bytes to typed parameters, and the envelope and codes of each dialect
-//! - [`error`]: why a command could not do what it was asked
+//! - [`types`]: validated types: user ids, stream ids, times, secrets
+//! - [`wire`]: parses requests into typed parameters, and writes replies with the envelope and codes of each dialect
+//! - [`error`]: the reasons why a command fails
 //! - [`sign`]: the signatures
-//! - [`log_names`]: how the log names users
+//! - [`log_names`]: names or pseudonyms of users in the log
 
 pub mod error;
 pub mod log_names;

@@ -1,22 +1,22 @@
-//! How the log names users, streams and addresses: as they are, or by pseudonyms.
+//! Names of users, streams and addresses in the log: plain, or replaced by pseudonyms.
 
 use crate::{
     sign::{hex, hmac_sha256},
     types::Secret,
 };
 
-/// How the log names users, streams and addresses.
+/// The form of the names of users, streams and addresses in the log.
 #[derive(Clone, Debug)]
 pub enum LogNames {
-    /// As they are.
+    /// Unchanged.
     Plain,
-    /// By pseudonyms that are made with this salt: always the same ones, and nobody without the salt can guess a name and
-    /// see whether it is that.
+    /// Pseudonyms: a keyed hash of each name with this salt. A name always has the same pseudonym. Without the salt,
+    /// nobody can test whether a pseudonym belongs to a guessed name.
     Pseudonyms(Secret),
 }
 
 impl LogNames {
-    /// What stands in the log for a name.
+    /// The form of a name in the log.
     ///
     /// ```
     /// use protocol::{log_names::LogNames, types::Secret};

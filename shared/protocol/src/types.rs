@@ -1,4 +1,5 @@
-//! Values that cannot be wrong: each has one way in, and its rule is in its documentation.
+//! Validated types: user ids, stream ids, times, secrets. Each has one constructor, which checks the rule in its
+//! documentation.
 
 use std::{
     fmt,
@@ -10,7 +11,7 @@ use time::{
     macros::{datetime, format_description, offset},
 };
 
-/// Defines a name that identifies something: one line of 1 to `$max` characters.
+/// Defines the type of an identifier: one line of 1 to `$max` characters.
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $max:literal) => {
         $(#[$doc])*
@@ -18,13 +19,13 @@ macro_rules! identifier {
         pub struct $name(String);
 
         impl $name {
-            /// Reads the name, or gives `None` if it is empty, too long, or holds a control character.
+            /// Parses the identifier; `None` if it is empty, too long, or has a control character.
             pub fn parse(text: &str) -> Option<Self> {
                 let fits = (1..=$max).contains(&text.chars().count());
                 (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
             }
 
-            /// The name as text.
+            /// The identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -39,7 +40,7 @@ macro_rules! identifier {
 }
 
 identifier!(
-    /// A user, as the app names them: 1 to 128 characters, none of them a control character. Compared byte by byte.
+    /// The id of a user: 1 to 128 characters, none of them a control character. Ids are compared byte by byte.
     ///
     /// ```
     /// use protocol::types::UserId;
@@ -53,8 +54,8 @@ identifier!(
 );
 
 identifier!(
-    /// An IM group, the chat room of a live, or the file of a replay: 1 to 200 characters, none of them a control
-    /// character. It is as long as a [`FileId`], so that every replay can be entered.
+    /// The id of the group of viewers of a live (an IM group) or of a replay (its [`FileId`]): 1 to 200 characters,
+    /// none of them a control character.
     ///
     /// ```
     /// use protocol::types::GroupId;
@@ -66,7 +67,7 @@ identifier!(
 );
 
 identifier!(
-    /// A file of the video-on-demand service: 1 to 200 characters, none of them a control character.
+    /// The id of a file in the video-on-demand service: 1 to 200 characters, none of them a control character.
     ///
     /// ```
     /// use protocol::types::FileId;
@@ -78,7 +79,7 @@ identifier!(
 );
 
 identifier!(
-    /// A stream of the live cloud, its "live code": 1 to 255 characters, none of them a control character.
+    /// The name of a stream in the live cloud (its "live code"): 1 to 255 characters, none of them a control character.
     ///
     /// ```
     /// use protocol::types::StreamId;
@@ -89,7 +90,7 @@ identifier!(
     255
 );
 
-/// What tells a notice of the cloud from others about its stream: 1 to 600 bytes, of any kind.
+/// The id of a notice of the live cloud among those about its stream: 1 to 600 bytes, with any characters.
 ///
 /// ```
 /// use protocol::types::NoticeId;
@@ -101,18 +102,18 @@ identifier!(
 pub struct NoticeId(String);
 
 impl NoticeId {
-    /// Reads the name, or gives `None` if it is empty or too long.
+    /// Parses the id; `None` if it is empty or too long.
     pub fn parse(text: &str) -> Option<Self> {
         (1..=600).contains(&text.len()).then(|| Self(text.to_owned()))
     }
 
-    /// The name as text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The name of an account: a letter, then 3 to 23 letters, digits or underscores. Compared byte by byte.
+/// The name of an account: a letter, then 3 to 23 letters, digits or underscores. Names are compared byte by byte.
 ///
 /// ```
 /// use protocol::types::AccountName;
@@ -124,7 +125,7 @@ impl NoticeId {
 pub struct AccountName(UserId);
 
 impl AccountName {
-    /// Reads the name, or gives `None` if it breaks the rule.
+    /// Parses the name; `None` if it breaks the rule.
     pub fn parse(text: &str) -> Option<Self> {
         // As the original: `^[a-zA-Z][a-zA-Z0-9_]{3,23}$`, interface/register.php.
         let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -132,38 +133,39 @@ impl AccountName {
         if is_name && is_word { UserId::parse(text).map(Self) } else { None }
     }
 
-    /// The user whose account it is.
+    /// The user with this account.
     pub fn user(&self) -> &UserId {
         &self.0
     }
 }
 
-/// A password as it arrives: 1 to 255 letters and digits. What the apps send is a digest of what the user typed.
+/// A password in a request: 1 to 255 letters and digits. The apps send a digest of what the user typed.
 ///
 /// ```
 /// use protocol::types::Password;
 /// assert!(Password::parse("e352963bbbd32a45ce27c73b0666aabe").is_some());
 /// assert!(Password::parse("with blank").is_none());
-/// assert!(Password::parse("0").is_none(), "as empty");
+/// assert!(Password::parse("0").is_none(), "empty, in PHP");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Password(Secret);
 
 impl Password {
-    /// Reads the password, or gives `None` if it breaks the rule.
+    /// Parses the password; `None` if it breaks the rule.
     pub fn parse(text: &str) -> Option<Self> {
-        // As the original: `^[a-zA-Z0-9]+$`, and "0" is empty in PHP; recorded traffic depends on that it is refused.
+        // As the original: `^[a-zA-Z0-9]+$`. It refuses "0", which is empty in PHP; the recorded traffic has such a
+        // call.
         let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         (fits && text != "0").then(|| Self(Secret::new(text)))
     }
 
-    /// The password itself, to be hashed.
+    /// The password as text, for hashing only.
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 }
 
-/// What a user calls themselves: at most 100 characters, of any kind.
+/// The nickname of a user: at most 100 characters of any kind.
 ///
 /// ```
 /// use protocol::types::Nickname;
@@ -175,31 +177,32 @@ impl Password {
 pub struct Nickname(String);
 
 impl Nickname {
-    /// Reads the nickname, or gives `None` if it is too long.
+    /// Parses the nickname; `None` if it is too long.
     pub fn parse(text: &str) -> Option<Self> {
         (text.chars().count() <= 100).then(|| Self(text.to_owned()))
     }
 
-    /// The nickname.
+    /// The nickname as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Where a picture is: at most `MAX` characters on one line, and if it names a scheme, http or https. May be empty.
+/// The URL or relative path of a picture: at most `MAX` characters on one line. If there is a scheme, it is http or
+/// https. May be empty.
 ///
 /// ```
 /// use protocol::types::Link;
 /// assert!(Link::<255>::parse("https://covers.example.com/a.png").is_some());
-/// assert!(Link::<255>::parse("alice/a.png").is_some(), "relative to whatever the app likes");
-/// assert!(Link::<255>::parse("JavaScript:alert(1)").is_none(), "a page that shows it would run it");
-/// assert!(Link::<255>::parse("java\tscript:alert(1)").is_none(), "browsers leave out the tab");
+/// assert!(Link::<255>::parse("alice/a.png").is_some(), "a relative path");
+/// assert!(Link::<255>::parse("JavaScript:alert(1)").is_none(), "a web page would run the script");
+/// assert!(Link::<255>::parse("java\tscript:alert(1)").is_none(), "browsers ignore the tab");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link<const MAX: usize>(String);
 
 impl<const MAX: usize> Link<MAX> {
-    /// Reads the link, or gives `None` if it breaks the rule.
+    /// Parses the link; `None` if it breaks the rule.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = text.chars().count() <= MAX && !text.chars().any(char::is_control);
         let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
@@ -208,16 +211,16 @@ impl<const MAX: usize> Link<MAX> {
         (fits && harmless).then(|| Self(text.to_owned()))
     }
 
-    /// The link.
+    /// The link as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a user says of their sex.
+/// The sex that a user states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sex {
-    /// Nothing.
+    /// Not stated.
     #[default]
     Unknown,
     /// Male.
@@ -227,7 +230,7 @@ pub enum Sex {
 }
 
 impl Sex {
-    /// Reads the wire's number: -1, 0 or 1.
+    /// The sex with this number on the wire: -1, 0 or 1.
     pub fn from_number(number: i64) -> Option<Self> {
         match number {
             -1 => Some(Self::Unknown),
@@ -237,7 +240,7 @@ impl Sex {
         }
     }
 
-    /// The wire's number.
+    /// The number on the wire.
     pub fn number(self) -> i8 {
         match self {
             Self::Unknown => -1,
@@ -247,7 +250,7 @@ impl Sex {
     }
 }
 
-/// Free text for people: at most `MAX` characters, no control characters but tab and line ends.
+/// Free text: at most `MAX` characters, no control characters but tab and line ends.
 ///
 /// ```
 /// use protocol::types::Text;
@@ -260,77 +263,77 @@ impl Sex {
 pub struct Text<const MAX: usize>(String);
 
 impl<const MAX: usize> Text<MAX> {
-    /// Reads the text, or gives `None` if it is too long or holds a control character.
+    /// Parses the text; `None` if it is too long or has a control character.
     pub fn parse(text: &str) -> Option<Self> {
         let clean = !text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
         (clean && text.chars().count() <= MAX).then(|| Self(text.to_owned()))
     }
 
-    /// The text.
+    /// The text as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same text, where a longer one may stand.
+    /// The same text, as a type with a greater maximum.
     pub fn widened<const WIDER: usize>(self) -> Text<WIDER> {
         const { assert!(MAX <= WIDER) };
         Text(self.0)
     }
 }
 
-/// A link is a text of one line.
+/// Every link is a valid text.
 impl<const MAX: usize> From<Link<MAX>> for Text<MAX> {
     fn from(Link(link): Link<MAX>) -> Self {
         Self(link)
     }
 }
 
-/// A page of a list: pages are numbered from 1, and page 0 is page 1.
+/// A request for a page of a list. Page numbers start at 1; page 0 is page 1.
 ///
 /// ```
 /// use protocol::types::Page;
 /// assert_eq!(Page::new(3, 20), Page { offset: 40, size: 20 });
 /// assert_eq!(Page::new(0, 20), Page::new(1, 20));
-/// assert_eq!(Page::new(1, 9).size, 10, "below 10 means 10, as the original");
-/// assert_eq!(Page::new(1, 101).size, 100, "above 100 means 100");
-/// assert_eq!(Page::new(u64::MAX, 20).offset, u64::MAX, "far beyond any list, but a page");
+/// assert_eq!(Page::new(1, 9).size, 10, "at least 10, as the original");
+/// assert_eq!(Page::new(1, 101).size, 100, "at most 100");
+/// assert_eq!(Page::new(u64::MAX, 20).offset, u64::MAX, "a page after the end of any list");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// How many rows come before it.
+    /// The number of rows before the page.
     pub offset: u64,
-    /// How many rows it has room for: 10 to 100.
+    /// The maximum number of rows on the page: 10 to 100.
     pub size: u64,
 }
 
 impl Page {
-    /// The page of this number, for lists with this many rows a page.
+    /// The page with this number, with `size` rows per page.
     pub fn new(number: u64, size: u64) -> Self {
-        // As the original, below 10: common/GlobalFunctions.php. Above 100 the original fell back to 10,
+        // The minimum is the original's: common/GlobalFunctions.php. For a size above 100 the original used 10,
         // which cut the lists of an Android app that asks for 200.
         let size = size.clamp(10, 100);
         Self { offset: number.saturating_sub(1).saturating_mul(size), size }
     }
 
-    /// What of these rows is on it.
+    /// The rows of the page, from all rows of the list.
     pub fn of<T>(self, rows: &[T]) -> impl Iterator<Item = &T> {
         let [offset, size] = [self.offset, self.size].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         rows.iter().skip(offset).take(size)
     }
 }
 
-/// A moment: whole seconds since 1970, UTC.
+/// A time: whole seconds since 1970, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixSeconds(pub u64);
 
-/// A clock that shows an earlier time has not been set yet.
-const FIRST_SECOND: UnixSeconds = UnixSeconds(1_577_836_800);
+/// The start of the year 2020: a clock that shows an earlier time has not been set.
+const EARLIEST_CLOCK: UnixSeconds = UnixSeconds(1_577_836_800);
 
-/// How far ahead of our clock a time may be. What is later was said by a clock that is wrong, the cloud's or ours.
+/// The tolerance between clocks: a time further ahead of now comes from a wrong clock, the cloud's or ours.
 pub const AHEAD_SECONDS: u64 = 30;
 
 impl UnixSeconds {
-    /// This moment, or `now` if it is later than any clock that is about right says.
+    /// This time, or `now` if this time [is ahead](Self::is_ahead_of).
     ///
     /// ```
     /// use protocol::types::UnixSeconds;
@@ -343,8 +346,8 @@ impl UnixSeconds {
         if self.is_ahead_of(now) { now } else { self }
     }
 
-    /// Whether it is later than any clock that is about right says. A clock that was never set says nothing: by that, all
-    /// times are of days to come.
+    /// Whether this time is over 30 seconds after `now`, so that one of the two clocks is wrong. Always `false` if
+    /// `now` is by a clock that has not been set (before 2020).
     ///
     /// ```
     /// use protocol::types::UnixSeconds;
@@ -352,11 +355,11 @@ impl UnixSeconds {
     /// assert!(!UnixSeconds(1_600_000_100).is_ahead_of(UnixSeconds(100)));
     /// ```
     pub fn is_ahead_of(self, now: Self) -> bool {
-        now >= FIRST_SECOND && self > now.plus(AHEAD_SECONDS)
+        now >= EARLIEST_CLOCK && self > now.plus(AHEAD_SECONDS)
     }
 
-    /// Reads a number of seconds, however it is written, and drops its fraction; `None` if it is none, is negative, or is
-    /// 10^15 or more.
+    /// Parses a decimal number of seconds, with an optional fraction, which is dropped, and an optional exponent.
+    /// `None` if the text is no number, or the number is negative, or 10^15 or more.
     ///
     /// ```
     /// use protocol::types::UnixSeconds;
@@ -366,12 +369,12 @@ impl UnixSeconds {
     /// assert_eq!(UnixSeconds::parse("noon"), None);
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
-        let moment: f64 = text.parse().ok().filter(|moment| (0.0..1e15).contains(moment))?;
+        let seconds: f64 = text.parse().ok().filter(|seconds| (0.0..1e15).contains(seconds))?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 1e15")]
-        Some(Self(moment as u64))
+        Some(Self(seconds as u64))
     }
 
-    /// The moment by the clocks of China, UTC+8, as Gen-2 apps show it. What is later than the year 9999 is its end.
+    /// The time in China (UTC+8), as Gen-2 apps show it. A time after the year 9999 is shown as the end of 9999.
     ///
     /// ```
     /// use protocol::types::UnixSeconds;
@@ -381,10 +384,10 @@ impl UnixSeconds {
     /// ```
     pub fn in_china(self) -> String {
         let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-        self.moment().to_offset(offset!(+8)).format(format).expect("every moment has these")
+        self.to_datetime().to_offset(offset!(+8)).format(format).expect("every time has these components")
     }
 
-    /// The moment as ISO 8601 has it, UTC.
+    /// The time in UTC, in the format of ISO 8601.
     ///
     /// ```
     /// use protocol::types::UnixSeconds;
@@ -393,10 +396,10 @@ impl UnixSeconds {
     /// ```
     pub fn in_utc(self) -> String {
         let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-        self.moment().format(format).expect("every moment has these")
+        self.to_datetime().format(format).expect("every time has these components")
     }
 
-    /// Reads a moment as ISO 8601 has it, UTC; `None` if it is none, or before 1970.
+    /// Parses a time in UTC, in the format of ISO 8601; `None` if it is invalid, or before 1970.
     ///
     /// ```
     /// use protocol::types::UnixSeconds;
@@ -405,42 +408,43 @@ impl UnixSeconds {
     /// ```
     pub fn from_utc(text: &str) -> Option<Self> {
         let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-        let moment = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
-        u64::try_from(moment.unix_timestamp()).ok().map(Self)
+        let time = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
+        u64::try_from(time.unix_timestamp()).ok().map(Self)
     }
 
-    /// The day, UTC.
+    /// The date in UTC.
     ///
     /// ```
     /// use protocol::types::UnixSeconds;
-    /// assert_eq!(UnixSeconds(1_600_041_599).date(), "2020-09-13", "its last second");
+    /// assert_eq!(UnixSeconds(1_600_041_599).date(), "2020-09-13", "the last second of the day");
     /// assert_eq!(UnixSeconds(1_600_041_600).date(), "2020-09-14");
     /// ```
     pub fn date(self) -> String {
-        self.moment().format(format_description!("[year]-[month]-[day]")).expect("every moment has these")
+        self.to_datetime().format(format_description!("[year]-[month]-[day]")).expect("every time has these components")
     }
 
-    /// The moment in UTC, or the end of the year 9999 in China if it is later: years have four digits.
-    fn moment(self) -> OffsetDateTime {
+    /// The time in UTC, at most the end of the year 9999 in China, since the formats have years of four digits.
+    fn to_datetime(self) -> OffsetDateTime {
         const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59 +8);
         let seconds = i64::try_from(self.0).unwrap_or(i64::MAX).min(LAST.unix_timestamp());
-        OffsetDateTime::from_unix_timestamp(seconds).expect("a moment before the last one")
+        OffsetDateTime::from_unix_timestamp(seconds).expect("a time within the range")
     }
 
-    /// The moment `seconds` later.
+    /// The time `seconds` later.
     #[must_use]
     pub fn plus(self, seconds: u64) -> Self {
         Self(self.0.saturating_add(seconds))
     }
 
-    /// The moment `seconds` earlier, not before 1970.
+    /// The time `seconds` earlier, not before 1970.
     #[must_use]
     pub fn minus(self, seconds: u64) -> Self {
         Self(self.0.saturating_sub(seconds))
     }
 }
 
-/// When an app says that it made a call: in seconds, or in milliseconds, which may be fractional, as iOS counts.
+/// The time at which an app made a call, by the app's clock: in seconds, or in milliseconds with an optional fraction,
+/// as iOS apps send it.
 ///
 /// ```
 /// use protocol::types::{Timestamp, UnixSeconds};
@@ -453,12 +457,12 @@ impl UnixSeconds {
 pub struct Timestamp(pub UnixSeconds);
 
 impl Timestamp {
-    /// Reads the moment, or gives `None` if it is none.
+    /// Parses the time; `None` if it is invalid.
     pub fn parse(text: &str) -> Option<Self> {
-        /// Seconds up to the year 5138, milliseconds since 1973.
-        const MILLISECONDS_FROM: u64 = 100_000_000_000;
-        let UnixSeconds(moment) = UnixSeconds::parse(text)?;
-        Some(Self(UnixSeconds(if moment > MILLISECONDS_FROM { moment / 1000 } else { moment })))
+        /// A greater number is milliseconds. As seconds this is the year 5138, as milliseconds the year 1973.
+        const MAX_SECONDS: u64 = 100_000_000_000;
+        let UnixSeconds(number) = UnixSeconds::parse(text)?;
+        Some(Self(UnixSeconds(if number > MAX_SECONDS { number / 1000 } else { number })))
     }
 }
 
@@ -468,13 +472,14 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
-/// Where a call comes from. Whoever receives the call puts it into the extensions of the request.
+/// The IP address of the client that makes a call. The server or adapter that receives the request puts the address
+/// into the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// The last address of a list to which each proxy adds from whom it took the call: what stands before that may be
-    /// made up.
+    /// The last address of a list like `X-Forwarded-For`: the one that the nearest proxy has added. The client can
+    /// forge the addresses before it.
     ///
     /// ```
     /// use protocol::types::ClientAddress;
@@ -492,8 +497,9 @@ impl ClientAddress {
         address.ok().map(|address: IpAddr| Self(address.to_canonical()))
     }
 
-    /// What one customer of a provider has: an address, or of version 6 all the 2^64 of a line. None for this machine
-    /// itself, on which a developer works, or a proxy that speaks for everybody.
+    /// The network that limits per client are counted by: the IPv4 address, or the /64 network of an IPv6 address,
+    /// since one client has all addresses of that network. `None` for a loopback address: a developer, or a proxy for
+    /// many clients.
     pub fn network(self) -> Option<String> {
         match self.0.to_canonical() {
             address if address.is_loopback() => None,
@@ -503,8 +509,8 @@ impl ClientAddress {
     }
 }
 
-/// What tells a call from all others: in its log line, and in its answer. Whoever
-/// receives the call puts it into the extensions of the request, if the request has one already.
+/// The unique id of a call, in its log line and in its response. If the gateway has given the request an id, the server
+/// or adapter puts that id into the request's extensions.
 ///
 /// ```
 /// use protocol::types::RequestId;
@@ -516,24 +522,24 @@ impl ClientAddress {
 pub struct RequestId(String);
 
 impl RequestId {
-    /// Reads the name: 1 to 64 visible characters of ASCII, or `None`.
+    /// Parses the id: 1 to 64 visible ASCII characters; otherwise `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// A name that no other call has, from 128 random bits.
+    /// A unique id from 128 random bits.
     pub fn from_random(bits: [u32; 4]) -> Self {
         Self(bits.map(|part| format!("{part:08x}")).concat())
     }
 
-    /// The name as text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Text that must not be seen: a key, a password, a token.
+/// A secret text: a key, a password, a token. `Debug` does not show it.
 ///
 /// ```
 /// use protocol::types::Secret;
@@ -543,19 +549,19 @@ impl RequestId {
 pub struct Secret(String);
 
 impl Secret {
-    /// What stands for a secret that a function has no use for.
+    /// The value of a secret that a function does not need and was deployed without.
     pub const WITHHELD: &str = "withheld";
 
-    /// Takes the text out of sight.
+    /// Wraps a secret text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself: for a formula or a comparison, never for a log or an answer.
+    /// The secret as text: for a signature or a comparison, never for the log or a reply.
     ///
     /// # Panics
     ///
-    /// If it is [`WITHHELD`](Self::WITHHELD): whoever deploys a function gives it the secrets that its command needs.
+    /// Panics if the secret is [`WITHHELD`](Self::WITHHELD): then the deployment lacks a secret that the command needs.
     pub fn expose(&self) -> &str {
         assert!(self.0 != Self::WITHHELD, "this function was deployed without a secret that it needs");
         &self.0

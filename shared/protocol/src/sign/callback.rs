@@ -1,7 +1,7 @@
-//! The signature of the cloud's notices, and of our calls to its old interface.
+//! The signature of callbacks of the live cloud, and of calls to the cloud's old API.
 //!
 //! ```text
-//! sign = md5(key + t)          t: the second at which the notice expires, in the digits in which it came
+//! sign = md5(key + t)          t: when the callback or call expires, in seconds since 1970, as digits in the request
 //! ```
 
 use super::md5_hex;

@@ -1,4 +1,4 @@
-//! Upload signatures of the object storage (COS): covers and portraits go there straight from the phone.
+//! Signatures for the object storage (COS): phones upload covers and portraits there directly.
 //!
 //! ```text
 //! v4:  plain   = a=<appid>&b=<bucket>&k=<secret id>&e=<expiry>&t=<now>&r=<random>&f=
@@ -16,42 +16,42 @@
 //!      a form's signature = hex(HMAC-SHA1(the 40 digits of signKey, hex(SHA1(policy))))
 //! ```
 //!
-//! The storage compares what is listed and nothing else: a parameter or a header that is not signed may be added.
+//! COS checks the listed parameters and headers only: a request may have others that are not signed.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{hex, hmac_sha1, sha1_hex, signed_text};
 use crate::types::{Secret, UnixSeconds};
 
-/// What a v4 signature is made for.
+/// The account, bucket and file of a v4 signature.
 #[derive(Clone, Copy, Debug)]
 pub struct V4<'a> {
     /// The COS account.
     pub appid: u64,
     /// The bucket, without the appid.
     pub bucket: &'a str,
-    /// The name of the key.
+    /// The id of the key.
     pub secret_id: &'a str,
     /// The file the signature is bound to, percent-encoded; empty for any file of the bucket.
     pub file: &'a str,
 }
 
-/// Signs uploads to the old JSON interface until `expiry`, as often as one likes.
-pub fn sign_v4(what: V4<'_>, key: &Secret, now: UnixSeconds, expiry: UnixSeconds, random: u32) -> String {
-    let V4 { appid, bucket, secret_id, file } = what;
+/// Signs uploads to the old JSON API. The signature can be used any number of times until `expiry`.
+pub fn sign_v4(upload: V4<'_>, key: &Secret, now: UnixSeconds, expiry: UnixSeconds, random: u32) -> String {
+    let V4 { appid, bucket, secret_id, file } = upload;
     signed_text(key, &format!("a={appid}&b={bucket}&k={secret_id}&e={expiry}&t={now}&r={random}&f={file}"))
 }
 
-/// A key that signs COS requests for a stretch of time.
+/// A derived key that signs COS requests during an interval of time.
 #[derive(Clone)]
 pub struct SignKey {
-    /// The stretch, `<start>;<end>`.
+    /// The interval, `<start>;<end>`, in seconds since 1970.
     pub key_time: String,
     /// The derived key, 40 hexadecimal digits.
     pub sign_key: String,
 }
 
-/// Derives the key that is good from `start` to `end`.
+/// Derives a key that is valid from `start` to `end`.
 ///
 /// ```
 /// use protocol::{sign::cos, types::{Secret, UnixSeconds}};
@@ -66,11 +66,11 @@ pub fn derive(key: &Secret, start: UnixSeconds, end: UnixSeconds) -> SignKey {
     SignKey { sign_key: hex(hmac_sha1(key, &key_time)), key_time }
 }
 
-/// How long before now a key begins, as in the storage's own SDKs: it refuses a key that has not begun by its own clock,
-/// which may be behind ours.
+/// How long before now a key starts, as in Tencent's SDKs: COS refuses a key that starts in the future by COS's clock,
+/// which can be behind ours.
 const BEFORE_NOW_SECONDS: u64 = 60;
 
-/// Derives the key that is good for so many seconds from now.
+/// Derives a key that is valid for `seconds` from now.
 ///
 /// ```
 /// use protocol::{sign::cos, types::{Secret, UnixSeconds}};
@@ -81,33 +81,33 @@ pub fn derive_now(key: &Secret, now: UnixSeconds, seconds: u64) -> SignKey {
     derive(key, now.minus(BEFORE_NOW_SECONDS), now.plus(seconds))
 }
 
-/// What of a request is signed.
+/// The signed parts of a COS request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The method, in any case.
     pub method: &'a str,
-    /// The path, not encoded, with the `/` that it begins with.
+    /// The path, not encoded, with the leading `/`.
     pub path: &'a str,
-    /// Parameters of the query, not encoded.
+    /// The parameters of the query, not encoded.
     pub parameters: &'a [(&'a str, &'a str)],
-    /// Headers.
+    /// The headers.
     pub headers: &'a [(&'a str, &'a str)],
 }
 
 impl Request<'_> {
-    /// What the signature digests: the method, the path and both lists, a line each.
+    /// The text that is signed: the method, the path and both lists, one per line.
     pub fn text(&self) -> String {
-        let [(_, parameters), (_, headers)] = [self.parameters, self.headers].map(lists);
+        let [(_, parameters), (_, headers)] = [self.parameters, self.headers].map(canonical_lists);
         format!("{}\n{}\n{parameters}\n{headers}\n", self.method.to_ascii_lowercase(), self.path)
     }
 }
 
 impl SignKey {
-    /// The header `Authorization` with which a request is good for the whole stretch of the key.
+    /// The header `Authorization` of a request, valid during the interval of the key.
     ///
     /// ```
     /// use protocol::{sign::cos, types::{Secret, UnixSeconds}};
-    /// // As COS's SDK for Python has it.
+    /// // The expected value is computed by Tencent's COS SDK for Python.
     /// let key = cos::derive(
     ///     &Secret::new("BQYIM75p8x0iWVFSIgqEKwFprpRSVHlz"), UnixSeconds(1_557_989_151), UnixSeconds(1_557_996_351));
     /// let headers = [("Host", "examplebucket-1250000000.cos.ap-beijing.myqcloud.com")];
@@ -117,7 +117,7 @@ impl SignKey {
     /// assert_eq!(signed, "host&q-url-param-list=&q-signature=032c69f2ce35bd55911f2417af18411ad7a4cbb5");
     /// ```
     pub fn authorization(&self, secret_id: &str, request: Request<'_>) -> String {
-        let [(parameters, _), (headers, _)] = [request.parameters, request.headers].map(lists);
+        let [(parameters, _), (headers, _)] = [request.parameters, request.headers].map(canonical_lists);
         let key_time = &self.key_time;
         let signature = self.sign(&format!("sha1\n{key_time}\n{}\n", sha1_hex(&request.text())));
         format!(
@@ -126,28 +126,28 @@ impl SignKey {
         )
     }
 
-    /// The signature of a form that uploads under a policy, a JSON text.
+    /// The signature of a form upload under a policy, which is a JSON text.
     pub fn sign_policy(&self, policy: &str) -> String {
         self.sign(&sha1_hex(policy))
     }
 
-    /// Signs with the digits of the key, not with the bytes that they stand for.
+    /// Signs with the hexadecimal digits of the key as text, not with the bytes that they encode.
     fn sign(&self, text: &str) -> String {
         hex(hmac_sha1(&Secret::new(&self.sign_key), text))
     }
 }
 
-/// The names of the pairs, and the pairs themselves, each as it is signed.
-fn lists(pairs: &[(&str, &str)]) -> (String, String) {
+/// The list of names and the list of `name=value` pairs, sorted and encoded as COS signs them.
+fn canonical_lists(pairs: &[(&str, &str)]) -> (String, String) {
     let mut pairs: Vec<_> =
         pairs.iter().map(|(name, value)| (encode(name).to_ascii_lowercase(), encode(value))).collect();
     pairs.sort();
     let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
-    let both: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    (names.join(";"), both.join("&"))
+    let list: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    (names.join(";"), list.join("&"))
 }
 
-/// The URL of an object by its path, which is not encoded.
+/// The URL of an object. The path is given without encoding.
 ///
 /// ```
 /// use protocol::sign::cos::url;

@@ -1,6 +1,7 @@
-//! The signatures of the protocol, as pure functions: no clock, no settings, no I/O.
+//! Signatures: of calls by apps, of callbacks and APIs of the live cloud, and of uploads by phones. Each module has one
+//! formula, as pure functions: no clock, no settings, no I/O.
 //!
-//! MD5 and SHA-1 are here because the protocols of the apps and of the cloud say so; no secret of ours rests on them.
+//! The protocols of the apps and of the cloud require MD5 and SHA-1. No signature that this server defines uses them.
 
 pub mod callback;
 pub mod cos;
@@ -21,7 +22,7 @@ use subtle::ConstantTimeEq;
 
 use crate::types::Secret;
 
-/// The MD5 of the parts, one after the other, as 32 hexadecimal digits.
+/// The MD5 of the concatenated parts, as 32 hexadecimal digits.
 pub fn md5_hex(parts: &[&str]) -> String {
     let mut digest = Md5::new();
     for part in parts {
@@ -52,21 +53,21 @@ pub fn hmac_sha256(key: &Secret, text: &str) -> [u8; 32] {
     hmac_sha256_bytes(key.expose().as_bytes(), text)
 }
 
-/// HMAC-SHA256 of `text` by a key that is no text.
+/// HMAC-SHA256 of `text` with a key of any bytes.
 fn hmac_sha256_bytes(key: &[u8], text: &str) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().into()
 }
 
-/// `base64(HMAC-SHA1(key, text) ++ text)`: how COS v4 and VOD sign what the phone then hands on.
+/// `base64(HMAC-SHA1(key, text) ++ text)`: the signature of COS v4 and of VOD, which includes the signed text.
 fn signed_text(key: &Secret, text: &str) -> String {
     let mut bytes = hmac_sha1(key, text).to_vec();
     bytes.extend_from_slice(text.as_bytes());
     BASE64.encode(bytes)
 }
 
-/// Whether a received signature or key is the expected one, in a time that does not tell how much of it is right.
+/// Compares a received signature or key with the expected one, in constant time.
 pub fn constant_time_eq(expected: &str, received: &str) -> bool {
     expected.as_bytes().ct_eq(received.as_bytes()).into()
 }
@@ -75,7 +76,7 @@ pub fn constant_time_eq(expected: &str, received: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// RFC 2202, HMAC-SHA1 test case 2: the primitive is held to a vector that nobody here made up.
+    /// RFC 2202, HMAC-SHA1 test case 2.
     #[test]
     fn hmac_sha1_known_answer() {
         let mac = hmac_sha1(&Secret::new("Jefe"), "what do ya want for nothing?");

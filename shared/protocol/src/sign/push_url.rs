@@ -1,47 +1,47 @@
-//! Push and play URLs, and the hotlink protection of the live cloud.
+//! Push and play URLs of the live cloud, and their signature (hotlink protection).
 //!
 //! ```text
-//! txTime   = hexadecimal of the second at which the URL expires, lower case, no padding
+//! txTime   = when the URL expires, in seconds since 1970, hexadecimal, lower case, not padded
 //! txSecret = md5(key + stream + txTime)
 //! ```
 //!
-//! The digest covers txTime as it is written in the URL. The original writes lower case; so do we.
+//! The digest covers the digits of txTime in the URL. They are lower case, as in the original.
 
 use std::fmt;
 
 use super::{constant_time_eq, hex, hmac_sha256, md5_hex};
 use crate::types::{Secret, StreamId, UnixSeconds, UserId};
 
-/// The business id of a Tencent live account and the domains it pushes to and plays from.
+/// The business id of a Tencent live account, and the account's push and play domains.
 #[derive(Clone, Debug)]
 pub struct Domains {
-    /// The id that every stream of the account begins with, usually four digits.
+    /// The business id, the prefix of all stream names of the account: four digits as a rule.
     pub bizid: String,
-    /// Where phones push to.
+    /// The domain that phones push to.
     pub push: String,
-    /// Where phones play from.
+    /// The domain that phones play from.
     pub play: String,
 }
 
-/// What the cloud records of a push.
+/// How the cloud records a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
     /// The file formats, `flv`, `hls` or `mp4`, joined by `|`.
     pub formats: String,
-    /// The longest file, in seconds.
+    /// The maximum length of a file, in seconds.
     pub interval_seconds: u64,
 }
 
-/// The expiry as the URL carries it.
+/// The expiry in the format of the URL.
 pub fn tx_time(UnixSeconds(expiry): UnixSeconds) -> String {
     format!("{expiry:x}")
 }
 
-/// The secret of a URL for `stream` that expires at `tx_time`.
+/// The signature of a URL for `stream` that expires at `tx_time`.
 ///
 /// ```
 /// use protocol::{sign::push_url, types::Secret};
-/// // The example of the hotlink-protection document (267/32735); it writes txTime in upper case.
+/// // The example of Tencent's document on hotlink protection (267/32735), which has txTime in upper case.
 /// let key = Secret::new("e12c46f2612d5106e2034781ab261ca3");
 /// assert_eq!(push_url::tx_secret(&key, "test", "5C271099"), "f85a2ab363fe4deaffef9754d79da6fe");
 /// ```
@@ -50,14 +50,15 @@ pub fn tx_secret(key: &Secret, stream: &str, tx_time: &str) -> String {
 }
 
 impl Domains {
-    /// What every stream of this account begins with.
+    /// The prefix of all stream names of this account.
     pub fn prefix(&self) -> String {
         format!("{}_", self.bizid)
     }
 
-    /// The stream of `user`: the business id, then the name with `@`, `#` and `-` replaced by `_`.
+    /// The stream of `user` by the original's rule: the business id, then the user id with `@`, `#` and `-` replaced by
+    /// `_`.
     ///
-    /// Different users can have the same one; the table decides who owns it.
+    /// Two users can have the same stream by this rule. The table assigns a stream to one user only.
     ///
     /// ```
     /// # use protocol::{sign::push_url::Domains, types::UserId};
@@ -70,10 +71,11 @@ impl Domains {
         self.stream_id(&format!("{}{name}", self.prefix()))
     }
 
-    /// The streams that `user` may have: theirs is the first that is not somebody else's.
+    /// The candidates for the stream of `user`: the user gets the first one that no other user owns.
     ///
-    /// The first is [the original's](Self::stream), if the cloud [accepts](Self::accepts_stream) it. The last ends with 16 digits
-    /// that only we can tell beforehand, so that nobody takes it to keep the user from going live.
+    /// The first candidate is [the original's](Self::stream), if the cloud [accepts](Self::accepts_stream) that name.
+    /// The second one ends with 16 digits of a keyed hash, so that nobody can take it in advance to keep the user from
+    /// going live.
     ///
     /// ```
     /// # use protocol::{sign::push_url::Domains, types::{Secret, UserId}};
@@ -96,13 +98,14 @@ impl Domains {
         [made.clone(), made]
     }
 
-    /// The stream of a guest in a joint broadcast who may have this one: a new one every second.
+    /// The stream of a guest in a joint broadcast: a candidate of the guest, with the expiry as a suffix, so that the
+    /// guest gets a new stream every second.
     pub fn guest_stream(&self, stream: &StreamId, expiry: UnixSeconds) -> StreamId {
         self.stream_id(&format!("{stream}_{}", tx_time(expiry)))
     }
 
-    /// Whether this is a stream of this account that the cloud takes as it is in a URL: of letters, digits and symbols
-    /// (267/31084), of those symbols that can be part of a path and mean nothing there.
+    /// Whether a name is a stream of this account that the cloud accepts in a URL without encoding: letters, digits and
+    /// symbols (Tencent's document 267/31084), of which only symbols without a special meaning in a path.
     ///
     /// ```
     /// # use protocol::{sign::push_url::Domains, types::StreamId};
@@ -124,7 +127,7 @@ impl Domains {
 
     /// The URL that a broadcaster pushes to.
     ///
-    /// The order of the parameters is the original's: `interface/RequestLVBAddr.php`.
+    /// The parameters are in the order of the original: `interface/RequestLVBAddr.php`.
     pub fn push_url(
         &self,
         key: &Secret,
@@ -140,7 +143,7 @@ impl Domains {
         format!("rtmp://{push}/live/{stream}?bizid={bizid}{record}&txSecret={tx_secret}&txTime={tx_time}")
     }
 
-    /// Reads a push URL as the live cloud does: the inverse of [`push_url`](Self::push_url).
+    /// Parses and verifies a push URL as the live cloud does: the inverse of [`push_url`](Self::push_url).
     ///
     /// ```
     /// # use protocol::{sign::push_url::{Domains, Fault}, types::{Secret, StreamId, UnixSeconds}};
@@ -170,49 +173,50 @@ impl Domains {
         if expiry < now { Err(Fault::Expired(expiry)) } else { Ok(read) }
     }
 
-    /// Where viewers play the stream as FLV over HTTP.
+    /// The URL for viewers that plays the stream as FLV over HTTP.
     pub fn flv_url(&self, stream: &str) -> String {
         format!("http://{}/live/{stream}.flv", self.play)
     }
 
-    /// Where viewers play the stream as HLS.
+    /// The URL for viewers that plays the stream as HLS.
     pub fn hls_url(&self, stream: &str) -> String {
         format!("http://{}/live/{stream}.m3u8", self.play)
     }
 
-    /// Where the other side of a joint broadcast plays the stream, before it is [signed](PlayUrl::signed).
+    /// The RTMP URL with which a partner in a joint broadcast plays the stream, without the
+    /// [signature](PlayUrl::signed).
     pub fn rtmp_url(&self, stream: &StreamId) -> String {
         format!("rtmp://{}/live/{stream}", self.play)
     }
 }
 
-/// A push URL, taken apart.
+/// A parsed push URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PushUrl<'a> {
-    /// The domain that is pushed to.
+    /// The push domain.
     pub host: &'a str,
-    /// The path before the stream, `live` as a rule.
+    /// The path segment before the stream: `live` as a rule.
     pub app: &'a str,
     /// The stream.
     pub stream: &'a str,
-    /// The query, without its `?`.
+    /// The query, without the `?`.
     pub query: &'a str,
 }
 
 /// What is wrong with a push URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not `rtmp://<host>/<app>/<stream>?<query>`.
+    /// The URL does not have the form `rtmp://<host>/<app>/<stream>?<query>`.
     Shape,
-    /// Its host is not the push domain of the account.
+    /// The host is not the push domain of the account.
     Host,
-    /// Its stream does not begin with the business id of the account.
+    /// The stream does not begin with the business id of the account.
     Stream,
-    /// It has no txTime, or one that is no hexadecimal number.
+    /// The txTime is missing, or not hexadecimal.
     Time,
-    /// It expired at this second.
+    /// The URL expired at this time.
     Expired(UnixSeconds),
-    /// It has no txSecret, or another than its stream and its txTime ask for.
+    /// The txSecret is missing, or wrong for the stream and the txTime.
     Secret,
 }
 
@@ -230,7 +234,7 @@ impl fmt::Display for Fault {
 }
 
 impl<'a> PushUrl<'a> {
-    /// Takes a push URL apart, or gives `None` if it is none.
+    /// Parses a push URL; `None` if the text is not a push URL.
     pub fn parse(url: &'a str) -> Option<Self> {
         let address = url.strip_prefix("rtmp://")?;
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
@@ -240,14 +244,14 @@ impl<'a> PushUrl<'a> {
         is_whole.then_some(Self { host, app, stream, query })
     }
 
-    /// A parameter of the query.
+    /// The value of a parameter of the query.
     fn parameter(&self, name: &str) -> Option<&'a str> {
         let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
     }
 }
 
-/// A play URL, taken apart: the inverse of [`flv_url`](Domains::flv_url), [`hls_url`](Domains::hls_url) and
+/// A parsed play URL: the inverse of [`flv_url`](Domains::flv_url), [`hls_url`](Domains::hls_url) and
 /// [`rtmp_url`](Domains::rtmp_url).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlayUrl {
@@ -257,8 +261,8 @@ pub struct PlayUrl {
 }
 
 impl PlayUrl {
-    /// Takes a play URL apart, or gives `None` if it is none. The stream is the last segment of its path without the
-    /// extension of a player's format; a query is dropped.
+    /// Parses a play URL; `None` if the text is not a play URL. The stream is the last segment of the path, without the
+    /// extension `.flv` or `.m3u8`. A query is dropped.
     ///
     /// ```
     /// use protocol::sign::push_url::PlayUrl;
@@ -282,15 +286,15 @@ impl PlayUrl {
         Some(Self { base: base.to_owned(), stream: name.to_owned() })
     }
 
-    /// The stream that it plays, or `None` if it names none.
+    /// The stream of the URL; `None` if the last segment of the path is not a valid stream.
     pub fn stream(&self) -> Option<StreamId> {
         StreamId::parse(&self.stream)
     }
 
-    /// The URL signed for the low-latency lines of a joint broadcast.
+    /// The signed URL for low-latency playing in a joint broadcast.
     ///
-    /// The key is the *push* key, so who has this URL could push the stream; the cloud wants it so. A query that the URL
-    /// had is gone: the original put a second `?` behind it, which no player understood.
+    /// The cloud requires a signature with the *push* key, so whoever has this URL could also push to the stream. The
+    /// URL's own query is dropped: the original appended a second `?` to it, which no player understood.
     pub fn signed(&self, bizid: &str, key: &Secret, expiry: UnixSeconds) -> String {
         let tx_time = tx_time(expiry);
         let tx_secret = tx_secret(key, &self.stream, &tx_time);

@@ -1,31 +1,33 @@
-//! Session tokens, and the signature of a Gen-2 call.
+//! The tokens of a login session, and the signature of a Gen-2 call, whose key is the session's token.
 //!
 //! ```text
 //! token         = hex(HMAC-SHA256(session key, "token\n<user>\n<session>\n<generation>\n"))
 //! refresh token = <session>.<generation>.hex(HMAC-SHA256(session key, "refresh\n<user>\n<session>\n<generation>\n"))
-//! Liteav-Sig    = md5(token + md5(body))                         both as lower-case hexadecimal digits
+//! Liteav-Sig    = md5(token + md5(body))                         each MD5 as lower-case hexadecimal digits
 //! ```
 //!
-//! A token is needed to check a signature, so a digest of it would not do. It is derived instead: the table holds the
-//! session's random name and which generation of tokens is in force, and whoever reads the table can sign nothing.
-//! `Liteav-Sig` is what the apps send; it is a keyed MD5, and the token is the key.
+//! The server needs the token itself to check a signature, so the table cannot hold just a digest of it. Instead the
+//! token is derived from the session key: the table holds the session's random id and the number of the valid
+//! generation of tokens. Whoever reads the table without having the session key can sign nothing. The apps define
+//! `Liteav-Sig`.
 
 use md5::{Digest, Md5};
 
 use super::{constant_time_eq, hex, hmac_sha256, md5_hex};
 use crate::types::{Secret, UserId};
 
-/// The tokens of a session that are in force at a time.
+/// A generation of a session's tokens: the token and the refresh token that are valid together. A refresh replaces
+/// both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generation {
-    /// The session's random name, 32 hexadecimal digits.
+    /// The random id of the session, 32 hexadecimal digits.
     pub session: String,
-    /// How often its tokens were replaced.
+    /// How many times the session's tokens were refreshed.
     pub number: u64,
 }
 
 impl Generation {
-    /// What signs the calls of `user`.
+    /// The token that signs the calls of `user`.
     ///
     /// ```
     /// use protocol::{sign::session::Generation, types::{Secret, UserId}};
@@ -39,12 +41,12 @@ impl Generation {
         self.derive("token", user, key)
     }
 
-    /// What is traded for the next generation.
+    /// The token that `user` exchanges for the next generation.
     pub fn refresh_token(&self, user: &UserId, key: &Secret) -> String {
         format!("{}.{}.{}", self.session, self.number, self.derive("refresh", user, key))
     }
 
-    /// The generation that a refresh token of `user` is of, or `None` if no key made it.
+    /// The generation of a refresh token of `user`; `None` if the token is made with none of the `keys`.
     ///
     /// ```
     /// use protocol::{sign::session::Generation, types::{Secret, UserId}};
@@ -62,14 +64,14 @@ impl Generation {
         keys.iter().any(|key| constant_time_eq(&generation.refresh_token(user, key), token)).then_some(generation)
     }
 
-    // A user id has no control characters, and the sessions that we name hexadecimal digits, so no two of ours meet.
+    // The signed text is unambiguous: a user id has no line end, and a session id has only hexadecimal digits.
     fn derive(&self, purpose: &str, user: &UserId, key: &Secret) -> String {
         let Self { session, number } = self;
         hex(hmac_sha256(key, &format!("{purpose}\n{user}\n{session}\n{number}\n")))
     }
 }
 
-/// Signs a call, of whose body this is the digest.
+/// Signs a call with this digest of its body.
 ///
 /// ```
 /// use protocol::sign::session::{body_digest, liteav_sig};
@@ -80,19 +82,19 @@ pub fn liteav_sig(token: &str, body_digest: &str) -> String {
     md5_hex(&[token, body_digest])
 }
 
-/// The digest of a body.
+/// The digest of a body: its MD5.
 pub fn body_digest(body: &[u8]) -> String {
     hex(Md5::digest(body))
 }
 
-/// The body as an Android app may have signed it: it stamps the call a second time to sign it, when a second may have
-/// passed since the body was written. `None` if the body has no whole `timestamp` that could be one more.
+/// The body as an Android app may have signed it: with its `timestamp` one second later. Such an app writes the body
+/// once to send and once to sign, each with the current time. `None` if the body has no integer `timestamp`.
 ///
 /// ```
 /// use protocol::sign::session::with_timestamp_plus_one;
 /// let later = with_timestamp_plus_one(br#"{"timestamp":1599999999,"expires":10}"#).unwrap();
 /// assert_eq!(later, br#"{"timestamp":1600000000,"expires":10}"#);
-/// assert_eq!(with_timestamp_plus_one(br#"{"timestamp":1512890037123.4}"#), None, "that one is from iOS");
+/// assert_eq!(with_timestamp_plus_one(br#"{"timestamp":1512890037123.4}"#), None, "a fraction, from iOS");
 /// assert_eq!(with_timestamp_plus_one(b"{}"), None);
 /// ```
 pub fn with_timestamp_plus_one(body: &[u8]) -> Option<Vec<u8>> {

@@ -1,29 +1,28 @@
-//! The signature of a call of the cloud's API 3.0, TC3-HMAC-SHA256.
+//! The signature of calls to Tencent Cloud's API 3.0: TC3-HMAC-SHA256.
 //!
 //! ```text
 //! request   = method \n / \n query \n content-type:<type> \n host:<host> \n \n content-type;host \n hex(SHA256(body))
 //! scope     = <date, UTC, yyyy-mm-dd>/<service>/tc3_request
 //! text      = TC3-HMAC-SHA256 \n <seconds since 1970> \n scope \n hex(SHA256(request))
-//! key       = HMAC-SHA256 of date, of service and of "tc3_request", each with the last one's result as the key;
-//!             the first key is "TC3" ++ secret key
+//! key       = HMAC-SHA256 of the date, then of the service, then of "tc3_request", each with the previous result as
+//!             the key; the first key is "TC3" ++ secret key
 //! signature = hex(HMAC-SHA256(key, text))
 //! header    = TC3-HMAC-SHA256 Credential=<secret id>/<scope>, SignedHeaders=content-type;host, Signature=<signature>
 //! ```
 //!
-//! What the call asks for, the action and its version, stands in headers that are not signed, as the vendor's SDKs do
-//! it: who could change them on the way would have to break TLS first.
+//! The action and its version are in headers that are not signed, as in Tencent's SDKs. TLS protects them on the way.
 
 use super::{hex, hmac_sha256_bytes, sha256_hex};
 use crate::types::{Secret, UnixSeconds};
 
-/// What of a call is signed.
+/// The signed parts of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The method, in upper case.
     pub method: &'a str,
-    /// The query as it is sent, without `?`.
+    /// The encoded query, without the `?`.
     pub query: &'a str,
-    /// The header `Content-Type`, letter by letter, in lower case.
+    /// The header `Content-Type`, exactly as it is sent, in lower case.
     pub content_type: &'a str,
     /// The header `Host`.
     pub host: &'a str,
@@ -32,7 +31,7 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// What the signature digests.
+    /// The canonical request, whose digest is signed.
     pub fn text(&self) -> String {
         let Self { method, query, content_type, host, body } = self;
         let digest = sha256_hex(body);
@@ -40,11 +39,11 @@ impl Request<'_> {
     }
 }
 
-/// The header `Authorization` with which a call of `service` is good for five minutes from `now`.
+/// The header `Authorization` of a call to `service`, valid for five minutes from `now`.
 ///
 /// ```
 /// use protocol::{sign::tc3, types::{Secret, UnixSeconds}};
-/// // As the vendor's SDKs for Python and Node.js have it.
+/// // The expected value is computed by Tencent's SDKs for Python and Node.js.
 /// let body = r#"{"AppName": "live", "DomainName": "push.example.com", "StreamName": "8888_bob"}"#;
 /// let host = "live.tencentcloudapi.com";
 /// let request = tc3::Request { method: "POST", query: "", content_type: "application/json", host, body };

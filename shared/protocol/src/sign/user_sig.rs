@@ -1,4 +1,4 @@
-//! UserSig: what a user shows to the instant-messaging service (IM) to prove who they are.
+//! UserSig: the token with which an app logs a user in to Tencent's instant-messaging service (IM).
 //!
 //! ```text
 //! content = "TLS.identifier:<user>\nTLS.sdkappid:<app>\nTLS.time:<now>\nTLS.expire:<seconds>\n"
@@ -7,8 +7,8 @@
 //! UserSig = base64(zlib({"TLS.ver":"2.0", ... "TLS.sig":...}))   with + / = written as * - _
 //! ```
 //!
-//! The key is used as the text it is, although it looks like hexadecimal. Two implementations of zlib compress the
-//! same text to different bytes: compare what is inside, never the UserSig.
+//! The HMAC key is the text of the secret key, not the bytes that its hexadecimal digits encode. Implementations of
+//! zlib compress the same text to different bytes, so two UserSigs with the same content can differ.
 
 use std::io::Read;
 
@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 use super::{constant_time_eq, hmac_sha256};
 use crate::types::{Secret, UnixSeconds};
 
-/// The longest document that is unpacked; a real one has about 200 bytes.
-const DOCUMENT_BYTES: u64 = 4096;
+/// The maximum length of a decompressed document. A valid one has about 200 bytes.
+const MAX_DOCUMENT_BYTES: u64 = 4096;
 
-/// What is inside a UserSig.
+/// The content of a UserSig.
 #[derive(Debug, Serialize, Deserialize)]
 struct Document {
     #[serde(rename = "TLS.ver")]
@@ -45,7 +45,7 @@ struct Document {
 }
 
 impl Document {
-    /// What [`Document::signature`] should be.
+    /// The correct [`Document::signature`].
     fn sign(&self, key: &Secret) -> String {
         let Self { user, sdk_app_id, time, expire, userbuf, .. } = self;
         let userbuf = userbuf.as_ref().map(|buf| format!("TLS.userbuf:{buf}\n")).unwrap_or_default();
@@ -56,7 +56,7 @@ impl Document {
     }
 }
 
-/// Makes the UserSig of `user`, good for `seconds` from `now`.
+/// Creates a UserSig of `user`, valid for `seconds` from `now`.
 ///
 /// ```
 /// use protocol::{sign::user_sig, types::{Secret, UnixSeconds}};
@@ -90,10 +90,11 @@ pub fn sign(
     BASE64.encode(packed).replace('+', "*").replace('/', "-").replace('=', "_")
 }
 
-/// The user whom a UserSig proves, or `None` if it is damaged, expired, of another app or of another key.
+/// Verifies a UserSig and returns its user; `None` if it is malformed, expired, for another app, or signed with another
+/// key.
 ///
-/// As the original (`common/TLSSigAPIv2.php`), a `time` in the future is not refused, and neither the standard
-/// base64 alphabet nor missing padding is.
+/// As in the original (`common/TLSSigAPIv2.php`), a `time` in the future is accepted, and so are the standard alphabet
+/// of base64 and missing padding.
 pub fn verify(user_sig: &str, sdk_app_id: u64, key: &Secret, now: UnixSeconds) -> Option<String> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::STANDARD,
@@ -101,10 +102,10 @@ pub fn verify(user_sig: &str, sdk_app_id: u64, key: &Secret, now: UnixSeconds) -
     );
     let packed = LENIENT.decode(user_sig.replace('*', "+").replace('-', "/").replace('_', "=")).ok()?;
     let mut json = Vec::new();
-    ZlibDecoder::new(packed.as_slice()).take(DOCUMENT_BYTES).read_to_end(&mut json).ok()?;
+    ZlibDecoder::new(packed.as_slice()).take(MAX_DOCUMENT_BYTES).read_to_end(&mut json).ok()?;
     let document: Document = serde_json::from_slice(&json).ok()?;
-    let good = document.sdk_app_id == sdk_app_id
+    let is_valid = document.sdk_app_id == sdk_app_id
         && now.0 <= document.time.checked_add(document.expire)?
         && constant_time_eq(&document.sign(key), &document.signature);
-    good.then_some(document.user)
+    is_valid.then_some(document.user)
 }

@@ -1,11 +1,11 @@
-//! The envelope and the codes of Gen 1: `{"returnValue","returnMsg","returnData"}`.
+//! Replies to Gen-1 apps: the envelope `{"returnValue","returnMsg","returnData"}` and the codes.
 
 use serde::Serialize;
 
 use super::json;
 use crate::error::{Error, MAX_NAME_CHARS};
 
-/// The code of what was done.
+/// The code of a successful command.
 pub(super) const SUCCESS: u16 = 0;
 
 /// Key order and names as the original wrote them: `common/GlobalFunctions.php`.
@@ -27,14 +27,14 @@ pub(super) fn refuse(error: &Error) -> String {
         Some(detail) => format!("{text} | {detail}"),
         None => text.to_owned(),
     };
-    // Nothing is `[]` here: PHP's empty array.
+    // The empty data is `[]`: PHP's empty array.
     json(&Envelope::<[u8; 0]> { returnValue: code, returnMsg: &message, returnData: [] })
 }
 
-/// What this dialect calls each error. No `_` arm: a new error is named here.
+/// The code and text of each error. There is no `_` arm, so a new error does not compile without a code.
 pub(super) fn code(error: &Error) -> (u16, &'static str) {
     match error {
-        // The deployment document's health check waits for this text, letter by letter.
+        // The health check in the original's deployment document expects exactly this text.
         Error::MalformedRequest | Error::Body(_) => (4001, "json format error"),
         Error::UnknownCommand(_) | Error::InvalidParam { .. } | Error::MisplacedNotice(_) => {
             (1000, "invalid param in json from client!")
@@ -44,7 +44,7 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
         Error::IdentityProvider(_) => (3000, "identity provider error"),
         Error::InvalidArgument(_) | Error::StaleNotice => (4002, "request para error"),
         Error::TooMany => (4003, "frequency control"),
-        // The original had neither; its numbers 10000 and 10001 were never used.
+        // The original had none of these errors. It defined the codes 10000 and 10001 without using them.
         Error::BadSignature(_) | Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists => {
             (10000, "not allowed")
         }
@@ -53,7 +53,7 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
     }
 }
 
-/// What the caller may know beyond the text of the code.
+/// The detail of an error that is sent to the caller, after the text of the code.
 fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", sanitized(name))),
@@ -78,7 +78,7 @@ fn detail(error: &Error) -> Option<String> {
     }
 }
 
-/// A name from outside, without what could be taken for markup, and cut to a length for people.
+/// A name from a request, without characters of HTML markup and control characters, and shortened.
 pub(super) fn sanitized(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '&') && !c.is_control()).take(MAX_NAME_CHARS).collect()
 }

@@ -1,14 +1,14 @@
-//! The envelope and the codes of the live cloud's notices: `{"code"}`.
+//! Replies to callbacks of the live cloud: the envelope `{"code"}`, the codes and the HTTP statuses.
 //!
-//! The cloud looks at the HTTP status: whatever is not 200 it sends again, for 12 minutes. So 200 is only for what is
-//! kept, and for what is proved to be no notice of ours: all of it is there, and no notice looks so.
+//! The cloud sends a notice again, for 12 minutes, if the HTTP status is not 200. So 200 is the status only for a
+//! notice that is recorded, and for a complete request that cannot be a notice.
 
 use serde::Serialize;
 
 use super::{Reply, json};
 use crate::error::{BodyFault, Error};
 
-/// The code of what was done.
+/// The code of a notice that is recorded.
 pub(super) const SUCCESS: u16 = 0;
 
 #[derive(Serialize)]
@@ -25,22 +25,23 @@ pub(super) fn refuse(error: &Error) -> Reply {
     Reply { status, body: json(&Envelope { code }) }
 }
 
-/// The HTTP status and the code of each error. No `_` arm: a new error is named here.
+/// The HTTP status and the code of each error. There is no `_` arm, so a new error does not compile without a code.
 pub(super) fn code(error: &Error) -> (u16, u16) {
     match error {
-        // Sending these again would not help, so they get the status that ends the matter, as the original.
+        // A repetition would fail as well, so the status is 200, as in the original.
         Error::MalformedRequest => (200, 4001),
         Error::InvalidParam { .. } | Error::InvalidArgument(_) | Error::UnknownCommand(_) => (200, 4002),
-        // Nobody knows what the whole of it would have said.
+        // The complete body may be a notice, so the cloud is to send it again.
         Error::Body(BodyFault::TooSlow) => (408, 4001),
         Error::Body(BodyFault::TooLong) => (413, 4001),
         Error::Body(BodyFault::Truncated | BodyFault::BrokenJson) => (400, 4001),
-        // A key or an address that is set wrong must show as failing callbacks, and heal when it is set right.
+        // With a wrong callback key or URL in the settings, the cloud reports failing callbacks, and sends the notices
+        // again once the setting is corrected.
         Error::BadSignature(_) | Error::NotOperator | Error::MisplacedNotice(_) => (403, 4003),
         Error::StaleNotice => (403, 4004),
-        // The notice is kept, and nothing follows from it.
+        // The notice is recorded and has no effect.
         Error::Banned | Error::NotFound(_) => (200, 0),
-        // No notice comes to these. One that did would not be kept.
+        // Callbacks do not cause these errors. If one did, its notice would not be recorded.
         Error::WrongPassword | Error::BadIdToken(_) | Error::UserExists | Error::TooMany => (500, 2003),
         Error::NotAllowed(_) | Error::SwitchedOff(_) => (500, 2003),
         Error::Cloud(_) | Error::IdentityProvider(_) | Error::Table(_) => (500, 2003),

@@ -1,6 +1,7 @@
-//! Bytes to typed parameters, and the three dialects that answers are given in.
+//! The wire formats: parses requests into typed parameters, and writes replies in the caller's dialect.
 //!
-//! A dialect is an envelope and a table of codes. It never asks which command it carries.
+//! There are three dialects. Each has an envelope (the JSON object around a reply's data) and a table of codes. A
+//! dialect does not depend on the command.
 
 pub mod action;
 pub mod callback;
@@ -20,33 +21,34 @@ use crate::{
     },
 };
 
-/// The longest body that is read: as nginx before the original. The longest that an app sends is some hundred bytes.
+/// The maximum length of a body: as the default of nginx, which ran in front of the original. Apps send a few hundred
+/// bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Fields that Gen-2 apps of 2021 spell in another way.
+/// Fields that have another spelling in Gen-2 apps of 2021: the name here, and the name there.
 const ALIASES: [(&str, &str); 2] = [("userid", "userId"), ("frontcover", "frontCover")];
 
-/// What is wrong with a body that a Gen-2 command cannot be called with.
+/// The errors of Gen 2 for a body that is no JSON object.
 const NO_JSON: &str = "the body must be a JSON object; this one is no JSON";
 const NO_OBJECT: &str = "the body must be a JSON object";
 
-/// Why a field is refused; the name of the field goes before it.
+/// The reason for a missing field. Texts like this one follow the name of the field.
 const MISSING: &str = "is null or empty!";
-/// The rule that most texts break.
+/// The reason for most invalid texts.
 const TOO_LONG_OR_CONTROL: &str = "is too long, or holds a control character!";
 
-/// How a caller speaks.
+/// The format of a caller's requests and replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// Gen-1 apps: one address, the command in the field `Action`.
+    /// Gen-1 apps: one path for all commands, the command's name in the field `Action`.
     Action,
-    /// Gen-2 apps and new callers: an address per command.
+    /// Gen-2 apps and new clients: one path per command.
     Rest,
-    /// The live cloud.
+    /// Callbacks of the live cloud, which send notices.
     Callback,
 }
 
-/// An answer: the status of HTTP and the body, always JSON.
+/// A reply: the HTTP status and a JSON body.
 #[derive(PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
@@ -56,7 +58,7 @@ pub struct Reply {
 }
 
 impl Dialect {
-    /// The dialect's name in the log.
+    /// The name of the dialect in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
@@ -65,7 +67,7 @@ impl Dialect {
         }
     }
 
-    /// The code of an answer, as the log has it.
+    /// The code of a reply, for the log.
     pub fn code(self, outcome: Result<(), &Error>) -> u16 {
         match (self, outcome) {
             (Self::Action, outcome) => outcome.map_or_else(|error| action::code(error).0, |()| action::SUCCESS),
@@ -74,7 +76,7 @@ impl Dialect {
         }
     }
 
-    /// Says that a command was done.
+    /// The reply of a successful command.
     pub fn accept(self, data: &impl Serialize) -> Reply {
         let body = match self {
             Self::Action => action::accept(data),
@@ -84,9 +86,9 @@ impl Dialect {
         Reply { status: 200, body }
     }
 
-    /// Says that a command was not done, and why.
+    /// The reply of a failed command.
     pub fn refuse(self, error: &Error) -> Reply {
-        // Old Android apps take any other status for a dead network, so apps always get 200.
+        // Apps always get status 200: old Android apps treat any other status as a network failure.
         match self {
             Self::Action => Reply { status: 200, body: action::refuse(error) },
             Self::Rest => Reply { status: 200, body: rest::refuse(error) },
@@ -95,16 +97,16 @@ impl Dialect {
     }
 }
 
-/// Writes an envelope. The types written are ours, so it cannot fail.
+/// Writes an envelope as JSON. This cannot fail: no type of a reply has a map with keys that are not strings.
 fn json(envelope: &impl Serialize) -> String {
     serde_json::to_string(envelope).expect("text, numbers, lists and structs can be written as JSON")
 }
 
-/// One call, read.
+/// One call of a command, parsed from a request.
 pub struct Call {
-    /// How the caller speaks.
+    /// The dialect of the caller.
     pub dialect: Dialect,
-    /// The parameters.
+    /// The parameters in the body.
     pub params: Params,
     /// The header `Liteav-Sig`.
     pub signature: Option<String>,
@@ -112,25 +114,25 @@ pub struct Call {
     pub user_sig: Option<String>,
     /// The header `X-Operator-Key`.
     pub operator_key: Option<String>,
-    /// Where the call comes from: by the connection or the gateway, never by what the caller says.
+    /// The address of the client, from the connection, the gateway or a trusted proxy.
     pub client_address: Option<ClientAddress>,
 }
 
-/// Nothing of what the caller sent: there may be a password in it.
+/// Shows no content of the request: it may have a password.
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("dialect", &self.dialect).finish_non_exhaustive()
     }
 }
 
-/// The fields of a call's JSON object, with the leniency that the originals had towards types.
+/// The fields of the JSON object in a call's body. Types are converted as leniently as in the originals.
 #[derive(Default)]
 pub struct Params {
     fields: Map<String, Value>,
-    text: Vec<u8>,
+    body: Vec<u8>,
 }
 
-/// Nothing of what the caller sent: there may be a password in it.
+/// Shows no content of the request: it may have a password.
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Params").finish_non_exhaustive()
@@ -138,28 +140,33 @@ impl fmt::Debug for Params {
 }
 
 impl Params {
-    /// Reads the body of a notice again that has been kept.
+    /// Parses the body of a notice from the ledger.
     pub fn of_notice(body: &str) -> Result<Self, Error> {
         Self::read(Dialect::Callback, body.as_bytes().to_vec())
     }
 
-    /// Reads a body.
+    /// Parses a body.
     ///
-    /// All refuse a body that is too long. Gen 1 and the callback refuse one that is no JSON, or JSON that PHP takes for
-    /// false, and take a list or a bare value for a body without fields. Gen 2 takes an empty body, and what PHP takes
-    /// for false, for one without fields, and refuses whatever else is no JSON object.
+    /// | body                                            | Gen 1, callback | Gen 2     |
+    /// |-------------------------------------------------|-----------------|-----------|
+    /// | longer than [`MAX_BODY_BYTES`]                  | refused         | refused   |
+    /// | a JSON object with fields                       | its fields      | its fields |
+    /// | empty                                           | refused         | no fields |
+    /// | JSON that PHP converts to false: `{}`, `[]`, `0`, `null`, ... | refused | no fields |
+    /// | other JSON: `[1]`, `5`, `"text"`, `true`        | no fields       | refused   |
+    /// | not JSON                                        | refused         | refused   |
     pub fn read(dialect: Dialect, body: Vec<u8>) -> Result<Self, Error> {
         if body.len() > MAX_BODY_BYTES {
             return Err(Error::Body(BodyFault::TooLong));
         }
-        // A notice is kept, whatever its bytes.
+        // A notice is recorded even if it is not valid UTF-8.
         let body = match dialect {
             Dialect::Callback => String::from_utf8_lossy(&body).into_owned().into_bytes(),
             Dialect::Action | Dialect::Rest => body,
         };
         let value = std::str::from_utf8(&body).ok().and_then(shallow::read);
         let is_json = value.is_some();
-        // As the originals: interface.php and Live_callback.php look at the decoded value with `!$data`.
+        // As the originals: interface.php and Live_callback.php test the decoded value with `!$data`.
         let mut fields = match (value.filter(|value| !is_falsy_in_php(value)), dialect) {
             (Some(Value::Object(fields)), _) => fields,
             (Some(_), Dialect::Action | Dialect::Callback) => Map::new(),
@@ -181,25 +188,25 @@ impl Params {
                 }
             }
         }
-        Ok(Self { fields, text: body })
+        Ok(Self { fields, body })
     }
 
-    /// Whether the body is a notice of the cloud and no call of an app.
+    /// Whether the body is a notice of the live cloud, and not a call of an app.
     pub fn is_notice(&self) -> bool {
         self.fields.contains_key("event_type") && !self.fields.contains_key("Action")
     }
 
-    /// The body, just as it was sent: what a signature covers.
+    /// The body, unchanged: a signature covers these bytes.
     pub fn body(&self) -> &[u8] {
-        &self.text
+        &self.body
     }
 
-    /// The field, which must be there.
+    /// A field that must be present and not null.
     pub fn required<T: FromParam>(&self, name: &'static str) -> Result<T, Error> {
         self.optional(name)?.ok_or(Error::InvalidParam { name, reason: MISSING })
     }
 
-    /// The field, or `None` if it is absent or null.
+    /// A field, or `None` if it is absent or null.
     pub fn optional<T: FromParam>(&self, name: &'static str) -> Result<Option<T>, Error> {
         match self.fields.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -210,7 +217,7 @@ impl Params {
         }
     }
 
-    /// The field, which must be there; `None` if it is null.
+    /// A field that must be present; `None` if it is null.
     pub fn nullable<T: FromParam>(&self, name: &'static str) -> Result<Option<T>, Error> {
         if self.fields.contains_key(name) {
             self.optional(name)
@@ -219,7 +226,7 @@ impl Params {
         }
     }
 
-    /// The field, which must be a text and not something that could be taken for one.
+    /// A field that must be a JSON string: other types are not converted.
     pub fn text_only(&self, name: &'static str) -> Result<String, Error> {
         match self.fields.get(name) {
             Some(Value::String(text)) => Ok(text.clone()),
@@ -227,7 +234,7 @@ impl Params {
         }
     }
 
-    /// The field as text, which must be there; empty if it is neither a number nor a text.
+    /// A field that must be present, as text: empty if the field is neither a number nor a string.
     pub fn number_or_text(&self, name: &'static str) -> Result<String, Error> {
         match self.fields.get(name) {
             None => Err(Error::InvalidParam { name, reason: MISSING }),
@@ -236,16 +243,17 @@ impl Params {
         }
     }
 
-    /// The fields of an object inside; none if it is absent or something else, as the originals had no rule for it.
+    /// The fields of a nested object. The result has no fields if the object is absent or is no object, since the
+    /// originals did not check it.
     pub fn object(&self, name: &str) -> Params {
         let fields = self.fields.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
-        Self { fields, text: Vec::new() }
+        Self { fields, body: Vec::new() }
     }
 
-    /// The JSON text of an object inside, just as it was sent.
+    /// The JSON text of a nested object, unchanged.
     pub fn raw_object(&self, name: &'static str) -> Result<String, Error> {
         const NOT_AN_OBJECT: &str = "is not an object!";
-        let whole = std::str::from_utf8(&self.text).map_err(|_| Error::MalformedRequest)?;
+        let whole = std::str::from_utf8(&self.body).map_err(|_| Error::MalformedRequest)?;
         let text = shallow::raw_field(whole, name).ok_or(Error::InvalidParam { name, reason: MISSING })?;
         if text.starts_with('{') {
             Ok(text.to_owned())
@@ -255,7 +263,7 @@ impl Params {
     }
 }
 
-/// Whether PHP takes the value for false.
+/// Whether PHP converts the value to false.
 fn is_falsy_in_php(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -267,25 +275,25 @@ fn is_falsy_in_php(value: &Value) -> bool {
     }
 }
 
-/// A type that a field can be read as. The error says which rule the field breaks.
+/// A type of parameters. The error of a conversion is the rule that the field breaks.
 pub trait FromParam: Sized {
-    /// Reads a value that is not null.
+    /// Converts a value that is not null.
     fn from_param(value: &Value) -> Result<Self, &'static str>;
 }
 
-/// Text: trimmed; numbers and `true` are taken as their text, as in PHP.
+/// Text, trimmed. Numbers and booleans are converted to text, as in PHP: `true` is `1`, and `false` is empty.
 impl FromParam for String {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         match value {
             Value::Null | Value::Bool(false) => Ok(Self::new()),
             Value::Bool(true) => Ok("1".to_owned()),
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-                // Such a number has lost digits already, and two users would become one.
+                // The number has lost digits in parsing. Two user ids could become equal.
                 (None, Some(float)) if float.abs() >= EXACT_FLOAT_LIMIT => Err("is too large a number!"),
                 (None, Some(float)) => Ok(float.to_string()),
                 (Some(_) | None, _) => Ok(number.to_string()),
             },
-            // As PHP, which takes a zero byte for a blank.
+            // As PHP's `trim`, which removes zero bytes too.
             Value::String(text) => Ok(text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_owned()),
             Value::Array(_) | Value::Object(_) => Err("is not a text!"),
         }
@@ -305,10 +313,10 @@ impl FromParam for i64 {
     }
 }
 
-/// Below this a float holds whole numbers exactly: 2^53.
+/// Below this number, 2^53, every integer is exact as a float.
 const EXACT_FLOAT_LIMIT: f64 = 9_007_199_254_740_992.0;
 
-/// The number, if it is a whole one that a float holds exactly.
+/// Converts a float that is an exact integer.
 fn exact_integer(float: f64) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
     (float.fract() == 0.0 && float.abs() < EXACT_FLOAT_LIMIT).then_some(float as i64)
@@ -322,7 +330,8 @@ impl FromParam for u64 {
     }
 }
 
-/// Reads text that a type has a rule for; empty text is a missing field.
+/// Converts a value to text and parses that. Empty text counts as a missing field. `rule` is the reason if parsing
+/// fails.
 fn parse_with_rule<T>(value: &Value, rule: &'static str, parse: fn(&str) -> Option<T>) -> Result<T, &'static str> {
     let text = String::from_param(value)?;
     if text.is_empty() {
@@ -358,7 +367,7 @@ impl FromParam for StreamId {
 impl FromParam for NoticeId {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         const RULE: &str = "is too long!";
-        // Names of older notices may begin with a blank.
+        // The ids of older notices may begin with a blank, so the text is not trimmed.
         match value.as_str().filter(|text| !text.trim().is_empty()) {
             Some(text) => Self::parse(text).ok_or(RULE),
             None => parse_with_rule(value, RULE, Self::parse),
@@ -390,7 +399,7 @@ impl FromParam for Sex {
     }
 }
 
-/// A moment in seconds: a number, or its text, also with a fraction or an exponent, as PHP's `is_numeric` has it.
+/// A time in seconds: a number, or the text of a number, with an optional fraction or exponent, as PHP's `is_numeric`.
 impl FromParam for UnixSeconds {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         let seconds = match value {
@@ -408,14 +417,14 @@ impl FromParam for Timestamp {
     }
 }
 
-/// A link: may be empty.
+/// A link, which may be empty.
 impl<const MAX: usize> FromParam for Link<MAX> {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         Self::parse(&String::from_param(value)?).ok_or("is too long, or no http(s) address!")
     }
 }
 
-/// Free text: may be empty. What must not be empty is read as [`NonEmpty`].
+/// Free text, which may be empty. [`NonEmpty`] is free text that may not.
 impl<const MAX: usize> FromParam for Text<MAX> {
     fn from_param(value: &Value) -> Result<Self, &'static str> {
         let text = String::from_param(value)?;
@@ -495,14 +504,14 @@ mod tests {
         ] {
             assert_eq!(String::from_param(&value).as_deref(), Ok(text), "{value}");
         }
-        // Two such users would be one.
+        // Two user ids could become equal.
         assert!(String::from_param(&json!(99_999_999_999_999_999_999_001_f64)).is_err());
         assert!(String::from_param(&json!(["x"])).is_err());
         assert!(String::from_param(&json!({})).is_err());
     }
 
     #[test]
-    fn what_php_takes_for_false_is_no_call_in_gen_1_and_a_call_without_fields_in_gen_2() {
+    fn a_body_that_php_converts_to_false_is_refused_in_gen_1_and_has_no_fields_in_gen_2() {
         for body in ["", " ", "null", "false", "0", "0.0", "\"\"", "\"0\"", "[]", "{}"] {
             assert!(Params::read(Dialect::Action, body.into()).is_err(), "{body:?}");
             assert!(Params::read(Dialect::Callback, body.into()).is_err(), "{body:?}");
@@ -532,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_handed_on_letter_by_letter() {
+    fn the_text_of_a_nested_object_is_unchanged() {
         let params = Params::read(Dialect::Action, br#"{"p": {"b" : 1e2,"a":"\u4e2d"} }"#.to_vec()).unwrap();
         assert_eq!(params.raw_object("p").unwrap(), r#"{"b" : 1e2,"a":"\u4e2d"}"#);
         assert!(params.raw_object("q").is_err());

@@ -1,11 +1,11 @@
-//! The envelope and the codes of Gen 2: `{"code","message","data"}`.
+//! Replies to Gen-2 apps: the envelope `{"code","message","data"}` and the codes.
 
 use serde::Serialize;
 
 use super::{action::sanitized, json};
 use crate::error::Error;
 
-/// The code of what was done.
+/// The code of a successful command.
 pub(super) const SUCCESS: u16 = 200;
 
 /// Key order and names as the original wrote them: `interface/AbstractInterface.php`.
@@ -16,9 +16,9 @@ struct Envelope<'a, T> {
     data: T,
 }
 
-/// `{}`: what a refusal by a command carries.
+/// `{}`: the data of a reply to a command that failed.
 #[derive(Serialize)]
-struct Nothing {}
+struct EmptyObject {}
 
 pub(super) fn accept(data: &impl Serialize) -> String {
     json(&Envelope { code: SUCCESS, message: "OK", data })
@@ -30,15 +30,15 @@ pub(super) fn refuse(error: &Error) -> String {
         Some(detail) => format!("{text} | {detail}"),
         None => text.to_owned(),
     };
-    // As the original: what is refused before a command runs has a list, what a command refuses has an object.
+    // As the original: the data is `[]` for an error before the command runs, and `{}` for an error of the command.
     if code == 400 || code == 498 {
         json(&Envelope::<[u8; 0]> { code, message: &message, data: [] })
     } else {
-        json(&Envelope { code, message: &message, data: Nothing {} })
+        json(&Envelope { code, message: &message, data: EmptyObject {} })
     }
 }
 
-/// What this dialect calls each error. No `_` arm: a new error is named here.
+/// The code and text of each error. There is no `_` arm, so a new error does not compile without a code.
 pub(super) fn code(error: &Error) -> (u16, &'static str) {
     match error {
         Error::MalformedRequest | Error::Body(_) | Error::UnknownCommand(_) => (400, "Bad Request"),
@@ -56,7 +56,7 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
     }
 }
 
-/// What the caller may know beyond the text of the code.
+/// The detail of an error that is sent to the caller, after the text of the code.
 fn detail(error: &Error) -> Option<String> {
     match error {
         Error::UnknownCommand(name) if !name.is_empty() => Some(sanitized(name)),

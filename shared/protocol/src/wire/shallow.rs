@@ -52,8 +52,8 @@ pub(super) fn raw_field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     found
 }
 
-/// Calls `each` with the name and the JSON text of every field of an object, in their order; `None` if the text is not a
-/// JSON object, or `each` returns `None`.
+/// Calls `each` with the name and the JSON text of every field of an object, in their order; `None` if the text is not
+/// a JSON object, or `each` returns `None`.
 fn each_field<'a>(text: &'a str, each: impl FnMut(String, &'a str) -> Option<()>) -> Option<()> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.deserialize_map(Fields(each)).ok()?;
