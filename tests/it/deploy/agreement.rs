@@ -99,15 +99,15 @@ fn what_scf_runs_has_one_statement_and_is_built_and_deployed() {
         let main = code.split("async fn main() -> Result<(), scf::Error> {\n").nth(1).unwrap();
         assert_eq!(main, format!("    {}::serve().await\n}}\n", name.replace('_', "::")));
         assert!(read("scripts/build-scf").contains(&format!("folder / \"{name}\"")), "{name}");
-        assert!(read("deploy/scf/main.tf").contains(&format!("\"{name}-*.zip\"")), "{name}");
+        assert!(read("deploy/tencent/main.tf").contains(&format!("\"{name}-*.zip\"")), "{name}");
     }
-    let bootstrap = read("deploy/scf/scf_bootstrap");
+    let bootstrap = read("deploy/tencent/scf_bootstrap");
     assert!(bootstrap.starts_with("#!/bin/bash\n") && bootstrap.ends_with("/scf_web\"\n"), "{bootstrap}");
 }
 
 #[test]
 fn the_example_for_scf_has_every_setting_that_must_be_set_and_secrets_in_their_place() {
-    let example = read("deploy/scf/example.tfvars");
+    let example = read("deploy/tencent/example.tfvars");
     let block = |name: &str| {
         let lines = example.split(&format!("{name} = {{\n")).nth(1).unwrap().split("}\n").next().unwrap().to_owned();
         lines.lines().map(|line| line.trim().split(' ').next().unwrap().to_owned()).collect::<BTreeSet<_>>()
@@ -116,7 +116,7 @@ fn the_example_for_scf_has_every_setting_that_must_be_set_and_secrets_in_their_p
     let wanted = SETTINGS.iter().filter(|setting| setting.default.is_none() || setting.name == "OPERATOR_KEY");
     let (secrets, settings) = wanted.map(|setting| setting.name.to_owned()).partition(|name| is_secret(name));
     assert_eq!((block("secrets"), block("settings")), (secrets, settings));
-    let variables = read("deploy/scf/variables.tf");
+    let variables = read("deploy/tencent/variables.tf");
     for variable in variables.split("\nvariable ").filter(|block| block.contains("ecret") || block.contains("key")) {
         let is_sensitive = variable.contains("sensitive   = true");
         assert!(is_sensitive || variable.starts_with("\"settings\""), "{variable}");
