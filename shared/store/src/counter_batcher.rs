@@ -11,9 +11,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{
-    Error, Result, Table, broadcaster_state::OPEN, failed, keys, keys::Key, text, unix_seconds, update::Update,
-};
+use super::{Error, Result, Table, failed, keys, keys::Key, tasks::OPEN, text, unix_seconds, update::Update};
 use protocol::{error::Chain, types::UnixSeconds};
 
 /// The maximum number of counters per write: an expression has at most 4 KB, and a counter takes about 15 bytes.

@@ -8,8 +8,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, ListPage, Result, Table,
     batch::Consistency,
-    broadcaster_state::OPEN,
-    counter_in, invalid_attribute, keys, number, parsed, text, text_in, unix_seconds, unix_seconds_in,
+    counter_in, invalid_attribute, keys, number, parsed,
+    tasks::OPEN,
+    text, text_in, unix_seconds, unix_seconds_in,
     update::{OutcomeWithOldItem, Update},
 };
 use protocol::types::{Page, StreamId, UnixSeconds, UserId};

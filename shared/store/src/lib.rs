@@ -7,7 +7,6 @@
 
 mod accounts;
 mod batch;
-mod broadcaster_state;
 pub mod connect;
 mod counter_batcher;
 pub mod keys;
@@ -24,6 +23,7 @@ mod reports;
 mod rooms;
 pub mod rules;
 mod sessions;
+mod state;
 mod streams;
 mod tasks;
 mod unconfirmed;
@@ -45,7 +45,6 @@ use aws_sdk_dynamodb::{
 
 pub use self::{
     accounts::{Account, AccountChanges, Created, PublicProfile},
-    broadcaster_state::{Ban, BroadcasterState, PendingAction},
     keys::Task,
     ledger::{Notice, NoticeRecord, NoticeStatus},
     limits::Attempt,
@@ -56,6 +55,7 @@ pub use self::{
     replays::{PendingDeletion, Replay, ReplayChanges},
     rooms::{BroadcastInfo, Opened, Profile, Room, Status},
     sessions::{Renewal, Session, Sessions},
+    state::{Ban, BroadcasterState, PendingAction},
     streams::Owner,
     version::{UnknownVersion, Version},
     videos::Video,

@@ -7,11 +7,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, Result, Table,
     batch::Consistency,
-    broadcaster_state::WriteContext,
     counter_in, keys,
     lists::counts_expire_at,
     number, parsed,
     rooms::{Profile, Room},
+    state::WriteContext,
     text, text_in, unix_seconds, unix_seconds_in,
     update::Update,
 };

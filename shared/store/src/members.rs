@@ -9,11 +9,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::{
     Item, ListPage, Result, Table,
-    broadcaster_state::OPEN,
     counter_batcher::WriteOptions,
     counter_in, failed, keys, number_in, parsed,
     recount::{QUIET_SECONDS, is_quiet, is_recounted},
     rooms::Departure,
+    tasks::OPEN,
     text, text_in, unix_seconds, unix_seconds_in,
     update::{OutcomeWithOldItem, Update},
 };

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashSet};
 use super::{
     Item, Result, Table,
     batch::Consistency,
-    broadcaster_state::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection},
     keys,
     lists::Position,
     lives::LiveRow,
     replays::{Rows, as_kept, is_kept_out, parts_of, place_of},
     rooms::Room,
+    state::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection},
     text_in, unix_seconds_in,
 };
 use crate::rules::Rules;

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Item, ListPage, Result, Table,
     batch::Consistency,
-    broadcaster_state::{BroadcasterState, KEPT_SECONDS, OPEN, WriteContext},
     counter_in, invalid_attribute, keys,
     lists::{Change, List, Position, Series, counts_expire_at},
     lives::Totals,
     number, parsed,
     rooms::{Profile, VIEWERS_AT},
+    state::{BroadcasterState, KEPT_SECONDS, WriteContext},
+    tasks::OPEN,
     text, text_in, too_many_conflicts, unix_seconds, unix_seconds_in,
     update::{Update, WriteOutcome},
 };

@@ -7,12 +7,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     Item, ListPage, Result, Table,
     batch::Consistency,
-    broadcaster_state::{Ban, BroadcasterState, WriteContext},
     counter_in, invalid_attribute, keys,
     lists::{Change, List, Position, Series},
     lives::{BroadcastRow, Totals},
     number, parsed,
     recount::is_quiet,
+    state::{Ban, BroadcasterState, WriteContext},
     text, text_in, unix_seconds, unix_seconds_in,
     update::{OutcomeWithOldItem, Update},
 };

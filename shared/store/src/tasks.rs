@@ -3,12 +3,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{
-    Result, Table, broadcaster_state::OPEN, invalid_attribute, keys, keys::Task, number, text, unix_seconds,
-    update::Update,
-};
+use super::{Result, Table, invalid_attribute, keys, keys::Task, number, text, unix_seconds, update::Update};
 use protocol::types::UnixSeconds;
 
+/// The partition of the index of tasks.
+pub(super) const OPEN: &str = "open";
 /// The longest delay with which a task of a live is scheduled.
 const SOON_SECONDS: u64 = 120;
 
