@@ -239,8 +239,8 @@ impl Table {
     /// The notices of a stream about pushes and files, in the order of their ids: at most `max`, from the first id
     /// after `after`. With them the id to continue after, if there may be more.
     ///
-    /// In this order ends of pushes (event 0) come before starts (event 1), and files (event 100) last. Notices that
-    /// are applied again in this order make no stream live whose push is over.
+    /// In this order ends of pushes (event 0) come before starts (event 1), and files (event 100) last. So a stream
+    /// whose push is over does not become live for a moment when its notices are applied again.
     pub async fn timeline_notices(
         &self,
         stream: &StreamId,

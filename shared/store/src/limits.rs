@@ -7,7 +7,7 @@ use super::{
 use crate::rules::Limit;
 use protocol::types::UnixSeconds;
 
-/// The kind of an attempt, and by what its attempts are counted.
+/// A kind of attempts that are limited, with the user or address that they are counted by.
 #[derive(Clone, Copy, Debug)]
 pub enum Attempt<'a> {
     /// Logins of one user.

@@ -30,7 +30,7 @@ impl LatestClock {
 }
 
 impl Table {
-    /// The due tasks, at most `max`, those first that were due first. One request if there is none.
+    /// The tasks that are due, earliest first, at most `max`. One request if there is none.
     pub async fn due_tasks(&self, now: UnixSeconds, max: usize) -> Result<Vec<Task>> {
         let request = self
             .client
