@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use app::process::getrandom_u32;
+use app::process::random_u32;
 
 /// The access rights of a file with keys or with what users wrote: its owner reads and writes it, nobody else.
 const OWNER_ONLY: u32 = 0o600;
@@ -74,7 +74,7 @@ pub fn write(file: &Path, text: &str) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{:08x}.new", getrandom_u32()));
+    name.push(format!(".{:08x}.new", random_u32()));
     let new = file.with_file_name(name);
     let replace = || {
         let mut open = fs::OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&new)?;
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_file_is_replaced_whole_and_nothing_else_is_left() {
-        let folder = std::env::temp_dir().join(format!("mini-lvb-folder-{:08x}", getrandom_u32()));
+        let folder = std::env::temp_dir().join(format!("mini-lvb-folder-{:08x}", random_u32()));
         make(&folder).unwrap();
         let (file, link) = (folder.join("settings.toml"), folder.join("link"));
         write(&file, "old").unwrap();

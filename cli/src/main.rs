@@ -13,7 +13,7 @@ use std::{
 
 use app::{
     config::{SETTINGS, Setting},
-    process::{getrandom_u32, now},
+    process::{now, random_u32},
 };
 use clap::{Args, Parser, Subcommand};
 use cli::{
@@ -226,7 +226,7 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     };
     let config = settings::judge(&settings, environment)?;
     let retries = Retries { times: options.retries, seconds: options.retry_seconds };
-    let run = format!("{:08x}", getrandom_u32());
+    let run = format!("{:08x}", random_u32());
     let cloud = Arc::new(Mutex::new(FakeCloud::new(&config, &format!("{run}-"))));
     let server = Remote::new(&options.server);
     if let Some(address) = options.api {

@@ -27,7 +27,7 @@ use cli::{
     terminal::{self, print},
 };
 use protocol::error::Chain;
-use server::{Front, Stopped, serve};
+use server::{Stopped, TrustedProxy, serve};
 use store::{Created, Table};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -151,13 +151,13 @@ pub(crate) async fn run(options: Serve) -> Result<(), Box<dyn Error>> {
         background.spawn(every(CLEAN_EVERY, stopping.clone(), move || clean(engine.clone())));
     }
     let swept = Arc::clone(&app);
-    let period = Duration::from_secs(sweep::DOUBT_SECONDS);
+    let period = Duration::from_secs(sweep::RECHECK_SECONDS);
     background.spawn(every(period, stopping, move || look_after(Arc::clone(&swept))));
     let stop = async move {
         stop.await;
         drop(running);
     };
-    let front = options.proxy.map_or(Front::Nothing, |proxy| Front::Proxy(proxy.to_canonical()));
+    let front = options.proxy.map_or(TrustedProxy::None, |proxy| TrustedProxy::Address(proxy.to_canonical()));
     let stopped = serve(app, listener, front, stop).await;
     let all = async { while background.join_next().await.is_some() {} };
     let is_at_rest = tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_ok();
@@ -279,7 +279,7 @@ async fn every<F: Future<Output = ()>>(period: Duration, mut stopping: watch::Re
 
 /// Looks after what nobody else does.
 async fn look_after(app: Arc<App>) {
-    if let Err(error) = sweep::round(&app).await {
+    if let Err(error) = sweep::run(&app).await {
         tracing::error!(error = %Chain(&error), "a round of the sweep failed");
     }
 }

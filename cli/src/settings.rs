@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use app::{
     config::{Config, SETTINGS},
-    process::getrandom_u32,
+    process::random_u32,
 };
 use protocol::sign::hex;
 
@@ -25,16 +25,9 @@ const ADDED: &str = "SESSION_KEY";
 const NO_ACCOUNT: &str = "1250000000";
 
 /// Why there are no settings.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Error(String);
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Error {}
 
 fn fault(file: &Path, what: impl std::fmt::Display) -> Error {
     Error(format!("{}: {what}", file.display()))
@@ -128,7 +121,7 @@ impl Development {
 
 /// Settings with which everything works but the cloud itself, and nothing is sent to it that an invented key signed.
 pub fn invented() -> Settings {
-    let secret = || (0..4).map(|_| hex(getrandom_u32().to_be_bytes())).collect::<String>();
+    let secret = || (0..4).map(|_| hex(random_u32().to_be_bytes())).collect::<String>();
     let invented = |name: &str| match name {
         "ACTION_AUTH" => "open".to_owned(),
         "BIZID" => "8888".to_owned(),
@@ -176,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_given_file_is_left_as_it_is_but_for_a_key_that_only_the_server_knows() {
-        let folder = std::env::temp_dir().join(format!("mini-lvb-settings-{:08x}", getrandom_u32()));
+        let folder = std::env::temp_dir().join(format!("mini-lvb-settings-{:08x}", random_u32()));
         fs::create_dir(&folder).unwrap();
         let file = folder.join("settings.toml");
         let mut given = invented();

@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use app::process::{getrandom_u32, now};
+use app::process::{now, random_u32};
 use protocol::{sign::callback, types::Secret};
 
 /// A server on a folder of its own; both go with the test.
@@ -20,7 +20,7 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("mini-lvb-operate-{:08x}", getrandom_u32()));
+        let folder = std::env::temp_dir().join(format!("mini-lvb-operate-{:08x}", random_u32()));
         let mut process = command(&["--listen", "127.0.0.1:0", "--data", folder.to_str().unwrap()])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

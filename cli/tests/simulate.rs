@@ -16,7 +16,7 @@ use app::{
     App,
     answer::CALLBACKS,
     config::Config,
-    process::{getrandom_u32, now},
+    process::{now, random_u32},
 };
 use cli::{
     engine::Engine,
@@ -33,7 +33,7 @@ use cli::{
 };
 use protocol::types::{Secret, StreamId, UnixSeconds};
 use serde_json::Value;
-use server::{Front, serve};
+use server::{TrustedProxy, serve};
 use store::Table;
 use tokio::{net::TcpListener, sync::Barrier};
 
@@ -393,9 +393,9 @@ async fn world() -> (String, Arc<Mutex<Cloud>>, Config) {
     let cloud = Arc::new(Mutex::new(Cloud::new(&config, "run-")));
     let table = Table::new(Engine::in_memory().unwrap().client(), "mini-lvb");
     table.create_if_missing().await.unwrap();
-    let (clock, random) = (Box::new(now), Box::new(getrandom_u32));
+    let (clock, random) = (Box::new(now), Box::new(random_u32));
     let app = App { cloud: app::cloud::Cloud::new(&config), oidc: None, table, clock, random, config: config.clone() };
-    tokio::spawn(serve(Arc::new(app), listener, Front::Nothing, pending()));
+    tokio::spawn(serve(Arc::new(app), listener, TrustedProxy::None, pending()));
     let remote = Remote::new(&format!("http://{server}/"));
     tokio::spawn(edge::serve(port, Arc::clone(&cloud), remote, Retries::NONE));
     (server, cloud, config)

@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use app::process::getrandom_u32;
+use app::process::random_u32;
 use cli::listen::reachable;
 use rustix::{
     io::{FdFlags, fcntl_setfd},
@@ -31,7 +31,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("mini-lvb-terminal-{:08x}", getrandom_u32())))
+        Self(std::env::temp_dir().join(format!("mini-lvb-terminal-{:08x}", random_u32())))
     }
 }
 

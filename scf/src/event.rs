@@ -1,11 +1,11 @@
-//! The event function: this process asks SCF's runtime API for one event after the other. An event is a call, as a
-//! function URL or an API gateway writes it, or the clock's.
+//! The event function: this process gets one event after the other from SCF's runtime API. An event is a call, in the
+//! form of a function URL or of an API gateway, or a timer event.
 //!
 //! ```text
 //! POST /runtime/init/ready            the process has started
-//! GET  /runtime/invocation/next       waits for an event, and gives it again until it is answered
-//! POST /runtime/invocation/response   the answer to it
-//! POST /runtime/invocation/error      why it has none
+//! GET  /runtime/invocation/next       waits for an event; returns the same event until it is answered
+//! POST /runtime/invocation/response   the response to the event
+//! POST /runtime/invocation/error      the error instead of a response
 //! ```
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
@@ -20,14 +20,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, REMOTE_ADDRESS};
 
-/// The largest event that is read. SCF sends none over 6 MB.
+/// The largest event that is read. The limit of SCF is 6 MB.
 const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
-/// How often the runtime API is asked before the process gives up, and SCF starts another.
+/// The number of attempts to reach the runtime API. Then the process ends, and SCF starts another.
 const ATTEMPTS: u32 = 6;
-/// The pause after the first attempt; each further one is twice as long, 1.5 seconds in all.
+/// The pause after the first attempt. Each further pause is twice as long; all together last 1.5 seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Answers events until the process is stopped, or the runtime API is gone. No event ends it, whatever it is.
+/// Answers events until the process is stopped or the runtime API cannot be reached. No event ends the process.
 pub async fn serve() -> Result<(), Error> {
     let app = Arc::new(lambda::start().await?);
     let api = Api::from_environment()?;
@@ -35,26 +35,26 @@ pub async fn serve() -> Result<(), Error> {
     loop {
         let event = api.next().await?;
         let app = Arc::clone(&app);
-        // In a task of its own, so that a panic is an answer, too.
+        // The event runs in a task of its own, so that a panic becomes an error response.
         let outcome = tokio::spawn(async move { respond(&app, event?).await }).await;
         match outcome.unwrap_or(Err("the function panicked")) {
             Ok(response) => api.post("invocation/response", response).await?,
             Err(reason) => {
-                tracing::error!(reason, "an event was not answered");
+                tracing::error!(reason, "an event could not be answered");
                 api.post("invocation/error", reason.to_owned()).await?;
             }
         }
     }
 }
 
-/// The answer to an event, or why there is none, in words for whoever owns the function.
+/// The response to an event, or an error message for the owner of the function.
 async fn respond(app: &App, event: String) -> Result<String, &'static str> {
-    // What serde says of an event may show what is in it.
+    // The message of serde could contain a part of the event.
     let event: Event = serde_json::from_str(&event).map_err(|_| "the event is neither a call nor the clock's")?;
     match event {
         Event::Call(call) => Ok(answer(&answer_anywhere(app, call.into_request()?).await)),
-        Event::Clock { .. } => sweep::minute(app).await.map(|()| "null".to_owned()).map_err(|error| {
-            tracing::error!(error = %Chain(&error), "a round of the sweep failed");
+        Event::Timer { .. } => sweep::run_with_recheck(app).await.map(|()| "null".to_owned()).map_err(|error| {
+            tracing::error!(error = %Chain(&error), "the sweep failed");
             "the sweep failed"
         }),
     }
@@ -64,19 +64,19 @@ async fn respond(app: &App, event: String) -> Result<String, &'static str> {
 #[serde(untagged)]
 enum Event {
     Call(Box<Call>),
-    Clock {
+    Timer {
         #[serde(rename = "Type")]
-        _kind: Clock,
+        _kind: TimerType,
     },
 }
 
-/// What the clock's events have for a type.
+/// The type of timer events.
 #[derive(Deserialize)]
-enum Clock {
+enum TimerType {
     Timer,
 }
 
-/// A call. A function URL writes the first four; an API gateway, or a URL that is compatible with one, all.
+/// A call. A function URL sends the first four fields; an API gateway, or a compatible URL, sends all.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Call {
@@ -101,23 +101,24 @@ impl Call {
             Some(true) => STANDARD.decode(body).map_err(|_| "the body is not base64")?,
             Some(false) | None => body.into_bytes(),
         };
-        // What has no slash at its front would be taken for a host.
+        // A path without a leading slash would be parsed as a host.
         let path = Some(self.path).filter(|path| path.starts_with('/')).ok_or("the call has no path")?;
         let mut request = Request::builder().method(self.http_method.as_str()).uri(path);
         for (name, value) in self.headers.unwrap_or_default() {
             request = request.header(name, value);
         }
         let mut request = request.body(body).map_err(|_| "the call is no HTTP")?;
-        let said = self.request_context.and_then(|context| ClientAddress::last_of(&context.source_ip?));
-        let origin = said.or_else(|| ClientAddress::last_of(request.headers().get(REMOTE_ADDRESS)?.to_str().ok()?));
-        if let Some(origin) = origin {
-            request.extensions_mut().insert(origin);
+        let in_context = self.request_context.and_then(|context| ClientAddress::last_of(&context.source_ip?));
+        let client_address =
+            in_context.or_else(|| ClientAddress::last_of(request.headers().get(REMOTE_ADDRESS)?.to_str().ok()?));
+        if let Some(client_address) = client_address {
+            request.extensions_mut().insert(client_address);
         }
         Ok(request)
     }
 }
 
-/// An answer as SCF wants it.
+/// A response in the form that SCF requires.
 fn answer(response: &Response<String>) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -151,7 +152,7 @@ impl Api {
         Ok(Self { base, http: Client::unconnected() })
     }
 
-    /// The next event, or why it cannot be read.
+    /// The next event, or the reason why it cannot be read.
     async fn next(&self) -> Result<Result<String, &'static str>, Error> {
         let wait = async || {
             let address = format!("{}invocation/next", self.base);
@@ -161,7 +162,7 @@ impl Api {
                 answer => answer.map(Ok),
             }
         };
-        patiently(wait).await
+        with_retries(wait).await
     }
 
     async fn post(&self, path: &str, body: String) -> Result<(), Error> {
@@ -172,12 +173,15 @@ impl Api {
                 Err(error) => Err(error),
             }
         };
-        patiently(send).await
+        with_retries(send).await
     }
 }
 
-/// Tries again and again, but not for ever: an event whose answer nobody takes would come, and be done, once more.
-async fn patiently<T, F: Future<Output = Result<T, http_client::Error>>>(attempt: impl Fn() -> F) -> Result<T, Error> {
+/// Retries a request to the runtime API a few times. If a response could not be sent, the event would be delivered and
+/// executed again.
+async fn with_retries<T, F: Future<Output = Result<T, http_client::Error>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, Error> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS {
         match attempt().await {

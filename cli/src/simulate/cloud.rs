@@ -1,6 +1,6 @@
 //! What the cloud knows, and what it makes of what happens: no sockets, no clock.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use app::config::{Config, Live, Vod};
 use protocol::{
@@ -49,31 +49,30 @@ struct Push {
 }
 
 /// Why the cloud does not take a push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The URL is wrong.
+    #[error("the push URL is wrong: {0}{hint}", hint = settings_hint(.0))]
     Url(push_url::Fault),
     /// The stream is forbidden.
+    #[error("the stream is forbidden")]
     Forbidden,
     /// There is, or was, a push of this name.
+    #[error("there is a push of this name")]
     Taken,
 }
 
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Url(fault @ push_url::Fault::Secret) => write!(
-                f,
-                "the push URL is wrong: {fault}; are these the settings of the server that gave it (--data, --config)?"
-            ),
-            Self::Url(fault) => write!(f, "the push URL is wrong: {fault}"),
-            Self::Forbidden => f.write_str("the stream is forbidden"),
-            Self::Taken => f.write_str("there is a push of this name"),
-        }
+/// The advice for a wrong signature: the simulator has probably read other settings than the server.
+fn settings_hint(fault: &push_url::Fault) -> &'static str {
+    match fault {
+        push_url::Fault::Secret => "; are these the settings of the server that gave it (--data, --config)?",
+        push_url::Fault::Shape
+        | push_url::Fault::Host
+        | push_url::Fault::Stream
+        | push_url::Fault::Time
+        | push_url::Fault::Expired(_) => "",
     }
 }
-
-impl std::error::Error for Refused {}
 
 /// Which part of a push a file is, as seconds, and where it plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

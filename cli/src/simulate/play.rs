@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -34,21 +33,14 @@ const USER_SIG_SECONDS: u64 = 3600;
 const NO_SUCH_ROOM: u64 = 2003;
 
 /// What was not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
 pub struct Failure {
     /// The line of the script.
     pub line: usize,
     /// What.
     pub what: String,
 }
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.what)
-    }
-}
-
-impl std::error::Error for Failure {}
 
 /// Plays scripts before one server.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What nobody else looks after, once a minute: see [`app::sweep`].
+//! The sweep, once a minute: see [`app::sweep`].
 
 fn main() -> Result<(), lambda::Error> {
     lambda::sweep()

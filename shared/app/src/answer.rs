@@ -1,4 +1,4 @@
-//! The whole journey of a call, from bytes to bytes: AWS, the local server and the tests all enter at [`answer`].
+//! From the HTTP request of a call to its response. AWS Lambda, the local server and the tests all call [`answer`].
 
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
@@ -17,39 +17,39 @@ use protocol::{
     wire::{Call, Dialect, Params, Reply},
 };
 
-/// The address of Gen 1, and of the health check.
+/// The path of Gen-1 calls and of the health check.
 pub const INTERFACE: &str = "/interface.php";
-/// The addresses at which the cloud may be told to call; all take every notice.
+/// The paths that the callback URL may have. Each accepts every kind of notice.
 pub const CALLBACKS: [&str; 4] =
     ["/callback/Live_callback.php", "/callback/tape_callback.php", "/tape_callback", "/live_callback"];
-/// Addresses that lead to the interface, as the original's `index.php` did.
+/// Paths that redirect to [`INTERFACE`], as the original's `index.php` did.
 const HOME: [&str; 2] = ["/", "/index.php"];
 
-/// Where a call comes in: what it speaks, and how its command is found.
+/// Where a call comes in. The entrypoint decides the dialect of the call and how its command is found.
 #[derive(Clone, Copy, Debug)]
 pub enum Entrypoint {
     /// Gen 1: the field `Action` names the command.
     Interface,
-    /// Gen 2: the address is the command's own.
+    /// Gen 2: the path is the command's own.
     Command(CommandEntry),
     /// The live cloud.
     Callback,
 }
 
 impl Entrypoint {
-    /// The door of a command that has an address of its own.
+    /// The entrypoint of a command that has a path of its own.
     pub fn of<C: Command>() -> Self {
         Self::Command(CommandEntry::of::<C>())
     }
 
-    /// The door at an address of the local server, where all are in one process; `None` if there is none.
+    /// The entrypoint at a path, where all commands are in one process; `None` if the path has none.
     pub fn at(path: &str) -> Option<Self> {
-        // As nginx before the original: doubled slashes are one.
+        // Repeated slashes count as one, as with nginx in front of the original.
         let path = path.trim_start_matches('/');
         if path.is_empty() || HOME.iter().chain([&INTERFACE]).any(|known| known[1..] == *path) {
             return Some(Self::Interface);
         }
-        // Whatever follows, as in PHP, and as it is deployed, where every path takes notices.
+        // A callback path may have any suffix, as with PHP. On AWS the function accepts notices at any path.
         let follows =
             |known: &str| path.strip_prefix(&known[1..]).filter(|rest| rest.is_empty() || rest.starts_with('/'));
         if CALLBACKS.iter().any(|known| follows(known).is_some()) {
@@ -68,7 +68,7 @@ impl Entrypoint {
         }
     }
 
-    /// The name of the command, if the address alone says it.
+    /// The name of the command, if the path alone decides it.
     fn command(self) -> Option<&'static str> {
         match self {
             Self::Interface => None,
@@ -77,7 +77,7 @@ impl Entrypoint {
         }
     }
 
-    /// The command that the call is for.
+    /// The command of the call.
     fn pick(self, params: &Params) -> Result<CommandEntry, Error> {
         match self {
             Self::Command(entry) => Ok(entry),
@@ -95,7 +95,7 @@ impl Entrypoint {
 /// Answers a call.
 pub async fn answer(app: &App, entrypoint: Entrypoint, request: Request<Vec<u8>>) -> Response<String> {
     let mut line = LogLine::begin(&app.config.log_names, entrypoint.dialect(), &request);
-    // Known before the body is read, so that the line of a call whose body is wrong names it, too.
+    // Set before the body is read, so that the log line of a call with a malformed body has the command.
     if let Some(name) = entrypoint.command() {
         line.set_command(name);
     }
@@ -109,7 +109,7 @@ async fn respond_to(
     request: Request<Vec<u8>>,
     line: &mut LogLine<'_>,
 ) -> Response<String> {
-    // What an app posts here is answered: a redirect would lose its body.
+    // A POST is not redirected, since a redirect would lose its body.
     let is_visit = matches!(entrypoint, Entrypoint::Interface) && request.method() != Method::POST;
     if is_visit && HOME.contains(&request.uri().path()) {
         return redirect();
@@ -122,7 +122,7 @@ async fn respond_to(
         line.set_health_check();
     }
     let outcome = async {
-        is_meant(app, entrypoint, request.uri().path())?;
+        check_path_key(app, entrypoint, request.uri().path())?;
         let call = read(dialect, request)?;
         line.set_names(&call.params);
         let entry = entrypoint.pick(&call.params)?;
@@ -131,63 +131,63 @@ async fn respond_to(
     }
     .await;
     respond(outcome.unwrap_or_else(|error| {
-        // Whoever sent it, the cloud is to send it again.
+        // The error is answered in the callback dialect, so that the cloud sends the notice again.
         let dialect = if matches!(error, Error::MisplacedNotice(_)) { Dialect::Callback } else { dialect };
         line.set_error(dialect, &error);
         dialect.refuse(&error)
     }))
 }
 
-/// Answers a call to whatever address, where all doors are in one process.
+/// Answers a call at any path, where all commands are in one process.
 pub async fn answer_anywhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
     if request.method() == Method::CONNECT {
         return not_allowed();
     }
     match entrypoint_at(request.uri().path()) {
         Some(entrypoint) => answer(app, entrypoint, request).await,
-        None => answer_nowhere(app, request),
+        None => answer_unknown_path(app, request),
     }
 }
 
-/// The door at an address, where all doors are in one process: that of the cloud is behind any first segment, too,
-/// since `is_meant` judges whether that is the key.
+/// The entrypoint at a path, where all commands are in one process. A callback path may follow any first segment:
+/// `check_path_key` decides whether the segment is the key.
 pub fn entrypoint_at(path: &str) -> Option<Entrypoint> {
-    let behind_key = path.trim_start_matches('/').split_once('/').and_then(|(_, rest)| Entrypoint::at(rest));
-    behind_key.filter(|entrypoint| matches!(entrypoint, Entrypoint::Callback)).or_else(|| Entrypoint::at(path))
+    let after_path_key = path.trim_start_matches('/').split_once('/').and_then(|(_, rest)| Entrypoint::at(rest));
+    after_path_key.filter(|entrypoint| matches!(entrypoint, Entrypoint::Callback)).or_else(|| Entrypoint::at(path))
 }
 
-/// Refuses a notice whose address lacks the key that it should begin with: as one with a wrong signature, so that an
-/// address that was set wrong shows as failing callbacks.
-fn is_meant(app: &App, entrypoint: Entrypoint, path: &str) -> Result<(), Error> {
+/// Refuses a notice whose path does not begin with CALLBACK_PATH_KEY, if that is set. The refusal is the same as for a
+/// wrong signature, so a wrong callback URL shows as failing callbacks.
+fn check_path_key(app: &App, entrypoint: Entrypoint, path: &str) -> Result<(), Error> {
     let needs_key = matches!(entrypoint, Entrypoint::Callback) && app.config.live.callback_path_key.is_some();
-    let is_refused = needs_key && behind_key(app, path).is_none();
-    if is_refused { Err(Error::BadSignature("the address lacks CALLBACK_PATH_KEY".into())) } else { Ok(()) }
+    let is_refused = needs_key && after_path_key(app, path).is_none();
+    if is_refused { Err(Error::BadSignature("the path does not begin with CALLBACK_PATH_KEY".into())) } else { Ok(()) }
 }
 
-/// What follows in a path that begins with the key of the cloud's notices.
-fn behind_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
+/// The rest of a path after CALLBACK_PATH_KEY; `None` if the path does not begin with the key.
+fn after_path_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
     let key = app.config.live.callback_path_key.as_ref()?;
     let path = path.trim_start_matches('/');
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     constant_time_eq(key.expose(), first).then_some(rest)
 }
 
-/// Answers a call to an address where there is nothing.
-fn answer_nowhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
+/// Answers a call at a path without an entrypoint.
+fn answer_unknown_path(app: &App, request: Request<Vec<u8>>) -> Response<String> {
     let mut line = LogLine::begin(&app.config.log_names, Dialect::Rest, &request);
     let error = Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned());
-    // Whoever knows the key may make a mistake behind it, and the log must not have it.
-    let path = match behind_key(app, request.uri().path()) {
+    // The path may be wrong after a right key. The log must not contain the key.
+    let path = match after_path_key(app, request.uri().path()) {
         Some(rest) => format!("<CALLBACK_PATH_KEY>/{rest}"),
         None => request.uri().path().trim_start_matches('/').to_owned(),
     };
     line.set_error(Dialect::Rest, &Error::UnknownCommand(path.clone()));
     let (head, body) = request.into_parts();
-    // Apps post, and take any status but 200 for a dead network; whoever else looks around finds nothing.
+    // Apps send POST and treat every status but 200 as a network failure. Other methods get 404.
     if head.method != Method::POST {
         return line.end(respond(Reply { status: 404, ..Dialect::Rest.refuse(&error) }));
     }
-    // The cloud must send again what came here because the callback URL is wrong.
+    // The callback URL is wrong. The error makes the cloud send the notice again.
     if Params::read(Dialect::Callback, body).is_ok_and(|params| params.is_notice()) {
         let error = Error::MisplacedNotice(format!("/{path}"));
         line.set_error(Dialect::Callback, &error);
@@ -197,7 +197,7 @@ fn answer_nowhere(app: &App, request: Request<Vec<u8>>) -> Response<String> {
 }
 
 fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
-    // One that is there twice is none: which of the two was meant nobody knows.
+    // A header that occurs more than once is ignored.
     let header = |name| {
         let mut values = request.headers().get_all(name).iter();
         let only = values.next().filter(|_| values.next().is_none());
@@ -205,7 +205,7 @@ fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {
     };
     let client_address = request.extensions().get::<ClientAddress>().copied();
     let (signature, user_sig, operator_key) = (header("liteav-sig"), header("x-user-sig"), header("x-operator-key"));
-    // The originals took any method. A call changes things, so here only POST carries one.
+    // Only POST is a call, since a call may have effects. The original accepted any method.
     let is_post = request.method() == Method::POST;
     match request.extensions().get::<BodyFault>() {
         Some(fault) if is_post => return Err(Error::Body(*fault)),
@@ -228,8 +228,8 @@ fn respond(reply: Reply) -> Response<String> {
     response
 }
 
-/// Refuses a method: a command can only be called. In particular no page of another site is let in, and nobody is
-/// connected to anything.
+/// Refuses the methods OPTIONS and CONNECT: pages of other sites get no permission to call (CORS), and the server is no
+/// proxy.
 fn not_allowed() -> Response<String> {
     let refused = Dialect::Rest.refuse(&Error::MalformedRequest);
     let mut response = respond(Reply { status: 405, ..refused });

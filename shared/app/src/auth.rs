@@ -1,5 +1,5 @@
-//! Who is calling. A command names the caller it needs as its [`Command::Caller`](crate::commands::Command::Caller);
-//! only this file can make one.
+//! The authentication of callers. A command declares the type of its caller; only this module can create values of
+//! these types.
 
 use std::borrow::Cow;
 
@@ -16,60 +16,53 @@ use protocol::{
 };
 use store::{Account, Session, Sessions};
 
-/// How long after its expiry a notice of the cloud still counts. The cloud tries for 12 minutes, a notice lives 10.
-const LATE_SECONDS: u64 = 3600;
-/// How far ahead of now a notice may expire: its 10 minutes, and clocks that differ.
-const AHEAD_SECONDS: u64 = 3600;
+/// How long after its expiry a notice of the cloud is accepted as late. The cloud retries for 12 minutes; a notice
+/// expires after 10.
+const MAX_LATE_SECONDS: u64 = 3600;
+/// How far in the future the expiry of a notice may be: 10 minutes, and a tolerance for differing clocks.
+const MAX_AHEAD_SECONDS: u64 = 3600;
 
-/// The length of a Liteav-Sig, an MD5 in hexadecimal digits.
+/// The length of a Liteav-Sig: an MD5 digest in hexadecimal digits.
 const SIGNATURE_CHARS: usize = 32;
 
-/// A caller that a command can ask for.
+/// A type of caller that a command can require.
 pub trait Caller: Sized + Send {
-    /// Finds out who is calling, or refuses.
+    /// Authenticates the caller, or refuses the call.
     fn identify(app: &App, call: &Call) -> impl Future<Output = Result<Self, Error>> + Send;
 }
 
-/// How far it is proved who the caller is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// Not at all: the Gen-1 door is open, and the user id of the body is believed.
-    Claimed,
-    /// By a signature.
-    Signed,
-}
-
-/// The user that the field `userid` names.
+/// The user in the field `userid`.
 #[derive(Debug)]
 pub struct User {
     id: UserId,
-    proof: Proof,
+    is_verified: bool,
 }
 
 impl User {
-    /// Who it is.
+    /// The user's id.
     pub fn id(&self) -> &UserId {
         &self.id
     }
 
-    /// How far that is proved.
-    pub fn proof(&self) -> Proof {
-        self.proof
+    /// Whether a signature verifies the user. If not, the settings have `ACTION_AUTH=open`, and the user id of the body
+    /// is trusted.
+    pub fn is_verified(&self) -> bool {
+        self.is_verified
     }
 }
 
 impl Caller for User {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        identify_user(app, call, Stamp::Required).await
+        identify_user(app, call, TimestampRule::Required).await
     }
 }
 
-/// A user whose app may leave out when it made the call, as iOS does with what it uploads.
+/// A user whose call may lack a timestamp: iOS apps send none with an upload.
 #[derive(Debug)]
 pub struct Uploader(User);
 
 impl Uploader {
-    /// Who it is.
+    /// The user.
     pub fn user(&self) -> &User {
         &self.0
     }
@@ -77,36 +70,36 @@ impl Uploader {
 
 impl Caller for Uploader {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        identify_user(app, call, Stamp::Optional).await.map(Self)
+        identify_user(app, call, TimestampRule::Optional).await.map(Self)
     }
 }
 
-async fn identify_user(app: &App, call: &Call, stamp: Stamp) -> Result<User, Error> {
+async fn identify_user(app: &App, call: &Call, rule: TimestampRule) -> Result<User, Error> {
     match (call.dialect, app.config.action_auth) {
-        (Dialect::Action, ActionAuth::Open) => Ok(User { id: call.params.required("userid")?, proof: Proof::Claimed }),
+        (Dialect::Action, ActionAuth::Open) => Ok(User { id: call.params.required("userid")?, is_verified: false }),
         (Dialect::Action, ActionAuth::UserSig) => {
             let id: UserId = call.params.required("userid")?;
             if user_sig_of(app, call)? != id.as_str() {
-                return Err(unproved("the UserSig is another user's"));
+                return Err(bad_signature("the UserSig belongs to another user"));
             }
-            Ok(User { id, proof: Proof::Signed })
+            Ok(User { id, is_verified: true })
         }
         (Dialect::Rest, _) => {
-            let id = claimed(app, call, stamp)?;
+            let id = claimed_user(app, call, rule)?;
             let sessions = app.table.sessions(&id).await?;
             use_session(app, call, &id, &sessions).await?;
-            Ok(User { id, proof: Proof::Signed })
+            Ok(User { id, is_verified: true })
         }
-        (Dialect::Callback, _) => Err(unproved("a notice is of no user")),
+        (Dialect::Callback, _) => Err(bad_signature("the caller is the cloud, not a user")),
     }
 }
 
-/// Some user, whoever it is: for calls in which `userid` is somebody else, or nobody, in Gen 1. In Gen 2 it says whose
-/// session signs the call.
+/// Any user: for calls whose field `userid` is not the caller, or is missing, in Gen 1. In Gen 2 `userid` is the user
+/// whose session signs the call.
 #[derive(Debug)]
-pub struct SomeUser(());
+pub struct AnyUser(());
 
-impl Caller for SomeUser {
+impl Caller for AnyUser {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
         match (call.dialect, app.config.action_auth) {
             (Dialect::Action, ActionAuth::Open) => Ok(Self(())),
@@ -116,7 +109,7 @@ impl Caller for SomeUser {
     }
 }
 
-/// A user of Gen 2 with their account, read along with their sessions.
+/// A Gen-2 user with the account, which is read together with the user's sessions.
 #[derive(Debug)]
 pub struct AccountHolder {
     user: UserId,
@@ -124,12 +117,12 @@ pub struct AccountHolder {
 }
 
 impl AccountHolder {
-    /// Who it is.
+    /// The user's id.
     pub fn user(&self) -> &UserId {
         &self.user
     }
 
-    /// The account, if there still is one.
+    /// The account; `None` if it was deleted.
     pub fn account(&self) -> Option<&Account> {
         self.account.as_ref()
     }
@@ -137,16 +130,16 @@ impl AccountHolder {
 
 impl Caller for AccountHolder {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        identify_account(app, call, Stamp::Required).await
+        identify_account(app, call, TimestampRule::Required).await
     }
 }
 
-/// The same, also if the app leaves out when it made the call, as iOS does when a live begins.
+/// An [`AccountHolder`] whose call may lack a timestamp: iOS apps send none when a live begins.
 #[derive(Debug)]
 pub struct Broadcaster(AccountHolder);
 
 impl Broadcaster {
-    /// Who it is, and their account.
+    /// The user and the account.
     pub fn holder(&self) -> &AccountHolder {
         &self.0
     }
@@ -154,18 +147,18 @@ impl Broadcaster {
 
 impl Caller for Broadcaster {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        identify_account(app, call, Stamp::Optional).await.map(Self)
+        identify_account(app, call, TimestampRule::Optional).await.map(Self)
     }
 }
 
-async fn identify_account(app: &App, call: &Call, stamp: Stamp) -> Result<AccountHolder, Error> {
-    let user = claimed(app, call, stamp)?;
+async fn identify_account(app: &App, call: &Call, rule: TimestampRule) -> Result<AccountHolder, Error> {
+    let user = claimed_user(app, call, rule)?;
     let (account, sessions) = app.table.account_and_sessions(&user).await?;
     use_session(app, call, &user, &sessions).await?;
     Ok(AccountHolder { user, account })
 }
 
-/// The session that a call of Gen 2 is signed in.
+/// The session with whose token a Gen-2 call is signed.
 #[derive(Debug)]
 pub struct SessionHolder {
     user: UserId,
@@ -173,12 +166,12 @@ pub struct SessionHolder {
 }
 
 impl SessionHolder {
-    /// Whose it is.
+    /// The user of the session.
     pub fn user(&self) -> &UserId {
         &self.user
     }
 
-    /// Its name.
+    /// The id of the session.
     pub fn session(&self) -> &str {
         &self.session
     }
@@ -186,14 +179,14 @@ impl SessionHolder {
 
 impl Caller for SessionHolder {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        let user = claimed(app, call, Stamp::Required)?;
+        let user = claimed_user(app, call, TimestampRule::Required)?;
         let sessions = app.table.sessions(&user).await?;
         let session = signing_session(app, call, &user, &sessions)?.generation.session.clone();
         Ok(Self { user, session })
     }
 }
 
-/// Somebody who has a refresh token. Whether it is still in force, only the table knows.
+/// The holder of a refresh token. Whether the token is still valid is decided by the table later.
 #[derive(Debug)]
 pub struct Refresher {
     user: UserId,
@@ -201,12 +194,12 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    /// Whose it is.
+    /// The user of the token.
     pub fn user(&self) -> &UserId {
         &self.user
     }
 
-    /// The tokens that it is one of.
+    /// The generation of tokens that the token belongs to.
     pub fn generation(&self) -> &Generation {
         &self.generation
     }
@@ -218,106 +211,113 @@ impl Caller for Refresher {
         let token: String = call.params.required("refresh_token")?;
         let keys = &app.config.sessions.keys;
         let generation = Generation::of_refresh_token(&token, &user, keys);
-        let generation = generation.ok_or_else(|| unproved("the refresh token is none of this user's"))?;
-        // The document asks for no signature here, and the original for one. Who signs is held to it.
+        let generation = generation.ok_or_else(|| bad_signature("the refresh token does not belong to this user"))?;
+        // The protocol's document requires no signature here, but the original server did. A signature that is present
+        // must be right.
         if let Some(signed) = Signed::of(call) {
-            check_stamp(app, call, Stamp::Optional)?;
+            check_timestamp(app, call, TimestampRule::Optional)?;
             if !signed.with(app, &generation, &user) {
-                return Err(unproved("the digest is not that of this body and the token"));
+                return Err(bad_signature("the signature does not match the body and the refresh token"));
             }
         }
         Ok(Self { user, generation })
     }
 }
 
-/// Anybody at all.
+/// Any caller, without authentication.
 #[derive(Debug)]
-pub struct Anyone {
+pub struct Anonymous {
     address: Option<String>,
 }
 
-impl Anyone {
-    /// Where the call comes from, as attempts are counted by it; `None` if they are not.
+impl Anonymous {
+    /// The key under which attempts from the caller's address are counted; `None` if they are not counted.
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
     }
 }
 
-impl Caller for Anyone {
+impl Caller for Anonymous {
     async fn identify(_: &App, call: &Call) -> Result<Self, Error> {
         let address = call.client_address.map_or_else(|| Some("unknown".to_owned()), ClientAddress::network);
         Ok(Self { address })
     }
 }
 
-/// The refusal of a caller who proves nothing; why, for the log.
-fn unproved(why: impl Into<Cow<'static, str>>) -> Error {
+/// The refusal of a caller who is not authenticated. The reason is logged and not sent.
+fn bad_signature(why: impl Into<Cow<'static, str>>) -> Error {
     Error::BadSignature(why.into())
 }
 
-/// Whether a call has to say when it was made.
+/// Whether a call must have a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stamp {
+enum TimestampRule {
     Required,
     Optional,
 }
 
-/// Whom a call of Gen 2 claims to come from, if it is of now and has a signature that could prove it.
-fn claimed(app: &App, call: &Call, stamp: Stamp) -> Result<UserId, Error> {
+/// The user that a Gen-2 call names, before the signature is verified. Refuses a call without a well-formed signature,
+/// and a call whose timestamp breaks the rule.
+fn claimed_user(app: &App, call: &Call, rule: TimestampRule) -> Result<UserId, Error> {
     match &call.signature {
-        None => return Err(unproved("there is no header Liteav-Sig, or two")),
-        Some(signature) if signature.len() != SIGNATURE_CHARS => return Err(unproved("Liteav-Sig is no MD5")),
+        None => return Err(bad_signature("the header Liteav-Sig is missing, or there is more than one")),
+        Some(signature) if signature.len() != SIGNATURE_CHARS => {
+            return Err(bad_signature("Liteav-Sig does not have the length of an MD5 digest"));
+        }
         Some(_) => {}
     }
-    check_stamp(app, call, stamp)?;
-    call.params.required("userid").map_err(|_| unproved("the body names no user"))
+    check_timestamp(app, call, rule)?;
+    call.params.required("userid").map_err(|_| bad_signature("userid is missing or invalid"))
 }
 
-/// Refuses a call that was made too long ago, or is from the future.
+/// Refuses a call whose timestamp is too old or in the future.
 ///
-/// The original never looked, so that a call could be repeated for ever.
-fn check_stamp(app: &App, call: &Call, stamp: Stamp) -> Result<(), Error> {
-    let bad = |_| unproved("timestamp or expires is no moment, or no count");
+/// The original server did not check timestamps, so a recorded call could be repeated for ever.
+fn check_timestamp(app: &App, call: &Call, rule: TimestampRule) -> Result<(), Error> {
+    let bad = |_| bad_signature("timestamp or expires is not a number of seconds");
     let (settings, now) = (&app.config.sessions, app.now());
     let expires = call.params.optional::<u64>("expires").map_err(bad)?.unwrap_or(0).min(settings.announced_seconds());
     let Some(Timestamp(made)) = call.params.optional("timestamp").map_err(bad)? else {
-        return if stamp == Stamp::Optional { Ok(()) } else { Err(unproved("there is no timestamp")) };
+        return if rule == TimestampRule::Optional { Ok(()) } else { Err(bad_signature("timestamp is missing")) };
     };
     if made > now.plus(settings.clock_skew_seconds) {
-        return Err(unproved(format!("made {} s from now, by the caller's clock", made.0.saturating_sub(now.0))));
+        return Err(bad_signature(format!("timestamp is {} s in the future", made.0.saturating_sub(now.0))));
     }
     if now > made.plus(expires).plus(settings.clock_skew_seconds) {
-        return Err(unproved(format!("made {} s ago, and good for {expires} s", now.0.saturating_sub(made.0))));
+        return Err(bad_signature(format!(
+            "timestamp is {} s old, and expires is {expires} s",
+            now.0.saturating_sub(made.0)
+        )));
     }
     Ok(())
 }
 
-/// The session among these that a call is signed in.
+/// The session with whose token a call is signed.
 fn signing_session<'a>(app: &App, call: &Call, user: &UserId, sessions: &'a Sessions) -> Result<&'a Session, Error> {
     let signed = Signed::of(call);
     let mut all = sessions.all();
     let session = all.find(|session| signed.as_ref().is_some_and(|s| s.with(app, &session.generation, user)));
     match session {
         Some(session) if session.is_live(app.now()) => Ok(session),
-        Some(_) => Err(unproved("the session is over")),
-        None if sessions.live(app.now()).next().is_none() => Err(unproved("the user has no session")),
-        None => Err(unproved("the digest is not that of this body and a token of the user's sessions")),
+        Some(_) => Err(bad_signature("the session has expired or was ended")),
+        None if sessions.live(app.now()).next().is_none() => Err(bad_signature("the user has no session")),
+        None => Err(bad_signature("the signature does not match the body and any token of the user")),
     }
 }
 
-/// Finds the session among these that a call is signed in, and writes down that it is used if that is due.
+/// Finds the session with whose token a call is signed, and writes the time of its use if that is due.
 async fn use_session(app: &App, call: &Call, user: &UserId, sessions: &Sessions) -> Result<(), Error> {
     let session = signing_session(app, call, user, sessions)?;
     let used = app.table.use_session(user, sessions, session, app.config.sessions.lifetimes, app.now()).await;
-    // The caller has proved who they are. A later call writes it down.
+    // The caller is authenticated all the same. A later call writes the time of use.
     if let Err(error) = used {
         let user = app.config.log_names.of(user.as_str());
-        tracing::warn!(user, error = %Chain(&error), "the use of a session was not written down");
+        tracing::warn!(user, error = %Chain(&error), "the last use of a session could not be written");
     }
     Ok(())
 }
 
-/// The signature of a call, and the digests that it can be of.
+/// The signature of a call, and the body digests that it may have been computed from.
 struct Signed<'a> {
     signature: &'a str,
     digests: Vec<String>,
@@ -330,7 +330,7 @@ impl<'a> Signed<'a> {
         Some(Self { signature: call.signature.as_ref()?, digests: bodies.into_iter().flatten().collect() })
     }
 
-    /// Whether it was made with a token of this generation.
+    /// Whether the signature was made with a token of this generation.
     fn with(&self, app: &App, generation: &Generation, user: &UserId) -> bool {
         app.config.sessions.keys.iter().any(|key| {
             let token = generation.token(user, key);
@@ -339,16 +339,16 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// The user whom the call's UserSig proves: the header `X-User-Sig`, or the field `usersig`.
+/// The user in the call's verified UserSig: the header `X-User-Sig`, or the field `usersig`.
 fn user_sig_of(app: &App, call: &Call) -> Result<String, Error> {
     let field = call.params.optional::<String>("usersig")?;
-    let sig = call.user_sig.as_ref().or(field.as_ref()).ok_or_else(|| unproved("there is no UserSig"))?;
+    let sig = call.user_sig.as_ref().or(field.as_ref()).ok_or_else(|| bad_signature("the UserSig is missing"))?;
     let im = &app.config.im;
     let user = user_sig::verify(sig, im.sdk_app_id, &im.secret_key, app.now());
-    user.ok_or_else(|| unproved("the UserSig is over, or not signed with IM_SECRET_KEY"))
+    user.ok_or_else(|| bad_signature("the UserSig has expired, or is not signed with IM_SECRET_KEY"))
 }
 
-/// Somebody who has the operator key.
+/// A caller with the operator key.
 #[derive(Debug)]
 pub struct Operator(());
 
@@ -361,33 +361,33 @@ impl Caller for Operator {
     }
 }
 
-/// The live cloud: the notice is signed with one of its keys.
+/// The live cloud, which signs its notices with one of the callback keys.
 #[derive(Debug)]
-pub struct Notice {
-    late: bool,
+pub struct SignedNotice {
+    is_late: bool,
 }
 
-impl Notice {
-    /// Whether it comes after its expiry, so that it may end something but start nothing.
+impl SignedNotice {
+    /// Whether the notice was received after its expiry. A late notice may end a live, but starts nothing.
     pub fn is_late(&self) -> bool {
-        self.late
+        self.is_late
     }
 }
 
-impl Caller for Notice {
+impl Caller for SignedNotice {
     async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        // The digest covers the digits as they came, so a number sent as text is not read as a number here.
+        // The signature covers the digits as received, so `t` is not parsed as a number before the check.
         let t: String = call.params.required("t")?;
-        let received = call.params.text_only("sign").map_err(|_| unproved("sign is no text"))?;
+        let received = call.params.text_only("sign").map_err(|_| bad_signature("sign is not a text"))?;
         let mut keys = app.config.live.callback_keys.iter();
         if !keys.any(|key| constant_time_eq(&callback::sign(key, &t), &received)) {
-            return Err(unproved("sign is not made with CALLBACK_KEY"));
+            return Err(bad_signature("sign was not made with CALLBACK_KEY"));
         }
-        let expiry = t.parse().map(UnixSeconds).map_err(|_| unproved("t is no number of seconds"))?;
+        let expiry = t.parse().map(UnixSeconds).map_err(|_| bad_signature("t is not a number of seconds"))?;
         let now = app.now();
-        if expiry.plus(LATE_SECONDS) < now || expiry > now.plus(AHEAD_SECONDS) {
+        if expiry.plus(MAX_LATE_SECONDS) < now || expiry > now.plus(MAX_AHEAD_SECONDS) {
             return Err(Error::StaleNotice);
         }
-        Ok(Self { late: expiry < now })
+        Ok(Self { is_late: expiry < now })
     }
 }

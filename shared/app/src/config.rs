@@ -1,4 +1,4 @@
-//! Every setting, judged all together.
+//! The settings: their names, defaults and rules.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +11,31 @@ use protocol::{
 };
 use store::rules::{Limit, Moderation, Rules, TokenLifetimes};
 
-/// A secret has at least this many characters; the shortest key of the live console has 8.
-const SECRET_CHARS: usize = 8;
-/// The salt of pseudonyms has at least this many.
-const SALT_CHARS: usize = 16;
-/// A session key has at least this many: everything that Gen-2 callers prove rests on it.
-const SESSION_KEY_CHARS: usize = 32;
-/// The longest business id, bucket or region: a stream id has room for no more beside the longest user.
-const WORD_CHARS: usize = 64;
-/// The longest stretch of time, five years: all counts of the replays' window are asked for at once, and DynamoDB gives
-/// a hundred, of 24 days each.
+/// The shortest secret: the keys of the live console have at least 8 characters.
+const MIN_SECRET_CHARS: usize = 8;
+/// The shortest salt of pseudonyms.
+const MIN_SALT_CHARS: usize = 16;
+/// The shortest session key. The authentication of all Gen-2 callers depends on this key.
+const MIN_SESSION_KEY_CHARS: usize = 32;
+/// The longest business id, bucket or region: a longer business id and the longest user id would not fit into a stream
+/// id.
+const MAX_WORD_CHARS: usize = 64;
+/// The longest duration, five years: the counts of REPLAY_WINDOW_SECONDS are read in one request, and DynamoDB reads at
+/// most 100 items at once, of 24 days each.
 const MAX_SECONDS: u64 = 5 * 365 * 24 * 3600;
 
-/// Settings of the server. The names of the settings are those of [`SETTINGS`].
+/// The values of the [`SETTINGS`].
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The name of the table.
     pub table: String,
-    /// How the Gen-1 door knows who is calling.
+    /// How Gen-1 callers are authenticated.
     pub action_auth: ActionAuth,
-    /// What operators show to run their commands; without it nobody can.
+    /// The key of the operators, or `None`: then no call is an operator's.
     pub operator_key: Option<Secret>,
     /// The live cloud.
     pub live: Live,
-    /// The interface of the cloud that streams are looked after and files are deleted with, or `None` for none.
+    /// The cloud's API 3.0, which checks, cuts and bans streams and deletes files, or `None` if it is not called.
     pub cloud_api: Option<CloudApi>,
     /// The object storage.
     pub cos: Cos,
@@ -44,73 +45,74 @@ pub struct Config {
     pub im: Im,
     /// Whether there are accounts with passwords.
     pub accounts: Accounts,
-    /// Who is logged in.
+    /// The sessions of logged-in users.
     pub sessions: Sessions,
-    /// How often may be tried what an attacker would try often.
+    /// The limits on attempts to log in and to register.
     pub limits: Limits,
-    /// The identity provider that knows the users, or `None` for accounts of our own.
+    /// The customer's identity provider, or `None` if this server has the accounts.
     pub oidc: Option<Oidc>,
-    /// When a live is over, and what is kept of it.
+    /// The rules for lives, replays and notices.
     pub rules: Rules,
-    /// How the log names users, streams and addresses.
+    /// Whether the log has pseudonyms.
     pub log_names: LogNames,
 }
 
-/// How the Gen-1 door knows who is calling.
+/// How Gen-1 callers are authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionAuth {
-    /// It believes the user id of the body, as the original did. Anybody can act as anybody.
+    /// The user id of the body is trusted, as by the original. Any caller can act as any user.
     Open,
-    /// Each call carries the UserSig of its caller.
+    /// Each call has the UserSig of its caller.
     UserSig,
 }
 
 /// The live cloud.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// The account's id, ten digits.
+    /// The appid of the account, ten digits.
     pub appid: String,
-    /// Business id and domains.
+    /// The business id and the domains.
     pub domains: Domains,
     /// The key of the push URLs' hotlink protection.
     pub push_key: Secret,
-    /// How long a push URL is good for.
+    /// How long a push URL is valid.
     pub push_url_seconds: u64,
-    /// How long a signed low-latency play URL is good for.
+    /// How long a signed low-latency play URL is valid.
     pub link_mic_seconds: u64,
-    /// What is recorded, or `None` for nothing.
+    /// The recording that push URLs request, or `None`.
     pub recording: Option<Recording>,
-    /// The key that signs our calls to the cloud.
+    /// The key that signs the server's calls to the cloud.
     pub api_key: Secret,
-    /// Where the calls of the cloud's old interface go, or `None` for nowhere.
+    /// The address of the cloud's old interface, or `None` if it is not called.
     pub api_url: Option<String>,
-    /// The keys that a notice may be signed with: the one in force and, while keys are changed, the next.
+    /// The keys that are accepted in the signature of a notice: the current one and, during a change of keys, the next.
     pub callback_keys: Vec<Secret>,
-    /// The first segment of the address of notices, or `None` for whatever address.
+    /// The secret first segment of the callback URL's path, or `None` if the path has none.
     pub callback_path_key: Option<Secret>,
 }
 
 /// The cloud's API 3.0.
 #[derive(Clone, Debug)]
 pub struct CloudApi {
-    /// Where calls go.
+    /// The address of calls.
     pub url: ApiUrl,
-    /// The name of the cloud API key.
+    /// The SecretId of the cloud API key.
     pub secret_id: String,
     /// The cloud API key.
     pub secret_key: Secret,
 }
 
-/// An address for each service of the cloud: over TLS but for loopback, `{service}` standing for the service's name.
+/// The address of each service of the cloud: `{service}` is replaced by the name of the service. The scheme is https;
+/// http is allowed for loopback only.
 ///
 /// ```
-/// use app::config::ApiUrl;
-/// let url = ApiUrl::parse("https://{service}.example.com").unwrap();
-/// assert_eq!((url.of("vod").as_str(), url.host("vod").as_str()), ("https://vod.example.com/", "vod.example.com"));
-/// let url = ApiUrl::parse("http://127.0.0.1:3000/").unwrap();
-/// assert_eq!((url.of("vod").as_str(), url.host("vod").as_str()), ("http://127.0.0.1:3000/", "127.0.0.1:3000"));
-/// assert!(ApiUrl::parse("http://{service}.example.com").is_none(), "everybody on the way could change the answers");
-/// assert!(ApiUrl::parse("https://example.com/{service}").is_none(), "only a host is signed, no path");
+/// use app::config::ApiUrl; let url = ApiUrl::parse("https://{service}.example.com").unwrap();
+/// assert_eq!((url.of("vod").as_str(), url.host("vod").as_str()), ("https://vod.example.com/", "vod.example.com")); let
+/// url = ApiUrl::parse("http://127.0.0.1:3000/").unwrap(); assert_eq!((url.of("vod").as_str(),
+/// url.host("vod").as_str()), ("http://127.0.0.1:3000/", "127.0.0.1:3000"));
+/// assert!(ApiUrl::parse("http://{service}.example.com").is_none(), "an attacker on the network could change the
+/// answers"); assert!(ApiUrl::parse("https://example.com/{service}").is_none(), "the signature of a call covers the
+/// host and not the path");
 /// ```
 #[derive(Clone, Debug)]
 pub struct ApiUrl {
@@ -119,16 +121,16 @@ pub struct ApiUrl {
 }
 
 impl ApiUrl {
-    /// What stands for the name of the service.
+    /// The placeholder for the name of the service.
     const SERVICE: &str = "{service}";
 
-    /// Reads the address, or gives `None` if it breaks the rule.
+    /// Parses an address; `None` if it breaks the rule.
     pub fn parse(text: &str) -> Option<Self> {
-        // Who connects to a scheme's own port does not write it into the header Host, which is signed.
-        let (scheme, own_port) = if text.starts_with("https:") { ("https", ":443") } else { ("http", ":80") };
+        // HTTP clients omit a scheme's default port in the header Host, and the signature covers that header.
+        let (scheme, default_port) = if text.starts_with("https:") { ("https", ":443") } else { ("http", ":80") };
         let host = text.strip_prefix(scheme)?.strip_prefix("://")?;
         let host = host.strip_suffix('/').unwrap_or(host);
-        let host = host.strip_suffix(own_port).unwrap_or(host);
+        let host = host.strip_suffix(default_port).unwrap_or(host);
         let url = Self { scheme, host: host.to_owned() };
         (!host.contains(['/', '?', '#', '@']) && http_client::is_secure(&url.of("live"))).then_some(url)
     }
@@ -138,7 +140,7 @@ impl ApiUrl {
         format!("{}://{}/", self.scheme, self.host(service))
     }
 
-    /// What the header `Host` of a call to that address is.
+    /// The header `Host` of a call to that address.
     pub fn host(&self, service: &str) -> String {
         self.host.replace(Self::SERVICE, service)
     }
@@ -147,21 +149,21 @@ impl ApiUrl {
 /// The object storage.
 #[derive(Clone, Debug)]
 pub struct Cos {
-    /// The account's id.
+    /// The appid of the account.
     pub appid: u64,
     /// The bucket, without the appid.
     pub bucket: String,
     /// The region, as `ap-shanghai`.
     pub region: String,
-    /// The name of the key.
+    /// The SecretId of the key.
     pub secret_id: String,
     /// The key.
     pub secret_key: Secret,
-    /// How long an upload signature is good for.
+    /// How long an upload signature is valid.
     pub sign_seconds: u64,
-    /// Whether phones get keys and signatures that are good for any request, as old apps need them.
+    /// Whether phones get keys and signatures for any request, which old apps need.
     pub gives_keys: bool,
-    /// The largest picture that may be uploaded with a grant.
+    /// The largest picture that `get_cos_grant` allows, in bytes.
     pub max_bytes: u64,
 }
 
@@ -176,11 +178,11 @@ impl Cos {
 /// The video-on-demand service.
 #[derive(Clone, Debug)]
 pub struct Vod {
-    /// The name of the cloud API key.
+    /// The SecretId of the cloud API key.
     pub secret_id: String,
     /// The cloud API key.
     pub secret_key: Secret,
-    /// The task flow that an uploaded video goes through.
+    /// The task flow for uploaded videos.
     pub procedure: String,
 }
 
@@ -191,82 +193,82 @@ pub struct Im {
     pub sdk_app_id: u64,
     /// The app's key.
     pub secret_key: Secret,
-    /// The users with the rights of an administrator.
+    /// The administrators of the app.
     pub administrators: Vec<String>,
-    /// What very old apps want to know beside; empty since 2019.
+    /// The account type of an app from before 2019; empty for newer apps.
     pub account_type: String,
-    /// How long a UserSig is good for.
+    /// How long a UserSig is valid.
     pub user_sig_seconds: u64,
 }
 
 /// Whether there are accounts with passwords.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accounts {
-    /// Anybody can make one.
+    /// Users can register.
     Open,
-    /// There are none: others say who the users are.
+    /// There are no accounts with passwords.
     Closed,
 }
 
-/// Who is logged in.
+/// The sessions of logged-in users.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    /// The keys that tokens are derived from: the one in force and, while keys are changed, another that holds too.
+    /// The keys of session tokens: the current one and, during a change of keys, another one that is accepted.
     pub keys: Vec<Secret>,
-    /// How long tokens are good for after the last use of their session.
+    /// How long tokens are valid after the last use of their session.
     pub lifetimes: TokenLifetimes,
-    /// How many sessions of one user there are at a time: one more ends the oldest.
+    /// The number of concurrent sessions of a user. One more login ends the oldest session.
     pub per_user: usize,
-    /// How far the clock of a phone may be off.
+    /// How far a phone's clock may differ.
     pub clock_skew_seconds: u64,
 }
 
 impl Sessions {
-    /// For how long apps are told that a token is good: at most a day, as by the original. The apps of iOS let a call be
-    /// good for as long, so that more would let it be repeated for longer.
+    /// The lifetime of a token that apps are told: at most a day, as by the original. iOS apps send this value as
+    /// `expires` of each call, so with a longer lifetime a recorded call could be repeated for longer.
     pub fn announced_seconds(&self) -> u64 {
         const DAY: u64 = 24 * 3600;
         self.lifetimes.token_seconds.min(DAY)
     }
 }
 
-/// How often may be tried what an attacker would try often.
+/// The limits on attempts to log in and to register.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The stretch of time that attempts are counted in.
+    /// The interval in which attempts are counted.
     pub seconds: u64,
     /// Failed logins of one user.
     pub user_logins: Limit,
     /// Failed logins from one address.
     pub address_logins: Limit,
-    /// Registrations from one address, whatever comes of them.
+    /// Attempts to register from one address, successful or not.
     pub address_registrations: Limit,
 }
 
-/// An identity provider that speaks OpenID Connect.
+/// An OpenID Connect identity provider.
 #[derive(Clone, Debug)]
 pub struct Oidc {
-    /// Its issuer identifier: an address, over TLS but for loopback.
+    /// The issuer identifier: an https address, or http for loopback.
     pub issuer: String,
-    /// The client id that its tokens must be meant for.
+    /// The client id that must be an audience of each token.
     pub audience: String,
-    /// The claim that says who the user is.
+    /// The claim that identifies the user.
     pub user_claim: String,
 }
 
-/// A setting: its name, and what it is.
+/// A setting: name, description and default.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The name of the environment variable.
     pub name: &'static str,
-    /// One sentence for people.
+    /// A short description.
     pub help: &'static str,
-    /// What holds if it is not set; `None` if it must be set.
+    /// The default; `None` if the setting is required.
     pub default: Option<&'static str>,
 }
 
 impl Setting {
-    /// Whether the setting is a key: only the functions that need a key have it.
+    /// Whether the setting is a key. On AWS only the functions that need a key get it.
     pub fn is_secret(&self) -> bool {
         self.name.split('_').any(|word| word == "KEY")
     }
@@ -280,16 +282,19 @@ const fn may(name: &'static str, default: &'static str, help: &'static str) -> S
     Setting { name, help, default: Some(default) }
 }
 
-/// Every setting, in the order of the documents.
+/// All settings, in the order of the documentation.
 pub const SETTINGS: [Setting; 58] = [
-    may("TABLE_NAME", "mini-lvb", "The DynamoDB table."),
-    must("ACTION_AUTH", "How /interface.php knows its callers: open (it believes them) or user-sig."),
+    may("TABLE_NAME", "mini-lvb", "The name of the DynamoDB table."),
+    must(
+        "ACTION_AUTH",
+        "How callers of /interface.php are authenticated: open (the user id of the body is trusted) or user-sig.",
+    ),
     may(
         "OPERATOR_KEY",
         "",
-        "What operators send as X-Operator-Key; empty: nobody is an operator. Stands in no console: make one up.",
+        "The key that operators send as X-Operator-Key; empty: no call is an operator's. Shown in no console: make one up.",
     ),
-    must("BIZID", "The business id of the live account, four digits or so."),
+    must("BIZID", "The business id of the live account, about four digits."),
     must("LIVE_APPID", "The appid of the live account, ten digits."),
     must(
         "PUSH_KEY",
@@ -297,18 +302,22 @@ pub const SETTINGS: [Setting; 58] = [
     ),
     may("PUSH_DOMAIN", "", "The push domain; empty: <bizid>.livepush.myqcloud.com."),
     may("PLAY_DOMAIN", "", "The play domain; empty: <bizid>.liveplay.myqcloud.com."),
-    may("PUSH_URL_SECONDS", "86400", "How long a push URL is good for."),
-    may("LINK_MIC_SECONDS", "10800", "How long the URLs of a joint broadcast are good for."),
-    may("RECORD_FORMATS", "flv|hls", "What the push URL asks to record: flv, hls, mp4, joined by |; none: nothing."),
-    may("RECORD_INTERVAL_SECONDS", "7200", "The longest recorded file."),
+    may("PUSH_URL_SECONDS", "86400", "How long a push URL is valid, in seconds."),
+    may("LINK_MIC_SECONDS", "10800", "How long the URLs of a joint broadcast are valid, in seconds."),
+    may(
+        "RECORD_FORMATS",
+        "flv|hls",
+        "The formats in which push URLs request a recording: flv, hls, mp4, joined by |; none: no recording.",
+    ),
+    may("RECORD_INTERVAL_SECONDS", "7200", "The longest recorded file, in seconds."),
     must(
         "API_KEY",
-        "The API authentication key of the live account: it signs our calls to the cloud. LVB console, LVB Code Access, Access Configuration; where that is gone, the Callback Key of CALLBACK_KEY.",
+        "The API authentication key of the live account, which signs the server's calls to the cloud. LVB console, LVB Code Access, Access Configuration; if that page is gone, the Callback Key of CALLBACK_KEY.",
     ),
     may(
         "API_URL",
         "http://fcgi.video.qcloud.com/common_access",
-        "Where calls of the cloud's old interface go, which mixes streams; none: they are not made.",
+        "The address of the cloud's old interface, which mixes streams; none: the server does not call it.",
     ),
     may(
         "CALLBACK_KEY",
@@ -318,27 +327,27 @@ pub const SETTINGS: [Setting; 58] = [
     may(
         "CALLBACK_KEY_NEXT",
         "",
-        "A second key that notices may be signed with, while keys are changed. What will stand where CALLBACK_KEY stands.",
+        "A second key that is accepted in the signature of notices, for a change of keys. The value that will replace CALLBACK_KEY in the CSS console, Live Stream Callback.",
     ),
     may(
         "CALLBACK_PATH_KEY",
         "",
-        "What the path of the callback URL begins with, /<it>/callback/Live_callback.php, for nobody else to know. Stands in no console: make one up.",
+        "A secret first segment of the callback URL, as in /<key>/callback/Live_callback.php; empty: none. Shown in no console: make one up.",
     ),
     must("COS_APPID", "The appid of the object storage."),
     must("COS_BUCKET", "The bucket for covers and portraits, without the appid."),
     may("COS_REGION", "ap-guangzhou", "The region of the bucket."),
-    must("COS_SECRET_ID", "The SecretId of the key that uploads to the bucket: docs/apps.md says what it may do."),
+    must("COS_SECRET_ID", "The SecretId of the key that uploads to the bucket; docs/apps.md lists its permissions."),
     must(
         "COS_SECRET_KEY",
         "The SecretKey of COS_SECRET_ID. Console, Cloud Access Management, API Keys: shown once, when the key is made.",
     ),
-    may("COS_SIGN_SECONDS", "30", "How long an upload signature is good for."),
-    may("COS_SIGN_KEYS", "given", "Whether apps get keys for any upload, as old ones need: given or refused."),
-    may("COS_MAX_BYTES", "10485760", "The largest picture that an app may be granted to upload."),
+    may("COS_SIGN_SECONDS", "30", "How long an upload signature is valid, in seconds."),
+    may("COS_SIGN_KEYS", "given", "Whether apps get keys that sign any upload, which old apps need: given or refused."),
+    may("COS_MAX_BYTES", "10485760", "The largest picture that get_cos_grant allows, in bytes."),
     must(
         "CLOUD_API_SECRET_ID",
-        "The SecretId of the key that uploads and deletes videos, and looks after, cuts and bans streams.",
+        "The SecretId of the key that uploads and deletes videos, and checks, cuts and bans streams.",
     ),
     must(
         "CLOUD_API_SECRET_KEY",
@@ -347,70 +356,95 @@ pub const SETTINGS: [Setting; 58] = [
     may(
         "CLOUD_API_URL",
         "https://{service}.tencentcloudapi.com",
-        "Where calls of the cloud's API 3.0 go, {service} standing for live or vod; none: they are not made.",
+        "The address of the cloud's API 3.0, where {service} is replaced by live or vod; none: the server does not call it.",
     ),
-    may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow of uploaded videos."),
+    may("VOD_PROCEDURE", "XIAOZHIBO-DEFAULT", "The task flow for uploaded videos."),
     must("IM_SDK_APP_ID", "The SdkAppId of the instant-messaging app."),
     must(
         "IM_SECRET_KEY",
         "The key of the instant-messaging app. IM console, Application Management, the app, Basic Configuration: Display key.",
     ),
-    may("IM_ADMINISTRATORS", "administrator", "IM users with every right, joined by a comma: nobody logs in as them."),
-    may("IM_ACCOUNT_TYPE", "", "The account type of an IM app from before 2019."),
-    may("USER_SIG_SECONDS", "15552000", "How long an IM login is good for."),
-    may("ACCOUNTS", "open", "Whether people can register and log in with a password: open or closed."),
+    may(
+        "IM_ADMINISTRATORS",
+        "administrator",
+        "The administrators of the instant-messaging app, joined by commas: no user can log in with such a name.",
+    ),
+    may("IM_ACCOUNT_TYPE", "", "The account type of an instant-messaging app from before 2019; empty for newer apps."),
+    may("USER_SIG_SECONDS", "15552000", "How long a login to instant messaging (a UserSig) is valid, in seconds."),
+    may("ACCOUNTS", "open", "Whether users can register and log in with a password: open or closed."),
     must(
         "SESSION_KEY",
-        "The key of session tokens, 32 characters or more. Stands in no console: openssl rand -hex 32 makes one.",
+        "The key of session tokens, at least 32 characters. Shown in no console: make one with openssl rand -hex 32.",
     ),
     may(
         "SESSION_KEY_NEXT",
         "",
-        "A second key that tokens may be derived from, while keys are changed. Stands in no console: made as SESSION_KEY.",
+        "A second key that is accepted in session tokens, for a change of keys. Shown in no console: make one like SESSION_KEY.",
     ),
-    may("SESSION_SECONDS", "2592000", "How long a session lasts after its last use."),
-    may("REFRESH_SECONDS", "2592000", "How long after its last use a session can be refreshed."),
-    may("SESSIONS_PER_USER", "1", "On how many devices a user is logged in at a time, 1 to 16."),
-    may("CLOCK_SKEW_SECONDS", "300", "How far the clock of a phone may be off."),
-    may("LIMIT_SECONDS", "900", "The stretch of time that attempts are counted in."),
-    may("USER_LOGIN_LIMIT", "20", "Failed logins of one user in it; 0: no limit."),
-    may("ADDRESS_LOGIN_LIMIT", "200", "Failed logins from one address in it; 0: no limit."),
-    may("ADDRESS_REGISTER_LIMIT", "100", "Registrations tried from one address in it; 0: no limit."),
-    may("OIDC_ISSUER", "", "The OpenID Connect provider whose ID tokens login accepts; empty: accounts of our own."),
-    may("OIDC_AUDIENCE", "", "The client id that the ID tokens are meant for; must be set if OIDC_ISSUER is."),
-    may("OIDC_USER_CLAIM", "sub", "The claim of the ID token that says who the user is."),
-    may("GRACE_SECONDS", "60", "How long a live may be interrupted and still be the same."),
+    may("SESSION_SECONDS", "2592000", "How long a session is valid after its last use, in seconds."),
+    may(
+        "REFRESH_SECONDS",
+        "2592000",
+        "How long after its last use a session can be refreshed, in seconds; at least SESSION_SECONDS.",
+    ),
+    may(
+        "SESSIONS_PER_USER",
+        "1",
+        "The number of devices on which a user can be logged in, 1 to 16; one more login ends the oldest session.",
+    ),
+    may("CLOCK_SKEW_SECONDS", "300", "How far a phone's clock may differ from the server's, in seconds."),
+    may("LIMIT_SECONDS", "900", "The interval in which attempts are counted, in seconds."),
+    may("USER_LOGIN_LIMIT", "20", "Failed logins of one user per LIMIT_SECONDS; 0: no limit."),
+    may("ADDRESS_LOGIN_LIMIT", "200", "Failed logins from one address per LIMIT_SECONDS; 0: no limit."),
+    may("ADDRESS_REGISTER_LIMIT", "100", "Attempts to register from one address per LIMIT_SECONDS; 0: no limit."),
+    may(
+        "OIDC_ISSUER",
+        "",
+        "The OpenID Connect provider whose ID tokens login accepts; empty: this server has the accounts.",
+    ),
+    may("OIDC_AUDIENCE", "", "The client id that is the audience of the ID tokens; required with OIDC_ISSUER."),
+    may("OIDC_USER_CLAIM", "sub", "The claim of the ID token that identifies the user."),
+    may("GRACE_SECONDS", "60", "The longest interruption of a push, in seconds, after which the same live goes on."),
     may(
         "SILENCE_SECONDS",
         "43200",
-        "After how long a live is over that nothing was heard of and the cloud cannot be asked about.",
+        "How long after its last sign of life a live ends, in seconds, if the cloud cannot be asked.",
     ),
-    may("MEMBER_SECONDS", "21600", "After how long a viewer has left of whom nothing was heard."),
-    may("REPLAY_MIN_SECONDS", "60", "Replays no longer than this are not listed."),
-    may("REPLAY_WINDOW_SECONDS", "604800", "How long replays and short videos stay in the lists."),
-    may("REPLAY_KEPT_SECONDS", "0", "After how long replays are deleted, their files too; 0: never."),
-    may("LEDGER_SECONDS", "2592000", "How long the cloud's notices are kept."),
-    may("MODERATION", "record", "What a forbidden picture does to a live: record (it is noted), hide or end."),
-    may("LOG_USERS", "on", "Whether the log names users, streams and addresses: on, or off for pseudonyms."),
-    may("LOG_SALT", "", "What those pseudonyms are made with, 16 characters or more; must be set if LOG_USERS is off."),
+    may("MEMBER_SECONDS", "21600", "How long after the last sign of life a viewer counts as gone, in seconds."),
+    may("REPLAY_MIN_SECONDS", "60", "The length, in seconds, up to which a replay is not listed."),
+    may("REPLAY_WINDOW_SECONDS", "604800", "How long replays and short videos stay in the lists, in seconds."),
+    may("REPLAY_KEPT_SECONDS", "0", "After how many seconds replays and their files are deleted; 0: never."),
+    may("LEDGER_SECONDS", "2592000", "How long the cloud's notices are kept, in seconds."),
+    may(
+        "MODERATION",
+        "record",
+        "The effect of a forbidden picture on its live: record (only the notice is kept), hide or end.",
+    ),
+    may(
+        "LOG_USERS",
+        "on",
+        "Whether the log has users, streams and addresses in plain text: on, or off for pseudonyms.",
+    ),
+    may("LOG_SALT", "", "The salt of the pseudonyms in the log, at least 16 characters; required with LOG_USERS off."),
 ];
 
 /// The variable that holds the keys of a function, as a JSON object: `{"SESSION_KEY":"..","PUSH_KEY":".."}`.
 pub const SECRETS: &str = "SECRETS";
 
-/// What is wrong with the settings, all of it.
+/// All errors in the settings.
 #[derive(Debug, PartialEq, Eq, ThisError)]
 #[error("settings: {}", .0.join("; "))]
-pub struct Faults(Vec<String>);
+pub struct ConfigErrors(Vec<String>);
 
 impl Config {
-    /// Reads the settings of a function. If the variable [`SECRETS`] is set, a key that is neither in that variable nor
-    /// in one of its own is withheld: the function starts, and a command that needs the key fails.
-    pub fn read_function(var: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+    /// Reads the settings of a Lambda function. If the variable [`SECRETS`] is set, a key that is neither in
+    /// [`SECRETS`] nor in a variable of its own is withheld: the function starts, and a command that needs the key
+    /// fails.
+    pub fn read_function(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let Some(text) = var(SECRETS).filter(|text| !text.is_empty()) else { return Self::read(var) };
         let Ok(keys) = serde_json::from_str::<BTreeMap<String, String>>(&text) else {
-            // What serde_json says of the text may have a part of a key in it.
-            return Err(Faults(vec![format!("{SECRETS} is not a JSON object of texts")]));
+            // The message of serde_json could contain a part of a key.
+            return Err(ConfigErrors(vec![format!("{SECRETS} must be a JSON object of texts")]));
         };
         let is_secret = |name: &str| SETTINGS.iter().any(|setting| setting.name == name && setting.is_secret());
         Self::read(|name| {
@@ -419,9 +453,9 @@ impl Config {
         })
     }
 
-    /// Reads the settings by their names, or says what is wrong with them, all in one line.
-    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
-        let mut reader = Reader { var: &var, faults: Vec::new() };
+    /// Reads the settings by name. The error lists everything that is wrong in one line.
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader { var: &var, errors: Vec::new() };
         let bizid = reader.word("BIZID");
         let or_default = |domain: String, kind: &str| {
             if domain.is_empty() { format!("{bizid}.{kind}.myqcloud.com") } else { domain }
@@ -435,9 +469,9 @@ impl Config {
         let callback_key = reader.optional_secret("CALLBACK_KEY").unwrap_or_else(|| api_key.clone());
         let callback_keys = std::iter::once(callback_key).chain(reader.optional_secret("CALLBACK_KEY_NEXT")).collect();
         let (token_seconds, refresh_seconds) =
-            (reader.some_seconds("SESSION_SECONDS"), reader.some_seconds("REFRESH_SECONDS"));
+            (reader.nonzero_seconds("SESSION_SECONDS"), reader.nonzero_seconds("REFRESH_SECONDS"));
         if refresh_seconds < token_seconds && refresh_seconds > 0 {
-            reader.fault::<()>("REFRESH_SECONDS", "is less than SESSION_SECONDS");
+            reader.error::<()>("REFRESH_SECONDS", "must be at least SESSION_SECONDS");
         }
         let vod = Vod {
             secret_id: reader.text("CLOUD_API_SECRET_ID"),
@@ -456,7 +490,7 @@ impl Config {
                 link_mic_seconds: reader.seconds("LINK_MIC_SECONDS"),
                 recording: reader.recording(),
                 api_key,
-                api_url: reader.old_api("API_URL"),
+                api_url: reader.old_api_url("API_URL"),
                 callback_keys,
                 callback_path_key: reader.path_key("CALLBACK_PATH_KEY"),
             },
@@ -468,7 +502,7 @@ impl Config {
                 secret_id: reader.text("COS_SECRET_ID"),
                 secret_key: reader.secret("COS_SECRET_KEY"),
                 sign_seconds: reader.seconds("COS_SIGN_SECONDS"),
-                gives_keys: reader.given("COS_SIGN_KEYS"),
+                gives_keys: reader.given_or_refused("COS_SIGN_KEYS"),
                 max_bytes: reader.number("COS_MAX_BYTES"),
             },
             vod,
@@ -491,7 +525,7 @@ impl Config {
                 clock_skew_seconds: reader.seconds("CLOCK_SKEW_SECONDS"),
             },
             limits: Limits {
-                seconds: reader.some_seconds("LIMIT_SECONDS").max(1),
+                seconds: reader.nonzero_seconds("LIMIT_SECONDS").max(1),
                 user_logins: Limit(reader.number("USER_LOGIN_LIMIT")),
                 address_logins: Limit(reader.number("ADDRESS_LOGIN_LIMIT")),
                 address_registrations: Limit(reader.number("ADDRESS_REGISTER_LIMIT")),
@@ -499,66 +533,66 @@ impl Config {
             oidc: reader.oidc(),
             rules: Rules {
                 grace_seconds: reader.seconds("GRACE_SECONDS"),
-                silence_seconds: reader.some_seconds("SILENCE_SECONDS"),
-                member_seconds: reader.some_seconds("MEMBER_SECONDS"),
+                silence_seconds: reader.nonzero_seconds("SILENCE_SECONDS"),
+                member_seconds: reader.nonzero_seconds("MEMBER_SECONDS"),
                 replay_min_seconds: reader.seconds("REPLAY_MIN_SECONDS"),
                 replay_window_seconds: reader.seconds("REPLAY_WINDOW_SECONDS"),
                 replay_kept_seconds: reader.seconds("REPLAY_KEPT_SECONDS"),
-                ledger_seconds: reader.some_seconds("LEDGER_SECONDS"),
+                ledger_seconds: reader.nonzero_seconds("LEDGER_SECONDS"),
                 moderation: reader.moderation("MODERATION"),
             },
             log_names: reader.log_names(),
         };
-        if reader.faults.is_empty() { Ok(config) } else { Err(Faults(reader.faults)) }
+        if reader.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(reader.errors)) }
     }
 }
 
-/// Reads settings and gathers what is wrong with them. A faulty setting reads as something harmless: it is never used.
+/// Reads settings and collects their errors. The value of a wrong setting is a placeholder that is never used.
 struct Reader<'a> {
     var: &'a dyn Fn(&str) -> Option<String>,
-    faults: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl Reader<'_> {
-    /// The text of a setting, its default, or a fault.
+    /// The text of a setting, or its default, or an error.
     fn text(&mut self, name: &'static str) -> String {
         let setting = SETTINGS.iter().find(|setting| setting.name == name).expect("a setting that is in the list");
         let given = (self.var)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        given.or_else(|| setting.default.map(str::to_owned)).unwrap_or_else(|| self.fault(name, "is not set"))
+        given.or_else(|| setting.default.map(str::to_owned)).unwrap_or_else(|| self.error(name, "is not set"))
     }
 
-    fn fault<T: Default>(&mut self, name: &str, what: &str) -> T {
-        self.faults.push(format!("{name} {what}"));
+    fn error<T: Default>(&mut self, name: &str, what: &str) -> T {
+        self.errors.push(format!("{name} {what}"));
         T::default()
     }
 
-    /// The text, held to a rule unless it is empty.
-    fn ruled(&mut self, name: &'static str, rule: fn(char) -> bool, what: &str) -> String {
+    /// The text, if each character satisfies the rule.
+    fn checked_text(&mut self, name: &'static str, rule: fn(char) -> bool, what: &str) -> String {
         let text = self.text(name);
-        if text.chars().all(rule) { text } else { self.fault(name, what) }
+        if text.chars().all(rule) { text } else { self.error(name, what) }
     }
 
     fn word(&mut self, name: &'static str) -> String {
         let rule = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let word = self.ruled(name, rule, "may hold letters, digits and - only");
-        if word.len() <= WORD_CHARS { word } else { self.fault(name, "is too long") }
+        let word = self.checked_text(name, rule, "may contain only letters, digits and -");
+        if word.len() <= MAX_WORD_CHARS { word } else { self.error(name, "must have at most 64 characters") }
     }
 
     fn host(&mut self, name: &'static str) -> String {
         let rule = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-        self.ruled(name, rule, "is a host name: letters, digits, - and . only")
+        self.checked_text(name, rule, "must be a host name: letters, digits, - and . only")
     }
 
     fn digits(&mut self, name: &'static str) -> String {
-        self.ruled(name, |c| c.is_ascii_digit(), "may hold digits only")
+        self.checked_text(name, |c| c.is_ascii_digit(), "may contain only digits")
     }
 
     fn number(&mut self, name: &'static str) -> u64 {
         let text = self.text(name);
         if text.is_empty() {
-            return 0; // already a fault
+            return 0; // already an error
         }
-        text.parse().unwrap_or_else(|_| self.fault(name, "is not a whole number"))
+        text.parse().unwrap_or_else(|_| self.error(name, "must be a whole number"))
     }
 
     fn moderation(&mut self, name: &'static str) -> Moderation {
@@ -567,79 +601,79 @@ impl Reader<'_> {
             "hide" => Moderation::Hide,
             "end" => Moderation::End,
             _ => {
-                self.fault::<()>(name, "is not record, hide or end");
+                self.error::<()>(name, "must be record, hide or end");
                 Moderation::Record
             }
         }
     }
 
-    /// The name of a table, by the rule of DynamoDB.
+    /// A table name by the rules of DynamoDB.
     fn table(&mut self, name: &'static str) -> String {
         let text = self.text(name);
         let is_good = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         if (3..=255).contains(&text.len()) && text.chars().all(is_good) {
             text
         } else {
-            self.fault(name, "is not 3 to 255 letters, digits, _, - and .")
+            self.error(name, "must have 3 to 255 letters, digits, _, - or .")
         }
     }
 
-    /// A number of devices: all sessions of a user are one item, which every signed call reads.
+    /// A number of devices. It is limited because all sessions of a user are one item, which every signed call reads.
     fn devices(&mut self, name: &'static str) -> usize {
         match usize::try_from(self.number(name)) {
             Ok(number @ 1..=16) => number,
-            Ok(_) | Err(_) => self.fault(name, "is not 1 to 16"),
+            Ok(_) | Err(_) => self.error(name, "must be 1 to 16"),
         }
     }
 
     fn seconds(&mut self, name: &'static str) -> u64 {
         let seconds = self.number(name);
-        if seconds <= MAX_SECONDS { seconds } else { self.fault(name, "is more than five years") }
+        if seconds <= MAX_SECONDS { seconds } else { self.error(name, "must be at most five years") }
     }
 
     fn secret(&mut self, name: &'static str) -> Secret {
-        self.long_secret(name, SECRET_CHARS)
+        self.secret_of_length(name, MIN_SECRET_CHARS)
     }
 
-    fn long_secret(&mut self, name: &'static str, chars: usize) -> Secret {
+    fn secret_of_length(&mut self, name: &'static str, chars: usize) -> Secret {
         let text = self.text(name);
         if text == Secret::WITHHELD {
             return Secret::new(text);
         }
         if !text.is_empty() && text.chars().count() < chars {
-            return Secret::new(self.fault::<String>(name, &format!("has fewer than {chars} characters")));
+            return Secret::new(self.error::<String>(name, &format!("must have at least {chars} characters")));
         }
         if ["changeme", "password", "secretkey", "12345678"].contains(&text.to_ascii_lowercase().as_str()) {
-            return Secret::new(self.fault::<String>(name, "is a placeholder, not a key"));
+            return Secret::new(self.error::<String>(name, "is a placeholder, not a key"));
         }
         Secret::new(text)
     }
 
-    /// A secret that may be missing. Where secrets are kept none can be empty, so `none` says it too.
+    /// An optional secret. `none` means the same as an empty value, since AWS Secrets Manager has no empty secrets.
     fn optional_secret(&mut self, name: &'static str) -> Option<Secret> {
-        self.optional_long_secret(name, SECRET_CHARS)
+        self.optional_secret_of_length(name, MIN_SECRET_CHARS)
     }
 
-    fn optional_long_secret(&mut self, name: &'static str, chars: usize) -> Option<Secret> {
+    fn optional_secret_of_length(&mut self, name: &'static str, chars: usize) -> Option<Secret> {
         let is_there = !["", "none"].contains(&self.text(name).as_str());
-        is_there.then(|| self.long_secret(name, chars))
+        is_there.then(|| self.secret_of_length(name, chars))
     }
 
-    /// A secret that stands in the path of an address as it is.
+    /// An optional secret that is a segment of a path, without escapes.
     fn path_key(&mut self, name: &'static str) -> Option<Secret> {
         let key = self.optional_secret(name)?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if self.text(name).chars().all(is_plain) {
             Some(key)
         } else {
-            self.fault(name, "may hold letters, digits, - and _ only")
+            self.error(name, "may contain only letters, digits, - and _")
         }
     }
 
-    /// The key in force and, if it is set, the next.
+    /// The current key and, if it is set, the next.
     fn session_keys(&mut self) -> Vec<Secret> {
-        let key = self.long_secret("SESSION_KEY", SESSION_KEY_CHARS);
-        let next = self.optional_long_secret("SESSION_KEY_NEXT", SESSION_KEY_CHARS);
+        let key = self.secret_of_length("SESSION_KEY", MIN_SESSION_KEY_CHARS);
+        let next = self.optional_secret_of_length("SESSION_KEY_NEXT", MIN_SESSION_KEY_CHARS);
         std::iter::once(key).chain(next).collect()
     }
 
@@ -647,12 +681,12 @@ impl Reader<'_> {
         match self.text("LOG_USERS").as_str() {
             "on" => LogNames::Plain,
             "off" if self.text("LOG_SALT").is_empty() => {
-                self.fault::<()>("LOG_SALT", "is not set, but LOG_USERS is off");
+                self.error::<()>("LOG_SALT", "is not set, but LOG_USERS is off");
                 LogNames::Plain
             }
-            "off" => LogNames::Pseudonyms(self.long_secret("LOG_SALT", SALT_CHARS)),
+            "off" => LogNames::Pseudonyms(self.secret_of_length("LOG_SALT", MIN_SALT_CHARS)),
             _ => {
-                self.fault::<()>("LOG_USERS", "is on or off");
+                self.error::<()>("LOG_USERS", "must be on or off");
                 LogNames::Plain
             }
         }
@@ -663,7 +697,7 @@ impl Reader<'_> {
             "open" => ActionAuth::Open,
             "user-sig" | "" => ActionAuth::UserSig,
             _ => {
-                self.fault::<()>(name, "is open or user-sig");
+                self.error::<()>(name, "must be open or user-sig");
                 ActionAuth::UserSig
             }
         }
@@ -674,31 +708,31 @@ impl Reader<'_> {
             "open" => Accounts::Open,
             "closed" => Accounts::Closed,
             _ => {
-                self.fault::<()>(name, "is open or closed");
+                self.error::<()>(name, "must be open or closed");
                 Accounts::Closed
             }
         }
     }
 
-    /// A stretch of time that is one.
-    fn some_seconds(&mut self, name: &'static str) -> u64 {
-        let faults = self.faults.len();
+    /// A duration that must not be 0.
+    fn nonzero_seconds(&mut self, name: &'static str) -> u64 {
+        let errors = self.errors.len();
         match self.seconds(name) {
-            0 if self.faults.len() == faults => self.fault(name, "is 0"),
+            0 if self.errors.len() == errors => self.error(name, "must not be 0"),
             seconds => seconds,
         }
     }
 
-    fn given(&mut self, name: &'static str) -> bool {
+    fn given_or_refused(&mut self, name: &'static str) -> bool {
         match self.text(name).as_str() {
             "given" => true,
             "refused" => false,
-            _ => self.fault(name, "is given or refused"),
+            _ => self.error(name, "must be given or refused"),
         }
     }
 
-    /// The address of the old interface: the query of each call is put behind it.
-    fn old_api(&mut self, name: &'static str) -> Option<String> {
+    /// The address of the old interface, to which each call appends its query.
+    fn old_api_url(&mut self, name: &'static str) -> Option<String> {
         let url = self.text(name);
         if url == "none" {
             return None;
@@ -706,7 +740,7 @@ impl Reader<'_> {
         if http_client::is_address(&url) && !url.contains(['?', '#']) {
             return Some(url);
         }
-        self.fault(name, "is none, or an http or https address without query")
+        self.error(name, "must be none, or an http or https address without query")
     }
 
     fn cloud_api(&mut self, Vod { secret_id, secret_key, .. }: &Vod) -> Option<CloudApi> {
@@ -716,7 +750,9 @@ impl Reader<'_> {
         }
         match ApiUrl::parse(&url) {
             Some(url) => Some(CloudApi { url, secret_id: secret_id.clone(), secret_key: secret_key.clone() }),
-            None => self.fault("CLOUD_API_URL", "is none, or an https address without path (http for loopback only)"),
+            None => {
+                self.error("CLOUD_API_URL", "must be none, or an https address without path (http for loopback only)")
+            }
         }
     }
 
@@ -724,18 +760,19 @@ impl Reader<'_> {
         let [issuer, audience, user_claim] =
             ["OIDC_ISSUER", "OIDC_AUDIENCE", "OIDC_USER_CLAIM"].map(|name| self.text(name));
         if issuer.is_empty() {
-            // An audience alone is an issuer forgotten: with accounts of our own, who registers would be anybody.
+            // An audience without an issuer is an error: the issuer was probably forgotten, and without one anybody
+            // could register.
             return if audience.is_empty() {
                 None
             } else {
-                self.fault("OIDC_ISSUER", "is not set, but OIDC_AUDIENCE is")
+                self.error("OIDC_ISSUER", "is not set, but OIDC_AUDIENCE is")
             };
         }
         if !http_client::is_secure(&issuer) || issuer.contains(['?', '#']) {
-            self.fault::<()>("OIDC_ISSUER", "is an https address without query (http for loopback only)");
+            self.error::<()>("OIDC_ISSUER", "must be an https address without query (http for loopback only)");
         }
         if audience.is_empty() {
-            self.fault::<()>("OIDC_AUDIENCE", "is not set, but OIDC_ISSUER is");
+            self.error::<()>("OIDC_AUDIENCE", "is not set, but OIDC_ISSUER is");
         }
         Some(Oidc { issuer, audience, user_claim })
     }
@@ -747,7 +784,7 @@ impl Reader<'_> {
             return None;
         }
         if !formats.split('|').all(|format| ["flv", "hls", "mp4"].contains(&format)) {
-            self.fault::<()>("RECORD_FORMATS", "is none, or some of flv, hls, mp4 joined by |");
+            self.error::<()>("RECORD_FORMATS", "must be none, or some of flv, hls, mp4 joined by |");
         }
         Some(Recording { formats, interval_seconds })
     }
@@ -757,8 +794,8 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    /// Good settings, but for those named.
-    fn read(changes: &[(&str, &str)]) -> Result<Config, Faults> {
+    /// Valid settings with the given changes.
+    fn read(changes: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
         Config::read(|name| {
             let changed = changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
             let good = match name {
@@ -786,32 +823,32 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_the_lists_could_not_span_is_a_fault() {
+    fn a_duration_over_five_years_is_an_error() {
         let window = |seconds| read(&[("REPLAY_WINDOW_SECONDS", seconds)]);
         assert_eq!(window("157680000").unwrap().rules.replay_window_seconds, MAX_SECONDS);
         for seconds in ["157680001", "18446744073709551615"] {
             let fault = window(seconds).unwrap_err().to_string();
-            assert_eq!(fault, "settings: REPLAY_WINDOW_SECONDS is more than five years");
+            assert_eq!(fault, "settings: REPLAY_WINDOW_SECONDS must be at most five years");
         }
     }
 
     #[test]
-    fn a_business_id_that_a_stream_has_no_room_for_is_a_fault() {
-        assert!(read(&[("BIZID", &"8".repeat(WORD_CHARS))]).is_ok());
-        let fault = read(&[("BIZID", &"8".repeat(WORD_CHARS + 1))]).unwrap_err().to_string();
-        assert_eq!(fault, "settings: BIZID is too long");
+    fn a_business_id_that_does_not_fit_into_a_stream_id_is_an_error() {
+        assert!(read(&[("BIZID", &"8".repeat(MAX_WORD_CHARS))]).is_ok());
+        let fault = read(&[("BIZID", &"8".repeat(MAX_WORD_CHARS + 1))]).unwrap_err().to_string();
+        assert_eq!(fault, "settings: BIZID must have at most 64 characters");
     }
 
     #[test]
-    fn times_that_make_no_sense_are_faults() {
+    fn values_out_of_range_are_errors() {
         for (name, value, what) in [
-            ("LIMIT_SECONDS", "0", "is 0"),
-            ("SESSION_SECONDS", "0", "is 0"),
-            ("REFRESH_SECONDS", "2591999", "is less than SESSION_SECONDS"),
-            ("SESSIONS_PER_USER", "17", "is not 1 to 16"),
-            ("SESSIONS_PER_USER", "0", "is not 1 to 16"),
-            ("SESSION_KEY", "thirty-one-characters-are-short", "has fewer than 32 characters"),
-            ("ACCOUNTS", "maybe", "is open or closed"),
+            ("LIMIT_SECONDS", "0", "must not be 0"),
+            ("SESSION_SECONDS", "0", "must not be 0"),
+            ("REFRESH_SECONDS", "2591999", "must be at least SESSION_SECONDS"),
+            ("SESSIONS_PER_USER", "17", "must be 1 to 16"),
+            ("SESSIONS_PER_USER", "0", "must be 1 to 16"),
+            ("SESSION_KEY", "thirty-one-characters-are-short", "must have at least 32 characters"),
+            ("ACCOUNTS", "maybe", "must be open or closed"),
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().to_string(), format!("settings: {name} {what}"));
         }
@@ -824,12 +861,12 @@ mod tests {
         }
         for name in ["x", "a table", "t\u{e4}bles", &"x".repeat(256)] {
             let fault = read(&[("TABLE_NAME", name)]).unwrap_err().to_string();
-            assert_eq!(fault, "settings: TABLE_NAME is not 3 to 255 letters, digits, _, - and .");
+            assert_eq!(fault, "settings: TABLE_NAME must have 3 to 255 letters, digits, _, - or .");
         }
     }
 
     #[test]
-    fn pseudonyms_in_the_log_want_a_salt() {
+    fn pseudonyms_in_the_log_need_a_salt() {
         let names = |users, salt| read(&[("LOG_USERS", users), ("LOG_SALT", salt)]).map(|config| config.log_names);
         assert_eq!(names("", "").unwrap().of("alice"), "alice");
         let pseudonym = |salt| names("off", salt).unwrap().of("alice");
@@ -837,8 +874,8 @@ mod tests {
         assert_ne!(pseudonym("sixteen-letters-"), pseudonym("another-sixteen-"));
         let fault = |users, salt| names(users, salt).unwrap_err().to_string();
         assert_eq!(fault("off", ""), "settings: LOG_SALT is not set, but LOG_USERS is off");
-        assert_eq!(fault("off", "fifteen-letters"), "settings: LOG_SALT has fewer than 16 characters");
-        assert_eq!(fault("no", ""), "settings: LOG_USERS is on or off");
+        assert_eq!(fault("off", "fifteen-letters"), "settings: LOG_SALT must have at least 16 characters");
+        assert_eq!(fault("no", ""), "settings: LOG_USERS must be on or off");
     }
 
     #[test]
@@ -854,9 +891,13 @@ mod tests {
         let addresses = |url| ["live", "vod"].map(|service| api(url).unwrap().unwrap().url.of(service));
         assert_eq!(addresses(""), ["https://live.tencentcloudapi.com/", "https://vod.tencentcloudapi.com/"]);
         assert_eq!(addresses("http://[::1]:81"), ["http://[::1]:81/"; 2]);
-        assert_eq!(addresses("https://{service}.example.com:443/")[1], "https://vod.example.com/", "https's own port");
-        assert_eq!(addresses("http://localhost:80")[0], "http://localhost/", "http's own port");
-        assert_eq!(addresses("https://localhost:80")[0], "https://localhost:80/", "not https's");
+        assert_eq!(
+            addresses("https://{service}.example.com:443/")[1],
+            "https://vod.example.com/",
+            "the default port of https"
+        );
+        assert_eq!(addresses("http://localhost:80")[0], "http://localhost/", "the default port of http");
+        assert_eq!(addresses("https://localhost:80")[0], "https://localhost:80/", "not the default port of https");
         assert!(api("none").unwrap().is_none());
         for url in [
             "http://{service}.example.com",
@@ -875,7 +916,8 @@ mod tests {
         ] {
             let fault = api(url).map(|api| format!("{api:?}")).unwrap_err().to_string();
             assert_eq!(
-                fault, "settings: CLOUD_API_URL is none, or an https address without path (http for loopback only)",
+                fault,
+                "settings: CLOUD_API_URL must be none, or an https address without path (http for loopback only)",
                 "{url}"
             );
         }
@@ -891,7 +933,7 @@ mod tests {
         assert_eq!(api("none"), Ok(None));
         for url in ["fcgi.example.com/common_access", "http://", "ftp://h/", "http://h/?cmd=1", "http://h/#a", "None"] {
             let fault = api(url).unwrap_err().to_string();
-            assert_eq!(fault, "settings: API_URL is none, or an http or https address without query", "{url}");
+            assert_eq!(fault, "settings: API_URL must be none, or an http or https address without query", "{url}");
         }
     }
 
@@ -900,7 +942,7 @@ mod tests {
         let gives_keys = |word| read(&[("COS_SIGN_KEYS", word)]).map(|config| config.cos.gives_keys);
         assert_eq!((gives_keys(""), gives_keys("given"), gives_keys("refused")), (Ok(true), Ok(true), Ok(false)));
         let fault = gives_keys("no").unwrap_err().to_string();
-        assert_eq!(fault, "settings: COS_SIGN_KEYS is given or refused");
+        assert_eq!(fault, "settings: COS_SIGN_KEYS must be given or refused");
     }
 
     #[test]
@@ -917,7 +959,7 @@ mod tests {
             ["http://id.example.com", "id.example.com", "https://id.example.com/?a", "https://id.example.com/#a"]
         {
             let fault = oidc(issuer, "app").unwrap_err().to_string();
-            assert_eq!(fault, "settings: OIDC_ISSUER is an https address without query (http for loopback only)");
+            assert_eq!(fault, "settings: OIDC_ISSUER must be an https address without query (http for loopback only)");
         }
         let fault = |issuer, audience| oidc(issuer, audience).unwrap_err().to_string();
         assert_eq!(fault("https://id.example.com", ""), "settings: OIDC_AUDIENCE is not set, but OIDC_ISSUER is");
@@ -943,19 +985,19 @@ mod tests {
         let fault = |secrets| function(secrets).unwrap_err().to_string();
         assert!(fault(None).contains("PUSH_KEY is not set"), "without the variable a key must be set");
         for wrong in ["hunter22", r#"["hunter22"]"#, r#"{"PUSH_KEY":1}"#] {
-            assert_eq!(fault(Some(wrong)), "settings: SECRETS is not a JSON object of texts");
+            assert_eq!(fault(Some(wrong)), "settings: SECRETS must be a JSON object of texts");
         }
     }
 
     #[test]
-    fn every_fault_is_reported_with_the_name_of_its_setting() {
-        let faults = read(&[("BIZID", ""), ("PUSH_KEY", "short"), ("LIVE_APPID", "x"), ("ACTION_AUTH", "closed")]);
-        let text = faults.unwrap_err().to_string();
+    fn every_error_is_reported_with_the_name_of_its_setting() {
+        let errors = read(&[("BIZID", ""), ("PUSH_KEY", "short"), ("LIVE_APPID", "x"), ("ACTION_AUTH", "closed")]);
+        let text = errors.unwrap_err().to_string();
         for name in [
             "BIZID is not set",
-            "PUSH_KEY has fewer than 8 characters",
-            "LIVE_APPID may hold",
-            "ACTION_AUTH is open or",
+            "PUSH_KEY must have at least 8 characters",
+            "LIVE_APPID may contain",
+            "ACTION_AUTH must be open or",
         ] {
             assert!(text.contains(name), "{name} in {text}");
         }
@@ -968,9 +1010,9 @@ mod tests {
         assert_eq!((key(""), key("none")), (Ok(None), Ok(None)));
         assert_eq!(key("A-key_of-8").unwrap().unwrap().expose(), "A-key_of-8");
         let fault = |value| key(value).unwrap_err().to_string();
-        assert_eq!(fault("short"), "settings: CALLBACK_PATH_KEY has fewer than 8 characters");
+        assert_eq!(fault("short"), "settings: CALLBACK_PATH_KEY must have at least 8 characters");
         for value in ["two/segments", "ends-with?", "hundred%25", "a b c d e"] {
-            assert_eq!(fault(value), "settings: CALLBACK_PATH_KEY may hold letters, digits, - and _ only");
+            assert_eq!(fault(value), "settings: CALLBACK_PATH_KEY may contain only letters, digits, - and _");
         }
     }
 

@@ -1,8 +1,7 @@
-//! Deletes the files of replays that their owners deleted, or that were kept for long enough, at the video-on-demand
-//! service.
+//! Deletes the files of deleted and expired replays from the video-on-demand service.
 //!
-//! What is to be deleted stands on the row of the replay until it is done, and the row in the index of work: whatever
-//! fails, the sweep tries again. Without the cloud's API there is nothing to be done, and the files stay.
+//! The pending deletions are on the row of the replay until they are done, and the row is in the index of tasks, so the
+//! sweep retries a failed deletion. If the setting CLOUD_API_URL is none, the files stay in the cloud.
 
 use futures_util::future::join_all;
 
@@ -13,16 +12,16 @@ use protocol::{
 };
 use store::{PendingDeletion, Task};
 
-/// How many files are deleted at a time. One replay seldom has more.
-const AT_ONCE: usize = 20;
-/// How soon those are tried again that the cloud did not delete.
-const AGAIN_SECONDS: u64 = 600;
-/// How soon those are deleted that there was no time for.
-const REST_SECONDS: u64 = 30;
-/// How long files are deleted in one go: a function has 10 seconds, and a call to the cloud 3 of them.
-const MAX_SECONDS: u64 = 4;
+/// How many files are deleted concurrently. A replay seldom has more.
+const BATCH_SIZE: usize = 20;
+/// How long after a failed deletion the sweep retries.
+const RETRY_SECONDS: u64 = 600;
+/// How long after the time budget is used up the sweep continues.
+const CONTINUE_SECONDS: u64 = 30;
+/// The time budget of one run. A Lambda function has 10 seconds, and a call to the cloud may take 3.
+const TIME_BUDGET_SECONDS: u64 = 4;
 
-/// Deletes a replay that was kept for long enough, and what is left of one that is deleted.
+/// Deletes a replay if it has expired. Then continues the pending deletions of the replay's files.
 pub async fn delete_if_due(app: &App, user: &UserId, file: &FileId) -> Result<(), Error> {
     let rules = &app.config.rules;
     if let Some(ended_at) = app.table.replay_ended(user, file).await?.filter(|_| rules.replay_kept_seconds > 0) {
@@ -35,43 +34,44 @@ pub async fn delete_if_due(app: &App, user: &UserId, file: &FileId) -> Result<()
     finish(app, user, file).await
 }
 
-/// Deletes what is left of a deleted replay, which this file names, as much as there is time for. Fails with what went
-/// wrong last; what could be done is done.
+/// Runs the pending deletions of the replay with this file id, within the time budget. If a deletion fails, the others
+/// are done all the same, and the last error is returned.
 pub async fn finish(app: &App, user: &UserId, file: &FileId) -> Result<(), Error> {
-    let until = app.now().plus(MAX_SECONDS);
-    let mut pending_deletions = app.table.pending_deletions(user, file).await?;
-    if pending_deletions.is_empty() {
-        // Others may have been done with it and it was put off all the same.
+    let until = app.now().plus(TIME_BUDGET_SECONDS);
+    let mut pending = app.table.pending_deletions(user, file).await?;
+    if pending.is_empty() {
+        // Another call may have finished the deletions after this task was postponed.
         return Ok(app.table.reschedule(&Task::Replay(user.clone(), file.clone()), None).await?);
     }
-    while !pending_deletions.is_empty() && app.now() <= until {
-        let (these, others) = pending_deletions.split_at(AT_ONCE.min(pending_deletions.len()));
-        let outcomes = join_all(these.iter().map(|pending_deletions| delete(app, user, pending_deletions))).await;
-        let mut left = others.to_vec();
+    while !pending.is_empty() && app.now() <= until {
+        let (batch, rest) = pending.split_at(BATCH_SIZE.min(pending.len()));
+        let outcomes = join_all(batch.iter().map(|deletion| delete(app, user, deletion))).await;
+        let mut left = rest.to_vec();
         let mut failure = None;
-        for (pending_deletions, outcome) in these.iter().zip(outcomes) {
+        for (deletion, outcome) in batch.iter().zip(outcomes) {
             if let Err(error) = outcome {
-                left.push(pending_deletions.clone());
+                left.push(deletion.clone());
                 failure = Some(error);
             }
         }
-        let due = app.now().plus(if failure.is_some() { AGAIN_SECONDS } else { REST_SECONDS });
-        app.table.set_pending_deletions(user, file, (&pending_deletions, left.clone()), due).await?;
+        let due = app.now().plus(if failure.is_some() { RETRY_SECONDS } else { CONTINUE_SECONDS });
+        app.table.set_pending_deletions(user, file, (&pending, left.clone()), due).await?;
         if let Some(error) = failure {
             return Err(error);
         }
-        pending_deletions = left;
+        pending = left;
     }
     Ok(())
 }
 
-/// Deletes one file. That it is deleted is written first: it is not to come back if it turns out to be of another live.
-async fn delete(app: &App, user: &UserId, pending_deletions: &PendingDeletion) -> Result<(), Error> {
-    if let Some(file) = pending_deletions.file() {
+/// Deletes one file. The file is marked as deleted first, so that it does not come back when its recording turns out to
+/// belong to another live.
+async fn delete(app: &App, user: &UserId, deletion: &PendingDeletion) -> Result<(), Error> {
+    if let Some(file) = deletion.file() {
         app.table.mark_deleted(user, &file, app.now()).await?;
     }
-    if !pending_deletions.vod_file.is_empty() && app.cloud.can_ask() {
-        app.cloud.delete_file(&pending_deletions.vod_file, app.now()).await?;
+    if !deletion.vod_file.is_empty() && app.cloud.can_ask() {
+        app.cloud.delete_file(&deletion.vod_file, app.now()).await?;
     }
     Ok(())
 }

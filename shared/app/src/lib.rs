@@ -1,22 +1,22 @@
-//! The commands, and everything between a request and the table. Functions, servers and tests differ in where bytes come
-//! from and in which HTTP client the AWS SDK has; all else is here.
+//! The commands, and everything between an HTTP request and the table. The Lambda functions, the local server, Tencent
+//! SCF and the tests share this crate. They differ only in the source of the request and in the AWS SDK's HTTP client.
 //!
-//! # Layout, in the order in which a call meets it
+//! # Modules, in the order in which a call uses them
 //!
-//! - [`answer`]: the whole journey of a call, and the ways to find its command
+//! - [`answer`]: from the request to the response; finds the command of a call
 //! - `log`: the log line of a call
-//! - [`commands`]: one file per command, and the table of them all
-//! - [`auth`]: who is calling
-//! - [`App`] and [`config`]: the world as a command sees it, and its settings
-//! - [`process`]: the only clock and environment
-//! - [`cloud`]: the calls that we make to the live cloud
-//! - [`deletion`]: the files of replays that were deleted
-//! - [`oidc`]: who a user of the customer's own identity provider is
-//! - [`sweep`]: what nobody else looks after
-//! - [`ban`]: what a ban comes to
+//! - [`commands`]: one file per command, and the list of all commands
+//! - [`auth`]: the authentication of callers
+//! - [`App`] and [`config`]: the environment of a command, and the settings
+//! - [`process`]: the clock, the random numbers and the environment variables of the process
+//! - [`cloud`]: calls to the live cloud
+//! - [`oidc`]: the ID tokens of the customer's identity provider
+//! - [`ban`]: the actions that a ban requires
+//! - [`deletion`]: deletes the files of deleted replays
+//! - [`sweep`]: runs every task that is due
 //!
-//! Below are the crates `protocol` (types, wire formats, signatures), `timeline` (what events imply), `store` (the
-//! table) and `http_client`; none of them knows this one.
+//! This crate depends on the crates `protocol` (types, wire formats, signatures), `timeline` (what events imply),
+//! `store` (the table) and `http_client`. None of them depends on this crate.
 
 pub mod answer;
 pub mod auth;
@@ -35,7 +35,7 @@ use store::Table;
 
 use self::{cloud::Cloud, config::Config, oidc::Provider};
 
-/// Everything that a command needs beyond its parameters. Made once per process.
+/// Everything that a command needs besides its parameters and its caller. Created once per process.
 pub struct App {
     /// The settings.
     pub config: Config,
@@ -43,11 +43,11 @@ pub struct App {
     pub table: Table,
     /// The live cloud.
     pub cloud: Cloud,
-    /// The identity provider that knows the users, if the accounts are not ours.
+    /// The customer's identity provider; `None` if this server has the accounts.
     pub oidc: Option<Provider>,
     /// The clock.
     pub clock: Box<dyn Fn() -> UnixSeconds + Send + Sync>,
-    /// Random numbers that nobody can foresee.
+    /// A source of cryptographically secure random numbers.
     pub random: Box<dyn Fn() -> u32 + Send + Sync>,
 }
 
@@ -58,24 +58,24 @@ impl std::fmt::Debug for App {
 }
 
 impl App {
-    /// What commands need with these settings and this table, by the clock and the random numbers of this machine.
+    /// An `App` with the clock and the random numbers of this machine.
     pub fn new(config: Config, table: Table) -> Self {
         Self {
             table: table.with_log_names(config.log_names.clone()),
             cloud: Cloud::new(&config),
             oidc: config.oidc.as_ref().map(Provider::new),
             clock: Box::new(process::now),
-            random: Box::new(process::getrandom_u32),
+            random: Box::new(process::random_u32),
             config,
         }
     }
 
-    /// Now.
+    /// The current time.
     pub fn now(&self) -> UnixSeconds {
         (self.clock)()
     }
 
-    /// Sixteen random bytes that nobody can foresee.
+    /// Sixteen cryptographically secure random bytes.
     pub fn nonce(&self) -> [u8; 16] {
         let mut nonce = [0; 16];
         for bytes in nonce.chunks_exact_mut(4) {

@@ -1,4 +1,4 @@
-//! The log line of a call: who called what from where, what came of it, and how long that took.
+//! The log line of a call: caller, command, address, outcome and duration.
 
 use std::time::Instant;
 
@@ -12,10 +12,10 @@ use protocol::{
     wire::{Dialect, FromParam, Params},
 };
 
-/// The header of an answer that names the call as its log line does.
+/// The response header with the request id that the log line has, too.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A call, as far as its log line tells of it.
+/// The log line of a call while the call runs.
 pub(crate) struct LogLine<'a> {
     names: &'a LogNames,
     begun: Instant,
@@ -31,20 +31,20 @@ pub(crate) struct LogLine<'a> {
     is_written: bool,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 enum Outcome {
-    /// It was answered as it should be.
+    /// The call succeeded.
     Done,
-    /// Somebody looked whether the server is there.
+    /// The call was a health check.
     HealthCheck,
-    /// The caller's fault; why.
+    /// The call was refused: code and reason.
     Refused(u16, String),
-    /// Ours; why.
+    /// The server failed: code and causes.
     Failed(u16, String),
 }
 
 impl<'a> LogLine<'a> {
-    /// The line of a call that comes in now.
+    /// Begins the log line of a call that has just been received.
     pub(crate) fn begin(names: &'a LogNames, dialect: Dialect, request: &Request<Vec<u8>>) -> Self {
         let extensions = request.extensions();
         Self {
@@ -63,12 +63,12 @@ impl<'a> LogLine<'a> {
         }
     }
 
-    /// What is called.
+    /// Sets the command.
     pub(crate) fn set_command(&mut self, name: &'static str) {
         self.command = name;
     }
 
-    /// Whom and what the call names, whether or not that is proved.
+    /// Sets the users and the stream that the parameters name, authenticated or not.
     pub(crate) fn set_names(&mut self, params: &Params) {
         fn first<T: FromParam>(params: &Params, fields: &[&'static str]) -> Option<T> {
             fields.iter().find_map(|field| params.optional(field).ok().flatten())
@@ -83,12 +83,12 @@ impl<'a> LogLine<'a> {
         }
     }
 
-    /// The call only asks whether the server is there.
+    /// Marks the call as a health check.
     pub(crate) fn set_health_check(&mut self) {
         self.outcome = Outcome::HealthCheck;
     }
 
-    /// Why the call was not done, and in which dialect that is answered.
+    /// Sets the error of the call, and the dialect of its response.
     pub(crate) fn set_error(&mut self, dialect: Dialect, error: &Error) {
         self.dialect = dialect;
         let code = dialect.code(Err(error));
@@ -100,7 +100,7 @@ impl<'a> LogLine<'a> {
         }
     }
 
-    /// Writes the line, and names the call in its answer.
+    /// Writes the line, and adds the request id to the response.
     pub(crate) fn end(mut self, mut response: Response<String>) -> Response<String> {
         self.write(Some(response.status()));
         self.is_written = true;
@@ -109,7 +109,7 @@ impl<'a> LogLine<'a> {
         response
     }
 
-    /// Writes the line of a call with the HTTP status of its answer; `None` if the call was given up.
+    /// Writes the line with the HTTP status of the response; `None` if the call ended without a response.
     fn write(&self, status: Option<StatusCode>) {
         let Self { request, address, dialect, command, user, host, stream, event, .. } = self;
         let (request, address) = (request.as_str(), address.as_deref());
@@ -137,7 +137,7 @@ impl<'a> LogLine<'a> {
     }
 }
 
-/// A call that ends without an answer, since it panicked or the process stops, leaves its line, too.
+/// Writes the line of a call that ends without a response because of a panic or the end of the process.
 impl Drop for LogLine<'_> {
     fn drop(&mut self) {
         if !self.is_written {

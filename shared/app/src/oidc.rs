@@ -1,7 +1,7 @@
-//! The customer's own accounts: who a user is, by an ID token of their identity provider (OpenID Connect Core 1.0).
+//! Verifies the ID tokens of the customer's identity provider (OpenID Connect Core 1.0).
 //!
-//! The provider's keys are found by discovery and kept in the process. A token is judged as section 3.1.3.7 of Core and
-//! RFC 8725 say, but for `nonce`: only the app knows which one it asked for, so the app compares it.
+//! The provider's keys are found by discovery and cached in the process. A token is checked by section 3.1.3.7 of Core
+//! and by RFC 8725, except for `nonce`: only the app knows the nonce of its request, so the app must compare it.
 
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
@@ -29,27 +29,27 @@ use protocol::{
     types::{UnixSeconds, UserId},
 };
 
-/// The longest token that is read. Providers that put a user's groups into it stay below.
+/// The longest token that is accepted. Tokens with a user's groups are shorter.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
-/// The longest value of the claim that says who the user is, as Core says of `sub`.
+/// The longest value of the user claim, as Core defines for `sub`.
 const MAX_SUBJECT_CHARS: usize = 255;
-/// How far the provider's clock may be from ours.
-const LEEWAY_SECONDS: f64 = 60.0;
-/// How long keys are used before the provider is asked again: so long a key that it took back is still believed.
-const FRESH_SECONDS: u64 = 3600;
-/// How long they are used while it cannot be reached.
-const USABLE_SECONDS: u64 = 24 * 3600;
-/// How long the provider is left alone once it answered, whatever keys tokens name.
-const PAUSE_SECONDS: u64 = 60;
-/// How long it is left alone once it could not be reached: nobody should wait a minute for the end of a hiccup.
-const FAILURE_PAUSE_SECONDS: u64 = 5;
+/// How far the provider's clock may differ from the server's.
+const CLOCK_LEEWAY_SECONDS: f64 = 60.0;
+/// How long cached keys are used before they are fetched again. A revoked key is accepted for as long.
+const REFRESH_SECONDS: u64 = 3600;
+/// How long cached keys are used while the provider cannot be reached.
+const MAX_CACHE_SECONDS: u64 = 24 * 3600;
+/// The pause after a successful fetch, even if tokens name unknown keys.
+const MIN_REFETCH_SECONDS: u64 = 60;
+/// The pause after a failed fetch: short, since logins fail meanwhile.
+const RETRY_SECONDS: u64 = 5;
 
-/// Who a user is.
+/// The user of a verified ID token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Our id of the user, see [`user_id`].
+    /// The id of the user on this server, see [`user_id`].
     pub user: UserId,
-    /// The value of the claim that says who the user is.
+    /// The value of the user claim.
     pub subject: String,
     /// The claim `name`.
     pub name: Option<String>,
@@ -57,13 +57,13 @@ pub struct Identity {
     pub picture: Option<String>,
 }
 
-/// Why nobody knows who the user is.
+/// Why an ID token could not be verified.
 #[derive(Debug, ThisError)]
 pub enum Error {
-    /// The token is not good; why, for the log.
+    /// The token is refused. The reason is logged and not sent.
     #[error("the ID token was refused: {0}")]
     Refused(&'static str),
-    /// The provider's keys are not to be had, which is not the user's fault.
+    /// The provider's keys could not be fetched.
     #[error("the identity provider could not be asked")]
     Unreachable(#[source] Arc<Failure>),
 }
@@ -77,108 +77,109 @@ impl From<Error> for protocol::error::Error {
     }
 }
 
-/// Why the provider's keys are not to be had.
+/// Why the provider's keys could not be fetched.
 #[derive(Debug, ThisError)]
 pub enum Failure {
-    /// No answer.
+    /// The provider did not answer.
     #[error(transparent)]
     Call(#[from] http_client::Error),
-    /// An answer that does not hold what it should; what is wrong.
+    /// The provider's answer is not usable, for this reason.
     #[error("{0}")]
     Answer(&'static str),
 }
 
-/// The identity provider of the settings, with the keys that it was last seen to have.
+/// The identity provider of the settings, with a cache of its keys.
 #[derive(Debug)]
 pub struct Provider {
     settings: Oidc,
     http: http_client::Client,
-    kept: Mutex<Kept>,
-    /// Held by who asks the provider, so that one asks for all.
-    asking: tokio::sync::Mutex<()>,
+    cache: Mutex<CachedKeys>,
+    /// Held during a fetch, so that there is only one at a time.
+    fetch_lock: tokio::sync::Mutex<()>,
 }
 
-/// What is known of the provider.
+/// The cache of the provider's keys.
 #[derive(Debug)]
-struct Kept {
+struct CachedKeys {
     keys: Vec<Key>,
-    /// When it answered last.
-    answered: UnixSeconds,
-    /// From when on it may be asked again.
-    ask_from: UnixSeconds,
-    /// Why it did not answer, if it did not when it was asked last.
+    /// When the keys were fetched.
+    fetched_at: UnixSeconds,
+    /// When the keys may be fetched again at the earliest.
+    next_fetch: UnixSeconds,
+    /// The error of the last fetch, if it failed.
     failure: Option<Arc<Failure>>,
 }
 
 impl Provider {
-    /// The provider of these settings. Nothing is asked yet.
+    /// The provider of these settings. The keys are not fetched yet.
     pub fn new(settings: &Oidc) -> Self {
         static INSTALLED: Once = Once::new();
-        INSTALLED.call_once(|| RING.install_default().expect("nobody else chooses how tokens are verified"));
+        INSTALLED.call_once(|| RING.install_default().expect("no other code installs a CryptoProvider"));
         let never = UnixSeconds(0);
         Self {
             settings: settings.clone(),
             http: http_client::Client::unconnected(),
-            kept: Mutex::new(Kept { keys: Vec::new(), answered: never, ask_from: never, failure: None }),
-            asking: tokio::sync::Mutex::default(),
+            cache: Mutex::new(CachedKeys { keys: Vec::new(), fetched_at: never, next_fetch: never, failure: None }),
+            fetch_lock: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Who the user is that this ID token was given to.
+    /// Verifies an ID token and returns its user.
     ///
-    /// The token may be shown again until it expires: who must prevent that gives the app tokens of a short life.
+    /// A token can be used again until it expires. To prevent that, configure the provider to issue tokens with a short
+    /// lifetime.
     pub async fn identify(&self, id_token: &str, now: UnixSeconds) -> Result<Identity, Error> {
         if id_token.len() > MAX_TOKEN_BYTES {
-            return Err(Error::Refused("it is too long"));
+            return Err(Error::Refused("it is longer than 16 KiB"));
         }
-        // `none` and all that is unknown to the library are no algorithms here.
+        // The library refuses the algorithm `none` and unknown algorithms.
         let header =
-            decode_header(id_token).map_err(|_| Error::Refused("it is no token signed by a known algorithm"))?;
-        if !verifies(header.alg) {
+            decode_header(id_token).map_err(|_| Error::Refused("it is not a JWT signed with a known algorithm"))?;
+        if !is_accepted(header.alg) {
             return Err(Error::Refused("its algorithm is not accepted"));
         }
         if header.crit.is_some() {
-            return Err(Error::Refused("its header asks for an extension"));
+            return Err(Error::Refused("its header has critical extensions"));
         }
-        // An access token of the same provider for the same audience says `at+jwt`.
+        // An access token for the same audience has the type `at+jwt`.
         if header.typ.as_ref().is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
-            return Err(Error::Refused("it is a token of another kind"));
+            return Err(Error::Refused("its type is not JWT"));
         }
         let key = self.key(&header, now).await?;
-        // The library judges the form and the signature. The claims are judged below, where the clock is ours.
+        // The library checks the form and the signature. `Claims::check` checks the claims by the clock of the call.
         let mut rules = Validation::new(header.alg);
         rules.required_spec_claims.clear();
         (rules.validate_exp, rules.validate_aud) = (false, false);
         let token = decode::<Claims>(id_token, &key, &rules).map_err(|error| {
-            let forged = matches!(error.kind(), ErrorKind::InvalidSignature);
-            Error::Refused(if forged { "its signature is wrong" } else { "a claim is missing or of the wrong type" })
+            let is_forged = matches!(error.kind(), ErrorKind::InvalidSignature);
+            Error::Refused(if is_forged { "its signature is wrong" } else { "a claim is missing or of the wrong type" })
         })?;
-        token.claims.judge(&self.settings, now).map_err(Error::Refused)
+        token.claims.check(&self.settings, now).map_err(Error::Refused)
     }
 
-    /// The key that verifies a token with this header.
+    /// The key for a token with this header, from the cache or from the provider.
     async fn key(&self, header: &Header, now: UnixSeconds) -> Result<DecodingKey, Error> {
-        if let Some(key) = self.kept().key(header, now, FRESH_SECONDS) {
+        if let Some(key) = self.cache().key(header, now, REFRESH_SECONDS) {
             return Ok(key);
         }
-        let usable = self.kept().key(header, now, USABLE_SECONDS).is_some();
-        // Who has a key does not wait for others to ask.
-        let turn = if usable { self.asking.try_lock().ok() } else { Some(self.asking.lock().await) };
-        // Another may have asked while this one waited.
-        if turn.is_some() && self.kept().ask_from <= now {
-            let answer = tokio::time::timeout(http_client::TIMEOUT, self.ask()).await;
-            self.kept()
-                .take(answer.unwrap_or(Err(Failure::Call(http_client::Error::Timeout(http_client::TIMEOUT)))), now);
+        let usable = self.cache().key(header, now, MAX_CACHE_SECONDS).is_some();
+        // A call with a usable cached key does not wait for another call's fetch.
+        let turn = if usable { self.fetch_lock.try_lock().ok() } else { Some(self.fetch_lock.lock().await) };
+        // Another call may have fetched the keys while this one waited for the lock.
+        if turn.is_some() && self.cache().next_fetch <= now {
+            let answer = tokio::time::timeout(http_client::TIMEOUT, self.fetch_keys()).await;
+            self.cache()
+                .update(answer.unwrap_or(Err(Failure::Call(http_client::Error::Timeout(http_client::TIMEOUT)))), now);
         }
-        let kept = self.kept();
-        kept.key(header, now, USABLE_SECONDS).ok_or_else(|| match &kept.failure {
+        let cache = self.cache();
+        cache.key(header, now, MAX_CACHE_SECONDS).ok_or_else(|| match &cache.failure {
             Some(failure) => Error::Unreachable(Arc::clone(failure)),
-            None => Error::Refused("no key of the provider fits it"),
+            None => Error::Refused("the provider has no key for it"),
         })
     }
 
-    /// Asks the provider for its keys: where they are, then for themselves.
-    async fn ask(&self) -> Result<Vec<Key>, Failure> {
+    /// Fetches the discovery document and then the keys.
+    async fn fetch_keys(&self) -> Result<Vec<Key>, Failure> {
         #[derive(Deserialize)]
         struct Discovery {
             issuer: String,
@@ -190,14 +191,14 @@ impl Provider {
         }
         let issuer = &self.settings.issuer;
         let address = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
-        let discovery: Discovery = self.get(address, "its discovery document cannot be understood").await?;
+        let discovery: Discovery = self.get(address, "its discovery document is malformed").await?;
         if discovery.issuer != *issuer {
             return Err(Failure::Answer("its discovery document names another issuer"));
         }
         if !http_client::is_secure(&discovery.jwks_uri) {
-            return Err(Failure::Answer("the address of its keys is not secure"));
+            return Err(Failure::Answer("its jwks_uri is not a secure address"));
         }
-        let set: KeySet = self.get(discovery.jwks_uri, "its keys cannot be understood").await?;
+        let set: KeySet = self.get(discovery.jwks_uri, "its key set is malformed").await?;
         Ok(set.keys.iter().filter_map(|key| Key::read(key.get())).collect())
     }
 
@@ -207,53 +208,52 @@ impl Provider {
         serde_json::from_str(&answer).map_err(|_| Failure::Answer(wrong))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, CachedKeys> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    /// The key for this header, of an answer that is not older than `seconds`: the one that it names and, if it names
-    /// none, the only one that fits.
+impl CachedKeys {
+    /// The key for a token with this header, if the keys are not older than `seconds`: the key that the header names,
+    /// or, if the header names none, the only key that fits.
     fn key(&self, header: &Header, now: UnixSeconds, seconds: u64) -> Option<DecodingKey> {
         let mut fitting = self.keys.iter().filter(|key| {
             let named = header.kid.is_none() || header.kid == key.id;
             named && key.algorithms.contains(&header.alg)
         });
-        let key = fitting.next().filter(|_| now < self.answered.plus(seconds))?;
+        let key = fitting.next().filter(|_| now < self.fetched_at.plus(seconds))?;
         let only = header.kid.is_some() || fitting.next().is_none();
         only.then(|| key.public.clone())
     }
 
-    /// Takes what the provider said when it was asked.
-    fn take(&mut self, answer: Result<Vec<Key>, Failure>, now: UnixSeconds) {
+    /// Stores the outcome of a fetch.
+    fn update(&mut self, answer: Result<Vec<Key>, Failure>, now: UnixSeconds) {
         match answer {
             Ok(keys) => {
-                *self = Self { keys, answered: now, ask_from: now.plus(PAUSE_SECONDS), failure: None };
+                *self = Self { keys, fetched_at: now, next_fetch: now.plus(MIN_REFETCH_SECONDS), failure: None };
             }
             Err(failure) => {
                 if !self.keys.is_empty() {
-                    tracing::warn!(error = %Chain(&failure), "the identity provider's keys could not be asked for again");
+                    tracing::warn!(error = %Chain(&failure), "the keys of the identity provider could not be fetched again; the cached keys are used");
                 }
-                self.ask_from = now.plus(FAILURE_PAUSE_SECONDS);
+                self.next_fetch = now.plus(RETRY_SECONDS);
                 self.failure = Some(Arc::new(failure));
             }
         }
     }
 }
 
-/// A key that verifies tokens.
+/// A public key of the provider.
 #[derive(Debug)]
 struct Key {
     id: Option<String>,
-    /// What it may be used with: its own `alg`, or what is accepted of its type.
+    /// The algorithms of the key: its `alg`, or the accepted algorithms of its type.
     algorithms: Vec<Algorithm>,
     public: DecodingKey,
 }
 
 impl Key {
-    /// Reads a key of the provider's set; `None` for one that can verify nothing here: of another type, for another
-    /// use, or one that nobody understands.
+    /// Reads a key of the provider's set; `None` if the key has another type or use, or is malformed.
     fn read(text: &str) -> Option<Self> {
         let jwk: Jwk = serde_json::from_str(text).ok()?;
         let accepted: &[Algorithm] = if let AlgorithmParameters::RSA(_) = &jwk.algorithm {
@@ -301,42 +301,42 @@ enum Audience {
 }
 
 impl Claims {
-    /// Who the user is, or why the token does not say that to us.
-    fn judge(self, settings: &Oidc, UnixSeconds(now): UnixSeconds) -> Result<Identity, &'static str> {
+    /// Checks the claims and returns the user, or the reason of the refusal.
+    fn check(self, settings: &Oidc, UnixSeconds(now): UnixSeconds) -> Result<Identity, &'static str> {
         let ours = &settings.audience;
         let audiences = match &self.aud {
             Audience::One(audience) => std::slice::from_ref(audience),
             Audience::Several(audiences) => audiences,
         };
         if self.iss != settings.issuer {
-            return Err("it is of another issuer");
+            return Err("its issuer is not OIDC_ISSUER");
         }
         if !audiences.contains(ours) {
-            return Err("it is meant for another audience");
+            return Err("its audience is not OIDC_AUDIENCE");
         }
-        // Alone, `azp` may name another client: the app that asked for a token that is meant for its server.
+        // With a single audience, `azp` may differ: it names the app that requested the token for this server.
         if audiences.len() > 1 && self.azp.as_ref() != Some(ours) {
-            return Err("it is meant for several audiences and was given to another");
+            return Err("it has several audiences, and azp is not OIDC_AUDIENCE");
         }
         #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 million years")]
         let now = now as f64;
-        if self.exp + LEEWAY_SECONDS <= now {
+        if self.exp + CLOCK_LEEWAY_SECONDS <= now {
             return Err("it has expired");
         }
-        if self.nbf.into_iter().chain([self.iat]).any(|from| now + LEEWAY_SECONDS < from) {
-            return Err("it is from the future");
+        if self.nbf.into_iter().chain([self.iat]).any(|from| now + CLOCK_LEEWAY_SECONDS < from) {
+            return Err("its iat or nbf is in the future");
         }
         let text = |name: &str| self.others.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let claim = settings.user_claim.as_str();
-        let subject = text(claim).ok_or("the claim that says who the user is is missing, or no text")?;
+        let subject = text(claim).ok_or("the claim OIDC_USER_CLAIM is missing, empty or not a text")?;
         if subject.chars().count() > MAX_SUBJECT_CHARS {
-            return Err("the claim that says who the user is is too long");
+            return Err("the claim OIDC_USER_CLAIM is longer than 255 characters");
         }
-        // At many providers anybody can write any address into their profile.
-        let unproven = ["email", "phone_number"].contains(&claim)
+        // At many providers a user can enter any address, so only a verified address identifies a user.
+        let is_unverified = ["email", "phone_number"].contains(&claim)
             && self.others.get(&format!("{claim}_verified")).and_then(Value::as_bool) != Some(true);
-        if unproven {
-            return Err("the address that says who the user is was not verified");
+        if is_unverified {
+            return Err("the provider has not verified the address in the claim OIDC_USER_CLAIM");
         }
         Ok(Identity {
             user: user_id(&settings.issuer, subject),
@@ -347,8 +347,8 @@ impl Claims {
     }
 }
 
-/// Our id of the user whom `issuer` calls `subject`: the same name if it could be one of an account of our own and does
-/// not begin with `u_`, and else a name derived from both.
+/// The id of the user `subject` of `issuer` on this server. A subject that has the form of an account name and does not
+/// begin with `u_` is the id itself. For any other subject the id is derived from issuer and subject:
 ///
 /// ```text
 /// "u_" + the first 22 characters (110 bits) of lowercase(base32(SHA-256(issuer + "\n" + subject)))
@@ -374,31 +374,31 @@ pub fn user_id(issuer: &str, subject: &str) -> UserId {
     UserId::parse(&name).expect("4 to 24 letters, digits and underscores")
 }
 
-/// The RSA algorithms that are accepted. The smallest key is part of how ring names them: 2048 bits.
+/// The accepted RSA algorithms. Their ring parameters require keys of at least 2048 bits.
 const RSA: [(Algorithm, &RsaParameters); 2] =
     [(Algorithm::RS256, &RSA_PKCS1_2048_8192_SHA256), (Algorithm::PS256, &RSA_PSS_2048_8192_SHA256)];
-/// The others, whose keys are points of a curve.
+/// The accepted elliptic-curve algorithms.
 const CURVES: [(Algorithm, &dyn VerificationAlgorithm); 2] =
     [(Algorithm::ES256, &ECDSA_P256_SHA256_FIXED), (Algorithm::EdDSA, &ED25519)];
 
-/// Whether an algorithm is accepted. None that takes a shared key is: who knows a public key could sign.
-fn verifies(algorithm: Algorithm) -> bool {
+/// Whether an algorithm is accepted. Symmetric algorithms are not: with them the public key could be used to sign.
+fn is_accepted(algorithm: Algorithm) -> bool {
     RSA.iter().any(|(accepted, _)| *accepted == algorithm) || CURVES.iter().any(|(accepted, _)| *accepted == algorithm)
 }
 
-/// How the token library verifies: by ring, which TLS has brought already. It is not asked to sign.
+/// Lets the token library verify with ring, which TLS uses already. Signing is not supported.
 static RING: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
-    verifier_factory: |algorithm, key| Ok(Box::new(ByRing { algorithm: *algorithm, key: key.clone() })),
+    verifier_factory: |algorithm, key| Ok(Box::new(RingVerifier { algorithm: *algorithm, key: key.clone() })),
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-struct ByRing {
+struct RingVerifier {
     algorithm: Algorithm,
     key: DecodingKey,
 }
 
-impl Verifier<Vec<u8>> for ByRing {
+impl Verifier<Vec<u8>> for RingVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
         let verified = match self.key.kind() {
             DecodingKeyKind::RsaModulusExponent { n, e } => {
@@ -414,7 +414,7 @@ impl Verifier<Vec<u8>> for ByRing {
     }
 }
 
-impl JwtVerifier for ByRing {
+impl JwtVerifier for RingVerifier {
     fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -497,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_that_could_be_an_account_of_ours_is_the_id() {
+    fn a_subject_with_the_form_of_an_account_name_is_the_id() {
         for subject in ["abcd", "A_1_", &"a".repeat(24), "U_234"] {
             assert_eq!(user_id("https://i", subject).as_str(), subject);
         }
@@ -513,6 +513,10 @@ mod tests {
         let derived = user_id("https://i", "auth0|1");
         assert_ne!(user_id("https://i", "auth0|2"), derived);
         assert_ne!(user_id("https://j", "auth0|1"), derived);
-        assert_ne!(user_id("https://i", derived.as_str()), derived, "not even one that is called as the other's id");
+        assert_ne!(
+            user_id("https://i", derived.as_str()),
+            derived,
+            "not even a subject that equals the id of the other"
+        );
     }
 }

@@ -1,26 +1,27 @@
-//! The environment, the clock and the random numbers of this process: the only place of the libraries that reads them.
+//! The environment variables, the clock and the random numbers of this process. No other module of the libraries reads
+//! them.
 
 use protocol::types::{RequestId, UnixSeconds};
 
-/// A variable of the process's environment.
+/// An environment variable of the process.
 pub fn environment(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "the one place of the libraries that reads the environment")]
+    #[expect(clippy::disallowed_methods, reason = "no other module of the libraries reads the environment")]
     std::env::var(name).ok()
 }
 
-/// Now, by the machine's clock.
+/// The current time of the machine's clock.
 pub fn now() -> UnixSeconds {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    #[expect(clippy::disallowed_methods, reason = "no other module reads the clock")]
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     UnixSeconds(since.expect("the clock is past 1970").as_secs())
 }
 
-/// A number that nobody can foresee, by the operating system.
-pub fn getrandom_u32() -> u32 {
-    getrandom::u32().expect("the operating system gives random numbers")
+/// A cryptographically secure random number from the operating system.
+pub fn random_u32() -> u32 {
+    getrandom::u32().expect("the operating system has random numbers")
 }
 
-/// A request id that no other call has.
+/// A new, unique request id.
 pub(crate) fn request_id() -> RequestId {
-    RequestId::from_random(std::array::from_fn(|_| getrandom_u32()))
+    RequestId::from_random(std::array::from_fn(|_| random_u32()))
 }

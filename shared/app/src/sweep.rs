@@ -1,7 +1,7 @@
-//! The sweep: looks after what nobody else does. Lives that nobody ends, viewers who went without a word, what a process
-//! that died left half-done, bans that run out, files that the cloud did not delete.
+//! The sweep runs every task that is due: it ends lives whose end was never reported, removes viewers who left
+//! silently, finishes writes of a process that died, lifts expired bans, and retries the deletion of files.
 //!
-//! All of that stands in one index with the second at which it is due. Where nothing is due, a round is one query.
+//! One index of the table has all tasks with the second at which each is due. If no task is due, a run is one query.
 
 use std::time::Duration;
 
@@ -15,89 +15,89 @@ use protocol::{
 use store::{BroadcasterState, PendingAction, Task};
 use timeline::{End, Evidence};
 
-/// How much is looked after in one round, and how much of it at a time.
-const MAX: usize = 500;
-const AT_A_TIME: usize = 8;
-/// So many times, one after the other, the cloud must know nothing of a live before it is over.
-const MISSES: u64 = 3;
-/// How soon what could not be done is tried again.
-const AGAIN_SECONDS: u64 = 60;
-/// How soon a live is looked at again in doubt.
-pub const DOUBT_SECONDS: u64 = 30;
+/// How many tasks one run takes at most, and how many run concurrently.
+const MAX_TASKS: usize = 500;
+const CONCURRENCY: usize = 8;
+/// How many times in a row the cloud must report that a stream is not pushed before the live is over.
+const MAX_MISSES: u64 = 3;
+/// How long after a failure a task is due again.
+const RETRY_SECONDS: u64 = 60;
+/// How long after a run a live that may be over is checked again.
+pub const RECHECK_SECONDS: u64 = 30;
 
-/// What a round did.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Round {
-    /// How much was due.
+pub struct SweepReport {
+    /// The number of tasks that were due.
     pub due: usize,
-    /// How much of it failed, and will be tried again.
+    /// The number of tasks that failed and will be retried.
     pub failed: usize,
-    /// Whether there is a live that may be over: another round should follow after [`DOUBT_SECONDS`].
-    pub is_in_doubt: bool,
-    /// How many lives were looked at, and go on: all that there are, in a round a minute after the last.
+    /// Whether a live may be over: another run should follow after [`RECHECK_SECONDS`].
+    pub needs_recheck: bool,
+    /// The number of lives that were checked and go on. A run a minute after the last one checks all lives.
     pub lives: usize,
-    /// For how long the longest of the lives that were looked at goes on.
+    /// How long the oldest of these lives has lasted.
     pub oldest_live_seconds: Option<u64>,
 }
 
-/// What was found of one thing.
+/// The result of one task.
 #[derive(Clone, Copy, Debug, Default)]
 struct TaskOutcome {
-    /// It is a live that may be over.
-    is_in_doubt: bool,
-    /// It is a live, and goes on since then.
+    /// The user's live may be over.
+    needs_recheck: bool,
+    /// When the user's live began, if the user is live.
     live_since: Option<UnixSeconds>,
 }
 
-/// What is done each minute where a clock calls: a round, and in doubt another one.
-pub async fn minute(app: &App) -> Result<(), Error> {
-    // Boxed, because the compiler gives up on what is in it otherwise.
-    if Box::pin(round(app)).await?.is_in_doubt {
-        tokio::time::sleep(Duration::from_secs(DOUBT_SECONDS)).await;
-        Box::pin(round(app)).await?;
+/// Runs the sweep, and once more after [`RECHECK_SECONDS`] if a live may be over. A timer calls this once a minute.
+pub async fn run_with_recheck(app: &App) -> Result<(), Error> {
+    // The future is boxed because the compiler cannot prove that it is Send otherwise.
+    if Box::pin(run(app)).await?.needs_recheck {
+        tokio::time::sleep(Duration::from_secs(RECHECK_SECONDS)).await;
+        Box::pin(run(app)).await?;
     }
     Ok(())
 }
 
-/// Looks after everything that is due.
-pub async fn round(app: &App) -> Result<Round, Error> {
-    let due = app.table.due_tasks(app.now(), MAX).await?;
-    let mut round = Round { due: due.len(), ..Round::default() };
+/// Runs the tasks that are due.
+pub async fn run(app: &App) -> Result<SweepReport, Error> {
+    let due = app.table.due_tasks(app.now(), MAX_TASKS).await?;
+    let mut report = SweepReport { due: due.len(), ..SweepReport::default() };
     let mut done = stream::iter(due)
         .map(|task| async move {
             let outcome = run_task(app, &task).await;
             if let Err(error) = &outcome {
                 let (user, stream) = names_of(app, &task);
-                tracing::error!(user, stream, error = %Chain(error), "something could not be looked after");
-                // Not in each round from now on, or what fails would keep others from their turn.
-                if let Err(error) = app.table.reschedule(&task, Some(app.now().plus(AGAIN_SECONDS))).await {
+                tracing::error!(user, stream, error = %Chain(error), "a task of the sweep failed and will be retried");
+                // A failed task is postponed, so that it does not take the place of other tasks in each run.
+                if let Err(error) = app.table.reschedule(&task, Some(app.now().plus(RETRY_SECONDS))).await {
                     let (user, stream) = names_of(app, &task);
-                    tracing::error!(user, stream, error = %Chain(&error), "it could not be postponed either");
+                    tracing::error!(user, stream, error = %Chain(&error), "a failed task could not be postponed");
                 }
             }
             outcome
         })
-        .buffer_unordered(AT_A_TIME);
+        .buffer_unordered(CONCURRENCY);
     while let Some(outcome) = done.next().await {
         match outcome {
-            Ok(TaskOutcome { is_in_doubt, live_since }) => {
-                round.is_in_doubt |= is_in_doubt;
-                round.lives += usize::from(live_since.is_some());
+            Ok(TaskOutcome { needs_recheck, live_since }) => {
+                report.needs_recheck |= needs_recheck;
+                report.lives += usize::from(live_since.is_some());
                 let seconds = live_since.map(|since| app.now().0.saturating_sub(since.0));
-                round.oldest_live_seconds = round.oldest_live_seconds.max(seconds);
+                report.oldest_live_seconds = report.oldest_live_seconds.max(seconds);
             }
-            Err(_) => round.failed += 1,
+            Err(_) => report.failed += 1,
         }
     }
-    if round.due > 0 {
-        let Round { due, failed, lives, oldest_live_seconds, .. } = round;
-        // The template makes metrics of the last two.
+    if report.due > 0 {
+        let SweepReport { due, failed, lives, oldest_live_seconds, .. } = report;
+        // template.yaml has metrics of the last two fields.
         tracing::info!(due, failed, lives, oldest_live_seconds, "swept");
     }
-    Ok(round)
+    Ok(report)
 }
 
-/// The user and the stream that something to look after is about, as the log names them.
+/// The user and the stream of a task, as the log names them.
 fn names_of(app: &App, task: &Task) -> (Option<String>, Option<String>) {
     let names = &app.config.log_names;
     match task {
@@ -106,7 +106,7 @@ fn names_of(app: &App, task: &Task) -> (Option<String>, Option<String>) {
     }
 }
 
-/// Looks after one thing.
+/// Runs one task.
 async fn run_task(app: &App, task: &Task) -> Result<TaskOutcome, Error> {
     match task {
         Task::User(user) => return run_user_task(app, user).await,
@@ -117,11 +117,11 @@ async fn run_task(app: &App, task: &Task) -> Result<TaskOutcome, Error> {
         Task::Group(host, group) => {
             app.table.sweep_group(host, group, app.config.rules.member_seconds, app.now()).await?;
         }
-        // It has written when it is to be tried again.
+        // The deletion has already written when its task is due again.
         Task::Replay(user, file) => {
             if let Err(error) = deletion::delete_if_due(app, user, file).await {
                 let (user, _) = names_of(app, task);
-                tracing::error!(user, error = %Chain(&error), "the files of a replay are not deleted yet");
+                tracing::error!(user, error = %Chain(&error), "the files of a replay could not be deleted yet");
             }
         }
     }
@@ -133,25 +133,26 @@ async fn run_user_task(app: &App, user: &UserId) -> Result<TaskOutcome, Error> {
     let state = app.table.state(user).await?;
     let has_dirty_rows = state.has_dirty_rows(app.now());
     if has_dirty_rows && let Err(error) = app.table.change(user, rules, app.now(), |_| false).await {
-        // A ban that was written down before it must be carried out all the same.
+        // A failed write of rows must not keep a ban from being carried out.
         return ban::carry_out(app, user).await.and(Err(error.into()));
     }
-    // What has just been written need not be in the index yet.
+    // A row that has just been written may not be in the index yet.
     let is_counted = !has_dirty_rows && app.table.recount_unconfirmed(user, rules, app.now()).await?;
     renew_or_lift_ban(app, user, &state).await?;
-    let is_judged = !state.pending_actions.is_empty() || state.ban.is_some();
-    let carried_out = if is_judged { ban::carry_out(app, user).await } else { Ok(()) };
-    // Whatever became of that, a live that is over must end.
+    let has_ban_actions = !state.pending_actions.is_empty() || state.ban.is_some();
+    let carried_out = if has_ban_actions { ban::carry_out(app, user).await } else { Ok(()) };
+    // The live is checked even if an action of the ban failed.
     let state = check_live(app, user).await?;
     let due = state.due(app.now());
-    let recount = (!is_counted && state.has_unconfirmed_counts()).then(|| app.now().plus(AGAIN_SECONDS));
+    let recount = (!is_counted && state.has_unconfirmed_counts()).then(|| app.now().plus(RETRY_SECONDS));
     let due = due.into_iter().chain(recount).min();
     app.table.reschedule_user(user, &state, due).await?;
     carried_out
-        .map(|()| TaskOutcome { is_in_doubt: state.misses > 0, live_since: live_since(&state, rules.grace_seconds) })
+        .map(|()| TaskOutcome { needs_recheck: state.misses > 0, live_since: live_since(&state, rules.grace_seconds) })
 }
 
-/// Lifts a ban that has run out, and has the cloud told again of one that it would forget.
+/// Lifts a ban that has expired. Makes the action pending that forbids the stream again before the cloud would allow
+/// it.
 async fn renew_or_lift_ban(app: &App, user: &UserId, state: &BroadcasterState) -> Result<(), Error> {
     let Some(ban) = &state.ban else { return Ok(()) };
     if !ban.holds(app.now()) {
@@ -163,8 +164,8 @@ async fn renew_or_lift_ban(app: &App, user: &UserId, state: &BroadcasterState) -
     Ok(())
 }
 
-/// Ends a live that nobody ended: the cloud knows nothing of it any more, or if it cannot be asked, nothing was heard
-/// of it for too long. Takes a doubtful end back if the cloud says that the stream runs.
+/// Ends a live whose end was not reported: the cloud says that the stream is not pushed, or, without the cloud's API,
+/// there was no sign of life for too long. Revokes an unconfirmed end if the cloud says that the stream is pushed.
 async fn check_live(app: &App, user: &UserId) -> Result<BroadcasterState, Error> {
     let (rules, now) = (&app.config.rules, app.now());
     let (state, room) = (app.table.state(user).await?, app.table.room(user).await?);
@@ -178,13 +179,13 @@ async fn check_live(app: &App, user: &UserId) -> Result<BroadcasterState, Error>
     let stream_state = stream_state.unwrap_or_else(|error| {
         let names = &app.config.log_names;
         let (user, stream) = (names.of(user.as_str()), names.of(room.stream.as_str()));
-        tracing::warn!(user, stream, error = %Chain(&error), "the cloud could not say whether a stream runs");
+        tracing::warn!(user, stream, error = %Chain(&error), "the state of a stream could not be read from the cloud");
         None
     });
     let change: Box<dyn Fn(&mut BroadcasterState) -> bool + Send + Sync> = match stream_state {
         stream_state if !state.timeline.is_on() => {
             let (Some(StreamState::Active), Some(end)) = (stream_state, unconfirmed_end) else { return Ok(state) };
-            // Unless more was told meanwhile.
+            // Another notice may have changed the end meanwhile.
             Box::new(move |state| {
                 state.timeline.unconfirmed_end() == Some(end) && state.timeline.add(Evidence::On(end))
             })
@@ -199,13 +200,13 @@ async fn check_live(app: &App, user: &UserId) -> Result<BroadcasterState, Error>
                 state.missed_at = now;
             }
             state.misses += 1;
-            if state.misses >= MISSES {
+            if state.misses >= MAX_MISSES {
                 state.misses = 0;
                 state.timeline.add(Evidence::Off(state.missed_at, End::Vanished));
             }
             true
         }),
-        None if last_heard(&state, rules.grace_seconds).plus(rules.silence_seconds) <= now => {
+        None if last_activity(&state, rules.grace_seconds).plus(rules.silence_seconds) <= now => {
             Box::new(move |state| state.timeline.add(Evidence::Off(now, End::Silent)))
         }
         None => return Ok(state),
@@ -213,13 +214,13 @@ async fn check_live(app: &App, user: &UserId) -> Result<BroadcasterState, Error>
     Ok(app.table.change(user, rules, now, change).await?)
 }
 
-/// When something was last heard of a live.
-fn last_heard(state: &BroadcasterState, grace: u64) -> UnixSeconds {
+/// The time of the last event or sign of life of a live.
+fn last_activity(state: &BroadcasterState, grace: u64) -> UnixSeconds {
     let last = state.timeline.last_live(grace).map(|live| live.start);
     state.seen_at.max(last.unwrap_or_default()).max(state.timeline.last_word())
 }
 
-/// When the live began that goes on, if one does.
+/// When the current live began; `None` if the user is not live.
 fn live_since(state: &BroadcasterState, grace: u64) -> Option<UnixSeconds> {
     state.timeline.last_live(grace).filter(|live| live.end.is_none()).map(|live| live.start)
 }

@@ -1,4 +1,4 @@
-//! AWS Lambda: what every function's `main` does.
+//! The adapter to AWS Lambda: the body of every function's `main`.
 
 use std::{convert::Infallible, io};
 
@@ -23,15 +23,16 @@ use store::{
     connect::{self, Credentials},
 };
 
-/// Serves one door until the process is stopped: log, settings and table once, then a call at a time.
+/// Serves one entrypoint until the process is stopped. Log, settings and table are set up once; then calls are answered
+/// one at a time.
 pub fn serve(entrypoint: Entrypoint) -> Result<(), Error> {
     runtime()?.block_on(async {
         let app = &start().await?;
         lambda_http::run(service_fn(|request: Request| async move {
-            let (origin, id) = (origin(&request), request_id(&request));
+            let (client_address, id) = (client_address(&request), request_id(&request));
             let mut request = request.map(|body| body.to_vec());
-            if let Some(origin) = origin {
-                request.extensions_mut().insert(origin);
+            if let Some(client_address) = client_address {
+                request.extensions_mut().insert(client_address);
             }
             if let Some(id) = id {
                 request.extensions_mut().insert(id);
@@ -42,23 +43,23 @@ pub fn serve(entrypoint: Entrypoint) -> Result<(), Error> {
     })
 }
 
-/// Sweeps each time the function is called, until the process is stopped.
+/// Runs the sweep each time the function is invoked, until the process is stopped.
 pub fn sweep() -> Result<(), Error> {
     runtime()?.block_on(async {
         let app = &start().await?;
         lambda_runtime::run(service_fn(|_: LambdaEvent<IgnoredAny>| async move {
-            Ok::<_, Error>(sweep::minute(app).await?)
+            Ok::<_, Error>(sweep::run_with_recheck(app).await?)
         }))
         .await
     })
 }
 
-/// A function has one call at a time: one thread is enough.
+/// A runtime with one thread, since a Lambda process has one call at a time.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// What a process does once that answers calls: log, settings, and a connection to the table.
+/// Sets up a process once: log, settings, and a connection to the table.
 pub async fn start() -> Result<App, Error> {
     tracing::init_default_subscriber();
     let app = app()?;
@@ -66,12 +67,13 @@ pub async fn start() -> Result<App, Error> {
     Ok(app)
 }
 
-/// Refuses a table of another version. The connection made for that costs the first caller nothing.
+/// Refuses a table of another version. The check also opens the connection, so that the first call does not wait for
+/// it.
 async fn check_table(app: &App) -> Result<(), Error> {
     match app.table.version().await {
-        // As a text: what `main` returns is printed as `Debug` has it.
+        // The error becomes a text, since an error returned by `main` is printed in its `Debug` form.
         Ok(version) => Ok(version.check().map_err(|error| error.to_string())?),
-        // If the table is away, the calls will say so.
+        // The process starts all the same: calls report a table that stays unreachable.
         Err(error) => {
             tracing::warn!(error = %Chain(&error), "the table could not be reached at start");
             Ok(())
@@ -79,15 +81,15 @@ async fn check_table(app: &App) -> Result<(), Error> {
     }
 }
 
-/// Where a call comes from, as the gateway saw it. What the caller says of it in a header is not looked at.
-fn origin(request: &Request) -> Option<ClientAddress> {
+/// The address of a call, as the gateway reports it. Headers of the caller are ignored.
+fn client_address(request: &Request) -> Option<ClientAddress> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok().map(ClientAddress),
         _ => None,
     }
 }
 
-/// What the gateway calls the request, in its own log too. Behind a function URL it is the request id of Lambda.
+/// The gateway's id of the request, which the gateway's log has, too. Behind a function URL it is Lambda's request id.
 fn request_id(request: &Request) -> Option<RequestId> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => RequestId::parse(context.request_id.as_ref()?),
@@ -95,10 +97,10 @@ fn request_id(request: &Request) -> Option<RequestId> {
     }
 }
 
-/// What the commands of a function need, from its environment.
+/// Creates the `App` of a function from its environment variables.
 fn app() -> Result<App, Error> {
     let config = Config::read_function(environment)?;
-    // Lambda puts credentials into the environment that are good for as long as the process lives.
+    // Lambda sets credentials in the environment that are valid for the life of the process.
     let part = |name| environment(name).ok_or_else(|| format!("{name} is not set"));
     let (id, secret) = (part("AWS_ACCESS_KEY_ID")?, part("AWS_SECRET_ACCESS_KEY")?);
     let credentials = Credentials::new(id, secret, environment("AWS_SESSION_TOKEN"), None, "environment");

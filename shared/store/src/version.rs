@@ -1,6 +1,6 @@
 //! The schema version of the table: which keys and attributes its items have, and what they mean.
 
-use std::fmt;
+use thiserror::Error as ThisError;
 
 use super::{Result, Table, keys, number, number_in, update::Update};
 
@@ -24,21 +24,12 @@ impl Version {
 }
 
 /// The error for a table of a version that this program cannot use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
+#[error(
+    "the table has version {}, and this program knows version {} only: run the program that the table belongs to, or choose \
+     another table", .0.0, Version::CURRENT.0
+)]
 pub struct UnknownVersion(Version);
-
-impl fmt::Display for UnknownVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (UnknownVersion(Version(found)), Version(current)) = (self, Version::CURRENT);
-        write!(
-            f,
-            "the table has version {found}, and this program knows version {current} only: run the program that the \
-             table belongs to, or choose another table"
-        )
-    }
-}
-
-impl std::error::Error for UnknownVersion {}
 
 impl Table {
     /// Reads the version. The read also opens the connection, so that the first call does not wait for one.

@@ -311,10 +311,10 @@ impl Worlds {
         // The local server, as it is.
         let mut app = program_over(Engine::in_memory().unwrap().http_client(), settings).await.app;
         app.clock = Box::new(process::now);
-        app.random = Box::new(process::getrandom_u32);
+        app.random = Box::new(process::random_u32);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap().to_string();
-        tokio::spawn(server::serve(Arc::new(app), listener, server::Front::Nothing, std::future::pending()));
+        tokio::spawn(server::serve(Arc::new(app), listener, server::TrustedProxy::None, std::future::pending()));
         Self { settings: environment(), table, program, server }
     }
 

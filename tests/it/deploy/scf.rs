@@ -414,7 +414,7 @@ async fn a_start_that_fails_says_why() {
     let said = complaint("scf_event", &settings, &[]).await;
     assert!(said.contains("SCF_RUNTIME_API is not set"), "{said}");
     let said = complaint("scf_web", &settings, &[("PORT", "http")]).await;
-    assert!(said.contains("PORT is http, which is none"), "{said}");
+    assert!(said.contains("PORT must be a port number, and is http"), "{said}");
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let taken = listener.local_addr().unwrap();
     let said = complaint("scf_web", &settings, &[("PORT", &taken.port().to_string())]).await;

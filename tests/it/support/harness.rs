@@ -15,7 +15,7 @@ use app::{
     cloud::Cloud,
     config::Config,
     oidc::Provider,
-    sweep::{self, Round},
+    sweep::{self, SweepReport},
 };
 use aws_sdk_dynamodb::{Client, types::TimeToLiveSpecification};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -160,8 +160,8 @@ pub(crate) async fn send(program: &Program, request: Request<Vec<u8>>) -> Respon
 }
 
 /// The sweep comes by; what it did.
-pub(crate) async fn swept(program: &Program) -> Round {
-    program.guard.serve("sweep", sweep::round(&program.app)).await.unwrap()
+pub(crate) async fn swept(program: &Program) -> SweepReport {
+    program.guard.serve("sweep", sweep::run(&program.app)).await.unwrap()
 }
 
 /// Posts a body to an address.

@@ -1,6 +1,6 @@
 //! What the sweep looks after, and what it costs when there is nothing.
 
-use app::sweep::{DOUBT_SECONDS, Round};
+use app::sweep::{RECHECK_SECONDS, SweepReport};
 use cli::engine::Engine;
 use protocol::types::{StreamId, UserId};
 use store::{Notice, NoticeStatus};
@@ -82,7 +82,7 @@ async fn a_table_in_which_nothing_is_open_is_asked_one_query() {
     for seconds in [0, 3600, 86_400] {
         program.pass(seconds);
         watch.take();
-        assert_eq!(swept(&program).await, Round::default());
+        assert_eq!(swept(&program).await, SweepReport::default());
         let asked: Vec<String> = watch.take().into_iter().map(|asked| asked.operation).collect();
         assert_eq!(asked, ["Query"]);
     }
@@ -110,8 +110,8 @@ async fn a_function_that_is_called_once_a_minute_ends_it_within_two_minutes_too(
     for minute in 1..=2 {
         program.pass(60);
         // In doubt it stays for half a minute and looks again: at most once, or it would meet the next call.
-        if swept(&program).await.is_in_doubt {
-            program.pass(DOUBT_SECONDS);
+        if swept(&program).await.needs_recheck {
+            program.pass(RECHECK_SECONDS);
             swept(&program).await;
             program.app.now();
         }

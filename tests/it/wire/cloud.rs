@@ -286,6 +286,6 @@ async fn a_cloud_that_is_switched_off_is_not_asked() {
         delete(cloud).await,
     ];
     for outcome in outcomes {
-        assert_eq!(outcome.unwrap_err().to_string(), "CLOUD_API_URL is none");
+        assert_eq!(outcome.unwrap_err().to_string(), "the setting CLOUD_API_URL is none");
     }
 }

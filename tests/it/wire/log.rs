@@ -189,14 +189,14 @@ async fn why_a_signature_is_refused_is_in_the_log_and_not_in_the_answer() {
     answers.push(sent(&later, &later).await);
     let reasons: Vec<_> = log.calls().into_iter().map(|line| line["reason"].as_str().unwrap().to_owned()).collect();
     let expected = [
-        "there is no header Liteav-Sig, or two",
-        "Liteav-Sig is no MD5",
-        "there is no timestamp",
-        "made 3600 s ago, and good for 10 s",
-        "made 3600 s from now, by the caller's clock",
-        "the digest is not that of this body and a token of the user's sessions",
+        "the header Liteav-Sig is missing, or there is more than one",
+        "Liteav-Sig does not have the length of an MD5 digest",
+        "timestamp is missing",
+        "timestamp is 3600 s old, and expires is 10 s",
+        "timestamp is 3600 s in the future",
+        "the signature does not match the body and any token of the user",
         "the user has no session",
-        "the session is over",
+        "the session has expired or was ended",
     ];
     assert_eq!(reasons, expected.map(|why| format!("the signature is not good: {why}")));
     for answer in answers {
@@ -227,14 +227,14 @@ async fn why_a_refresh_a_user_sig_or_a_notice_is_refused_is_in_the_log() {
     assert_eq!(
         reasons,
         [
-            "the refresh token is none of this user's",
+            "the refresh token does not belong to this user",
             "done",
             "the refresh token was used before: two parties have it, so the session ends",
             "the refresh token belongs to a session that has ended",
             "there is no UserSig",
-            "the UserSig is over, or not signed with IM_SECRET_KEY",
-            "the UserSig is another user's",
-            "sign is not made with CALLBACK_KEY",
+            "the UserSig has expired, or is not signed with IM_SECRET_KEY",
+            "the UserSig belongs to another user",
+            "sign was not made with CALLBACK_KEY",
         ]
     );
 }
@@ -388,8 +388,8 @@ async fn warnings_about_bans_and_notices_name_the_user_and_the_stream() {
     assert_eq!(
         said.await,
         [
-            named("a step of a ban failed and will be tried again", json!("alice"), "8888_alice"),
-            named("a notice about a stream that nobody owns", Value::Null, "8888_nobody"),
+            named("an action of a ban failed and will be retried", json!("alice"), "8888_alice"),
+            named("a notice is kept until its stream has an owner", Value::Null, "8888_nobody"),
         ]
     );
 }

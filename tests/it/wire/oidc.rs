@@ -123,7 +123,7 @@ async fn a_key_that_names_no_algorithm_and_no_use_is_good_for_those_of_its_type(
 #[tokio::test]
 async fn the_issuer_is_the_one_of_the_settings_to_the_letter() {
     let world = world().await;
-    let other = "it is of another issuer";
+    let other = "its issuer is not OIDC_ISSUER";
     assert_eq!(world.refuses(&world.token(json!({ "iss": "https://id.example.com" }))).await, other);
     assert_eq!(world.refuses(&world.token(json!({ "iss": format!("{}/", world.stand_in.issuer) }))).await, other);
 }
@@ -134,7 +134,7 @@ async fn the_token_is_meant_for_us() {
     world.accepts(&world.token(json!({ "aud": [AUDIENCE] }))).await;
     for audience in [json!("other"), json!(["other"]), json!([]), json!("mini-lvb2")] {
         let why = world.refuses(&world.token(json!({ "aud": audience }))).await;
-        assert_eq!(why, "it is meant for another audience");
+        assert_eq!(why, "its audience is not OIDC_AUDIENCE");
     }
 }
 
@@ -145,7 +145,7 @@ async fn of_several_audiences_we_are_the_one_that_the_token_was_given_to() {
     world.accepts(&token(json!(AUDIENCE))).await;
     for azp in [json!("other"), Value::Null] {
         let why = world.refuses(&token(azp)).await;
-        assert_eq!(why, "it is meant for several audiences and was given to another");
+        assert_eq!(why, "it has several audiences, and azp is not OIDC_AUDIENCE");
     }
     world.accepts(&world.token(json!({ "azp": "the-app" }))).await;
 }
@@ -163,7 +163,11 @@ async fn a_token_is_good_from_a_minute_before_its_time() {
     let world = world().await;
     for claim in ["iat", "nbf"] {
         world.accepts(&world.token(json!({ claim: START + 60 }))).await;
-        assert_eq!(world.refuses(&world.token(json!({ claim: START + 61 }))).await, "it is from the future", "{claim}");
+        assert_eq!(
+            world.refuses(&world.token(json!({ claim: START + 61 }))).await,
+            "its iat or nbf is in the future",
+            "{claim}"
+        );
     }
 }
 
@@ -178,11 +182,11 @@ async fn a_claim_that_is_missing_or_of_the_wrong_type_is_a_refusal() {
     }
     for value in [Value::Null, json!(""), json!(42), json!(true)] {
         let why = world.refuses(&world.token(json!({ "sub": value }))).await;
-        assert_eq!(why, "the claim that says who the user is is missing, or no text");
+        assert_eq!(why, "the claim OIDC_USER_CLAIM is missing, empty or not a text");
     }
     world.accepts(&world.token(json!({ "sub": "x".repeat(255) }))).await;
     let why = world.refuses(&world.token(json!({ "sub": "x".repeat(256) }))).await;
-    assert_eq!(why, "the claim that says who the user is is too long");
+    assert_eq!(why, "the claim OIDC_USER_CLAIM is longer than 255 characters");
 }
 
 #[tokio::test]
@@ -198,7 +202,7 @@ async fn another_claim_may_say_who_the_user_is_but_no_unproven_address() {
         identify(claim, json!({ claim: "address", proof: true })).await.unwrap();
         for proven in [json!(false), json!("true"), Value::Null] {
             let why = refusal(identify(claim, json!({ claim: "address", proof: proven })).await);
-            assert_eq!(why, "the address that says who the user is was not verified");
+            assert_eq!(why, "the provider has not verified the address in the claim OIDC_USER_CLAIM");
         }
     }
 }
@@ -208,7 +212,7 @@ async fn a_token_without_a_signature_is_refused() {
     let world = world().await;
     for algorithm in ["none", "None", ""] {
         let forged = token(&json!({ "alg": algorithm, "kid": "k1" }), &world.stand_in.claims(json!({})), |_| vec![]);
-        assert_eq!(world.refuses(&forged).await, "it is no token signed by a known algorithm");
+        assert_eq!(world.refuses(&forged).await, "it is not a JWT signed with a known algorithm");
     }
     let signed = world.token(json!({}));
     let (unsigned, _) = signed.rsplit_once('.').unwrap();
@@ -263,7 +267,7 @@ async fn a_changed_token_is_refused() {
 
 #[tokio::test]
 async fn a_key_is_used_only_for_what_it_is_there_for() {
-    let unfit = "no key of the provider fits it";
+    let unfit = "the provider has no key for it";
     for (member, value) in [
         ("use", json!("enc")),
         ("key_ops", json!(["encrypt"])),
@@ -307,7 +311,7 @@ async fn a_token_that_names_no_key_needs_a_set_with_one_that_fits() {
             HOUR,
         )
         .await;
-    assert_eq!(refusal(later), "no key of the provider fits it");
+    assert_eq!(refusal(later), "the provider has no key for it");
 }
 
 #[tokio::test]
@@ -315,9 +319,9 @@ async fn a_token_of_another_kind_is_refused() {
     let world = world().await;
     let kind = |typ| json!({ "alg": "ES256", "kid": "k1", "typ": typ });
     world.accepts(&world.token_under(kind("jwt"))).await;
-    assert_eq!(world.refuses(&world.token_under(kind("at+jwt"))).await, "it is a token of another kind");
+    assert_eq!(world.refuses(&world.token_under(kind("at+jwt"))).await, "its type is not JWT");
     let extended = json!({ "alg": "ES256", "kid": "k1", "crit": ["b64"], "b64": false });
-    assert_eq!(world.refuses(&world.token_under(extended)).await, "its header asks for an extension");
+    assert_eq!(world.refuses(&world.token_under(extended)).await, "its header has critical extensions");
 }
 
 #[tokio::test]
@@ -326,7 +330,7 @@ async fn a_key_that_the_token_brings_along_is_not_used() {
     let own = SigningKey::es256("k2");
     let header = json!({ "alg": "ES256", "kid": "k2", "jwk": own.public, "jku": "https://evil.example.com/keys" });
     let forged = own.token(&header, &world.stand_in.claims(json!({})));
-    assert_eq!(world.refuses(&forged).await, "no key of the provider fits it");
+    assert_eq!(world.refuses(&forged).await, "the provider has no key for it");
 }
 
 #[tokio::test]
@@ -335,7 +339,7 @@ async fn a_token_that_is_too_long_is_not_read() {
     let filled = |bytes| world.token(json!({ "groups": "g".repeat(bytes) }));
     let spare = 16 * 1024 - filled(0).len();
     world.accepts(&filled(spare / 4 * 3)).await;
-    assert_eq!(world.refuses(&filled(spare / 4 * 3 + 8)).await, "it is too long");
+    assert_eq!(world.refuses(&filled(spare / 4 * 3 + 8)).await, "it is longer than 16 KiB");
 }
 
 #[tokio::test]
@@ -344,7 +348,7 @@ async fn garbage_is_refused_and_the_provider_not_asked() {
     let good = world.token(json!({}));
     let cut = &good[1..];
     for garbage in ["", ".", "..", "...", "a.b.c", "e30.e30.", "\u{1f600}.\0.x", "eyJhbGciOiJFUzI1NiJ9", cut] {
-        assert_eq!(world.refuses(garbage).await, "it is no token signed by a known algorithm", "{garbage:?}");
+        assert_eq!(world.refuses(garbage).await, "it is not a JWT signed with a known algorithm", "{garbage:?}");
     }
     assert_eq!(world.stand_in.asked(), 0);
     let odd = token(&world.key.header(), &json!([]), |_| vec![]);
@@ -357,7 +361,7 @@ async fn an_unknown_key_is_asked_for_once_a_minute() {
     let next = SigningKey::es256("k2");
     world.identify(&world.lasting(&world.key), 0).await.unwrap();
     assert_eq!(world.stand_in.asked(), 1);
-    let unknown = "no key of the provider fits it";
+    let unknown = "the provider has no key for it";
     assert_eq!(refusal(world.identify(&world.lasting(&next), MINUTE - 1).await), unknown);
     assert_eq!(world.stand_in.asked(), 1, "it answered less than a minute ago");
     assert_eq!(refusal(world.identify(&world.lasting(&next), MINUTE).await), unknown);
@@ -378,7 +382,7 @@ async fn keys_are_asked_for_again_after_an_hour() {
     world.stand_in.publish(&[]);
     world.identify(&token, HOUR - 1).await.unwrap();
     assert_eq!(world.stand_in.asked(), 1);
-    assert_eq!(refusal(world.identify(&token, HOUR).await), "no key of the provider fits it");
+    assert_eq!(refusal(world.identify(&token, HOUR).await), "the provider has no key for it");
     assert_eq!(world.stand_in.asked(), 2);
 }
 
@@ -395,7 +399,7 @@ async fn a_provider_that_is_away_is_no_fault_of_the_user() {
     world.stand_in.be_away(false);
     world.identify(&token, 5).await.unwrap();
     let unknown = world.lasting(&SigningKey::es256("k2"));
-    assert_eq!(refusal(world.identify(&unknown, 5).await), "no key of the provider fits it", "it has answered");
+    assert_eq!(refusal(world.identify(&unknown, 5).await), "the provider has no key for it", "it has answered");
 }
 
 #[tokio::test]
@@ -441,8 +445,8 @@ async fn a_login_whose_key_is_known_does_not_wait_for_one_that_asks() {
 async fn discovery_speaks_for_the_issuer_of_the_settings_and_no_other() {
     for (changes, why) in [
         (json!({ "issuer": "https://id.example.com" }), "its discovery document names another issuer"),
-        (json!({ "issuer": null }), "its discovery document cannot be understood"),
-        (json!({ "jwks_uri": "http://id.example.com/keys" }), "the address of its keys is not secure"),
+        (json!({ "issuer": null }), "its discovery document is malformed"),
+        (json!({ "jwks_uri": "http://id.example.com/keys" }), "its jwks_uri is not a secure address"),
     ] {
         let world = world().await;
         world.stand_in.declare(changes);
@@ -469,7 +473,7 @@ async fn an_answer_without_end_is_not_read() {
     let world = world().await;
     world.stand_in.declare(json!({ "more": "x".repeat(256 * 1024) }));
     let told = failure(world.identify(&world.token(json!({})), 0).await);
-    assert_eq!(told, "the identity provider could not be asked: an answer that is too large, or no text");
+    assert_eq!(told, "the identity provider could not be asked: the answer is too large or is not UTF-8 text");
 }
 
 /// A program whose users log in with ID tokens of this provider.

@@ -1,11 +1,12 @@
-//! The cloud's API 3.0: a call is a JSON object posted to the address of a service, signed as [`protocol::sign::tc3`] says.
+//! The cloud's API 3.0. A call is a POST of a JSON object to the address of a service, signed by
+//! [`protocol::sign::tc3`]. The answer is one of:
 //!
 //! ```text
-//! {"Response":{"RequestId":"..."}}                                  it is done; what was asked is beside
-//! {"Response":{"Error":{"Code":"...","Message":"..."},"RequestId":"..."}}     it is not
+//! success   {"Response":{"RequestId":"...", ...}}
+//! failure   {"Response":{"Error":{"Code":"...","Message":"..."},"RequestId":"..."}}
 //! ```
 //!
-//! No call is tied to a region.
+//! No call has a region.
 
 use http::Request;
 use serde::Deserialize;
@@ -21,49 +22,53 @@ use protocol::{
 struct Service {
     name: &'static str,
     version: &'static str,
-    /// Its codes for what is not there.
-    missing: &'static [&'static str],
+    /// The service's error codes for a stream or file that does not exist.
+    not_found_codes: &'static [&'static str],
 }
 
-/// Of what else could be missing, a push domain or the account, there are codes too: they are failures.
+/// The codes for a missing push domain or account are not in the list: they are failures.
 const LIVE: Service = Service {
     name: "live",
     version: "2018-08-01",
-    missing: &[
+    not_found_codes: &[
         "FailedOperation.StreamNotExist",
         "ResourceNotFound.ChannelNotExist",
         "ResourceNotFound.StreamNotAlive",
         "ResourceUnavailable.StreamNotExist",
     ],
 };
-const VOD: Service =
-    Service { name: "vod", version: "2018-07-17", missing: &["InvalidParameterValue.FileId", "ResourceNotFound"] };
+const VOD: Service = Service {
+    name: "vod",
+    version: "2018-07-17",
+    not_found_codes: &["InvalidParameterValue.FileId", "ResourceNotFound"],
+};
 
-/// The longest ban of a stream, 90 days, less five minutes: if the clocks differ by more, the cloud refuses every call.
+/// The longest ban of a stream: 90 days less five minutes for the difference between the clocks. The cloud refuses
+/// calls of a clock that differs by more.
 const MAX_FORBIDDEN_SECONDS: u64 = 90 * 24 * 3600 - 300;
-/// The longest reason of a ban.
+/// The longest reason of a ban that the cloud accepts.
 const MAX_REASON_BYTES: usize = 2048;
-/// More than the longest code.
+/// No error code is longer.
 const MAX_CODE_BYTES: usize = 128;
 
-/// What a stream does.
+/// The state of a stream in the cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamState {
-    /// It is pushed.
+    /// The stream is being pushed.
     Active,
-    /// It is not.
+    /// The stream is not being pushed.
     Inactive,
-    /// It must not be.
+    /// The stream must not be pushed.
     Forbidden,
 }
 
 impl Cloud {
-    /// Whether the settings name this interface. If not, every call here fails with [`Error::SwitchedOff`].
+    /// Whether CLOUD_API_URL is set. If it is `none`, every call in this module fails with [`Error::SwitchedOff`].
     pub fn can_ask(&self) -> bool {
         self.api.is_some()
     }
 
-    /// Whether a stream is being pushed.
+    /// The state of a stream.
     pub async fn stream_state(&self, stream: &StreamId, now: UnixSeconds) -> Result<StreamState, Error> {
         let response = self.call(&LIVE, "DescribeLiveStreamState", self.stream(stream), now).await?;
         match response.stream_state.as_deref() {
@@ -74,13 +79,13 @@ impl Cloud {
         }
     }
 
-    /// Cuts a stream, which may be pushed again at once. One that is not pushed is none the worse.
+    /// Cuts a stream. The stream may be pushed again at once. Succeeds if the stream is not being pushed.
     pub async fn drop_stream(&self, stream: &StreamId, now: UnixSeconds) -> Result<(), Error> {
-        or_missing(&LIVE, self.call(&LIVE, "DropLiveStream", self.stream(stream), now).await)
+        ignore_missing(&LIVE, self.call(&LIVE, "DropLiveStream", self.stream(stream), now).await)
     }
 
-    /// Cuts a stream and keeps it from being pushed until then; without an end, or with one far away, for as long as the
-    /// cloud can: 90 days. Whoever means longer calls again. The reason is for the cloud's console.
+    /// Cuts a stream and forbids its push until the given time, for at most 90 days. A longer ban needs another call
+    /// before that. The cloud's console shows the reason.
     pub async fn forbid_stream(
         &self,
         stream: &StreamId,
@@ -90,23 +95,23 @@ impl Cloud {
     ) -> Result<(), Error> {
         let longest = now.plus(MAX_FORBIDDEN_SECONDS);
         let mut params = self.stream(stream);
-        // Without an end the cloud would forget after seven days.
+        // Without ResumeTime the cloud forbids the stream for seven days only.
         params["ResumeTime"] = until.map_or(longest, |until| until.min(longest)).in_utc().into();
-        params["Reason"] = shortened(reason).into();
+        params["Reason"] = truncated(reason).into();
         self.call(&LIVE, "ForbidLiveStream", params, now).await.map(|_| ())
     }
 
-    /// Lets a stream be pushed again.
+    /// Allows the push of a stream again. Succeeds if the stream does not exist.
     pub async fn resume_stream(&self, stream: &StreamId, now: UnixSeconds) -> Result<(), Error> {
-        or_missing(&LIVE, self.call(&LIVE, "ResumeLiveStream", self.stream(stream), now).await)
+        ignore_missing(&LIVE, self.call(&LIVE, "ResumeLiveStream", self.stream(stream), now).await)
     }
 
-    /// Deletes a file of the video-on-demand service, with all that was made of it.
+    /// Deletes a file of the video-on-demand service with everything made of it. Succeeds if the file does not exist.
     pub async fn delete_file(&self, file_id: &str, now: UnixSeconds) -> Result<(), Error> {
-        or_missing(&VOD, self.call(&VOD, "DeleteMedia", json!({ "FileId": file_id }), now).await)
+        ignore_missing(&VOD, self.call(&VOD, "DeleteMedia", json!({ "FileId": file_id }), now).await)
     }
 
-    /// A stream, as every call names it.
+    /// The parameters that name a stream.
     fn stream(&self, stream: &StreamId) -> Value {
         json!({ "AppName": "live", "DomainName": self.push_domain, "StreamName": stream.as_str() })
     }
@@ -133,23 +138,23 @@ impl Cloud {
     }
 }
 
-/// An answer, as much of it as we look at.
+/// The fields of an answer that are read.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Response {
     request_id: Option<String>,
-    error: Option<Fault>,
+    error: Option<ResponseError>,
     stream_state: Option<String>,
 }
 
-/// Why something was not done. The text beside the code may quote what we sent, so it is not read.
+/// The error of an answer. Its message is not read: the message may quote the request.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Fault {
+struct ResponseError {
     code: String,
 }
 
-/// Reads an answer. What has no id is none of the cloud's.
+/// Reads an answer. An answer without a request id does not come from the cloud.
 fn read(answer: &str) -> Result<Response, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -159,28 +164,28 @@ fn read(answer: &str) -> Result<Response, Error> {
     let Answer { response } = serde_json::from_str(answer).map_err(|_| Error::Answer)?;
     match response {
         Response { request_id: None, .. } => Err(Error::Answer),
-        Response { error: Some(Fault { code }), .. } => {
-            Err(if is_code(&code) { Error::Denied(code) } else { Error::Answer })
+        Response { error: Some(ResponseError { code }), .. } => {
+            Err(if is_error_code(&code) { Error::Denied(code) } else { Error::Answer })
         }
         Response { error: None, .. } => Ok(response),
     }
 }
 
-/// Whether it can be a code, and so stand in the log.
-fn is_code(text: &str) -> bool {
+/// Whether a text has the form of an error code and may be logged.
+fn is_error_code(text: &str) -> bool {
     (1..=MAX_CODE_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
 }
 
-/// Takes that there is nothing to do it to for done.
-fn or_missing(service: &Service, outcome: Result<Response, Error>) -> Result<(), Error> {
+/// Treats the error "does not exist" as success.
+fn ignore_missing(service: &Service, outcome: Result<Response, Error>) -> Result<(), Error> {
     match outcome {
-        Err(Error::Denied(code)) if service.missing.contains(&code.as_str()) => Ok(()),
+        Err(Error::Denied(code)) if service.not_found_codes.contains(&code.as_str()) => Ok(()),
         outcome => outcome.map(|_| ()),
     }
 }
 
-/// As much of a reason as the cloud takes.
-fn shortened(reason: &str) -> &str {
+/// A reason, cut to the length that the cloud accepts.
+fn truncated(reason: &str) -> &str {
     reason.get(..reason.floor_char_boundary(MAX_REASON_BYTES)).unwrap_or_default()
 }
 
@@ -190,15 +195,21 @@ mod tests {
 
     #[test]
     fn a_reason_is_cut_where_a_character_ends() {
-        assert_eq!(shortened("why"), "why");
-        assert_eq!(shortened(&"x".repeat(2048)), "x".repeat(2048));
-        assert_eq!(shortened(&"x".repeat(2049)), "x".repeat(2048));
-        assert_eq!(shortened(&"中".repeat(2048)), "中".repeat(682));
+        assert_eq!(truncated("why"), "why");
+        assert_eq!(truncated(&"x".repeat(2048)), "x".repeat(2048));
+        assert_eq!(truncated(&"x".repeat(2049)), "x".repeat(2048));
+        assert_eq!(truncated(&"中".repeat(2048)), "中".repeat(682));
     }
 
     #[test]
-    fn a_code_is_a_short_word() {
-        assert!(is_code("InvalidParameterValue.FileId") && is_code(&"x".repeat(128)));
-        assert!(!is_code("") && !is_code(&"x".repeat(129)) && !is_code("a b") && !is_code("a\nb") && !is_code("中"));
+    fn an_error_code_is_short_and_alphanumeric() {
+        assert!(is_error_code("InvalidParameterValue.FileId") && is_error_code(&"x".repeat(128)));
+        assert!(
+            !is_error_code("")
+                && !is_error_code(&"x".repeat(129))
+                && !is_error_code("a b")
+                && !is_error_code("a\nb")
+                && !is_error_code("中")
+        );
     }
 }

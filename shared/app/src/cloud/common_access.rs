@@ -13,32 +13,32 @@ use protocol::{
     types::{StreamId, UnixSeconds},
 };
 
-/// How long the signature of a call is good for, as the documents advise.
+/// How long the signature of a call is valid, as the cloud's documents advise.
 const SIGNED_SECONDS: u64 = 60;
 /// The cloud's code for a stream that was never pushed.
 const NEVER_PUSHED: i64 = 20601;
 
-/// Whether a stream may be pushed.
+/// The status of a channel: whether its stream may be pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
-    /// It may.
+    /// The stream may be pushed.
     Enabled,
-    /// It may not; one that runs is cut.
+    /// The stream may not be pushed; a running push is cut.
     Disabled,
 }
 
 impl Cloud {
-    /// Asks the cloud to mix streams as `params` says, and gives its answer, both JSON texts as they are.
+    /// Asks the cloud to mix streams. `params` and the returned answer are JSON texts, which are passed on unchanged.
     pub async fn mix_streams(&self, params: String, now: UnixSeconds) -> Result<String, Error> {
         let uri = self.uri("Mix_StreamV2", "", now)?;
         let request = Request::post(uri).header("content-type", "application/json").body(params)?;
         let answer = self.http.send(request).await?;
-        // The app parses it: what is no JSON, a page of some proxy perhaps, is not handed on.
+        // The app parses the answer. An answer that is not JSON, such as a proxy's error page, is an error.
         serde_json::from_str::<IgnoredAny>(&answer).map_err(|_| Error::Answer)?;
         Ok(answer)
     }
 
-    /// Allows or forbids that a stream is pushed.
+    /// Allows or forbids the push of a stream.
     pub async fn set_channel(&self, stream: &StreamId, channel: Channel, now: UnixSeconds) -> Result<(), Error> {
         #[derive(Deserialize)]
         struct Answer {

@@ -1,4 +1,4 @@
-//! The calls that we make to the live cloud.
+//! Calls to the live cloud: its API 3.0 and its old interface "common access".
 
 mod api;
 mod common_access;
@@ -9,23 +9,23 @@ pub use self::{api::StreamState, common_access::Channel};
 use crate::config::{CloudApi, Config};
 use protocol::types::Secret;
 
-/// A call that failed.
+/// Why a call to the cloud failed.
 #[derive(Debug, ThisError)]
 pub enum Error {
-    /// It got no answer.
+    /// The call got no answer.
     #[error(transparent)]
     Call(#[from] http_client::Error),
-    /// An answer that is not what the documents say.
-    #[error("an answer that cannot be understood")]
+    /// The answer does not have the documented form.
+    #[error("the answer does not have the documented form")]
     Answer,
-    /// The old interface's own code for why it did not do it.
+    /// The old interface refused the call with this code.
     #[error("refused with code {0}")]
     Refused(i64),
-    /// The API 3.0's.
+    /// The API 3.0 refused the call with this code.
     #[error("refused with code {0}")]
     Denied(String),
     /// The setting of this name is `none`, so the call is not made.
-    #[error("{0} is none")]
+    #[error("the setting {0} is none")]
     SwitchedOff(&'static str),
 }
 
@@ -41,7 +41,7 @@ impl From<Error> for protocol::error::Error {
     }
 }
 
-/// The live cloud.
+/// A client of the live cloud.
 #[derive(Clone, Debug)]
 pub struct Cloud {
     http: http_client::Client,
@@ -53,7 +53,7 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// The cloud of these settings. Nothing is connected yet.
+    /// A client with these settings, not connected yet.
     pub fn new(config: &Config) -> Self {
         let live = &config.live;
         Self {

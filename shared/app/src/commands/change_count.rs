@@ -1,7 +1,7 @@
-//! `change_count`: counts a like or a viewer of a live or a replay, up or down.
+//! `change_count`: adds or subtracts a like or a viewer of a live or a replay.
 
 use super::{Command, Done, Names, rows::host};
-use crate::{App, auth::SomeUser};
+use crate::{App, auth::AnyUser};
 use protocol::{
     error::Error,
     types::{FileId, UserId},
@@ -14,7 +14,7 @@ pub struct ChangeCount {
     host: UserId,
     counter: Counter,
     by: i64,
-    of: Of,
+    target: Target,
 }
 
 #[derive(Debug)]
@@ -23,17 +23,17 @@ enum Counter {
     Likes,
 }
 
-/// What is counted on.
+/// What the counter belongs to.
 #[derive(Debug)]
-enum Of {
+enum Target {
     Live,
-    /// A replay; `None` is one without a file, which nobody has.
+    /// A replay; `None` if the file id is invalid: then nothing is counted.
     Replay(Option<FileId>),
 }
 
 impl Command for ChangeCount {
     const NAMES: Names = Names::both("change_count", "ChangeCount");
-    type Caller = SomeUser;
+    type Caller = AnyUser;
     type Reply = Done;
 
     fn parse(params: &Params) -> Result<Self, Error> {
@@ -50,23 +50,23 @@ impl Command for ChangeCount {
             1 => -1,
             _ => return Err(Error::InvalidArgument("optype is 0 (add) or 1 (subtract)")),
         };
-        let of = match (flag, file) {
-            (0, _) => Of::Live,
-            (1, Some(file)) => Of::Replay(FileId::parse(&file)),
+        let target = match (flag, file) {
+            (0, _) => Target::Live,
+            (1, Some(file)) => Target::Replay(FileId::parse(&file)),
             (1, None) => return Err(Error::InvalidArgument("flag 1 (replay) needs a fileid")),
             _ => return Err(Error::InvalidArgument("flag is 0 (live) or 1 (replay)")),
         };
-        Ok(Self { host, counter, by, of })
+        Ok(Self { host, counter, by, target })
     }
 
-    async fn run(self, _: SomeUser, app: &App) -> Result<Done, Error> {
-        let Self { host, counter, by, of } = self;
-        match (of, counter) {
-            (Of::Live, Counter::Viewers) => app.table.count_room_viewers(&host, by).await?,
-            (Of::Live, Counter::Likes) => app.table.count_room_likes(&host, by).await?,
-            (Of::Replay(Some(file)), Counter::Viewers) => app.table.count_replay_viewers(&host, &file, by).await?,
-            (Of::Replay(Some(file)), Counter::Likes) => app.table.count_replay_likes(&host, &file, by).await?,
-            (Of::Replay(None), Counter::Viewers | Counter::Likes) => {}
+    async fn run(self, _: AnyUser, app: &App) -> Result<Done, Error> {
+        let Self { host, counter, by, target } = self;
+        match (target, counter) {
+            (Target::Live, Counter::Viewers) => app.table.count_room_viewers(&host, by).await?,
+            (Target::Live, Counter::Likes) => app.table.count_room_likes(&host, by).await?,
+            (Target::Replay(Some(file)), Counter::Viewers) => app.table.count_replay_viewers(&host, &file, by).await?,
+            (Target::Replay(Some(file)), Counter::Likes) => app.table.count_replay_likes(&host, &file, by).await?,
+            (Target::Replay(None), Counter::Viewers | Counter::Likes) => {}
         }
         Ok(Done::YES)
     }

@@ -1,4 +1,4 @@
-//! `change_status`: the broadcaster's app says that its room goes online or offline.
+//! `change_status`: the broadcaster's app reports that the room goes online or offline.
 
 use super::{Command, Done, Names};
 use crate::{App, auth::User};
@@ -18,7 +18,7 @@ impl Command for ChangeStatus {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
-        // The other way round than in the lists, where 1 is online.
+        // The values are the reverse of those in the lists, where 1 is online.
         let status = match params.required::<u64>("status")? {
             0 => Status::Online,
             1 => Status::Offline,
@@ -33,7 +33,7 @@ impl Command for ChangeStatus {
     }
 }
 
-/// The older way to go offline, which only Gen-1 apps knew.
+/// The older command to go offline, which only Gen-1 apps use.
 #[derive(Debug)]
 pub struct StopLive;
 

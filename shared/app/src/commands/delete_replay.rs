@@ -1,6 +1,6 @@
-//! `delete_replay`: deletes a replay of the caller's own for good, with its files.
+//! `delete_replay`: deletes a replay of the caller with its files.
 
-use super::{Command, Names, Nothing};
+use super::{Command, EmptyReply, Names};
 use crate::{App, auth::User, deletion};
 use protocol::{
     error::{Chain, Error},
@@ -17,21 +17,22 @@ pub struct DeleteReplay {
 impl Command for DeleteReplay {
     const NAMES: Names = Names::rest("delete_replay");
     type Caller = User;
-    type Reply = Nothing;
+    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
         Ok(Self { file: params.required("file_id")? })
     }
 
-    async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {
         let deleted = app.table.delete_replay(caller.id(), &self.file, &app.config.rules, app.now()).await?;
         let file = deleted.ok_or(Error::NotFound("replay"))?;
-        // Nobody finds the replay any more. The caller need not wait for a cloud that fails: the sweep tries again.
+        // The replay is no longer visible. An error of the cloud does not fail the call: the sweep retries the
+        // deletion.
         if let Err(error) = deletion::finish(app, caller.id(), &file).await {
             let user = app.config.log_names.of(caller.id().as_str());
-            tracing::error!(user, error = %Chain(&error), "the files of a replay are not deleted yet");
+            tracing::error!(user, error = %Chain(&error), "the files of a replay could not be deleted yet");
         }
-        Ok(Nothing {})
+        Ok(EmptyReply {})
     }
 }

@@ -1,4 +1,4 @@
-//! `enter_group`: a viewer comes to a live or a replay.
+//! `enter_group`: a viewer joins the group of a live or a replay.
 
 use super::{Command, Done, Names};
 use crate::{App, auth::User};
@@ -16,18 +16,18 @@ pub struct EnterGroup {
     group: GroupId,
     nickname: Text<128>,
     headpic: Text<255>,
-    of: Of,
+    target: WatchTarget,
 }
 
 /// What the group watches.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Of {
+pub(super) enum WatchTarget {
     Live,
-    /// A replay: the group is named by its file.
+    /// A replay: the file id is the group id.
     Replay,
 }
 
-impl Of {
+impl WatchTarget {
     pub(super) fn parse(params: &Params) -> Result<Self, Error> {
         match params.required::<i64>("flag")? {
             0 => Ok(Self::Live),
@@ -49,17 +49,17 @@ impl Command for EnterGroup {
             group: params.required("groupid")?,
             nickname: params.optional("nickname")?.unwrap_or_default(),
             headpic: params.optional("headpic")?.unwrap_or_default(),
-            of: Of::parse(params)?,
+            target: WatchTarget::parse(params)?,
         })
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        let Self { host, group, nickname, headpic, of } = self;
+        let Self { host, group, nickname, headpic, target } = self;
         let member = Member { user: caller.id().clone(), nickname, headpic };
         let rules = &app.config.rules;
-        match of {
-            Of::Live => app.table.enter_live(&host, &group, &member, rules, app.now()).await?,
-            Of::Replay => app.table.enter_replay(&host, &group, &member, rules, app.now()).await?,
+        match target {
+            WatchTarget::Live => app.table.enter_live(&host, &group, &member, rules, app.now()).await?,
+            WatchTarget::Replay => app.table.enter_replay(&host, &group, &member, rules, app.now()).await?,
         }
         Ok(Done::YES)
     }

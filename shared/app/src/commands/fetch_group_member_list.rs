@@ -1,9 +1,9 @@
-//! `fetch_group_member_list`: a page of those who watch.
+//! `fetch_group_member_list`: a page of the members of a group.
 
 use serde::Serialize;
 
 use super::{Command, Names};
-use crate::{App, auth::SomeUser};
+use crate::{App, auth::AnyUser};
 use protocol::{
     error::Error,
     types::{GroupId, Page, UserId},
@@ -34,7 +34,7 @@ struct MemberRow {
 
 impl Command for FetchGroupMemberList {
     const NAMES: Names = Names::both("fetch_group_member_list", "FetchGroupMemberList");
-    type Caller = SomeUser;
+    type Caller = AnyUser;
     type Reply = Reply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
@@ -43,7 +43,7 @@ impl Command for FetchGroupMemberList {
         Ok(Self { host, group, page: Page::new(number, size) })
     }
 
-    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: AnyUser, app: &App) -> Result<Reply, Error> {
         let members = app.table.members(&self.host, &self.group, self.page).await?;
         let rows = members.rows.into_iter().map(|member| MemberRow {
             userid: member.user.to_string(),

@@ -1,15 +1,15 @@
-//! `fetch_list`: a page of the lives, the replays or the short videos, newest first.
+//! `fetch_list`: a page of lives, replays or short videos, newest first.
 
 use serde::Serialize;
 
-use super::{Command, Names, rows::Row};
-use crate::{App, auth::SomeUser};
+use super::{Command, Names, rows::ListRow};
+use crate::{App, auth::AnyUser};
 use protocol::{error::Error, types::Page, wire::Params};
 
 /// See the module.
 #[derive(Debug)]
 pub struct FetchList {
-    what: u64,
+    flag: u64,
     page: Page,
 }
 
@@ -17,37 +17,37 @@ pub struct FetchList {
 #[derive(Debug, Serialize)]
 pub struct Reply {
     totalcount: u64,
-    pusherlist: Vec<Row>,
+    pusherlist: Vec<ListRow>,
 }
 
 impl Command for FetchList {
     const NAMES: Names = Names::both("fetch_list", "FetchList");
-    type Caller = SomeUser;
+    type Caller = AnyUser;
     type Reply = Reply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
-        let what = params.required("flag")?;
+        let flag = params.required("flag")?;
         let (number, size) = (params.required("pageno")?, params.required("pagesize")?);
-        Ok(Self { what, page: Page::new(number, size) })
+        Ok(Self { flag, page: Page::new(number, size) })
     }
 
-    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: AnyUser, app: &App) -> Result<Reply, Error> {
         let page = self.page;
-        match self.what {
+        match self.flag {
             1 => lives(app, page).await,
             2 => replays(app, page).await,
             3 => lives_then_replays(app, page).await,
             4 => {
                 let rooms = app.table.all_rooms(page).await?;
-                let row = |room| Row::of_room(room, &app.config.live.domains);
+                let row = |room| ListRow::of_room(room, &app.config.live.domains);
                 Ok(Reply { totalcount: rooms.total, pusherlist: rooms.rows.into_iter().map(row).collect() })
             }
             5 => {
                 let window = app.config.rules.replay_window_seconds;
                 let videos = app.table.recent_videos(app.now(), window, page).await?;
-                Ok(Reply { totalcount: videos.total, pusherlist: videos.rows.iter().map(Row::of_video).collect() })
+                Ok(Reply { totalcount: videos.total, pusherlist: videos.rows.iter().map(ListRow::of_video).collect() })
             }
-            // As the original: interface/FetchList.php lists nothing for a flag that it does not know.
+            // The original lists nothing for an unknown flag: interface/FetchList.php.
             _ => Ok(Reply { totalcount: 0, pusherlist: vec![] }),
         }
     }
@@ -55,19 +55,19 @@ impl Command for FetchList {
 
 async fn lives(app: &App, page: Page) -> Result<Reply, Error> {
     let rooms = app.table.online_rooms(page).await?;
-    let row = |room| Row::of_room(room, &app.config.live.domains);
+    let row = |room| ListRow::of_room(room, &app.config.live.domains);
     Ok(Reply { totalcount: rooms.total, pusherlist: rooms.rows.into_iter().map(row).collect() })
 }
 
 async fn replays(app: &App, page: Page) -> Result<Reply, Error> {
     let replays = app.table.recent_replays(app.now(), app.config.rules.replay_window_seconds, page).await?;
-    Ok(Reply { totalcount: replays.total, pusherlist: replays.rows.into_iter().map(Row::of_replay).collect() })
+    Ok(Reply { totalcount: replays.total, pusherlist: replays.rows.into_iter().map(ListRow::of_replay).collect() })
 }
 
-/// The replays follow on the lives, also within a page.
+/// The lives, followed by the replays, also within one page.
 async fn lives_then_replays(app: &App, page: Page) -> Result<Reply, Error> {
     let mut reply = lives(app, page).await?;
-    // By the counts: a row that is damaged is left out, and no other takes its place.
+    // The page is computed from the total counts: a damaged row is left out of its page, and no other row replaces it.
     let taken = reply.totalcount.saturating_sub(page.offset).min(page.size);
     let rest = Page { offset: page.offset.saturating_sub(reply.totalcount), size: page.size.saturating_sub(taken) };
     let replays = replays(app, rest).await?;

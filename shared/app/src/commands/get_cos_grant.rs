@@ -1,4 +1,5 @@
-//! `get_cos_grant`: lets the phone upload one picture to the object storage, under a name that the server chooses.
+//! `get_cos_grant`: a signed request with which the phone uploads one picture to the object storage. The server chooses
+//! the name of the object.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -19,7 +20,7 @@ pub struct GetCosGrant {
     kind: Kind,
 }
 
-/// A kind of picture that may be uploaded, as a media type names it.
+/// A kind of picture that may be uploaded, with its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kind {
     media_type: &'static str,
@@ -43,7 +44,7 @@ impl FromParam for Kind {
     }
 }
 
-/// The request that the phone may send, as often as it likes until it expires.
+/// The signed request. The phone can repeat the request until it expires.
 #[derive(Serialize)]
 pub struct Reply {
     method: &'static str,
@@ -82,7 +83,7 @@ impl Command for GetCosGrant {
         if self.size > settings.max_bytes {
             return Err(Error::InvalidParam { name: "size", reason: "is more than may be uploaded!" });
         }
-        // Nobody else's object can have this name, so no upload replaces one of another user.
+        // The name is unique and contains the caller's id, so an upload never replaces an object of another user.
         let path = format!("/{}/{}.{extension}", caller.id(), hex(app.nonce()));
         let (host, content_length) = (settings.host(), self.size.to_string());
         let headers = [("host", &*host), ("content-length", &*content_length), ("content-type", media_type)];
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_of_picture_is_named_letter_by_letter() {
+    fn only_the_exact_media_types_are_accepted() {
         for kind in KINDS {
             assert_eq!(Kind::from_param(&json!(kind.media_type)), Ok(kind));
         }

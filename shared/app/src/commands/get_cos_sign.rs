@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Command, Names};
-use crate::{App, auth::SomeUser, config::Cos};
+use crate::{App, auth::AnyUser, config::Cos};
 use protocol::{error::Error, sign::cos, wire::Params};
 
 /// See the module.
@@ -20,22 +20,22 @@ pub struct Reply {
 
 impl Command for GetCosSign {
     const NAMES: Names = Names::both("get_cos_sign", "GetCOSSignV2");
-    type Caller = SomeUser;
+    type Caller = AnyUser;
     type Reply = Reply;
 
     fn parse(_: &Params) -> Result<Self, Error> {
         Ok(Self)
     }
 
-    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
-        let settings = giving_keys(app)?;
+    async fn run(self, _: AnyUser, app: &App) -> Result<Reply, Error> {
+        let settings = cos_if_keys_given(app)?;
         let key = cos::derive_now(&settings.secret_key, app.now(), settings.sign_seconds);
         Ok(Reply { signKey: key.sign_key, keyTime: key.key_time })
     }
 }
 
-/// The object storage, if what is good for any request may be given to phones.
-pub(super) fn giving_keys(app: &App) -> Result<&Cos, Error> {
+/// The settings of the object storage, if COS_SIGN_KEYS allows keys and signatures for any request.
+pub(super) fn cos_if_keys_given(app: &App) -> Result<&Cos, Error> {
     let settings = &app.config.cos;
     settings.gives_keys.then_some(settings).ok_or(Error::SwitchedOff("get_cos_grant grants uploads"))
 }

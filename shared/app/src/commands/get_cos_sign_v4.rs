@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Command, Names, get_cos_sign::giving_keys};
-use crate::{App, auth::SomeUser};
+use super::{Command, Names, get_cos_sign::cos_if_keys_given};
+use crate::{App, auth::AnyUser};
 use protocol::{error::Error, sign::cos, wire::Params};
 
 /// See the module.
@@ -18,19 +18,19 @@ pub struct Reply {
 
 impl Command for GetCosSignV4 {
     const NAMES: Names = Names::both("get_cos_sign_v4", "GetCOSSign");
-    type Caller = SomeUser;
+    type Caller = AnyUser;
     type Reply = Reply;
 
     fn parse(_: &Params) -> Result<Self, Error> {
         Ok(Self)
     }
 
-    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
-        let (settings, now) = (giving_keys(app)?, app.now());
-        let what =
+    async fn run(self, _: AnyUser, app: &App) -> Result<Reply, Error> {
+        let (settings, now) = (cos_if_keys_given(app)?, app.now());
+        let params =
             cos::V4 { appid: settings.appid, bucket: &settings.bucket, secret_id: &settings.secret_id, file: "" };
-        // The cloud takes 31 bits: PHP's rand() gave no more.
+        // The cloud accepts 31 bits, the range of PHP's rand() in the original.
         let random = (app.random)() >> 1;
-        Ok(Reply { sign: cos::sign_v4(what, &settings.secret_key, now, now.plus(settings.sign_seconds), random) })
+        Ok(Reply { sign: cos::sign_v4(params, &settings.secret_key, now, now.plus(settings.sign_seconds), random) })
     }
 }

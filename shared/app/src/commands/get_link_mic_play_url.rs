@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{Command, Names, refuse_banned};
-use crate::{
-    App,
-    auth::{Proof, User},
-};
+use crate::{App, auth::User};
 use protocol::{
     error::Error,
     sign::push_url::PlayUrl,
@@ -17,8 +14,8 @@ use protocol::{
 };
 use store::{Owner, Room};
 
-/// What a caller is told who may not have a stream.
-const NO_PART: &str = "enter the group of the live first; of a guest's stream, name the broadcaster in liveuserid";
+/// The message to a caller who may not get the URL of a stream.
+const NOT_IN_GROUP: &str = "enter the group of the live first; of a guest's stream, name the broadcaster in liveuserid";
 
 /// See the module.
 #[derive(Debug)]
@@ -54,15 +51,14 @@ impl Command for GetLinkMicPlayUrl {
 
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
         let (live, now) = (&app.config.live, app.now());
-        // Who has this URL can push the stream.
-        match caller.proof() {
-            Proof::Signed => self.allow(caller.id(), app).await?,
-            // Callers are believed, and get any stream, as in the original; but for those who are banned.
-            Proof::Claimed => {
-                refuse_banned(app, caller.id()).await?;
-                let stream = app.config.log_names.of(self.stream.as_str());
-                tracing::info!(stream, "signed for a caller who proved nothing: ACTION_AUTH=open");
-            }
+        // The signature of the URL also lets its holder push the stream.
+        if caller.is_verified() {
+            self.allow(caller.id(), app).await?;
+        } else {
+            // With ACTION_AUTH=open any caller gets any stream, as in the original, unless the caller is banned.
+            refuse_banned(app, caller.id()).await?;
+            let stream = app.config.log_names.of(self.stream.as_str());
+            tracing::info!(stream, "a play URL was signed for an unverified caller: ACTION_AUTH=open");
         }
         let signed = self.url.signed(&live.domains.bizid, &live.push_key, now.plus(live.link_mic_seconds));
         Ok(Reply { streamUrlWithSignature: signed, timestamp: now.0 })
@@ -70,11 +66,10 @@ impl Command for GetLinkMicPlayUrl {
 }
 
 impl GetLinkMicPlayUrl {
-    /// Refuses callers who may not have the stream: banned ones, and those who neither own it nor are in the same live as
-    /// its owner.
+    /// Refuses banned callers, and callers who neither own the stream nor are in the same live as its owner.
     async fn allow(&self, caller: &UserId, app: &App) -> Result<(), Error> {
-        // A room's own stream is of its live. Of a guest's nothing says in whose live it is but the caller: it is the
-        // caller's own, unless they name another.
+        // A room's own stream belongs to the live of that room. The table does not have the live of a guest's stream:
+        // the caller names its broadcaster in `liveuserid`, or else is the broadcaster.
         let (owner, host) = match app.table.stream_owner(&self.stream).await? {
             Owner::User(owner) => (owner.clone(), owner),
             Owner::Guest(owner, until) if until > app.now() => (owner, self.host.as_ref().unwrap_or(caller).clone()),
@@ -90,15 +85,15 @@ impl GetLinkMicPlayUrl {
             return Ok(());
         }
         let Some(host) = room(&host).filter(|host| !host.banned && !is_banned(&owner)) else {
-            return Err(Error::NotAllowed(NO_PART));
+            return Err(Error::NotAllowed(NOT_IN_GROUP));
         };
-        let both = [takes_part(app, host, caller).await?, takes_part(app, host, &owner).await?];
-        if both == [true; 2] { Ok(()) } else { Err(Error::NotAllowed(NO_PART)) }
+        let both = [is_in_live(app, host, caller).await?, is_in_live(app, host, &owner).await?];
+        if both == [true; 2] { Ok(()) } else { Err(Error::NotAllowed(NOT_IN_GROUP)) }
     }
 }
 
-/// Whether a user is the broadcaster of a room, or is in its group.
-async fn takes_part(app: &App, room: &Room, user: &UserId) -> Result<bool, Error> {
+/// Whether a user is the broadcaster of a room or a member of its group.
+async fn is_in_live(app: &App, room: &Room, user: &UserId) -> Result<bool, Error> {
     if *user == room.user {
         return Ok(true);
     }

@@ -14,7 +14,7 @@ use protocol::{
 #[derive(Debug)]
 pub struct GetLinkMicPushUrl;
 
-/// Where the guest pushes, and where the others play it.
+/// The URLs for the guest to push to and for the others to play.
 #[derive(Debug, Serialize)]
 pub struct Reply {
     pushurl: String,
@@ -41,7 +41,7 @@ impl Command for GetLinkMicPushUrl {
         refuse_banned(app, id).await?;
         let streams = domains.streams(id, &live.push_key).map(|stream| domains.guest_stream(&stream, expiry));
         let stream = app.table.lend_stream(streams, id, now, expiry).await?;
-        // A guest's stream is part of somebody's live: it is not recorded on its own.
+        // A guest's stream is part of the broadcaster's live and is not recorded separately.
         let pushurl = domains.push_url(&live.push_key, &stream, expiry, None);
         Ok(Reply { pushurl, timestamp: now.0, playurl: domains.rtmp_url(&stream) })
     }

@@ -1,10 +1,10 @@
-//! `get_live_info`: one live, replay or short video.
+//! `get_live_info`: a single live, replay or short video.
 
 use super::{
     Command, Names,
-    rows::{Row, host, parts},
+    rows::{ListRow, host, parts},
 };
-use crate::{App, auth::SomeUser};
+use crate::{App, auth::AnyUser};
 use protocol::{
     error::Error,
     types::{FileId, UserId},
@@ -15,11 +15,11 @@ use protocol::{
 #[derive(Debug)]
 pub struct GetLiveInfo {
     host: UserId,
-    what: What,
+    item: Item,
 }
 
 #[derive(Debug)]
-enum What {
+enum Item {
     Live,
     Replay(Option<FileId>),
     Video(Option<FileId>),
@@ -27,41 +27,41 @@ enum What {
 
 impl Command for GetLiveInfo {
     const NAMES: Names = Names::both("get_live_info", "GetUserInfo");
-    type Caller = SomeUser;
-    type Reply = Row;
+    type Caller = AnyUser;
+    type Reply = ListRow;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         let host = host(params)?;
-        let what: i64 = params.required("type")?;
-        // A file that is missing or empty is one that nobody has, as in the original: interface/GetUserInfo.php.
+        let kind: i64 = params.required("type")?;
+        // A missing or empty file id is answered like the id of no file, as in the original: interface/GetUserInfo.php.
         let file = FileId::parse(&params.optional::<String>("fileid")?.unwrap_or_default());
-        let what = match what {
-            0 => What::Live,
-            1 => What::Replay(file),
-            2 => What::Video(file),
+        let item = match kind {
+            0 => Item::Live,
+            1 => Item::Replay(file),
+            2 => Item::Video(file),
             _ => return Err(Error::InvalidArgument("type is 0 (live), 1 (replay) or 2 (video)")),
         };
-        Ok(Self { host, what })
+        Ok(Self { host, item })
     }
 
-    async fn run(self, _: SomeUser, app: &App) -> Result<Row, Error> {
-        let row = match self.what {
-            What::Live => {
+    async fn run(self, _: AnyUser, app: &App) -> Result<ListRow, Error> {
+        let row = match self.item {
+            Item::Live => {
                 let room = app.table.room(&self.host).await?.ok_or(Error::NotFound("room"))?;
-                Row::of_room(room, &app.config.live.domains)
+                ListRow::of_room(room, &app.config.live.domains)
             }
-            What::Replay(file) => {
+            Item::Replay(file) => {
                 let file = file.ok_or(Error::NotFound("replay"))?;
                 let replay = app.table.replay(&self.host, &file).await?.filter(|replay| !replay.hidden);
                 let replay = replay.ok_or(Error::NotFound("replay"))?;
                 let parts = parts(&replay);
-                Row::of_replay(replay).with_parts(parts)
+                ListRow::of_replay(replay).with_parts(parts)
             }
-            What::Video(file) => {
+            Item::Video(file) => {
                 let file = file.ok_or(Error::NotFound("video"))?;
-                Row::of_video(&app.table.video(&self.host, &file).await?.ok_or(Error::NotFound("video"))?)
+                ListRow::of_video(&app.table.video(&self.host, &file).await?.ok_or(Error::NotFound("video"))?)
             }
         };
-        Ok(row.alone())
+        Ok(row.into_single())
     }
 }

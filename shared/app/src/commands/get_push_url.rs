@@ -17,11 +17,11 @@ pub struct GetPushUrl {
     broadcast: BroadcastInfo,
 }
 
-/// Where to push.
+/// The push URL.
 #[derive(Debug, Serialize)]
 pub struct Reply {
     pushurl: String,
-    /// When the room was opened for its live; share links name the live by it.
+    /// When the room was opened for the live. Share links contain this number.
     timestamp: u64,
 }
 
@@ -49,7 +49,7 @@ impl Command for GetPushUrl {
     }
 }
 
-/// Opens the room of `user` for a show; the stream that it is to push, and when it was opened for its live.
+/// Opens the room of `user` for a broadcast. Returns the stream to push and the time when the room was opened.
 pub(super) async fn open_room(
     app: &App,
     user: &UserId,

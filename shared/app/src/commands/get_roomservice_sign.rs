@@ -6,7 +6,7 @@ use super::{Command, Names, refuse_banned};
 use crate::{App, auth::User};
 use protocol::{error::Error, sign::roomservice, types::UserId, wire::Params};
 
-/// How long the signature is good for, as the original's.
+/// How long the signature is valid, as in the original.
 const SIGN_SECONDS: u64 = 600;
 
 /// See the module.
@@ -17,7 +17,7 @@ pub struct GetRoomserviceSign;
 #[derive(Debug, Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 pub struct Reply {
-    /// When it expires.
+    /// When the signature expires.
     txTime: u64,
     sign: String,
 }

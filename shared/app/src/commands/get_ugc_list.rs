@@ -1,4 +1,4 @@
-//! `get_ugc_list`: a page of the short videos, newest first, as Gen-2 apps read it.
+//! `get_ugc_list`: a page of short videos, newest first, for Gen-2 apps.
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub struct Reply {
     list: Vec<Row>,
 }
 
-/// A short video. What it does not have is empty, never null: iOS apps stop at null.
+/// A short video. A missing value is empty and never null, which iOS apps cannot parse.
 #[derive(Debug, Serialize)]
 struct Row {
     userid: String,
@@ -55,7 +55,7 @@ impl Command for GetUgcList {
 
 impl Row {
     fn of(video: &Video, public_profiles: &PublicProfiles) -> Self {
-        let (nickname, avatar) = public_profiles.beside(&video.user, &video.profile);
+        let (nickname, avatar) = public_profiles.shown_in(&video.user, &video.profile);
         Self {
             userid: video.user.to_string(),
             nickname: nickname.to_owned(),

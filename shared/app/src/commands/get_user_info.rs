@@ -1,4 +1,4 @@
-//! `get_user_info`: what the user says of themselves.
+//! `get_user_info`: the account of the caller.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! `get_vod_list`: a page of the replays, newest first, as Gen-2 apps read it.
+//! `get_vod_list`: a page of replays, newest first, for Gen-2 apps.
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub struct Reply {
     list: Vec<Row>,
 }
 
-/// A replay. What it does not have is empty, never null: iOS apps stop at null.
+/// A replay. A missing value is empty and never null, which iOS apps cannot parse.
 #[derive(Debug, Serialize)]
 struct Row {
     userid: String,
@@ -30,7 +30,7 @@ struct Row {
     avatar: String,
     file_id: String,
     title: String,
-    // Twice, as the apps disagree about the names.
+    // Each count has two names, since the apps use different ones.
     likecount: u64,
     like_count: u64,
     viewercount: u64,
@@ -38,7 +38,7 @@ struct Row {
     frontcover: String,
     location: String,
     play_url: String,
-    /// When it ended.
+    /// When the replay ended.
     create_time: String,
     hls_play_url: String,
     start_time: String,
@@ -63,7 +63,7 @@ impl Command for GetVodList {
 
 impl Row {
     fn of(replay: Replay, public_profiles: &PublicProfiles) -> Self {
-        let (nickname, avatar) = public_profiles.beside(&replay.user, &replay.profile);
+        let (nickname, avatar) = public_profiles.shown_in(&replay.user, &replay.profile);
         Self {
             nickname: nickname.to_owned(),
             avatar: avatar.to_owned(),

@@ -3,17 +3,17 @@
 use serde::Serialize;
 
 use super::{Command, Names};
-use crate::{App, auth::SomeUser};
+use crate::{App, auth::AnyUser};
 use protocol::{error::Error, sign::vod, wire::Params};
 
-/// How long the signature is good for, as the original's.
+/// How long the signature is valid, as in the original.
 const SIGN_SECONDS: u64 = 24 * 3600;
 
 /// See the module.
 #[derive(Debug)]
 pub struct GetVodSign;
 
-/// The same with the field names of the upload SDK's first version.
+/// [`GetVodSign`] with the field names of the upload SDK's first version.
 #[derive(Debug)]
 pub struct GetVodSignV1;
 
@@ -25,28 +25,28 @@ pub struct Reply {
 
 impl Command for GetVodSign {
     const NAMES: Names = Names::both("get_vod_sign", "GetVodSignatureV2");
-    type Caller = SomeUser;
+    type Caller = AnyUser;
     type Reply = Reply;
 
     fn parse(_: &Params) -> Result<Self, Error> {
         Ok(Self)
     }
 
-    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: AnyUser, app: &App) -> Result<Reply, Error> {
         Ok(sign(app, ["secretId", "currentTimeStamp", "expireTime", "procedure", "random"]))
     }
 }
 
 impl Command for GetVodSignV1 {
     const NAMES: Names = Names::action("get_vod_sign", "GetVodSignature");
-    type Caller = SomeUser;
+    type Caller = AnyUser;
     type Reply = Reply;
 
     fn parse(_: &Params) -> Result<Self, Error> {
         Ok(Self)
     }
 
-    async fn run(self, _: SomeUser, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: AnyUser, app: &App) -> Result<Reply, Error> {
         Ok(sign(app, ["s", "t", "e", "p", "r"]))
     }
 }

@@ -1,4 +1,4 @@
-//! `list_notices`: what the cloud told of a stream or of a user's streams, or what of it is not dealt with.
+//! `list_notices`: the notices of a stream, the notices of a user's streams, or all unsettled notices.
 
 use serde::Serialize;
 
@@ -10,21 +10,21 @@ use protocol::{
     wire::Params,
 };
 
-/// How many rows a page has if nobody says how many.
-const ROWS: u64 = 20;
+/// The default number of rows of a page.
+const DEFAULT_COUNT: u64 = 20;
 
 /// See the module.
 #[derive(Debug)]
 pub struct ListNotices {
-    of: Of,
+    filter: Filter,
     page: Page,
 }
 
 #[derive(Debug)]
-enum Of {
+enum Filter {
     Stream(StreamId),
     User(UserId),
-    /// Of whatever stream, and not dealt with.
+    /// The unsettled notices of all streams.
     Unsettled,
 }
 
@@ -41,21 +41,22 @@ impl Command for ListNotices {
     type Reply = Reply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
-        let of = match (params.optional("streamid")?, params.optional("userid")?) {
-            (Some(stream), None) => Of::Stream(stream),
-            (None, Some(user)) => Of::User(user),
-            (None, None) => Of::Unsettled,
+        let filter = match (params.optional("streamid")?, params.optional("userid")?) {
+            (Some(stream), None) => Filter::Stream(stream),
+            (None, Some(user)) => Filter::User(user),
+            (None, None) => Filter::Unsettled,
             (Some(_), Some(_)) => return Err(Error::InvalidArgument("streamid or userid, not both")),
         };
-        let (index, count) = (params.optional("index")?.unwrap_or(1), params.optional("count")?.unwrap_or(ROWS));
-        Ok(Self { of, page: Page::new(index, count) })
+        let (index, count) =
+            (params.optional("index")?.unwrap_or(1), params.optional("count")?.unwrap_or(DEFAULT_COUNT));
+        Ok(Self { filter, page: Page::new(index, count) })
     }
 
     async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
-        let streams = match self.of {
-            Of::Stream(stream) => vec![stream],
-            Of::User(user) => app.table.streams_of(&user).await?.ok_or(Error::NotFound("room"))?,
-            Of::Unsettled => {
+        let streams = match self.filter {
+            Filter::Stream(stream) => vec![stream],
+            Filter::User(user) => app.table.streams_of(&user).await?.ok_or(Error::NotFound("room"))?,
+            Filter::Unsettled => {
                 let listed = app.table.unfinished_notices(self.page).await?;
                 let list = listed.rows.iter().map(|record| NoticeRow::of(record, &record.status)).collect();
                 return Ok(Reply { totalcount: listed.total, list });

@@ -1,4 +1,4 @@
-//! `login`: trades a name and a password, or an ID token of the customer's identity provider, for a session.
+//! `login`: starts a session for a name and a password, or for an ID token of the customer's identity provider.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::{
     Command, Names,
     tokens::{Tokens, issue},
 };
-use crate::{App, auth::Anyone, config::Accounts, oidc::Provider};
+use crate::{App, auth::Anonymous, config::Accounts, oidc::Provider};
 use protocol::{
     error::Error,
     sign::{hex, session::Generation, user_sig},
@@ -21,16 +21,16 @@ pub struct Login {
     credential: Credential,
 }
 
-/// What a user shows to prove who they are.
+/// The credential of a login.
 #[derive(Debug)]
 enum Credential {
-    /// What an account of ours was made with.
+    /// The name and the password of an account of this server.
     Password(AccountName, Password),
-    /// What the customer's identity provider says.
+    /// An ID token of the customer's identity provider.
     IdToken(Secret),
 }
 
-/// The session, and what the app wants to know besides.
+/// The tokens of the new session, and the app's credentials for other services.
 #[derive(Serialize)]
 pub struct Reply {
     #[serde(flatten)]
@@ -49,7 +49,7 @@ struct Im {
     accountType: String,
 }
 
-/// Where pictures go.
+/// The bucket for pictures.
 #[derive(Debug, Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 struct Cos {
@@ -61,7 +61,7 @@ struct Cos {
 
 impl Command for Login {
     const NAMES: Names = Names::rest("login");
-    type Caller = Anyone;
+    type Caller = Anonymous;
     type Reply = Reply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
@@ -72,14 +72,14 @@ impl Command for Login {
         Ok(Self { credential })
     }
 
-    async fn run(self, caller: Anyone, app: &App) -> Result<Reply, Error> {
-        let way = self.credential.way(app)?;
-        let proved = way.prove(app);
+    async fn run(self, caller: Anonymous, app: &App) -> Result<Reply, Error> {
+        let method = self.credential.method(app)?;
+        let authenticated = method.authenticate(app);
         let (user, sessions) = match caller.address().map(Attempt::AddressLogin) {
-            Some(attempt) => limited(app, attempt, app.config.limits.address_logins, proved).await?,
-            None => proved.await?,
+            Some(attempt) => limited(app, attempt, app.config.limits.address_logins, authenticated).await?,
+            None => authenticated.await?,
         };
-        // With a login of this name would come the right to do anything to anybody's messages.
+        // The UserSig of an administrator would grant full rights over all messages.
         if app.config.im.administrators.iter().any(|administrator| *administrator == user.as_str()) {
             return Err(Error::NotFound("user"));
         }
@@ -87,8 +87,8 @@ impl Command for Login {
     }
 }
 
-/// Does what could be tried to guess something, unless that was tried too often of late. What succeeds, or fails for a
-/// reason of ours, does not count.
+/// Runs a task that could be used to guess a secret, unless there were too many attempts. A task that succeeds, or
+/// fails by an internal error, does not count as an attempt.
 async fn limited<T>(
     app: &App,
     attempt: Attempt<'_>,
@@ -96,7 +96,7 @@ async fn limited<T>(
     task: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let (seconds, now) = (app.config.limits.seconds, app.now());
-    // Counted before the work is done, or many calls at once would all come in under the limit.
+    // The attempt is counted before the task runs. Otherwise concurrent attempts would all be under the limit.
     if !app.table.admit_attempt(attempt, limit, seconds, now).await? {
         return Err(Error::TooMany);
     }
@@ -108,14 +108,14 @@ async fn limited<T>(
     outcome
 }
 
-/// A way to log in that the settings allow.
+/// A method of login that the settings allow.
 enum LoginMethod<'a> {
     Password(AccountName, Password),
     IdToken(&'a Provider, Secret),
 }
 
 impl Credential {
-    fn way(self, app: &App) -> Result<LoginMethod<'_>, Error> {
+    fn method(self, app: &App) -> Result<LoginMethod<'_>, Error> {
         match (self, &app.oidc, app.config.accounts) {
             (Self::Password(name, password), None, Accounts::Open) => Ok(LoginMethod::Password(name, password)),
             (Self::IdToken(token), Some(provider), _) => Ok(LoginMethod::IdToken(provider, token)),
@@ -131,8 +131,8 @@ impl Credential {
 }
 
 impl LoginMethod<'_> {
-    /// Whom it proves, and their sessions.
-    async fn prove(self, app: &App) -> Result<(UserId, Sessions), Error> {
+    /// Authenticates the user. Returns the user and the user's sessions.
+    async fn authenticate(self, app: &App) -> Result<(UserId, Sessions), Error> {
         match self {
             Self::Password(name, password) => {
                 let attempt = Attempt::UserLogin(name.user().as_str());
@@ -143,7 +143,7 @@ impl LoginMethod<'_> {
     }
 }
 
-/// The user of an account of ours, and their sessions.
+/// Authenticates the user of an account of this server.
 async fn by_password(app: &App, user: &UserId, password: Password) -> Result<(UserId, Sessions), Error> {
     let (account, sessions) = app.table.account_and_sessions(user).await?;
     let is_known = account.is_some();
@@ -154,23 +154,23 @@ async fn by_password(app: &App, user: &UserId, password: Password) -> Result<(Us
     }
 }
 
-/// The user whom the identity provider vouches for, and their sessions. Who comes for the first time gets an account.
+/// Authenticates the user of an ID token. The first login of a user creates the account.
 async fn by_id_token(app: &App, provider: &Provider, token: &Secret) -> Result<(UserId, Sessions), Error> {
     let identity = provider.identify(token.expose(), app.now()).await?;
     let user = identity.user;
     let (account, sessions) = app.table.account_and_sessions(&user).await?;
     if account.is_none() {
-        let face = PublicProfile {
+        let profile = PublicProfile {
             nickname: identity.name.as_deref().and_then(Nickname::parse).unwrap_or_default(),
             avatar: identity.picture.as_deref().and_then(Link::parse).unwrap_or_default(),
         };
-        // If another login made it meanwhile, it is there all the same.
-        app.table.create_account(&user, None, &face, app.now()).await?;
+        // If a concurrent login has created the account, nothing is left to do.
+        app.table.create_account(&user, None, &profile, app.now()).await?;
     }
     Ok((user, sessions))
 }
 
-/// Starts a session of a user who proved who they are.
+/// Starts a session of an authenticated user.
 async fn start(app: &App, user: &UserId, sessions: Sessions) -> Result<Reply, Error> {
     let generation = Generation { session: hex(app.nonce()), number: 0 };
     let (tokens, session) = issue(app, user, generation);

@@ -1,6 +1,6 @@
-//! `logout`: ends the session that the call is signed in.
+//! `logout`: ends the session with whose token the call is signed.
 
-use super::{Command, Names, Nothing};
+use super::{Command, EmptyReply, Names};
 use crate::{App, auth::SessionHolder};
 use protocol::{error::Error, types::AccountName, wire::Params};
 
@@ -11,15 +11,15 @@ pub struct Logout;
 impl Command for Logout {
     const NAMES: Names = Names::rest("logout");
     type Caller = SessionHolder;
-    type Reply = Nothing;
+    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<AccountName>("userid")?;
         Ok(Self)
     }
 
-    async fn run(self, caller: SessionHolder, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, caller: SessionHolder, app: &App) -> Result<EmptyReply, Error> {
         app.table.end_session(caller.user(), caller.session(), app.now()).await?;
-        Ok(Nothing {})
+        Ok(EmptyReply {})
     }
 }

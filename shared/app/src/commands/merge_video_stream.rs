@@ -1,4 +1,4 @@
-//! `merge_video_stream`: has the cloud mix the streams of a joint broadcast into one picture, or stop it.
+//! `merge_video_stream`: asks the cloud to mix the streams of a joint broadcast into one picture, or to stop mixing.
 
 use serde::Serialize;
 
@@ -9,14 +9,14 @@ use protocol::{error::Error, types::UserId, wire::Params};
 /// See the module.
 #[derive(Debug)]
 pub struct MergeVideoStream {
-    /// What the cloud is asked, a JSON text, handed on as it came.
+    /// The request to the cloud, a JSON text that is passed on unchanged.
     params: String,
 }
 
-/// What the cloud answered.
+/// The answer of the cloud.
 #[derive(Debug, Serialize)]
 pub struct Reply {
-    /// A JSON text, which the app parses.
+    /// A JSON text that the app parses.
     msg: String,
 }
 
@@ -33,7 +33,7 @@ impl Command for MergeVideoStream {
     async fn run(self, caller: User, app: &App) -> Result<Reply, Error> {
         refuse_banned(app, caller.id()).await?;
         match app.cloud.mix_streams(self.params, app.now()).await {
-            // The joint broadcast goes on, and its viewers see the host alone. To call that done would mislead the host.
+            // Without mixing the viewers see the host only, so success would mislead the host.
             Err(cloud::Error::SwitchedOff(_)) => Err(Error::SwitchedOff("API_URL is none, so no streams are mixed")),
             outcome => Ok(Reply { msg: outcome? }),
         }

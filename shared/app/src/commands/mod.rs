@@ -1,4 +1,4 @@
-//! What a command is, the table of all commands, and how one is run.
+//! The trait of a command, the list of all commands, and the execution of a call.
 
 mod change_count;
 mod change_status;
@@ -24,6 +24,7 @@ mod live_callback;
 mod login;
 mod logout;
 mod merge_video_stream;
+mod notice_event;
 mod notices;
 mod quit_group;
 mod rebuild_user;
@@ -88,30 +89,30 @@ use protocol::{
 };
 use store::Profile;
 
-/// A command: its parameters, once they have been found good.
+/// A command with its parsed parameters.
 pub trait Command: Sized + Send + 'static {
-    /// What it is called.
+    /// The names of the command.
     const NAMES: Names;
-    /// Who may call it.
+    /// The type of caller that the command requires.
     type Caller: Caller;
-    /// What it answers.
+    /// The reply.
     type Reply: Serialize;
 
-    /// Reads the parameters.
+    /// Parses the parameters.
     fn parse(params: &Params) -> Result<Self, Error>;
 
-    /// Does the work.
+    /// Runs the command.
     fn run(self, caller: Self::Caller, app: &App) -> impl Future<Output = Result<Self::Reply, Error>> + Send;
 }
 
-/// What a command is called.
+/// The names of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
-    /// In the log, and the name of its file and its binary.
+    /// The name in the log, of the source file and of the binary.
     pub name: &'static str,
-    /// Its address, if it has one of its own.
+    /// The path, if the command has one of its own.
     pub path: Option<&'static str>,
-    /// Its `Action` in Gen 1, if it has one.
+    /// The `Action` in Gen 1, if the command has one.
     pub action: Option<&'static str>,
 }
 
@@ -131,23 +132,23 @@ impl Names {
 
 type Execution<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
 
-/// A row of the table of commands.
+/// An entry of the list of commands.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandEntry {
-    /// What the command is called.
+    /// The names of the command.
     pub names: Names,
-    /// Runs it on a call.
+    /// Executes a call of the command.
     pub execute: for<'a> fn(&'a App, &'a Call) -> Execution<'a>,
 }
 
 impl CommandEntry {
-    /// The row of a command.
+    /// The entry of a command.
     pub fn of<C: Command>() -> Self {
         Self { names: C::NAMES, execute: |app, call| Box::pin(execute::<C>(app, call)) }
     }
 }
 
-/// Every command that an app or an operator can call, in the order of `docs/protocol.md`.
+/// Every command of apps and operators, in the order of `docs/protocol.md`.
 pub fn all() -> [CommandEntry; 36] {
     [
         CommandEntry::of::<Register>(),
@@ -189,8 +190,8 @@ pub fn all() -> [CommandEntry; 36] {
     ]
 }
 
-/// Runs `C` on a call. Parameters are judged before the caller is, as the original did, so a call that is wrong twice
-/// gets the same code.
+/// Executes a call of the command `C`. The parameters are checked before the caller, as in the original, so a call with
+/// both wrong gets the same code.
 async fn execute<C: Command>(app: &App, call: &Call) -> Result<Reply, Error> {
     let command = C::parse(&call.params)?;
     let caller = C::Caller::identify(app, call).await?;
@@ -198,7 +199,7 @@ async fn execute<C: Command>(app: &App, call: &Call) -> Result<Reply, Error> {
     Ok(call.dialect.accept(&reply))
 }
 
-/// The answer of commands that have nothing to tell but that it was done.
+/// The reply of Gen-1 commands without data: `{"result":0}`.
 #[derive(Debug, Serialize)]
 pub struct Done {
     result: u8,
@@ -208,17 +209,17 @@ impl Done {
     const YES: Self = Self { result: 0 };
 }
 
-/// The answer of commands that have nothing to tell at all.
+/// The reply of commands without data.
 #[derive(Debug, Serialize)]
-pub struct Nothing {}
+pub struct EmptyReply {}
 
-/// Refuses who is banned from going live.
+/// Refuses a banned user.
 async fn refuse_banned(app: &App, user: &UserId) -> Result<(), Error> {
     let room = app.table.room(user).await?;
     if room.is_some_and(|room| room.banned) { Err(Error::Banned) } else { Ok(()) }
 }
 
-/// The field `userinfo`: what an app says of its user.
+/// The profile in the field `userinfo`.
 fn profile(params: &Params) -> Result<Profile, Error> {
     let info = params.object("userinfo");
     Ok(Profile {

@@ -1,10 +1,10 @@
-//! How operators are told of notices of the cloud, and which of them are not known to a timeline.
+//! What operators see of the cloud's notices, and the choice of the notices that have to be applied again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::live_callback::{self, Subject};
+use super::live_callback::{StreamOwner, evidence_in, owner_of};
 use crate::App;
 use protocol::{
     error::Error,
@@ -13,58 +13,67 @@ use protocol::{
 use store::{NoticeRecord, NoticeStatus};
 use timeline::{Evidence, Reason, Timeline};
 
-/// Of some notices of a stream those that are to be done again: they are not dealt with, or the timeline lacks what they
-/// are evidence of. What it may have forgotten it does not lack, unless it is a file of which there is no row.
-pub(super) struct Unknown {
-    /// By their ids.
+/// The notices of one stream that have to be applied again: unsettled notices, and notices whose evidence the owner's
+/// timeline lacks. Evidence that the timeline may have forgotten does not count as missing, unless it is a file without
+/// a row.
+#[derive(Default)]
+pub(super) struct ToRedo {
+    /// The ids of notices that were not applied.
     unsettled: BTreeSet<String>,
-    missing: BTreeMap<String, UserId>,
+    /// The owner of the stream, if the stream is a user's.
+    owner: Option<UserId>,
+    /// The ids of notices whose evidence the owner's timeline lacks.
+    missing: BTreeSet<String>,
 }
 
-impl Unknown {
-    /// Those of these notices.
+impl ToRedo {
+    /// Chooses among these notices of a stream.
     pub(super) async fn of(app: &App, stream: &StreamId, records: &[NoticeRecord]) -> Result<Self, Error> {
         let (rules, now) = (&app.config.rules, app.now());
         let is_unsettled = |record: &&NoticeRecord| !matches!(record.status, NoticeStatus::Applied(_));
         let unsettled = records.iter().filter(is_unsettled).map(|record| record.notice.id.clone()).collect();
-        let mut unknown = Self { unsettled, missing: BTreeMap::new() };
-        let subject = live_callback::subject(app, stream).await?;
-        let Subject::User(user, _) = &subject else { return Ok(unknown) };
+        let stream_owner = owner_of(app, stream).await?;
+        let StreamOwner::User(user, _) = &stream_owner else { return Ok(Self { unsettled, ..Self::default() }) };
+        let mut missing = BTreeSet::new();
         let mut timeline = app.table.timeline(user, rules, now).await?;
         let mut forgotten: Vec<(FileId, &NoticeRecord)> = Vec::new();
         for record in records {
-            let Some(evidence) = live_callback::evidence_in(&subject, record)? else { continue };
+            let Some(evidence) = evidence_in(&stream_owner, record)? else { continue };
             if let Evidence::Recorded(recording) = &evidence
                 && timeline.may_have_forgotten(recording)
             {
                 forgotten.push((recording.file.clone(), record));
-            } else if is_new(&mut timeline, evidence, rules.grace_seconds) {
-                unknown.missing.insert(record.notice.id.clone(), user.clone());
+            } else if add_if_new(&mut timeline, evidence, rules.grace_seconds) {
+                missing.insert(record.notice.id.clone());
             }
         }
         let files: Vec<FileId> = forgotten.iter().map(|(file, _)| file.clone()).collect();
         let written = app.table.written_files(user, &files).await?;
         let lost = forgotten.into_iter().filter(|(file, _)| !written.contains(file));
-        unknown.missing.extend(lost.map(|(_, record)| (record.notice.id.clone(), user.clone())));
-        Ok(unknown)
+        missing.extend(lost.map(|(_, record)| record.notice.id.clone()));
+        Ok(Self { unsettled, owner: Some(user.clone()), missing })
     }
 
-    /// Leaves those that the timeline of this user lacks.
-    pub(super) fn retain_of(&mut self, user: &UserId) {
+    /// Keeps only the notices whose evidence the timeline of this user lacks.
+    pub(super) fn retain_missing_of(&mut self, user: &UserId) {
         self.unsettled.clear();
-        self.missing.retain(|_, owner| owner == user);
+        if self.owner.as_ref() != Some(user) {
+            self.missing.clear();
+        }
     }
 
-    /// Whether this one is one of them.
-    pub(super) fn has(&self, record: &NoticeRecord) -> bool {
+    /// Whether this notice has to be applied again.
+    pub(super) fn contains(&self, record: &NoticeRecord) -> bool {
         let id = &record.notice.id;
-        self.unsettled.contains(id) || self.missing.contains_key(id)
+        self.unsettled.contains(id) || self.missing.contains(id)
     }
 }
 
-/// Takes in evidence; says whether it was new. A word that names no push may be known although it is not kept: it is new
-/// if it means something.
-fn is_new(timeline: &mut Timeline, evidence: Evidence, grace: u64) -> bool {
+/// Adds evidence to a timeline, and returns whether the evidence was new.
+///
+/// A timeline may know evidence without a push name and yet not keep it. Such evidence is new only if the timeline
+/// implies something else with it than without it.
+fn add_if_new(timeline: &mut Timeline, evidence: Evidence, grace: u64) -> bool {
     if !matches!(evidence, Evidence::On(_) | Evidence::Off(..)) {
         return timeline.add(evidence);
     }
@@ -76,27 +85,28 @@ fn is_new(timeline: &mut Timeline, evidence: Evidence, grace: u64) -> bool {
     is_new
 }
 
-/// A notice, and what became of it.
+/// A notice as operators see it.
 #[derive(Debug, Serialize)]
 pub(super) struct NoticeRow {
     streamid: String,
     id: String,
     event: String,
     received_at: u64,
-    /// How often it came.
+    /// How many times the cloud sent the notice.
     times: u64,
+    /// The status of the notice.
     fate: &'static str,
-    /// Why nothing followed from it.
+    /// Why the notice was dropped; empty if it was not.
     reason: String,
-    /// Whose timeline it went into.
+    /// The user whose timeline has the notice; empty if none has.
     userid: String,
     #[serde(flatten)]
-    interruption: Interruption,
+    push_end: PushEndReason,
 }
 
-/// Why a push ended, in the cloud's words; nothing if it told nothing.
+/// Why a push ended, as the cloud reported it; no field if the cloud reported nothing.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Interruption {
+pub(super) struct PushEndReason {
     #[serde(skip_serializing_if = "Option::is_none")]
     errcode: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +115,7 @@ pub(super) struct Interruption {
     errmsg: String,
 }
 
-impl Interruption {
+impl PushEndReason {
     pub(super) fn of(reason: Option<&Reason>) -> Self {
         let of = |reason: &Reason| Self {
             errcode: Some(reason.code),
@@ -117,10 +127,10 @@ impl Interruption {
 }
 
 impl NoticeRow {
-    /// The row of an entry of the ledger of which this became.
-    pub(super) fn of(record: &NoticeRecord, fate: &NoticeStatus) -> Self {
+    /// The row of a ledger record with the given status.
+    pub(super) fn of(record: &NoticeRecord, status: &NoticeStatus) -> Self {
         let id = &record.notice.id;
-        let (reason, user) = match fate {
+        let (reason, user) = match status {
             NoticeStatus::Open | NoticeStatus::Parked => (String::new(), String::new()),
             NoticeStatus::Applied(user) => (String::new(), user.to_string()),
             NoticeStatus::Dropped(reason) => (reason.clone(), String::new()),
@@ -131,10 +141,10 @@ impl NoticeRow {
             id: id.clone(),
             received_at: record.received_at.0,
             times: record.times,
-            fate: fate.name(),
+            fate: status.name(),
             reason,
             userid: user,
-            interruption: Interruption::of(record.notice.reason.as_ref()),
+            push_end: PushEndReason::of(record.notice.reason.as_ref()),
         }
     }
 }

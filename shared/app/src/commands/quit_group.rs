@@ -1,6 +1,6 @@
 //! `quit_group`: a viewer leaves a live or a replay.
 
-use super::{Command, Done, Names, enter_group::Of};
+use super::{Command, Done, Names, enter_group::WatchTarget};
 use crate::{App, auth::User};
 use protocol::{
     error::Error,
@@ -23,8 +23,9 @@ impl Command for QuitGroup {
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
         let (host, group) = (params.required("liveuserid")?, params.required("groupid")?);
-        // Live or replay: the member knows where they were counted, but the field must make sense.
-        Of::parse(params)?;
+        // The row of the member says whether a live or a replay counts the member. The field must be valid all the
+        // same.
+        WatchTarget::parse(params)?;
         Ok(Self { host, group })
     }
 

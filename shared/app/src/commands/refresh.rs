@@ -1,4 +1,5 @@
-//! `refresh`: trades a refresh token for the next tokens of its session, the same ones until they are used.
+//! `refresh`: issues the next tokens of a session for a refresh token. A repeated call returns the same tokens until
+//! they are used.
 
 use super::{
     Command, Names,

@@ -1,7 +1,7 @@
-//! `register`: makes an account.
+//! `register`: creates an account.
 
-use super::{Command, Names, Nothing};
-use crate::{App, auth::Anyone, config::Accounts};
+use super::{Command, EmptyReply, Names};
+use crate::{App, auth::Anonymous, config::Accounts};
 use protocol::{
     error::Error,
     types::{AccountName, Password},
@@ -18,14 +18,14 @@ pub struct Register {
 
 impl Command for Register {
     const NAMES: Names = Names::rest("register");
-    type Caller = Anyone;
-    type Reply = Nothing;
+    type Caller = Anonymous;
+    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         Ok(Self { name: params.required("userid")?, password: params.required("password")? })
     }
 
-    async fn run(self, caller: Anyone, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, caller: Anonymous, app: &App) -> Result<EmptyReply, Error> {
         if app.oidc.is_some() {
             return Err(Error::SwitchedOff("accounts are those of the identity provider"));
         }
@@ -38,13 +38,13 @@ impl Command for Register {
         {
             return Err(Error::TooMany);
         }
-        // Nobody could log in with them.
+        // Nobody can log in with the name of an administrator.
         if app.config.im.administrators.iter().any(|administrator| *administrator == self.name.user().as_str()) {
             return Err(Error::UserExists);
         }
-        let kept = password::hash(self.password, app.nonce()).await?;
-        match app.table.create_account(self.name.user(), Some(&kept), &PublicProfile::default(), now).await? {
-            Created::Yes => Ok(Nothing {}),
+        let hash = password::hash(self.password, app.nonce()).await?;
+        match app.table.create_account(self.name.user(), Some(&hash), &PublicProfile::default(), now).await? {
+            Created::Yes => Ok(EmptyReply {}),
             Created::AlreadyThere => Err(Error::UserExists),
         }
     }

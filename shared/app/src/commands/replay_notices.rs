@@ -1,10 +1,10 @@
-//! `replay_notices`: has what follows from notices of the cloud done again, and says what became of each.
+//! `replay_notices`: applies notices of the ledger again, and returns the new status of each.
 
 use serde::Serialize;
 
 use super::{
     Command, Names, live_callback,
-    notices::{NoticeRow, Unknown},
+    notices::{NoticeRow, ToRedo},
 };
 use crate::{App, auth::Operator};
 use protocol::{
@@ -13,31 +13,31 @@ use protocol::{
     wire::Params,
 };
 
-/// How many notices are done again in one call at most: more would take longer than a call may.
-const MAX: u64 = 100;
+/// How many notices one call applies at most. More would exceed the time limit of a call.
+const MAX_NOTICES: u64 = 100;
 
 /// See the module.
 #[derive(Debug)]
 pub struct ReplayNotices {
     stream: StreamId,
-    what: What,
+    selection: Selection,
 }
 
 #[derive(Debug)]
-enum What {
+enum Selection {
     One(NoticeId),
-    /// So many, from the first after this one.
-    Some {
+    /// At most `max` notices after this one.
+    Page {
         after: Option<NoticeId>,
         max: usize,
     },
 }
 
-/// What became of them.
+/// The notices with their new status.
 #[derive(Debug, Serialize)]
 pub struct Reply {
     list: Vec<NoticeRow>,
-    /// The notice after which the next call goes on, unless that was all.
+    /// The value of `after` for the next call, if there are more notices.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -49,35 +49,35 @@ impl Command for ReplayNotices {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         let stream = params.required("streamid")?;
-        let max = params.optional("count")?.unwrap_or(MAX).clamp(1, MAX);
+        let max = params.optional("count")?.unwrap_or(MAX_NOTICES).clamp(1, MAX_NOTICES);
         let after = params.optional("after")?;
-        let what = match params.optional("id")? {
-            Some(id) => What::One(id),
-            None => What::Some { after, max: usize::try_from(max).unwrap_or(1) },
+        let selection = match params.optional("id")? {
+            Some(id) => Selection::One(id),
+            None => Selection::Page { after, max: usize::try_from(max).unwrap_or(1) },
         };
-        Ok(Self { stream, what })
+        Ok(Self { stream, selection })
     }
 
     async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
-        match self.what {
-            What::One(id) => {
+        match self.selection {
+            Selection::One(id) => {
                 let record = app.table.notice(&self.stream, id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
-                let fate = live_callback::apply(app, &record).await?;
-                Ok(Reply { list: vec![NoticeRow::of(&record, &fate)], next: None })
+                let status = live_callback::apply(app, &record).await?;
+                Ok(Reply { list: vec![NoticeRow::of(&record, &status)], next: None })
             }
-            What::Some { after, max } => {
+            Selection::Page { after, max } => {
                 let after = after.as_ref().map(NoticeId::as_str);
-                // A judgement is none: that a live was ended once is no reason to end what follows it.
+                // Verdicts are not evidence and are not applied again: they would end a later live.
                 let (records, next) = app.table.timeline_notices(&self.stream, after, max).await?;
-                let unknown = Unknown::of(app, &self.stream, &records).await?;
+                let to_redo = ToRedo::of(app, &self.stream, &records).await?;
                 let mut list = Vec::new();
                 for record in &records {
-                    let fate = if unknown.has(record) {
+                    let status = if to_redo.contains(record) {
                         live_callback::apply(app, record).await?
                     } else {
                         record.status.clone()
                     };
-                    list.push(NoticeRow::of(record, &fate));
+                    list.push(NoticeRow::of(record, &status));
                 }
                 Ok(Reply { list, next })
             }

@@ -1,6 +1,6 @@
 //! `report_user`: a viewer reports a broadcaster to the operators.
 
-use super::{Command, Names, Nothing};
+use super::{Command, EmptyReply, Names};
 use crate::{App, auth::User};
 use protocol::{error::Error, types::UserId, wire::Params};
 
@@ -13,15 +13,15 @@ pub struct ReportUser {
 impl Command for ReportUser {
     const NAMES: Names = Names::both("report_user", "ReportUser");
     type Caller = User;
-    type Reply = Nothing;
+    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
         Ok(Self { host: params.required("hostuserid")? })
     }
 
-    async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {
         app.table.report(&self.host, caller.id(), app.now()).await?;
-        Ok(Nothing {})
+        Ok(EmptyReply {})
     }
 }

@@ -1,4 +1,4 @@
-//! The rows of the lists: as Gen-1 apps read them, and who is shown beside those that Gen-2 apps read.
+//! The rows of Gen-1 lists, and the profiles in the rows of Gen-2 lists.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,8 +14,8 @@ use protocol::{
 use store::{Profile, PublicProfile, Replay, Room, Status, Video};
 use timeline::Part;
 
-/// The broadcaster that a call is about: Gen 1 names them in `userid`. In the REST dialect `userid` is the caller, so
-/// there `liveuserid` names them, if it is somebody else.
+/// The broadcaster that a call is about: `liveuserid`, or else `userid`. Gen-1 apps send only `userid`. In the REST
+/// dialect `userid` is the caller, so calls about another user have `liveuserid`.
 pub(super) fn host(params: &Params) -> Result<UserId, Error> {
     match params.optional("liveuserid")? {
         Some(host) => Ok(host),
@@ -23,47 +23,47 @@ pub(super) fn host(params: &Params) -> Result<UserId, Error> {
     }
 }
 
-/// The page that a Gen-2 app asks for.
+/// The page that a Gen-2 app requests.
 pub(super) fn page(params: &Params) -> Result<Page, Error> {
     Ok(Page::new(params.required("index")?, params.required("count")?))
 }
 
-/// Who is shown beside the rows of a page.
+/// The current profiles of the users in the rows of a page.
 pub(super) struct PublicProfiles(HashMap<UserId, PublicProfile>);
 
 impl PublicProfiles {
-    /// Those of the users of a page of rows, as they are now: one request for all.
+    /// Reads the profiles of these users, in one request.
     pub(super) async fn of(app: &App, users: impl Iterator<Item = &UserId>) -> Result<Self, Error> {
         let users: BTreeSet<UserId> = users.cloned().collect();
         Ok(Self(app.table.public_profiles(&users).await?))
     }
 
-    /// The nickname and the portrait to show beside a row of `user`. Who has no account, as in Gen 1, is shown as the
-    /// row itself has it.
-    pub(super) fn beside<'a>(&'a self, user: &UserId, row: &'a Profile) -> (&'a str, &'a str) {
+    /// The nickname and the portrait for a row of `user`. For a user without an account, as in Gen 1, they come from
+    /// the row.
+    pub(super) fn shown_in<'a>(&'a self, user: &UserId, row: &'a Profile) -> (&'a str, &'a str) {
         match self.0.get(user) {
-            Some(face) => (face.nickname.as_str(), face.avatar.as_str()),
+            Some(profile) => (profile.nickname.as_str(), profile.avatar.as_str()),
             None => (row.nickname.as_str(), row.headpic.as_str()),
         }
     }
 }
 
-/// A row of a list.
+/// A row of a Gen-1 list.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Row {
+pub enum ListRow {
     /// A live or a replay.
-    BroadcastInfo(ShowRow),
+    Broadcast(BroadcastRow),
     /// A short video.
     Video(VideoRow),
 }
 
-/// A live or a replay. What it does not have is empty, never null: apps would trip over that.
+/// A live or a replay. A missing value is empty and never null, which apps cannot parse.
 #[derive(Debug, Serialize)]
-pub struct ShowRow {
+pub struct BroadcastRow {
     userid: String,
     groupid: String,
-    /// A live: when it was opened. A replay: when it ended.
+    /// When the room was opened for a live, or when a replay ended.
     timestamp: u64,
     r#type: u8,
     viewercount: u64,
@@ -75,11 +75,11 @@ pub struct ShowRow {
     desc: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     forbid_status: Option<u8>,
-    /// `"1"` online, `"0"` offline, empty for a replay.
+    /// `"1"` for online, `"0"` for offline, empty for a replay.
     status: &'static str,
     fileid: String,
     userinfo: UserInfo,
-    /// The files, if one of a format does not hold it all.
+    /// The files of a replay, if one format has several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parts: Vec<PartRow>,
 }
@@ -94,7 +94,7 @@ pub(super) struct PartRow {
     end_time: u64,
 }
 
-/// The files of a replay of which a format has more than one; else none, as the row has all their addresses.
+/// The files of a replay, if one format has several. Otherwise none, since the row has the address of each format.
 pub(super) fn parts(replay: &Replay) -> Vec<PartRow> {
     let formats: BTreeSet<&str> = replay.parts.iter().map(|part| part.format.as_str()).collect();
     if formats.len() == replay.parts.len() {
@@ -146,10 +146,10 @@ impl UserInfo {
     }
 }
 
-impl Row {
+impl ListRow {
     /// A room.
     pub(super) fn of_room(room: Room, domains: &Domains) -> Self {
-        Self::BroadcastInfo(ShowRow {
+        Self::Broadcast(BroadcastRow {
             groupid: room.group,
             timestamp: room.opened_at.0,
             r#type: 0,
@@ -173,7 +173,7 @@ impl Row {
 
     /// A replay.
     pub(super) fn of_replay(replay: Replay) -> Self {
-        Self::BroadcastInfo(ShowRow {
+        Self::Broadcast(BroadcastRow {
             groupid: String::new(),
             timestamp: replay.ended_at.0,
             r#type: 1,
@@ -208,17 +208,17 @@ impl Row {
 
     /// The row of a replay with its files.
     pub(super) fn with_parts(mut self, parts: Vec<PartRow>) -> Self {
-        if let Self::BroadcastInfo(row) = &mut self {
+        if let Self::Broadcast(row) = &mut self {
             row.parts = parts;
         }
         self
     }
 
-    /// The row alone: then the description is part of the user info, whether it is banned is not told, and a short video
-    /// has a group, which is empty.
-    pub(super) fn alone(mut self) -> Self {
+    /// The row as the reply of `get_live_info`: the description is part of the user info, there is no `forbid_status`,
+    /// and a short video has an empty group.
+    pub(super) fn into_single(mut self) -> Self {
         match &mut self {
-            Self::BroadcastInfo(row) => {
+            Self::Broadcast(row) => {
                 row.forbid_status = None;
                 row.userinfo.desc = row.desc.take();
             }

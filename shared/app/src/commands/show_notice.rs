@@ -1,4 +1,4 @@
-//! `show_notice`: one notice of the cloud, as it came but for its signature.
+//! `show_notice`: a notice of the cloud as received, without its signature.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use protocol::{
     wire::Params,
 };
 
-/// What stands in place of a signature.
+/// The replacement of a signature.
 const BLANK: &str = "***";
 
 /// See the module.
@@ -26,7 +26,7 @@ pub struct ShowNotice {
 pub struct Reply {
     #[serde(flatten)]
     row: NoticeRow,
-    /// Whether it came after its expiry: 1, else 0.
+    /// 1 if the notice was received after its expiry, else 0.
     late: u8,
     body: String,
 }
@@ -47,7 +47,7 @@ impl Command for ShowNotice {
     }
 }
 
-/// The body of a notice without what signs it: who reads it is not to send others like it.
+/// The body of a notice without its signature, which could be used to forge notices.
 fn without_signature(body: &str) -> String {
     let sign_in = |body: &str| {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
@@ -58,7 +58,7 @@ fn without_signature(body: &str) -> String {
     if sign_in(&blanked).as_deref() != Some(&sign) {
         return blanked;
     }
-    // It is there, but spelled in another way.
+    // The signature is spelled with JSON escapes.
     let mut fields: Value = serde_json::from_str(body).unwrap_or_default();
     fields["sign"] = BLANK.into();
     fields.to_string()

@@ -1,4 +1,4 @@
-//! The tokens of a session, as `login` and `refresh` hand them out.
+//! The tokens that `login` and `refresh` issue.
 
 use serde::Serialize;
 
@@ -14,10 +14,10 @@ pub struct Tokens {
     expires: u64,
 }
 
-/// The tokens of a generation that is in force from now on, and the session as the table is to have it.
+/// Issues the tokens of a generation. Returns them and the row of the session.
 pub(super) fn issue(app: &App, user: &UserId, generation: Generation) -> (Tokens, Session) {
     let settings = &app.config.sessions;
-    // The first key is the one in force.
+    // The first key is the current one.
     let key = &settings.keys[0];
     let tokens = Tokens {
         token: generation.token(user, key),

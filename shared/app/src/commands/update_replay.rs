@@ -1,6 +1,6 @@
-//! `update_replay`: renames a replay of the caller's own, hides it, or shows it again.
+//! `update_replay`: renames, hides or shows a replay of the caller.
 
-use super::{Command, Names, Nothing};
+use super::{Command, EmptyReply, Names};
 use crate::{App, auth::User};
 use protocol::{
     error::Error,
@@ -19,7 +19,7 @@ pub struct UpdateReplay {
 impl Command for UpdateReplay {
     const NAMES: Names = Names::rest("update_replay");
     type Caller = User;
-    type Reply = Nothing;
+    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
@@ -34,9 +34,9 @@ impl Command for UpdateReplay {
         Ok(Self { file, changes: ReplayChanges { title, hidden } })
     }
 
-    async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {
         let changed =
             app.table.change_replay(caller.id(), &self.file, &self.changes, &app.config.rules, app.now()).await?;
-        if changed { Ok(Nothing {}) } else { Err(Error::NotFound("replay")) }
+        if changed { Ok(EmptyReply {}) } else { Err(Error::NotFound("replay")) }
     }
 }

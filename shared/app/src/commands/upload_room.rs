@@ -1,6 +1,6 @@
-//! `upload_room`: opens the caller's room; the app pushes through the cloud's room service.
+//! `upload_room`: opens the caller's room for a push through the cloud's room service.
 
-use super::{Command, Names, Nothing, get_push_url::open_room};
+use super::{Command, EmptyReply, Names, get_push_url::open_room};
 use crate::{App, auth::Broadcaster};
 use protocol::{
     error::Error,
@@ -13,7 +13,7 @@ use store::{Account, BroadcastInfo, Profile};
 #[derive(Debug)]
 pub struct UploadRoom {
     title: Text<255>,
-    /// Empty: that of the account.
+    /// If empty, the cover of the account is used.
     frontcover: Link<255>,
     location: Text<128>,
 }
@@ -21,7 +21,7 @@ pub struct UploadRoom {
 impl Command for UploadRoom {
     const NAMES: Names = Names::rest("upload_room");
     type Caller = Broadcaster;
-    type Reply = Nothing;
+    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<AccountName>("userid")?;
@@ -33,24 +33,24 @@ impl Command for UploadRoom {
         })
     }
 
-    async fn run(self, broadcaster: Broadcaster, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, broadcaster: Broadcaster, app: &App) -> Result<EmptyReply, Error> {
         let caller = broadcaster.holder();
         let Self { title, frontcover, location } = self;
-        let mut profile = caller.account().map(shown).unwrap_or_default();
+        let mut profile = caller.account().map(profile_of).unwrap_or_default();
         if !frontcover.as_str().is_empty() {
             profile.frontcover = frontcover.into();
         }
         profile.location = location;
         let broadcast = BroadcastInfo { group: None, title, profile, description: Text::default() };
         open_room(app, caller.user(), &broadcast).await?;
-        Ok(Nothing {})
+        Ok(EmptyReply {})
     }
 }
 
-/// What Gen-1 viewers see of an account beside its user's room.
-fn shown(account: &Account) -> Profile {
+/// The profile of an account that Gen-1 viewers see in the row of the room.
+fn profile_of(account: &Account) -> Profile {
     Profile {
-        // A nickname may hold what no line of a list can; then the list has none.
+        // A nickname that is no valid text of a row is left out.
         nickname: Text::parse(account.nickname.as_str()).unwrap_or_default(),
         headpic: Text::from(account.avatar.clone()).widened(),
         frontcover: account.frontcover.clone().into(),

@@ -1,6 +1,6 @@
 //! `upload_ugc`: publishes a short video that the phone has uploaded.
 
-use super::{Command, Names, Nothing, profile};
+use super::{Command, EmptyReply, Names, profile};
 use crate::{App, auth::Uploader};
 use protocol::{
     error::Error,
@@ -21,17 +21,17 @@ pub struct UploadUgc {
 impl Command for UploadUgc {
     const NAMES: Names = Names::both("upload_ugc", "UploadUGCVideo");
     type Caller = Uploader;
-    type Reply = Nothing;
+    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
         let file = params.required("file_id")?;
-        // What is no text, or empty, is refused as any other; then, what a player must not be sent to.
+        // The first check refuses a missing or empty text; the second refuses an address that no player may open.
         let NonEmpty(play_url) = params.required("play_url")?;
         params.required::<Link<255>>("play_url")?;
         let NonEmpty(title) = params.required("title")?;
         let mut profile = profile(params)?;
-        // Gen-2 apps have no `userinfo`: what they say of the video stands beside its title.
+        // Gen-2 apps send no `userinfo`; cover and location are fields of their own.
         if let Some(cover) = params.optional::<Link<255>>("frontcover")? {
             profile.frontcover = cover.into();
         }
@@ -41,11 +41,11 @@ impl Command for UploadUgc {
         Ok(Self { file, title, play_url, profile })
     }
 
-    async fn run(self, uploader: Uploader, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, uploader: Uploader, app: &App) -> Result<EmptyReply, Error> {
         let caller = uploader.user();
         let Self { file, title, play_url, profile } = self;
         let video = Video { user: caller.id().clone(), file, title, play_url, profile, published_at: app.now() };
         app.table.publish_video(&video, app.config.rules.replay_window_seconds).await?;
-        Ok(Nothing {})
+        Ok(EmptyReply {})
     }
 }

@@ -1,6 +1,6 @@
-//! `upload_user_info`: changes what the user says of themselves.
+//! `upload_user_info`: changes the account of the caller.
 
-use super::{Command, Names, Nothing};
+use super::{Command, EmptyReply, Names};
 use crate::{App, auth::User};
 use protocol::{error::Error, types::AccountName, wire::Params};
 use store::AccountChanges;
@@ -14,7 +14,7 @@ pub struct UploadUserInfo {
 impl Command for UploadUserInfo {
     const NAMES: Names = Names::rest("upload_user_info");
     type Caller = User;
-    type Reply = Nothing;
+    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<AccountName>("userid")?;
@@ -25,8 +25,8 @@ impl Command for UploadUserInfo {
         Ok(Self { changes: AccountChanges { nickname, avatar, sex, frontcover } })
     }
 
-    async fn run(self, caller: User, app: &App) -> Result<Nothing, Error> {
+    async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {
         let changed = app.table.change_account(caller.id(), &self.changes).await?;
-        if changed { Ok(Nothing {}) } else { Err(Error::NotFound("user")) }
+        if changed { Ok(EmptyReply {}) } else { Err(Error::NotFound("user")) }
     }
 }

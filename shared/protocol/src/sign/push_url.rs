@@ -7,7 +7,7 @@
 //!
 //! The digest covers the digits of txTime in the URL. They are lower case, as in the original.
 
-use std::fmt;
+use thiserror::Error as ThisError;
 
 use super::{constant_time_eq, hex, hmac_sha256, md5_hex};
 use crate::types::{Secret, StreamId, UnixSeconds, UserId};
@@ -204,33 +204,26 @@ pub struct PushUrl<'a> {
 }
 
 /// What is wrong with a push URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
 pub enum Fault {
     /// The URL does not have the form `rtmp://<host>/<app>/<stream>?<query>`.
+    #[error("it is not rtmp://<host>/<app>/<stream>?<query>")]
     Shape,
     /// The host is not the push domain of the account.
+    #[error("its host is not the push domain")]
     Host,
     /// The stream does not begin with the business id of the account.
+    #[error("its stream does not begin with the business id")]
     Stream,
     /// The txTime is missing, or not hexadecimal.
+    #[error("its txTime is missing, or not hexadecimal")]
     Time,
     /// The URL expired at this time.
+    #[error("its txTime is past: it expired at {0}")]
     Expired(UnixSeconds),
     /// The txSecret is missing, or wrong for the stream and the txTime.
+    #[error("its txSecret is missing, or wrong")]
     Secret,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Shape => f.write_str("it is not rtmp://<host>/<app>/<stream>?<query>"),
-            Self::Host => f.write_str("its host is not the push domain"),
-            Self::Stream => f.write_str("its stream does not begin with the business id"),
-            Self::Time => f.write_str("its txTime is missing, or not hexadecimal"),
-            Self::Expired(at) => write!(f, "its txTime is past: it expired at {at}"),
-            Self::Secret => f.write_str("its txSecret is missing, or wrong"),
-        }
-    }
 }
 
 impl<'a> PushUrl<'a> {

@@ -1,5 +1,5 @@
-//! A connection that waits for its client, but not for ever, says when all is sent, and knows when the client speaks
-//! HTTPS.
+//! The stream of a connection: fails when the client does not read an answer in time, notes when an answer has been
+//! sent, and detects a client that speaks HTTPS.
 
 use std::{
     future::Future,
@@ -16,44 +16,44 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::places::Place;
+use crate::connections::ClientConnection;
 
-/// The first byte of a TLS connection: a record of the handshake.
+/// The first byte of a TLS connection: the type of a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
-/// What is answered to TLS, for who looks at the bytes.
+/// The answer to TLS, for people who look at the bytes.
 const NOT_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
     This port speaks HTTP, not HTTPS. Use an address that begins with http://, or put a proxy with a certificate \
     before the server.\n";
 
-/// A connection whose client must take an answer within some time.
-pub(crate) struct Patient {
+/// A TCP stream with a time limit for writes.
+pub(crate) struct TimedStream {
     stream: TcpStream,
     /// Whether nothing has been read yet.
     is_new: bool,
-    /// How long a client may take to take what is written.
-    limit: Duration,
-    /// When that is over, from the first byte that had to wait to the last.
-    due: Option<Pin<Box<Sleep>>>,
-    place: Arc<Place>,
+    /// How long a write may be pending.
+    write_timeout: Duration,
+    /// The timer of the pending writes. It starts with the first write that has to wait and stops with the next flush.
+    timer: Option<Pin<Box<Sleep>>>,
+    connection: Arc<ClientConnection>,
 }
 
-impl Patient {
-    pub(crate) fn new(stream: TcpStream, limit: Duration, place: Arc<Place>) -> Self {
-        Self { stream, is_new: true, limit, due: None, place }
+impl TimedStream {
+    pub(crate) fn new(stream: TcpStream, write_timeout: Duration, connection: Arc<ClientConnection>) -> Self {
+        Self { stream, is_new: true, write_timeout, timer: None, connection }
     }
 
-    /// What has become of a write: one that waits fails when the time is over.
-    fn judge(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Fails a pending write after the time limit.
+    fn or_timeout(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             return written;
         }
-        let limit = self.limit;
-        ready!(self.due.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not take the answer")))
+        let write_timeout = self.write_timeout;
+        ready!(self.timer.get_or_insert_with(|| Box::pin(sleep(write_timeout))).as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the answer")))
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for TimedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let filled = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
@@ -62,7 +62,7 @@ impl AsyncRead for Patient {
             tracing::warn!(
                 "a client speaks HTTPS to this port, which speaks HTTP: its address must begin with http://"
             );
-            // Nothing has been written yet, so there is room for it.
+            // The send buffer is empty, so the answer fits.
             self.stream.try_write(NOT_HTTPS)?;
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "HTTPS on a port that speaks HTTP")));
         }
@@ -70,10 +70,10 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.judge(cx, written)
+        self.or_timeout(cx, written)
     }
 
     fn poll_write_vectored(
@@ -82,17 +82,17 @@ impl AsyncWrite for Patient {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.judge(cx, written)
+        self.or_timeout(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes when it has written all that there is.
+    /// hyper flushes after it has written a whole answer.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.due = None;
-        self.place.has_sent();
+        self.timer = None;
+        self.connection.finish_response();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
