@@ -573,7 +573,7 @@ fn every_fault_of_the_settings_is_said_at_once() {
     let said = complaint(&["--memory", "--config", file.to_str().unwrap()]);
     for part in [
         "ACTION_AUTH is not set",
-        "BIZID may hold",
+        "BIZID may contain",
         "PUSH_KEY must have at least 8 characters",
         "IM_SECRET_KEY is not set",
     ] {

@@ -634,7 +634,7 @@ async fn a_function_with_faulty_settings_ends_and_names_them_all() {
         let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{name} started");
-        assert!(said.contains("PUSH_KEY is not set") && said.contains("BIZID may hold"), "{name}: {said}");
+        assert!(said.contains("PUSH_KEY is not set") && said.contains("BIZID may contain"), "{name}: {said}");
     }
 }
 

@@ -423,6 +423,6 @@ async fn a_start_that_fails_says_why() {
     settings.push(("BIZID".to_owned(), "no word".to_owned()));
     for name in ["scf_event", "scf_web"] {
         let said = complaint(name, &settings, &[]).await;
-        assert!(said.contains("PUSH_KEY is not set") && said.contains("BIZID may hold"), "{name}: {said}");
+        assert!(said.contains("PUSH_KEY is not set") && said.contains("BIZID may contain"), "{name}: {said}");
     }
 }
