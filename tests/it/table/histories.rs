@@ -47,14 +47,15 @@ const TRIES: u32 = 3;
 fn what_is_shown_follows_from_what_was_told_in_whatever_order() {
     let number = |name: &str, ordinary| variable(name).map_or(ordinary, |text| text.parse().unwrap());
     let (count, seed) = (number("HISTORIES", COUNT), number("HISTORIES_SEED", 1));
-    let next = AtomicU64::new(0);
+    let first = number("HISTORIES_FIRST", 0);
+    let next = AtomicU64::new(first);
     let (events, compared) = (AtomicU64::new(0), AtomicU64::new(0));
     let has_failed = AtomicBool::new(false);
     let worker = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         while !has_failed.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
+            if number >= first + count {
                 return Ok(());
             }
             let played = runtime.block_on(two_orders(seed, number)).inspect_err(|_| {

@@ -20,7 +20,7 @@ const CUT: u64 = 10;
 const AHEAD: u64 = 3600;
 
 /// What should be shown of all users.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) users: BTreeMap<String, User>,
     /// How many steps were taken: what came at the same time has one number.
@@ -28,7 +28,7 @@ pub(super) struct Model {
 }
 
 /// What was told of a user, and what is counted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct User {
     name: String,
     openings: Vec<Opening>,
@@ -141,8 +141,37 @@ impl Said {
 
 impl Model {
     /// Takes in what is done at a second.
+    ///
+    /// What is done at once the server takes in some order. A live that is as it was in the end, but not in between, may
+    /// have taken what the room counts then, or not.
     pub(super) fn take(&mut self, at: u64, acts: &[Act]) {
         self.step += 1;
+        let between: Vec<Self> = (1..(1_usize << acts.len()) - 1)
+            .map(|chosen| {
+                let mut model = self.clone();
+                model.apply(at, acts.iter().enumerate().filter(|(n, _)| chosen >> n & 1 == 1).map(|(_, act)| act));
+                model
+            })
+            .collect();
+        let before = self.users.clone();
+        self.apply(at, acts.iter());
+        for (name, user) in &mut self.users {
+            let was = before.get(name).map_or(&[][..], |user| &user.lives);
+            for live in &mut user.lives {
+                let is_there = |other: &Live| {
+                    (&other.stream, other.start, other.end, other.show)
+                        == (&live.stream, live.start, live.end, live.show)
+                };
+                let mut between = between.iter().filter_map(|model| model.users.get(name));
+                if was.iter().any(is_there) && !between.all(|user| user.lives.iter().any(is_there)) {
+                    live.totals = None;
+                }
+            }
+        }
+    }
+
+    /// Takes in some of what is done at a second.
+    fn apply<'a>(&mut self, at: u64, acts: impl Iterator<Item = &'a Act>) {
         for act in acts {
             match act {
                 Act::Open { user, title, group } => {
