@@ -231,7 +231,7 @@ async fn why_a_refresh_a_user_sig_or_a_notice_is_refused_is_in_the_log() {
             "done",
             "the refresh token was used before: two parties have it, so the session ends",
             "the refresh token belongs to a session that has ended",
-            "there is no UserSig",
+            "the UserSig is missing",
             "the UserSig has expired, or is not signed with IM_SECRET_KEY",
             "the UserSig belongs to another user",
             "sign was not made with CALLBACK_KEY",
