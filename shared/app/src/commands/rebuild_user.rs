@@ -180,7 +180,7 @@ impl RebuildUser {
                 missing.iter().filter(|record| record.notice.stream == *stream).cloned().collect();
             let mut to_redo = ToRedo::of(app, stream, &of_stream).await?;
             to_redo.retain_missing_of(&self.user);
-            reply.left.extend(of_stream.iter().filter(|record| to_redo.contains(&record)).map(missing_line));
+            reply.left.extend(of_stream.iter().filter(|record| to_redo.contains(record)).map(missing_line));
         }
         Ok(())
     }
