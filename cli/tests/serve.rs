@@ -640,7 +640,7 @@ fn an_address_of_the_table_and_its_name_are_judged_before_anything_is_asked() {
     let said = start("AWS_ENDPOINT_URL_DYNAMODB", "foo");
     assert!(said.contains("AWS_ENDPOINT_URL_DYNAMODB") && said.contains("begins with http://"), "{said}");
     let said = start("TABLE_NAME", "x");
-    assert!(said.contains("TABLE_NAME is not 3 to 255 letters"), "{said}");
+    assert!(said.contains("TABLE_NAME must have 3 to 255 letters"), "{said}");
 }
 
 #[test]
