@@ -174,7 +174,7 @@ impl Table {
         update.send(self, "write a live").await.map(|_| ())
     }
 
-    /// What lives of the same show came to that are about to be deleted; `None` if there are none.
+    /// The largest totals among the lives of the same broadcast that are about to be deleted; `None` if there are none.
     async fn totals_of_gone(&self, write: &WriteContext<'_>, live: &Live, gone: &[&str]) -> Result<Option<Totals>> {
         let own = keys::live_id(live.start, &live.user_stream);
         let mut rows = Vec::new();
@@ -182,8 +182,10 @@ impl Table {
             rows.extend(self.get(keys::live(write.user, place), "read a live").await?);
         }
         let rows = rows.iter().filter_map(|row| self.ok_or_log(row, LiveRow::read(row)));
-        let rows = rows.filter(|row| row.stream.is_empty() && Some(row.broadcast) == live.broadcast);
-        Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes)))
+        // Also one of a broadcast that turned out to continue this one.
+        let is_of_broadcast = |at| live.broadcast.is_some() && write.state.timeline.broadcast_of(at) == live.broadcast;
+        let rows = rows.filter(|row| row.stream.is_empty() && is_of_broadcast(row.broadcast));
+        Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes, totals.peak)))
     }
 
     /// Takes a live away that is a part of another one, as it turned out. The table may delete it. Also one that is not

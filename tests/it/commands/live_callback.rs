@@ -953,6 +953,35 @@ async fn a_live_that_goes_on_again_by_a_late_start_keeps_what_was_counted_before
 }
 
 #[tokio::test]
+async fn a_live_keeps_what_was_counted_since_a_start_request_that_turns_out_to_continue_its_broadcast() {
+    let program = operated().await;
+    let push = async |event: u8, push: &str, at: u64| {
+        let fields = format!(r#""event_type":{event},"stream_id":"{STREAM}","sequence":"{push}","event_time":{at}"#);
+        acknowledged(&notice(&program, &fields).await);
+    };
+    open_room(&program, "alice", "the show").await;
+    program.pass(30);
+    push(1, "3", START + 20).await;
+    // The end of a push whose start is not known yet: the stream seems to be off.
+    push(0, "2", START + 25).await;
+    program.pass(150);
+    open_room(&program, "alice", "the show again").await;
+    push(1, "4", START + 180).await;
+    enter(&program, "bob", "alice", "@alice").await;
+    like(&program, "alice").await;
+    program.pass(20);
+    push(0, "4", START + 200).await;
+    program.pass(100);
+    open_room(&program, "alice", "another show").await;
+    // With its start, of before the other push's, that end means nothing: the two lives are one.
+    push(1, "2", START + 10).await;
+    let rows = program.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap();
+    let counted: Vec<_> =
+        rows.iter().map(|row| (row.started_at.0, row.totals.peak, row.totals.visits, row.totals.likes)).collect();
+    assert_eq!(counted, [(START + 10, 1, 1, 1)]);
+}
+
+#[tokio::test]
 async fn a_room_that_was_opened_again_while_a_late_start_was_on_its_way_counts_on() {
     let program = operated().await;
     open_room(&program, "alice", "the show").await;

@@ -460,8 +460,10 @@ impl User {
             } else if is_as_it_was {
                 old.and_then(|old| old.totals)
             } else {
-                let was = gone.iter().filter(|old| old.stream.is_empty() && old.show == live.show).chain(old);
-                was.filter_map(|old| old.totals).max_by_key(|totals| (totals.visits, totals.likes))
+                // Also one of a show that turned out to be none of its own.
+                let is_of_show = |old: &Live| self.show_until(old.show) == live.show;
+                let was = gone.iter().filter(|old| old.stream.is_empty() && is_of_show(old)).chain(old);
+                was.filter_map(|old| old.totals).max_by_key(|totals| (totals.visits, totals.likes, totals.peak))
             };
         }
         lives.sort_by(|a, b| (a.start, &a.stream).cmp(&(b.start, &b.stream)));
