@@ -22,8 +22,11 @@ use super::{
     update::{Update, WriteOutcome},
 };
 use crate::rules::Rules;
-use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};
-use timeline::{Evidence, Live, Part, Recording, ReplayFiles, Timeline, UserStream, bytes_of};
+use protocol::{
+    json::bytes_of,
+    types::{FileId, Page, Text, UnixSeconds, UserId},
+};
+use timeline::{Evidence, Live, Part, Recording, ReplayFiles, Timeline, UserStream};
 
 pub(super) const COUNT_TREE: &str = "replays";
 pub(super) const REPLAYS: List = List { tree: COUNT_TREE, series: Series::All, partitions: &["replays"] };

@@ -16,7 +16,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::prune::bytes_of;
 use self::{broadcasts::StartRequest, prune::Horizon};
 pub use self::{
     lives::{End, Live},

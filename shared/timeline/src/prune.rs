@@ -1,14 +1,14 @@
 //! What a timeline forgets: what is old, and the oldest of what is too much. A live goes with its replay, as a whole.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::{self, Write},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Live, Push, Stamp, StatusReport, Timeline, UserStream};
-use protocol::types::{FileId, UnixSeconds};
+use protocol::{
+    json::bytes_of,
+    types::{FileId, UnixSeconds},
+};
 
 /// By how much later than it happened the cloud tells something for the last time, and more.
 const LAST_TRY_SECONDS: u64 = 3600;
@@ -304,22 +304,4 @@ impl Timeline {
             }
         }
     }
-}
-
-/// How many bytes of JSON something takes.
-pub fn bytes_of<T: Serialize + ?Sized>(value: &T) -> usize {
-    struct Counted(usize);
-    impl Write for Counted {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counted = Counted(0);
-    // What has no JSON has no room either, and is refused when it is written.
-    serde_json::to_writer(&mut counted, value).map_or(usize::MAX, |()| counted.0)
 }

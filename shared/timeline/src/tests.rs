@@ -659,7 +659,7 @@ fn what_is_kept_is_bounded_in_bytes_whatever_the_names_and_streams_are() {
             }
         }
     }
-    let bytes = bytes_of(&timeline);
+    let bytes = protocol::json::bytes_of(&timeline);
     assert!((100_000..=240_000).contains(&bytes), "{bytes} bytes");
     assert_eq!(timeline.lives(GRACE)[0].start, UnixSeconds(0), "the live that goes on starts when it did");
 }

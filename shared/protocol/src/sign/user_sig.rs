@@ -20,7 +20,10 @@ use flate2::{Compression, read::ZlibDecoder, read::ZlibEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::{constant_time_eq, hmac_sha256};
-use crate::types::{Secret, UnixSeconds};
+use crate::{
+    json,
+    types::{Secret, UnixSeconds},
+};
 
 /// The maximum length of a decompressed document. A valid one has about 200 bytes.
 const MAX_DOCUMENT_BYTES: u64 = 4096;
@@ -84,9 +87,9 @@ pub fn sign(
         signature: String::new(),
     };
     document.signature = document.sign(key);
-    let json = serde_json::to_vec(&document).expect("text and numbers can be written as JSON");
+    let json = json::to_text(&document);
     let mut packed = Vec::new();
-    ZlibEncoder::new(json.as_slice(), Compression::default()).read_to_end(&mut packed).expect("memory can be read");
+    ZlibEncoder::new(json.as_bytes(), Compression::default()).read_to_end(&mut packed).expect("memory can be read");
     BASE64.encode(packed).replace('+', "*").replace('/', "-").replace('=', "_")
 }
 

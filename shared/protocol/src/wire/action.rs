@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use super::json;
-use crate::error::{Error, MAX_NAME_CHARS};
+use crate::{
+    error::{Error, MAX_NAME_CHARS},
+    json::to_text,
+};
 
 /// The code of a successful command.
 pub(super) const SUCCESS: u16 = 0;
@@ -18,7 +20,7 @@ struct Envelope<'a, T> {
 }
 
 pub(super) fn accept(data: &impl Serialize) -> String {
-    json(&Envelope { returnValue: SUCCESS, returnMsg: "return successfully!", returnData: data })
+    to_text(&Envelope { returnValue: SUCCESS, returnMsg: "return successfully!", returnData: data })
 }
 
 pub(super) fn refuse(error: &Error) -> String {
@@ -28,7 +30,7 @@ pub(super) fn refuse(error: &Error) -> String {
         None => text.to_owned(),
     };
     // The empty data is `[]`: PHP's empty array.
-    json(&Envelope::<[u8; 0]> { returnValue: code, returnMsg: &message, returnData: [] })
+    to_text(&Envelope::<[u8; 0]> { returnValue: code, returnMsg: &message, returnData: [] })
 }
 
 /// The code and text of each error. There is no `_` arm, so a new error does not compile without a code.

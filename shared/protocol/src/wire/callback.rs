@@ -5,8 +5,11 @@
 
 use serde::Serialize;
 
-use super::{Reply, json};
-use crate::error::{BodyFault, Error};
+use super::Reply;
+use crate::{
+    error::{BodyFault, Error},
+    json::to_text,
+};
 
 /// The code of a notice that is recorded.
 pub(super) const SUCCESS: u16 = 0;
@@ -17,12 +20,12 @@ struct Envelope {
 }
 
 pub(super) fn accept() -> String {
-    json(&Envelope { code: SUCCESS })
+    to_text(&Envelope { code: SUCCESS })
 }
 
 pub(super) fn refuse(error: &Error) -> Reply {
     let (status, code) = code(error);
-    Reply { status, body: json(&Envelope { code }) }
+    Reply { status, body: to_text(&Envelope { code }) }
 }
 
 /// The HTTP status and the code of each error. There is no `_` arm, so a new error does not compile without a code.

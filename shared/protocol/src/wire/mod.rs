@@ -97,11 +97,6 @@ impl Dialect {
     }
 }
 
-/// Writes an envelope as JSON. This cannot fail: no type of a reply has a map with keys that are not strings.
-fn json(envelope: &impl Serialize) -> String {
-    serde_json::to_string(envelope).expect("text, numbers, lists and structs can be written as JSON")
-}
-
 /// One call of a command, parsed from a request.
 pub struct Call {
     /// The dialect of the caller.

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{action::sanitized, json};
-use crate::error::Error;
+use super::action::sanitized;
+use crate::{error::Error, json::to_text};
 
 /// The code of a successful command.
 pub(super) const SUCCESS: u16 = 200;
@@ -21,7 +21,7 @@ struct Envelope<'a, T> {
 struct EmptyObject {}
 
 pub(super) fn accept(data: &impl Serialize) -> String {
-    json(&Envelope { code: SUCCESS, message: "OK", data })
+    to_text(&Envelope { code: SUCCESS, message: "OK", data })
 }
 
 pub(super) fn refuse(error: &Error) -> String {
@@ -32,9 +32,9 @@ pub(super) fn refuse(error: &Error) -> String {
     };
     // As the original: the data is `[]` for an error before the command runs, and `{}` for an error of the command.
     if code == 400 || code == 498 {
-        json(&Envelope::<[u8; 0]> { code, message: &message, data: [] })
+        to_text(&Envelope::<[u8; 0]> { code, message: &message, data: [] })
     } else {
-        json(&Envelope { code, message: &message, data: EmptyObject {} })
+        to_text(&Envelope { code, message: &message, data: EmptyObject {} })
     }
 }
 
