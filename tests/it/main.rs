@@ -12,8 +12,3 @@ mod deploy;
 mod support;
 mod table;
 mod wire;
-
-use support::{
-    guard, harness, identity_provider, injector, lambda_runtime_api, object_store, policy, proxy, requests,
-    scf_runtime_api, stand_in, steps, watch,
-};

@@ -1,12 +1,11 @@
 //! `change_count`, `ChangeCount`.
 
-use cli::engine::Engine;
-
-use crate::{
+use crate::support::{
     harness::{START, action, golden, program, program_on, rest},
     injector::{Fault, Injector, Lasts, Strike},
     steps::{File, code, done, fields, is_recorded, like, open_room, replay, room},
 };
+use cli::engine::Engine;
 
 #[tokio::test]
 async fn a_like_is_counted() {
@@ -69,7 +68,7 @@ async fn nothing_is_counted_where_there_is_nothing() {
         done(&program, "ChangeCount", like).await;
     }
     let body = r#"{"Action":"GetUserInfo","userid":"nobody","type":0}"#;
-    assert_eq!(crate::steps::code(&action(&program, body).await), 2003);
+    assert_eq!(crate::support::steps::code(&action(&program, body).await), 2003);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `change_status`, `ChangeStatus` and `StopLVB`.
 
-use crate::{
+use crate::support::{
     harness::{action, golden, program, rest},
     steps::{OPERATOR_KEY, action_with, column, done, fields, go_offline, go_online, list, open_room, operated, room},
 };

@@ -1,19 +1,19 @@
 //! `delete_replay`.
 
-use app::deletion;
-use protocol::{
-    error::Error,
-    types::{FileId, UserId},
-};
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     harness::{Program, START, action, golden, notice, program, rest, swept},
     stand_in::{
         Manner::{Answers, FailsFirst},
         StandIn, program_with_cloud_api,
     },
     steps::{File, Phone, acknowledged, code, column, done_by, fields, list, open_room, registered, replay, signed},
+};
+use app::deletion;
+use protocol::{
+    error::Error,
+    types::{FileId, UserId},
 };
 
 /// What the video-on-demand service says when it did it.

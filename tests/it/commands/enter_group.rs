@@ -1,6 +1,6 @@
 //! `enter_group`, `EnterGroup`.
 
-use crate::{
+use crate::support::{
     harness::{START, action, golden, program, rest},
     steps::{File, column, done, enter, fields, is_recorded, list, members, open_room, quit, replay, room},
 };

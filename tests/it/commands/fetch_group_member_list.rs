@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
+use crate::support::{
     harness::{action, golden, program, rest},
     steps::{done, enter, fields},
 };

@@ -1,6 +1,6 @@
 //! `fetch_list`, `FetchList`: its answers; what it costs and which rows a page has is in `lists`.
 
-use crate::{
+use crate::support::{
     harness::{Program, START, action, golden, program, rest},
     steps::{File, column, done, fields, go_online, is_recorded, list, open_room, publish},
 };

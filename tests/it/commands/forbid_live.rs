@@ -1,8 +1,6 @@
 //! `forbid_live`, `ForbidLive`.
 
-use protocol::{sign::callback, types::Secret};
-
-use crate::{
+use crate::support::{
     harness::{KEY, Program, START, action, golden, program, rest, swept},
     stand_in::{Arrived, Manner::Answers, program_with_cloud},
     steps::{
@@ -10,6 +8,7 @@ use crate::{
         room, without_cloud,
     },
 };
+use protocol::{sign::callback, types::Secret};
 
 /// The same at the command's own address.
 async fn forbid_by_rest(program: &Program, body: &str) -> String {

@@ -1,15 +1,15 @@
 //! `get_cos_grant`: what one grant uploads, and what it does not.
 
-use protocol::{
-    sign::cos,
-    types::{Secret, UnixSeconds},
-};
 use serde_json::Value;
 
-use crate::{
+use crate::support::{
     harness::{KEY, Program, golden, program, program_with, rest},
     object_store::{ObjectStore, Sent},
     steps::{Phone, done_by, fields, registered, signed},
+};
+use protocol::{
+    sign::cos,
+    types::{Secret, UnixSeconds},
 };
 
 const HOST: &str = "covers-1250000000.cos.ap-guangzhou.myqcloud.com";

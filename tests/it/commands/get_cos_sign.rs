@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{
+use crate::support::{
     harness::{Program, action, golden, program, program_with, rest},
     object_store::{ObjectStore, Sent},
     steps::{done, fields, registered, signed as signed_by},

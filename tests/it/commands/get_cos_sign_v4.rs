@@ -1,6 +1,6 @@
 //! `get_cos_sign_v4`, `GetCOSSign`.
 
-use crate::{
+use crate::support::{
     harness::{action, golden, program, program_with, rest},
     steps::{fields, registered, signed},
 };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{
+use crate::support::{
     harness::{Program, action, golden, program, program_with, rest},
     steps::{
         OPERATOR_KEY, action_with, code, done, done_by, enter, fields, guarded, open_room, operated, parse, registered,

@@ -1,6 +1,6 @@
 //! `get_link_mic_push_url`, `RequestLVBAddrForLinkMic`.
 
-use crate::{
+use crate::support::{
     harness::{Program, START, action, golden, program, rest},
     steps::{OPERATOR_KEY, action_with, code, done, fields, list, open_room, operated, push_starts, stream_of},
 };

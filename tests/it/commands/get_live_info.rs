@@ -1,6 +1,6 @@
 //! `get_live_info`, `GetUserInfo`.
 
-use crate::{
+use crate::support::{
     harness::{Program, START, action, golden, program, rest},
     steps::{File, done, fields, go_online, is_recorded, publish},
 };

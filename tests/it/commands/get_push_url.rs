@@ -1,10 +1,6 @@
 //! `get_push_url`, `RequestLVBAddr`.
 
-use cli::engine::Engine;
-use protocol::types::{StreamId, Text, UserId};
-use store::{BroadcastInfo, Profile};
-
-use crate::{
+use crate::support::{
     harness::{START, action, golden, program, program_over, program_with, rest},
     steps::{
         File, OPERATOR_KEY, action_with, code, column, done, enter, fields, go_offline, go_online, is_recorded, like,
@@ -12,6 +8,9 @@ use crate::{
     },
     watch::Watch,
 };
+use cli::engine::Engine;
+use protocol::types::{StreamId, Text, UserId};
+use store::{BroadcastInfo, Profile};
 
 #[tokio::test]
 async fn a_room_is_opened() {
@@ -78,7 +77,7 @@ async fn a_banned_user_gets_no_push_url() {
 }
 
 /// Bans alice. The cloud of this program is nowhere; the ban holds all the same.
-async fn ban(program: &crate::harness::Program) {
+async fn ban(program: &crate::support::harness::Program) {
     let body = r#"{"Action":"ForbidLive","userid":"alice","forbidflag":1}"#;
     action_with(program, body, "X-Operator-Key", OPERATOR_KEY).await;
 }

@@ -1,6 +1,6 @@
 //! `get_roomservice_sign`: a login to the room service, and who gets none.
 
-use crate::{
+use crate::support::{
     harness::{golden, program, rest},
     steps::{OPERATOR_KEY, done_by, fields, logged_in, operated, registered, rest_code, rest_with, signed},
 };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     harness::{golden, program, rest},
     steps::{column, done_by, fields, list, listed, publish, registered, signed},
 };

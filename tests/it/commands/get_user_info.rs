@@ -1,12 +1,11 @@
 //! `get_user_info`: what the user says of themselves, and to nobody else.
 
-use cli::engine::Engine;
-
-use crate::{
+use crate::support::{
     harness::{golden, program, program_over, rest},
     steps::{done_by, fields, registered, rest_code, signed},
     watch::Watch,
 };
+use cli::engine::Engine;
 
 #[tokio::test]
 async fn a_new_account_says_nothing_of_its_user() {

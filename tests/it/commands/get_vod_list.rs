@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use cli::engine::Engine;
-use protocol::types::{Nickname, UnixSeconds, UserId};
 use serde_json::{Value, json};
-use store::PublicProfile;
 
-use crate::{
+use crate::support::{
     harness::{Program, START, golden, program, program_over, rest},
     steps::{
         File, Phone, column, done, done_by, fields, is_recorded, list, listed, open_room, registered, rest_code, signed,
     },
     watch::Watch,
 };
+use cli::engine::Engine;
+use protocol::types::{Nickname, UnixSeconds, UserId};
+use store::PublicProfile;
 
 /// A program, and the phone of alice, who has a room.
 async fn alices() -> (Program, Phone) {

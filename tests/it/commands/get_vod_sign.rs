@@ -1,6 +1,6 @@
 //! `get_vod_sign`, `GetVodSignatureV2` and `GetVodSignature`.
 
-use crate::{
+use crate::support::{
     harness::{action, golden, program, rest},
     steps::{done_by, fields, registered, signed},
 };

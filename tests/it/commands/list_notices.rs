@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     harness::{Program, START, golden, notice, program, rest},
     steps::{File, by_operator, fields, is_recorded, open_room, operated, parse, push_ends, push_starts},
 };

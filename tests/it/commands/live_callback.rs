@@ -1,15 +1,9 @@
 //! `live_callback`: the notices of the live cloud.
 
-use app::answer::{Entrypoint, answer};
-use cli::engine::Engine;
 use http::Request;
-use protocol::{
-    sign::callback,
-    types::{FileId, Secret, StreamId, UserId},
-};
 use serde_json::Value;
 
-use crate::{
+use crate::support::{
     harness::{KEY, Program, START, golden, notice, post, program, program_over, program_with},
     steps::{
         File, acknowledged, by_operator, column, done, done_by, enter, fields, file, forged, go_offline, go_online,
@@ -17,6 +11,12 @@ use crate::{
         replays, room, sign_of, stream_of, with_room,
     },
     watch::Watch,
+};
+use app::answer::{Entrypoint, answer};
+use cli::engine::Engine;
+use protocol::{
+    sign::callback,
+    types::{FileId, Secret, StreamId, UserId},
 };
 
 const STREAM: &str = "8888_alice";

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+
+use crate::support::{
+    harness::{KEY, Program, golden, program, program_over, program_with, rest},
+    steps::{PASSWORD, Phone, fields, logged_in, post_from, registered, rest_code, signed},
+    watch::Watch,
+};
 use cli::engine::Engine;
 use protocol::{
     sign::{session::Generation, user_sig},
     types::{Secret, UnixSeconds, UserId},
 };
-use serde_json::{Value, json};
 use store::{Session, keys::EXPIRES_AT};
-
-use crate::{
-    harness::{KEY, Program, golden, program, program_over, program_with, rest},
-    steps::{PASSWORD, Phone, fields, logged_in, post_from, registered, rest_code, signed},
-    watch::Watch,
-};
 
 async fn login(program: &Program, name: &str, password: &str) -> String {
     rest(program, "login", &json!({"userid": name, "password": password}).to_string()).await
@@ -232,7 +232,7 @@ async fn what_a_client_says_of_its_address_is_not_looked_at() {
     let program = program_with(|name| (name == "ADDRESS_LOGIN_LIMIT").then_some("1")).await;
     let body = r#"{"userid":"nobody","password":"wrong"}"#;
     let guess = async |header: &str, value: &str| {
-        rest_code(&crate::steps::rest_with(&program, "login", body, header, value).await)
+        rest_code(&crate::support::steps::rest_with(&program, "login", body, header, value).await)
     };
     assert_eq!(guess("x-forwarded-for", "1.1.1.1").await, 620);
     for (header, value) in [

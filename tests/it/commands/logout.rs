@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     harness::{golden, program, program_with, rest},
     steps::{fields, logged_in, registered, rest_code, signed},
 };

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use protocol::{sign::callback, types::Secret};
-
-use crate::{
+use crate::support::{
     harness::{KEY, Program, START, action, golden, program, rest},
     stand_in::{
         Arrived,
@@ -13,6 +11,7 @@ use crate::{
     },
     steps::{OPERATOR_KEY, action_with, code, open_room, without_cloud},
 };
+use protocol::{sign::callback, types::Secret};
 
 /// What the app asks of the cloud: odd blanks, numbers, escapes and order, which must arrive as they are.
 const PARAMS: &str =

@@ -1,6 +1,6 @@
 //! `quit_group`, `QuitGroup`.
 
-use crate::{
+use crate::support::{
     harness::{action, golden, program, rest},
     steps::{enter, members, open_room, quit, room},
 };

@@ -1,11 +1,9 @@
 //! `rebuild_user`.
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use cli::engine::Engine;
 use serde_json::Value;
-use store::keys::{LIST, POSITION};
 
-use crate::{
+use crate::support::{
     harness::{Program, START, golden, program_over, rest, swept},
     steps::{
         File, OPERATOR_KEY, by_operator, column, done, fields, is_recorded, list, open_room, operated, parse,
@@ -13,6 +11,8 @@ use crate::{
     },
     watch::Watch,
 };
+use cli::engine::Engine;
+use store::keys::{LIST, POSITION};
 
 /// The rows of alice, to be damaged by hand.
 struct Rows(Client);
@@ -207,7 +207,7 @@ async fn rows_that_are_missing_or_wrong_are_reported_and_repaired() {
     ];
     assert_repaired(rebuild(&program).await, &expected);
     assert_eq!(room(&program, "alice").await["status"], "0");
-    assert_eq!(crate::steps::replay(&program, "alice", "h1").await["title"], "the show");
+    assert_eq!(crate::support::steps::replay(&program, "alice", "h1").await["title"], "the show");
     assert_repaired(rebuild(&program).await, &[]);
 }
 
@@ -271,7 +271,7 @@ async fn a_recording_of_long_ago_that_is_nowhere_becomes_a_replay_again() {
     rows.delete("REPLAY#f1").await;
     let expected = [r#"the timeline lacks the notice "100 f1" of 8888_alice, received at 2020-09-13T12:30:00Z"#];
     assert_repaired(rebuild(&program).await, &expected);
-    assert_eq!(crate::steps::replay(&program, "alice", "f1").await["fileid"], "f1");
+    assert_eq!(crate::support::steps::replay(&program, "alice", "f1").await["fileid"], "f1");
 }
 
 #[tokio::test]
@@ -305,7 +305,10 @@ async fn what_a_timeline_has_no_room_for_is_not_missing_and_stays_as_it_is_writt
     rows.delete(&format!("REPLAY#flv-{last}")).await;
     rows.delete(&format!("REPLAY#hls-{last}")).await;
     assert_repaired(rebuild(&program).await, &[&format!("the replay flv-{last} is not written")]);
-    assert_eq!(crate::steps::replay(&program, "alice", &format!("hls-{last}")).await["fileid"], format!("flv-{last}"));
+    assert_eq!(
+        crate::support::steps::replay(&program, "alice", &format!("hls-{last}")).await["fileid"],
+        format!("flv-{last}")
+    );
 }
 
 #[tokio::test]
@@ -321,7 +324,7 @@ async fn a_new_file_of_a_live_with_more_files_than_a_timeline_keeps_changes_only
             r#""event_type":100,"stream_id":"8888_alice","video_id":"{id}","file_format":"{format}",
             "video_url":"{url}","start_time":{from},"end_time":{to}"#
         );
-        crate::steps::acknowledged(&crate::harness::notice(&program, &fields).await);
+        crate::support::steps::acknowledged(&crate::support::harness::notice(&program, &fields).await);
     };
     record("first", "hls", START, START + 10).await;
     for n in 0..60 {

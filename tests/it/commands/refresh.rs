@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use cli::engine::Engine;
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     harness::{Program, golden, program, program_on, program_over, program_with, rest},
     injector::{Fault, Injector, Lasts, Strike},
     steps::{Phone, fields, logged_in, registered, rest_code, rest_with, signed},
     watch::Watch,
 };
+use cli::engine::Engine;
 
 /// Alice's phone, just registered.
 async fn alice(program: &Program) -> Phone {
@@ -229,7 +229,8 @@ async fn keys_can_be_changed_without_logging_anybody_out() {
     };
     // One table for programs before, while and after the keys are changed.
     let engine = cli::engine::Engine::in_memory().unwrap();
-    let world = async |key, next| crate::harness::program_over(engine.http_client(), settings(key, next)).await;
+    let world =
+        async |key, next| crate::support::harness::program_over(engine.http_client(), settings(key, next)).await;
     let before = world(OLD, "").await;
     let first = alice(&before).await;
     let between = world(NEW, OLD).await;

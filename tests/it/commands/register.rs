@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use protocol::types::{Secret, UnixSeconds, UserId};
 use serde_json::json;
-use store::{Created, PublicProfile};
 
-use crate::{
+use crate::support::{
     harness::{golden, program, program_with, rest},
     steps::{post_from, rest_code},
 };
+use protocol::types::{Secret, UnixSeconds, UserId};
+use store::{Created, PublicProfile};
 
 #[tokio::test]
 async fn a_free_name_becomes_an_account() {

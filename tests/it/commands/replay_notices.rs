@@ -1,6 +1,6 @@
 //! `replay_notices`.
 
-use crate::{
+use crate::support::{
     harness::{Program, START, golden, notice},
     steps::{File, by_operator, column, fields, is_recorded, list, open_room, operated, parse, push_starts, room},
 };

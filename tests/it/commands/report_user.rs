@@ -1,6 +1,6 @@
 //! `report_user`, `ReportUser`.
 
-use crate::{
+use crate::support::{
     harness::{START, action, golden, program, rest},
     steps::{File, is_recorded, list, open_room},
 };

@@ -1,6 +1,6 @@
 //! `show_notice`.
 
-use crate::{
+use crate::support::{
     harness::{golden, rest},
     steps::{by_operator, fields, open_room, operated, push_starts},
 };

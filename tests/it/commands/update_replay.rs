@@ -1,6 +1,6 @@
 //! `update_replay`.
 
-use crate::{
+use crate::support::{
     harness::{Program, START, golden, program, rest},
     steps::{
         File, Phone, code, done_by, fields, is_recorded, list, listed, open_room, parse, registered, replay, rest_code,
@@ -33,7 +33,7 @@ async fn titles(program: &Program, phone: &Phone) -> (Vec<String>, u64) {
 /// The code with which everybody is told of a replay, or not.
 async fn told(program: &Program, file: &str) -> u64 {
     let body = format!(r#"{{"Action":"GetUserInfo","userid":"alice","type":1,"fileid":"{file}"}}"#);
-    code(&crate::harness::action(program, &body).await)
+    code(&crate::support::harness::action(program, &body).await)
 }
 
 #[tokio::test]

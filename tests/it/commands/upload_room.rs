@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     harness::{Program, golden, program, rest},
     steps::{
         OPERATOR_KEY, Phone, action_with, column, done_by, fields, go_online, list, logged_in, open_room_for, operated,

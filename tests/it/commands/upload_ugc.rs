@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     harness::{action, golden, program, rest},
     steps::{column, fields, list, publish, registered, rest_code, signed, signed_as_it_is},
 };

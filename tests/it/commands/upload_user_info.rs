@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     harness::{Program, golden, program},
     steps::{Phone, done_by, fields, list, registered, rest_code, signed},
 };

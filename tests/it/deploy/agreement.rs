@@ -9,12 +9,11 @@ use std::{
     process::{self, Stdio},
 };
 
+use crate::support::{harness::tests_folder, policy::OPERATIONS};
 use app::{
     commands::{self, Command, LiveCallback, Names},
     config::SETTINGS,
 };
-
-use crate::{harness::tests_folder, policy::OPERATIONS};
 
 /// Binaries that serve a door, not one command.
 const ENTRYPOINTS: [&str; 2] = ["interface", "live_callback"];

@@ -4,19 +4,21 @@
 
 use std::time::Duration;
 
-use app::answer::{CALLBACKS, INTERFACE};
-use app::process;
-use protocol::sign::session::{body_digest, liteav_sig};
 use serde_json::{Value, json};
 
 use crate::{
     deploy::runtime::{Sent, World, Worlds},
     deploy::scf::Kind,
-    harness::KEY,
-    object_store::{ObjectStore, Sent as Stored},
-    requests,
-    steps::stream_of,
+    support::{
+        harness::KEY,
+        object_store::{ObjectStore, Sent as Stored},
+        requests,
+        steps::stream_of,
+    },
 };
+use app::answer::{CALLBACKS, INTERFACE};
+use app::process;
+use protocol::sign::session::{body_digest, liteav_sig};
 
 /// How the apps of the two systems stamp their calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

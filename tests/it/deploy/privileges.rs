@@ -1,25 +1,27 @@
 //! Functions may do to the table what they do, and nothing else: all of their policies is used by somebody who calls
-//! everything. That nothing is done besides, the [guard](crate::guard) sees to, here and in every other test.
+//! everything. That nothing is done besides, the [guard](crate::support::guard) sees to, here and in every other test.
 
 use std::{collections::BTreeSet, future::Future};
 
+use http::Request;
+use serde_json::Value;
+
+use crate::{
+    deploy::template,
+    support::{
+        harness::{Program, notice, program_on, send, swept},
+        injector::{Fault, Injector, Lasts, Strike},
+        policy::Policy,
+        steps::{File, OPERATOR_KEY, Phone, acknowledged, is_recorded, push_starts, registered, user_sig_of},
+    },
+};
 use app::commands::{self, Names};
 use cli::engine::Engine;
-use http::Request;
 use protocol::{
     sign::session::{body_digest, liteav_sig},
     types::UserId,
 };
-use serde_json::Value;
 use store::PublicProfile;
-
-use crate::{
-    deploy::template,
-    harness::{Program, notice, program_on, send, swept},
-    injector::{Fault, Injector, Lasts, Strike},
-    policy::Policy,
-    steps::{File, OPERATOR_KEY, Phone, acknowledged, is_recorded, push_starts, registered, user_sig_of},
-};
 
 /// Calls that take every way through the table, each command's in a row of its own: its Action, or its path if it has
 /// none. By a path they are signed by whom they name, or by alice if they name nobody.

@@ -9,17 +9,9 @@ use std::{
     time::Duration,
 };
 
-use app::process;
-use app::{
-    answer::{CALLBACKS, INTERFACE},
-    commands,
-    config::{SECRETS, SETTINGS},
-};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use cli::engine::Engine;
-use http_client::Client;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,13 +22,23 @@ use crate::{
     deploy::privileges::{self, CALLS, Call, Way},
     deploy::scf,
     deploy::template,
-    guard::Guard,
-    harness::{Program, action, program_over, setting, tests_folder, variable},
-    lambda_runtime_api::{Function, Outcome, command},
-    proxy,
-    requests::{action_body, fields, going_online, notices, opening, signed},
-    steps::list,
+    support::{
+        guard::Guard,
+        harness::{Program, action, program_over, setting, tests_folder, variable},
+        lambda_runtime_api::{Function, Outcome, command},
+        proxy,
+        requests::{action_body, fields, going_online, notices, opening, signed},
+        steps::list,
+    },
 };
+use app::{
+    answer::{CALLBACKS, INTERFACE},
+    commands,
+    config::{SECRETS, SETTINGS},
+    process,
+};
+use cli::engine::Engine;
+use http_client::Client;
 
 const OPERATOR_KEY: &str = "an-operator-of-the-tests";
 

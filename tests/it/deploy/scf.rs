@@ -6,7 +6,6 @@ use std::{
     process::Stdio,
 };
 
-use app::answer::INTERFACE;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tokio::{
@@ -20,9 +19,12 @@ use crate::{
         Body, Received, Sent, World, Worlds, ask, binaries, functions, nonsense, received_in, requests, ways,
         with_table_at,
     },
-    harness::{action, variable},
-    scf_runtime_api::{EventFunction, Said},
+    support::{
+        harness::{action, variable},
+        scf_runtime_api::{EventFunction, Said},
+    },
 };
+use app::answer::INTERFACE;
 
 /// The two ways in which SCF runs all commands.
 #[derive(Clone, Copy, Debug)]

@@ -8,23 +8,25 @@ use std::{
     task::Poll,
 };
 
+use http::Request;
+
+use crate::{
+    deploy::privileges::{CALLS, Way, World},
+    deploy::template,
+    support::{
+        guard::function_of,
+        harness::{KEY, Program, notice, swept},
+        steps::{File, push_starts, verdict},
+    },
+};
 use app::{
     answer::{Entrypoint, answer},
     config::SETTINGS,
 };
 use cli::engine::Engine;
-use http::Request;
 use protocol::{
     sign::callback::sign,
     types::{Secret, StreamId},
-};
-
-use crate::{
-    deploy::privileges::{CALLS, Way, World},
-    deploy::template,
-    guard::function_of,
-    harness::{KEY, Program, notice, swept},
-    steps::{File, push_starts, verdict},
 };
 
 /// The ways to call everything, each with a cloud of its own that does not answer.

@@ -6,20 +6,22 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use app::config::{Config, SECRETS, SETTINGS};
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
     orchestrator::HttpRequest,
 };
-use cli::engine::Engine;
 use serde_json::{Value, json};
-use store::{Table, keys};
 
 use crate::{
     deploy::agreement::{binaries, read},
-    harness::setting,
-    policy::{OPERATIONS, Policy, operation},
+    support::{
+        harness::setting,
+        policy::{OPERATIONS, Policy, operation},
+    },
 };
+use app::config::{Config, SECRETS, SETTINGS};
+use cli::engine::Engine;
+use store::{Table, keys};
 
 /// Parameters that are no setting of the server.
 const OF_THE_DEPLOYMENT: [&str; 21] = [

@@ -8,7 +8,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use app::answer::Entrypoint;
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn},
@@ -18,7 +17,8 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 
-use crate::policy::{Asked, Grant, OPERATIONS, Policy, operation};
+use crate::support::policy::{Asked, Grant, OPERATIONS, Policy, operation};
+use app::answer::Entrypoint;
 
 /// What those use beside the functions who make a table and count it again: the local server and the tests.
 const TOOLS: [&str; 3] = ["CreateTable", "PutItem", "UpdateTimeToLive"];
@@ -157,7 +157,7 @@ mod tests {
     use http::Request;
 
     use super::*;
-    use crate::harness::program;
+    use crate::support::harness::program;
 
     /// What a test is told in which another function than its own serves an Action.
     async fn told(function: &'static str, action: &'static str) -> String {

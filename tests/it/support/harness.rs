@@ -9,6 +9,11 @@ use std::{
     },
 };
 
+use aws_sdk_dynamodb::{Client, types::TimeToLiveSpecification};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use http::{Request, Response};
+
+use crate::support::guard::{Guard, function_of};
 use app::{
     App,
     answer::{answer_anywhere, entrypoint_at},
@@ -17,17 +22,12 @@ use app::{
     oidc::Provider,
     sweep::{self, SweepReport},
 };
-use aws_sdk_dynamodb::{Client, types::TimeToLiveSpecification};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use cli::{engine, engine::Engine};
-use http::{Request, Response};
 use protocol::{
     sign::callback::sign,
     types::{Secret, UnixSeconds},
 };
 use store::{Table, keys::EXPIRES_AT};
-
-use crate::guard::{Guard, function_of};
 
 /// When every program starts: 2020-09-13 12:26:40 UTC.
 pub(crate) const START: u64 = 1_600_000_000;

@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use app::config::Oidc;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::Full;
 use hyper::{Request, Response, body::Bytes, server::conn::http1, service::service_fn};
@@ -20,7 +19,8 @@ use ring::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::START;
+use crate::support::harness::START;
+use app::config::Oidc;
 
 /// The audience that we are.
 pub(crate) const AUDIENCE: &str = "mini-lvb";

@@ -9,7 +9,6 @@
 
 use std::{convert::Infallible, path::Path, process::Stdio, sync::Arc, time::Duration};
 
-use app::process::now;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request, Response,
@@ -27,6 +26,8 @@ use tokio::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     },
 };
+
+use app::process::now;
 
 const VERSION: &str = "/2018-06-01/runtime/";
 /// How long a function may take, start and table and all, before a test calls it stuck.

@@ -32,7 +32,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::harness::{KEY, Program};
+use crate::support::harness::{KEY, Program};
 
 /// A request to the storage, as it goes over the wire.
 #[derive(Clone, Debug)]

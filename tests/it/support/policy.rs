@@ -12,9 +12,9 @@ use std::{
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::Value;
-use store::keys;
 
 use crate::deploy::template;
+use store::keys;
 
 /// The operations of DynamoDB that functions may use. Each names the partitions that it is about, so that a condition on
 /// them means something: `ForAllValues` holds if a request names none. And each is there wherever the table can be, which

@@ -17,7 +17,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::guard::Guard;
+use crate::support::guard::Guard;
 
 /// Puts a guarded table behind an address, and gives that.
 pub(crate) async fn listen(table: SharedHttpConnector, guard: &Guard) -> String {

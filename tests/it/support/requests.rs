@@ -1,10 +1,10 @@
 //! One well-formed request for every command, and one notice of every kind, for tests that go through them all.
 
-use app::commands::{self, CommandEntry};
-use protocol::{sign::callback::sign, types::Secret};
 use serde_json::{Value, json};
 
-use crate::harness::KEY;
+use crate::support::harness::KEY;
+use app::commands::{self, CommandEntry};
+use protocol::{sign::callback::sign, types::Secret};
 
 /// The fields of a well-formed call of a command, without `Action`; a command that is not here fails its tests.
 pub(crate) fn fields(entry: &CommandEntry) -> Value {

@@ -10,7 +10,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{
+use crate::support::{
     harness::{Program, program_with},
     steps::OPERATOR_KEY,
 };

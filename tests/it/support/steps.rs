@@ -3,6 +3,9 @@
 use std::{future::Future, sync::Arc};
 
 use http::{Request, Response};
+use serde_json::Value;
+
+use crate::support::harness::{KEY, Program, action, notice, post, program, program_with, rest, send};
 use protocol::{
     sign::{
         callback,
@@ -12,9 +15,6 @@ use protocol::{
     },
     types::{ClientAddress, Secret, UnixSeconds},
 };
-use serde_json::Value;
-
-use crate::harness::{KEY, Program, action, notice, post, program, program_with, rest, send};
 
 /// What operators of [`operated`] programs show.
 pub(crate) const OPERATOR_KEY: &str = "an-operator-key-for-tests";

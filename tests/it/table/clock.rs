@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{
+use crate::support::{
     harness::{Program, notice, program, program_with, swept},
     stand_in::{Manner::Answers, program_with_cloud_api},
     steps::{

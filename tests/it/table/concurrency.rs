@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use cli::engine::Engine;
-use protocol::types::UserId;
-
-use crate::{
+use crate::support::{
     harness::{Program, START, action, notice, program, program_over},
     steps::{
         AT_ONCE, File, OPERATOR_KEY, acknowledged, at_once, column, enter, forbid, go_offline, go_online, is_recorded,
@@ -13,6 +10,8 @@ use crate::{
     },
     watch::Watch,
 };
+use cli::engine::Engine;
+use protocol::types::UserId;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_user_who_opens_a_room_many_times_at_once_has_one_room() {

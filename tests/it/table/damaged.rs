@@ -1,16 +1,16 @@
 //! Rows that nobody can understand: they are left out, and the others are shown.
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use cli::engine::Engine;
 use serde_json::Value;
 
-use crate::{
+use crate::support::{
     harness::{Program, START, notice, program_over, swept},
     steps::{
         File, OPERATOR_KEY, by_operator, column, enter, fields, go_online, is_recorded, list, listed, members,
         open_room, parse, publish, push_starts, rest_code,
     },
 };
+use cli::engine::Engine;
 
 async fn program() -> (Program, Client) {
     let engine = Engine::in_memory().unwrap();
@@ -60,7 +60,7 @@ async fn a_damaged_replay_or_video_is_left_out_of_the_lists() {
 #[tokio::test]
 async fn a_damaged_account_costs_a_row_of_a_list_its_face_only() {
     let (program, client) = program().await;
-    let phone = crate::steps::registered(&program, "bobby").await;
+    let phone = crate::support::steps::registered(&program, "bobby").await;
     for user in ["alice", "bobby"] {
         open_room(&program, user, "t").await;
         is_recorded(
@@ -69,9 +69,9 @@ async fn a_damaged_account_costs_a_row_of_a_list_its_face_only() {
         )
         .await;
     }
-    crate::steps::registered(&program, "alice").await;
+    crate::support::steps::registered(&program, "alice").await;
     damage(&client, "USER#alice", "ACCOUNT", "nickname").await;
-    let page = crate::steps::done_by(&program, &phone, "get_vod_list", fields!("index": 0, "count": 10)).await;
+    let page = crate::support::steps::done_by(&program, &phone, "get_vod_list", fields!("index": 0, "count": 10)).await;
     assert_eq!(listed(&page, "userid").len(), 2, "{page}");
 }
 
@@ -143,7 +143,7 @@ async fn a_damaged_live_or_replay_keeps_nobody_from_rebuilding_or_banning_its_us
     for n in 1..=2 {
         push_starts(&program, "8888_alice", &n.to_string()).await;
         program.pass(100);
-        crate::steps::push_ends(&program, "8888_alice", &n.to_string()).await;
+        crate::support::steps::push_ends(&program, "8888_alice", &n.to_string()).await;
         let (id, to) = (format!("f{n}"), program.now());
         is_recorded(&program, File { stream: "8888_alice", id: &id, format: "flv", from: to - 100, to }).await;
         program.pass(1000);

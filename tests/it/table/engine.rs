@@ -13,18 +13,18 @@ use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
     orchestrator::{HttpRequest, HttpResponse},
 };
-use cli::engine::{self, Engine};
 use futures_util::future::join_all;
-use store::Table;
 use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
 };
 
-use crate::{
+use crate::support::{
     harness::program_on,
     steps::{enter, like, list, members, open_room, room},
 };
+use cli::engine::{self, Engine};
+use store::Table;
 
 const TABLE: &str = "mini-lvb";
 

@@ -15,21 +15,21 @@ use std::{
     },
 };
 
-use cli::engine::Engine;
 use http::Request;
-use protocol::{
-    sign::callback::sign,
-    types::{Page, Secret, StreamId, UserId},
-};
 use serde_json::{Value, json};
-use store::NoticeStatus;
 
-use crate::{
+use crate::support::{
     harness::{KEY, Program, START, program_on, send, swept, variable},
     injector::{Fault, Injector, Lasts, Strike},
     stand_in::{Manner, StandIn},
     steps::{File, OPERATOR_KEY, fields, members, parse, verdict},
 };
+use cli::engine::Engine;
+use protocol::{
+    sign::callback::sign,
+    types::{Page, Secret, StreamId, UserId},
+};
+use store::NoticeStatus;
 
 const HOST: &str = "alice";
 const STREAM: &str = "8888_alice";

@@ -20,18 +20,17 @@ use std::{
     thread,
 };
 
-use cli::simulate::script::{parse, print};
-
 use self::{
     generator::{Rng, Roads, Truth},
     history::{Act, File, History, Notice, Step},
     play::{Fault, Outcome, look, play, shown, simulate, tell},
     script::script,
 };
-use crate::{
+use crate::support::{
     harness::{START, variable},
     steps::operated,
 };
+use cli::simulate::script::{parse, print};
 
 /// How many histories are played in an ordinary run.
 const COUNT: u64 = 30;

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue as Attribute;
-use cli::engine::Engine;
 use dynoxide::{AttributeValue, ImportOptions, Item, actions::scan::ScanRequest};
-use protocol::{sign::callback, types::Secret};
 use serde_json::Value;
 
-use crate::{
+use crate::support::{
     harness::{Program, START, program, program_over},
     steps::{File, column, go_offline, go_online, is_recorded, list, open_room, publish},
     watch::Watch,
 };
+use cli::engine::Engine;
+use protocol::{sign::callback, types::Secret};
 
 /// How long a replay stays in the lists.
 const WINDOW: u64 = 604_800;

@@ -1,10 +1,6 @@
 //! What puts counts right that somebody left wrong, while others write at any moment between.
 
-use cli::engine::Engine;
-use protocol::types::{FileId, UserId};
-use store::ReplayChanges;
-
-use crate::{
+use crate::support::{
     harness::{Program, START, action, program_on, program_over, swept, variable},
     injector::{Fault, Injector, Lasts, Strike},
     steps::{
@@ -12,6 +8,9 @@ use crate::{
     },
     watch::{ANY, Watch},
 };
+use cli::engine::Engine;
+use protocol::types::{FileId, UserId};
+use store::ReplayChanges;
 
 /// How often the sweep comes by until all is put right, and after how many seconds each.
 const ROUNDS: usize = 6;

@@ -1,11 +1,6 @@
 //! What the sweep looks after, and what it costs when there is nothing.
 
-use app::sweep::{RECHECK_SECONDS, SweepReport};
-use cli::engine::Engine;
-use protocol::types::{StreamId, UserId};
-use store::{Notice, NoticeStatus};
-
-use crate::{
+use crate::support::{
     harness::{Program, START, action, notice, program, program_over, program_with, swept},
     stand_in::{Manner, Manner::Answers, StandIn, program_with_cloud_api, program_with_cloud_api_and},
     steps::{
@@ -14,6 +9,10 @@ use crate::{
     },
     watch::Watch,
 };
+use app::sweep::{RECHECK_SECONDS, SweepReport};
+use cli::engine::Engine;
+use protocol::types::{StreamId, UserId};
+use store::{Notice, NoticeStatus};
 
 const ACTIVE: Manner = Answers(200, br#"{"Response":{"StreamState":"active","RequestId":"r"}}"#);
 const INACTIVE: Manner = Answers(200, br#"{"Response":{"StreamState":"inactive","RequestId":"r"}}"#);

@@ -1,10 +1,8 @@
 //! Rows that cannot be written: what came is kept, everybody goes on, and the row is written when it can be.
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use cli::engine::Engine;
-use protocol::types::{FileId, UserId};
 
-use crate::{
+use crate::support::{
     harness::{Program, START, action, notice, program_on, program_over, swept},
     injector::{Fault, Injector, Lasts, Strike},
     steps::{
@@ -13,6 +11,8 @@ use crate::{
     },
     watch::Watch,
 };
+use cli::engine::Engine;
+use protocol::types::{FileId, UserId};
 
 /// What DynamoDB has room for in an item.
 const MAX_ITEM_BYTES: usize = 400 * 1024;

@@ -2,15 +2,9 @@
 
 use std::{error::Error as _, future::Future};
 
-use app::cloud::{Channel, Cloud, Error, StreamState};
-use protocol::{
-    error::Chain,
-    sign::hex,
-    types::{StreamId, UnixSeconds},
-};
 use ring::{digest, hmac};
 
-use crate::{
+use crate::support::{
     harness::{KEY, START},
     stand_in::{
         Arrived, Headers,
@@ -18,6 +12,12 @@ use crate::{
         StandIn, program_with_cloud_api,
     },
     steps::without_cloud,
+};
+use app::cloud::{Channel, Cloud, Error, StreamState};
+use protocol::{
+    error::Chain,
+    sign::hex,
+    types::{StreamId, UnixSeconds},
 };
 
 /// Now, for the calls.

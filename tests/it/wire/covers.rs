@@ -1,15 +1,15 @@
 //! The pictures that the cloud takes of a live: which of them are a cover, and of what.
 
-use protocol::types::StreamId;
 use serde_json::Value;
 
-use crate::{
+use crate::support::{
     harness::{Program, START, notice, program, program_with},
     steps::{
         File, OPERATOR_KEY, acknowledged, by_operator, done, fields, is_recorded, open_room, push_ends, push_starts,
         replay, room, verdict,
     },
 };
+use protocol::types::StreamId;
 
 const STREAM: &str = "8888_alice";
 

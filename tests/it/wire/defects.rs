@@ -8,26 +8,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use app::answer::INTERFACE;
-use cli::engine::Engine;
 use http::{Method, Request};
-use protocol::{
-    sign::callback,
-    types::{FileId, Secret, UserId},
-};
 use serde_json::{Value, json};
 use tracing::Level;
 
 use crate::{
-    harness::{KEY, Program, START, action, notice, post, program, program_over, program_with, rest, send},
-    object_store::{ObjectStore, Sent},
-    steps::{
-        AT_ONCE, File, PASSWORD, Phone, acknowledged, at_once, done_by, fields, file, forged, is_live, is_recorded,
-        list, listed, open_room, parse, post_from, push_ends, push_starts, registered, replay, replays, rest_code,
-        rest_with, room, sign_of, signed, signed_as_it_is,
+    support::{
+        harness::{KEY, Program, START, action, notice, post, program, program_over, program_with, rest, send},
+        object_store::{ObjectStore, Sent},
+        steps::{
+            AT_ONCE, File, PASSWORD, Phone, acknowledged, at_once, done_by, fields, file, forged, is_live, is_recorded,
+            list, listed, open_room, parse, post_from, push_ends, push_starts, registered, replay, replays, rest_code,
+            rest_with, room, sign_of, signed, signed_as_it_is,
+        },
+        watch::Watch,
     },
-    watch::Watch,
     wire::log::Listener,
+};
+use app::answer::INTERFACE;
+use cli::engine::Engine;
+use protocol::{
+    sign::callback,
+    types::{FileId, Secret, UserId},
 };
 
 const PUSH: &str = r#""event_type":1,"stream_id":"8888_alice","sequence":"1","event_time":1600000000"#;

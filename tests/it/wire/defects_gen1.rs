@@ -3,9 +3,7 @@
 //! Each test begins with the number of the defect: `g` in the list of the Gen-1 original, `f` as found by running it,
 //! `p` in that of its peers.
 
-use protocol::types::{StreamId, UserId};
-
-use crate::{
+use crate::support::{
     harness::{Program, START, action, notice, program, program_with, swept},
     stand_in::{Manner::Answers, program_with_cloud_api},
     steps::{
@@ -14,6 +12,7 @@ use crate::{
         room, sign_of, stream_of,
     },
 };
+use protocol::types::{StreamId, UserId};
 
 /// A program in which alice has a room.
 async fn with_room() -> Program {

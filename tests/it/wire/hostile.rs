@@ -4,11 +4,18 @@
 
 use std::cell::Cell;
 
+use http::{Method, Request, Response};
+use serde_json::{Map, Value, json};
+
+use crate::support::{
+    harness::{KEY, Program, START, action, program, program_with, send, variable},
+    requests::{action_body, fields, going_online, notices, opening, signed},
+    steps::{Phone, registered},
+};
 use app::{
     answer::{CALLBACKS, INTERFACE},
     commands::{self, CommandEntry},
 };
-use http::{Method, Request, Response};
 use protocol::{
     sign::{
         callback::sign,
@@ -16,13 +23,6 @@ use protocol::{
     },
     types::Secret,
     wire::MAX_BODY_BYTES,
-};
-use serde_json::{Map, Value, json};
-
-use crate::{
-    harness::{KEY, Program, START, action, program, program_with, send, variable},
-    requests::{action_body, fields, going_online, notices, opening, signed},
-    steps::{Phone, registered},
 };
 
 const OPERATOR_KEY: &str = "an-operator-of-the-tests";

@@ -7,23 +7,23 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use cli::engine::Engine;
 use http::Request;
-use protocol::{
-    error::BodyFault,
-    sign::session::{body_digest, liteav_sig},
-    types::{ClientAddress, RequestId},
-};
 use serde_json::{Value, json};
 use tracing::{Dispatch, Level, callsite, dispatcher};
 use tracing_subscriber::fmt::{self, format::Format};
 
-use crate::{
+use crate::support::{
     harness::{Program, action, notice, post, program, program_over, program_with, rest, send},
     steps::{
         OPERATOR_KEY, PASSWORD, by_operator, fields, list, logged_in, open_room, push_starts, registered, rest_with,
         signed, user_sig_of,
     },
+};
+use cli::engine::Engine;
+use protocol::{
+    error::BodyFault,
+    sign::session::{body_digest, liteav_sig},
+    types::{ClientAddress, RequestId},
 };
 
 /// Listens to the log of this thread, on which a whole test runs, for as long as it is there.

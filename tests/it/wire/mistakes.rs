@@ -1,14 +1,14 @@
 //! What people and apps get wrong about the address, the method and the body: the answer says what it is.
 
-use app::answer::INTERFACE;
 use http::{Method, Request};
-use protocol::wire::MAX_BODY_BYTES;
 
-use crate::{
+use crate::support::{
     harness::{action, post, program, rest, send},
     requests::opening,
     steps::{parse, registered},
 };
+use app::answer::INTERFACE;
+use protocol::wire::MAX_BODY_BYTES;
 
 /// What a command of Gen 2 says that cannot be called so.
 fn refused(why: &str) -> String {

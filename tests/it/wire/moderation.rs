@@ -1,6 +1,6 @@
 //! What the cloud's verdict over a picture does to the live that it is of.
 
-use crate::{
+use crate::support::{
     harness::{Program, START, notice, program_with},
     stand_in::{Manner, StandIn, program_with_cloud_api_and},
     steps::{

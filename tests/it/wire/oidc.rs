@@ -2,13 +2,7 @@
 
 use std::{fmt::Debug, pin::pin, process::Stdio, time::Duration};
 
-use app::process;
-use app::{
-    config::Oidc,
-    oidc::{Error, Identity, Provider},
-};
 use futures_util::future::{join_all, poll_immediate};
-use protocol::{error::Chain, types::UnixSeconds};
 use ring::hmac;
 use serde_json::{Value, json};
 use tokio::{
@@ -17,11 +11,17 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
+use crate::support::{
     harness::{Program, START, golden, program, program_with, rest, tests_folder, variable},
     identity_provider::{AUDIENCE, IdentityProvider, SigningKey, token},
     steps::{Phone, done_by, fields, post_from, rest_code},
 };
+use app::process;
+use app::{
+    config::Oidc,
+    oidc::{Error, Identity, Provider},
+};
+use protocol::{error::Chain, types::UnixSeconds};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;

@@ -1,12 +1,10 @@
 //! What a Gen-2 call must carry to be believed: a signature of its very bytes, in a session that lives, of now.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use cli::engine::Engine;
 use http::Request;
-use protocol::sign::session::{body_digest, liteav_sig};
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     harness::{Program, program, program_on, program_over, program_with, send},
     injector::{Fault, Injector, Lasts, Strike},
     steps::{
@@ -15,6 +13,8 @@ use crate::{
     },
     watch::Watch,
 };
+use cli::engine::Engine;
+use protocol::sign::session::{body_digest, liteav_sig};
 
 const DAY: u64 = 86_400;
 
@@ -181,7 +181,7 @@ async fn a_signed_call_costs_one_read_before_its_own_work_and_an_unsigned_one_no
     let asked: Vec<String> = watch.take().into_iter().map(|asked| asked.operation).collect();
     assert_eq!(asked, ["GetItem"]);
     let body = format!(r#"{{"userid":"alice","timestamp":{},"expires":10}}"#, program.now());
-    assert_eq!(rest_code(&crate::harness::rest(&program, "get_cos_sign", &body).await), 498);
+    assert_eq!(rest_code(&crate::support::harness::rest(&program, "get_cos_sign", &body).await), 498);
     assert!(watch.take().is_empty());
 }
 
@@ -193,10 +193,14 @@ async fn a_session_that_is_used_does_not_end_and_one_of_which_30_days_nothing_wa
     // As an app of Android, which never asks for other tokens. The days of a year, then months of it.
     for seconds in std::iter::repeat_n(DAY, 100).chain([29 * DAY; 12]) {
         program.pass(seconds);
-        assert!(works().await, "after {} days", (program.now() - crate::harness::START) / DAY);
+        assert!(works().await, "after {} days", (program.now() - crate::support::harness::START) / DAY);
     }
     let body = json!({"userid": "alice", "refresh_token": alice.refresh_token}).to_string();
-    assert_eq!(rest_code(&crate::harness::rest(&program, "refresh", &body).await), 200, "it can be refreshed as long");
+    assert_eq!(
+        rest_code(&crate::support::harness::rest(&program, "refresh", &body).await),
+        200,
+        "it can be refreshed as long"
+    );
     let alice = logged_in(&program, "alice").await;
     program.pass(30 * DAY - 1);
     assert_eq!(rest_code(&signed(&program, &alice, "get_user_info", fields!()).await), 200, "with the account");

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
+use crate::support::{
+    harness::{KEY, Program, action, golden},
+    steps::{action_with, code, fields, guarded, user_sig_of},
+};
 use app::commands;
 use protocol::{
     sign::user_sig,
     types::{Secret, UnixSeconds},
-};
-use serde_json::Value;
-
-use crate::{
-    harness::{KEY, Program, action, golden},
-    steps::{action_with, code, fields, guarded, user_sig_of},
 };
 
 /// The code of who did not prove who they are.

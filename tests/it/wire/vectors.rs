@@ -4,12 +4,17 @@
 
 use std::{fs, io::Read, path::PathBuf};
 
-use app::config::Config;
 use base64::{
     Engine,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
 use flate2::read::ZlibDecoder;
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use sha1::{Digest, Sha1};
+
+use crate::support::harness::{Program, action, post, program_with, tests_folder, variable};
+use app::config::Config;
 use protocol::{
     sign::{
         callback, constant_time_eq, cos, hex,
@@ -19,11 +24,6 @@ use protocol::{
     types::{Password, Secret, UnixSeconds, UserId},
     wire::{FromParam, NonEmpty},
 };
-use ring::digest::{SHA256, digest};
-use serde_json::{Value, json};
-use sha1::{Digest, Sha1};
-
-use crate::harness::{Program, action, post, program_with, tests_folder, variable};
 
 /// Every file that a test here reads.
 const FORMULAS: [&str; 19] = [

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::history::{Act, File, History, Notice, Step};
-use crate::harness::START;
+use crate::support::harness::START;
 
 /// Numbers that look random and are the same each time: Vigna's splitmix64.
 pub(super) struct Rng(u64);

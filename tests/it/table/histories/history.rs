@@ -1,8 +1,7 @@
 //! What a history is made of.
 
+use crate::support::harness::setting;
 use cli::simulate::cloud::file_url;
-
-use crate::harness::setting;
 
 /// What the cloud tells about a stream.
 #[derive(Clone, Debug, PartialEq)]

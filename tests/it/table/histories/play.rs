@@ -9,6 +9,20 @@ use std::{
     },
 };
 
+use serde_json::Value;
+
+use super::{
+    history::History,
+    model::{Live, Model, Replay, Totals, User, how_many_listed},
+    script::Scribe,
+};
+use crate::{
+    support::{
+        harness::{Program, START, action},
+        steps::{fields, parse, without_cloud},
+    },
+    table::lists::place,
+};
 use app::{App, answer::INTERFACE, config::Config};
 use cli::simulate::{
     cloud::Cloud,
@@ -18,19 +32,7 @@ use cli::simulate::{
     stage::{self, Answer, Memory, Stage},
 };
 use protocol::types::{FileId, Page, Secret, UnixSeconds, UserId};
-use serde_json::Value;
 use store::LiveRow;
-
-use super::{
-    history::History,
-    model::{Live, Model, Replay, Totals, User, how_many_listed},
-    script::Scribe,
-};
-use crate::{
-    harness::{Program, START, action},
-    steps::{fields, parse, without_cloud},
-    table::lists::place,
-};
 
 /// How the cloud tells again what was too much at once.
 const RETRIES: Retries = Retries { times: 50, seconds: 0 };

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cli::simulate::script::{self, Deed, How, To, What, Word};
-
 use super::{
     history::{Act, File, History, Notice, Step},
     model::{Model, User, how_many_listed},
 };
-use crate::harness::START;
+use crate::support::harness::START;
+use cli::simulate::script::{self, Deed, How, To, What, Word};
 
 /// The code of the server for who is banned.
 const BANNED: &str = "10001";
