@@ -27,8 +27,17 @@ const SIGNATURE_CHARS: usize = 32;
 
 /// A type of caller that a command can require.
 pub trait Caller: Sized + Send {
-    /// Authenticates the caller, or refuses the call.
-    fn identify(app: &App, call: &Call) -> impl Future<Output = Result<Self, Error>> + Send;
+    /// Authenticates the caller, or refuses the call. The rule is for a call that a session signs.
+    fn identify(app: &App, call: &Call, rule: TimestampRule) -> impl Future<Output = Result<Self, Error>> + Send;
+}
+
+/// Whether a call that a session signs must have a timestamp. One that is present must be current in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampRule {
+    /// Without a timestamp, the call is refused.
+    Required,
+    /// The call may lack a timestamp.
+    Optional,
 }
 
 /// The user in the field `userid`.
@@ -52,45 +61,25 @@ impl User {
 }
 
 impl Caller for User {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        identify_user(app, call, TimestampRule::Required).await
-    }
-}
-
-/// A user whose call may lack a timestamp: iOS apps send none with an upload.
-#[derive(Debug)]
-pub struct Uploader(User);
-
-impl Uploader {
-    /// The user.
-    pub fn user(&self) -> &User {
-        &self.0
-    }
-}
-
-impl Caller for Uploader {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        identify_user(app, call, TimestampRule::Optional).await.map(Self)
-    }
-}
-
-async fn identify_user(app: &App, call: &Call, rule: TimestampRule) -> Result<User, Error> {
-    match (call.dialect, app.config.action_auth) {
-        (Dialect::Action, ActionAuth::Open) => Ok(User { id: call.params.required("userid")?, is_verified: false }),
-        (Dialect::Action, ActionAuth::UserSig) => {
-            let id: UserId = call.params.required("userid")?;
-            if user_sig_of(app, call)? != id.as_str() {
-                return Err(bad_signature("the UserSig belongs to another user"));
+    async fn identify(app: &App, call: &Call, rule: TimestampRule) -> Result<Self, Error> {
+        let (id, is_verified) = match (call.dialect, app.config.action_auth) {
+            (Dialect::Action, ActionAuth::Open) => (call.params.required("userid")?, false),
+            (Dialect::Action, ActionAuth::UserSig) => {
+                let id: UserId = call.params.required("userid")?;
+                if user_sig_of(app, call)? != id.as_str() {
+                    return Err(bad_signature("the UserSig belongs to another user"));
+                }
+                (id, true)
             }
-            Ok(User { id, is_verified: true })
-        }
-        (Dialect::Rest, _) => {
-            let id = claimed_user(app, call, rule)?;
-            let sessions = app.table.sessions(&id).await?;
-            use_session(app, call, &id, &sessions).await?;
-            Ok(User { id, is_verified: true })
-        }
-        (Dialect::Callback, _) => Err(bad_signature("the caller is the cloud, not a user")),
+            (Dialect::Rest, _) => {
+                let id = claimed_user(app, call, rule)?;
+                let sessions = app.table.sessions(&id).await?;
+                use_session(app, call, &id, &sessions).await?;
+                (id, true)
+            }
+            (Dialect::Callback, _) => return Err(bad_signature("the caller is the cloud, not a user")),
+        };
+        Ok(Self { id, is_verified })
     }
 }
 
@@ -100,11 +89,11 @@ async fn identify_user(app: &App, call: &Call, rule: TimestampRule) -> Result<Us
 pub struct AnyUser(());
 
 impl Caller for AnyUser {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+    async fn identify(app: &App, call: &Call, rule: TimestampRule) -> Result<Self, Error> {
         match (call.dialect, app.config.action_auth) {
             (Dialect::Action, ActionAuth::Open) => Ok(Self(())),
             (Dialect::Action, ActionAuth::UserSig) => user_sig_of(app, call).map(|_| Self(())),
-            (Dialect::Rest | Dialect::Callback, _) => User::identify(app, call).await.map(|_| Self(())),
+            (Dialect::Rest | Dialect::Callback, _) => User::identify(app, call, rule).await.map(|_| Self(())),
         }
     }
 }
@@ -129,33 +118,12 @@ impl AccountHolder {
 }
 
 impl Caller for AccountHolder {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        identify_account(app, call, TimestampRule::Required).await
+    async fn identify(app: &App, call: &Call, rule: TimestampRule) -> Result<Self, Error> {
+        let user = claimed_user(app, call, rule)?;
+        let (account, sessions) = app.table.account_and_sessions(&user).await?;
+        use_session(app, call, &user, &sessions).await?;
+        Ok(Self { user, account })
     }
-}
-
-/// An [`AccountHolder`] whose call may lack a timestamp: iOS apps send none when a live begins.
-#[derive(Debug)]
-pub struct Broadcaster(AccountHolder);
-
-impl Broadcaster {
-    /// The user and the account.
-    pub fn holder(&self) -> &AccountHolder {
-        &self.0
-    }
-}
-
-impl Caller for Broadcaster {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        identify_account(app, call, TimestampRule::Optional).await.map(Self)
-    }
-}
-
-async fn identify_account(app: &App, call: &Call, rule: TimestampRule) -> Result<AccountHolder, Error> {
-    let user = claimed_user(app, call, rule)?;
-    let (account, sessions) = app.table.account_and_sessions(&user).await?;
-    use_session(app, call, &user, &sessions).await?;
-    Ok(AccountHolder { user, account })
 }
 
 /// The session with whose token a Gen-2 call is signed.
@@ -178,8 +146,8 @@ impl SessionHolder {
 }
 
 impl Caller for SessionHolder {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
-        let user = claimed_user(app, call, TimestampRule::Required)?;
+    async fn identify(app: &App, call: &Call, rule: TimestampRule) -> Result<Self, Error> {
+        let user = claimed_user(app, call, rule)?;
         let sessions = app.table.sessions(&user).await?;
         let session = signing_session(app, call, &user, &sessions)?.generation.session.clone();
         Ok(Self { user, session })
@@ -206,7 +174,7 @@ impl Refresher {
 }
 
 impl Caller for Refresher {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+    async fn identify(app: &App, call: &Call, _: TimestampRule) -> Result<Self, Error> {
         let user: UserId = call.params.required("userid")?;
         let token: String = call.params.required("refresh_token")?;
         let keys = &app.config.sessions.keys;
@@ -238,7 +206,7 @@ impl Anonymous {
 }
 
 impl Caller for Anonymous {
-    async fn identify(_: &App, call: &Call) -> Result<Self, Error> {
+    async fn identify(_: &App, call: &Call, _: TimestampRule) -> Result<Self, Error> {
         let address = call.client_address.map_or_else(|| Some("unknown".to_owned()), ClientAddress::network);
         Ok(Self { address })
     }
@@ -247,13 +215,6 @@ impl Caller for Anonymous {
 /// The refusal of a caller who is not authenticated. The reason is logged and not sent.
 fn bad_signature(why: impl Into<Cow<'static, str>>) -> Error {
     Error::BadSignature(why.into())
-}
-
-/// Whether a call must have a timestamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TimestampRule {
-    Required,
-    Optional,
 }
 
 /// The user that a Gen-2 call names, before the signature is verified. Refuses a call without a well-formed signature,
@@ -353,7 +314,7 @@ fn user_sig_of(app: &App, call: &Call) -> Result<String, Error> {
 pub struct Operator(());
 
 impl Caller for Operator {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+    async fn identify(app: &App, call: &Call, _: TimestampRule) -> Result<Self, Error> {
         match (&app.config.operator_key, &call.operator_key) {
             (Some(key), Some(received)) if constant_time_eq(key.expose(), received) => Ok(Self(())),
             _ => Err(Error::NotOperator),
@@ -375,7 +336,7 @@ impl SignedNotice {
 }
 
 impl Caller for SignedNotice {
-    async fn identify(app: &App, call: &Call) -> Result<Self, Error> {
+    async fn identify(app: &App, call: &Call, _: TimestampRule) -> Result<Self, Error> {
         // The signature covers the digits as received, so `t` is not parsed as a number before the check.
         let t: String = call.params.required("t")?;
         let received = call.params.text_only("sign").map_err(|_| bad_signature("sign is not a text"))?;

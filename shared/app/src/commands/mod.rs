@@ -81,7 +81,10 @@ pub use self::{
     upload_ugc::UploadUgc,
     upload_user_info::UploadUserInfo,
 };
-use crate::{App, auth::Caller};
+use crate::{
+    App,
+    auth::{Caller, TimestampRule},
+};
 use protocol::{
     error::Error,
     types::{Link, UserId},
@@ -95,6 +98,8 @@ pub trait Command: Sized + Send + 'static {
     const NAMES: Names;
     /// The type of caller that the command requires.
     type Caller: Caller;
+    /// Whether a call that a session signs must have a timestamp.
+    const TIMESTAMP: TimestampRule = TimestampRule::Required;
     /// The reply.
     type Reply: Serialize;
 
@@ -194,7 +199,7 @@ pub fn all() -> [CommandEntry; 36] {
 /// both wrong gets the same code.
 async fn execute<C: Command>(app: &App, call: &Call) -> Result<Reply, Error> {
     let command = C::parse(&call.params)?;
-    let caller = C::Caller::identify(app, call).await?;
+    let caller = C::Caller::identify(app, call, C::TIMESTAMP).await?;
     let reply = command.run(caller, app).await?;
     Ok(call.dialect.accept(&reply))
 }

@@ -1,7 +1,10 @@
 //! `upload_room`: opens the caller's room for a push through the cloud's room service.
 
 use super::{Command, EmptyReply, Names, get_push_url::open_room};
-use crate::{App, auth::Broadcaster};
+use crate::{
+    App,
+    auth::{AccountHolder, TimestampRule},
+};
 use protocol::{
     error::Error,
     types::{AccountName, Link, Text},
@@ -20,7 +23,9 @@ pub struct UploadRoom {
 
 impl Command for UploadRoom {
     const NAMES: Names = Names::rest("upload_room");
-    type Caller = Broadcaster;
+    type Caller = AccountHolder;
+    // iOS apps send no timestamp when a live begins.
+    const TIMESTAMP: TimestampRule = TimestampRule::Optional;
     type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
@@ -33,8 +38,7 @@ impl Command for UploadRoom {
         })
     }
 
-    async fn run(self, broadcaster: Broadcaster, app: &App) -> Result<EmptyReply, Error> {
-        let caller = broadcaster.holder();
+    async fn run(self, caller: AccountHolder, app: &App) -> Result<EmptyReply, Error> {
         let Self { title, frontcover, location } = self;
         let mut profile = caller.account().map(profile_of).unwrap_or_default();
         if !frontcover.as_str().is_empty() {

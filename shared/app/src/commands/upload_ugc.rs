@@ -1,7 +1,10 @@
 //! `upload_ugc`: publishes a short video that the phone has uploaded.
 
 use super::{Command, EmptyReply, Names, profile};
-use crate::{App, auth::Uploader};
+use crate::{
+    App,
+    auth::{TimestampRule, User},
+};
 use protocol::{
     error::Error,
     types::{FileId, Link, Text, UserId},
@@ -20,7 +23,9 @@ pub struct UploadUgc {
 
 impl Command for UploadUgc {
     const NAMES: Names = Names::both("upload_ugc", "UploadUGCVideo");
-    type Caller = Uploader;
+    type Caller = User;
+    // iOS apps send no timestamp with an upload.
+    const TIMESTAMP: TimestampRule = TimestampRule::Optional;
     type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
@@ -41,8 +46,7 @@ impl Command for UploadUgc {
         Ok(Self { file, title, play_url, profile })
     }
 
-    async fn run(self, uploader: Uploader, app: &App) -> Result<EmptyReply, Error> {
-        let caller = uploader.user();
+    async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {
         let Self { file, title, play_url, profile } = self;
         let video = Video { user: caller.id().clone(), file, title, play_url, profile, published_at: app.now() };
         app.table.publish_video(&video, app.config.rules.replay_window_seconds).await?;
