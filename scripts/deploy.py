@@ -75,11 +75,11 @@ def members_of(template):
 def known_secrets(template):
     """The keys that functions read, in the order of the settings: what each is, and whether it must be set."""
     names = {name for names in members_of(template).values() for name in names}
-    source = (ROOT / "shared/app/src/config.rs").read_text()
-    setting = re.compile(r'\b(must|may)\(\s*"(\w+)",\s*(?:"[^"]*",\s*)?"([^"]+)",?\s*\)')
-    # A text of several lines ends each with \\ and goes on without the blanks that the next begins with.
-    text = lambda help: re.sub(r"\\\n\s*", "", help)
-    return {name: (text(help), kind == "must") for kind, name, help in setting.findall(source) if name in names}
+    source = (ROOT / "shared/app/src/config/settings.rs").read_text()
+    # A setting is a line "NAME," or "NAME = default," under the lines of its description.
+    setting = re.compile(r'((?: +/// .*\n)+) +(\w+)( = "[^"]*")?,\n')
+    return {name: (" ".join(line.strip(" /") for line in help.splitlines()), not default)
+            for help, name, default in setting.findall(source) if name in names}
 
 
 # What is given
@@ -140,7 +140,7 @@ def secret_fault(name, value, must):
     if value == "withheld":
         return "is another one: this word stands for a secret that a function does not get"
     if name == "CALLBACK_PATH_KEY" and not re.fullmatch("[-_A-Za-z0-9]+", value):
-        return "may hold letters, digits, - and _ only"
+        return "may contain only letters, digits, - and _"
     return None
 
 
@@ -214,7 +214,7 @@ def guide(file, parameters):
     given = tomllib.loads(file.read_text()) if file.exists() else {}
     given = {name: value if name == "Tags" else str(value) for name, value in given.items()}
     print(f"An empty answer takes what stands in brackets. {file} will have the answers, but for the secrets.")
-    word = lambda value: None if re.fullmatch("[A-Za-z][-A-Za-z0-9]*", value) else "holds letters, digits and - only"
+    word = lambda value: None if re.fullmatch("[A-Za-z][-A-Za-z0-9]*", value) else "must be a letter, then letters, digits or -"
     given["Stack"] = ask("Stack", "What all of it is called in AWS.", given.get("Stack", "mini-lvb"), word)
     region = given.get("Region") or boto3.Session().region_name
     given["Region"] = ask("Region", "The region of AWS, as us-east-1 or ap-southeast-1.", region, region_fault)

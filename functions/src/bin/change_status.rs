@@ -1,6 +1,6 @@
-//! `POST /change_status`: see [`app::commands::ChangeStatus`].
+//! `POST /change_status`: see [`app::commands::change_status`].
 
-use app::{answer::Entrypoint, commands::ChangeStatus};
+use app::{answer::Entrypoint, commands::change_status::ChangeStatus};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<ChangeStatus>())

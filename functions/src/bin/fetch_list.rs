@@ -1,6 +1,6 @@
-//! `POST /fetch_list`: see [`app::commands::FetchList`].
+//! `POST /fetch_list`: see [`app::commands::fetch_list`].
 
-use app::{answer::Entrypoint, commands::FetchList};
+use app::{answer::Entrypoint, commands::fetch_list::FetchList};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<FetchList>())

@@ -1,6 +1,6 @@
-//! `POST /forbid_live`: see [`app::commands::ForbidLive`].
+//! `POST /forbid_live`: see [`app::commands::forbid_live`].
 
-use app::{answer::Entrypoint, commands::ForbidLive};
+use app::{answer::Entrypoint, commands::forbid_live::ForbidLive};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<ForbidLive>())

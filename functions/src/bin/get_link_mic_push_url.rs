@@ -1,6 +1,6 @@
-//! `POST /get_link_mic_push_url`: see [`app::commands::GetLinkMicPushUrl`].
+//! `POST /get_link_mic_push_url`: see [`app::commands::get_link_mic_push_url`].
 
-use app::{answer::Entrypoint, commands::GetLinkMicPushUrl};
+use app::{answer::Entrypoint, commands::get_link_mic_push_url::GetLinkMicPushUrl};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<GetLinkMicPushUrl>())

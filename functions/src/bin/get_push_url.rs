@@ -1,6 +1,6 @@
-//! `POST /get_push_url`: see [`app::commands::GetPushUrl`].
+//! `POST /get_push_url`: see [`app::commands::get_push_url`].
 
-use app::{answer::Entrypoint, commands::GetPushUrl};
+use app::{answer::Entrypoint, commands::get_push_url::GetPushUrl};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<GetPushUrl>())

@@ -1,6 +1,6 @@
-//! `POST /get_roomservice_sign`: see [`app::commands::GetRoomserviceSign`].
+//! `POST /get_roomservice_sign`: see [`app::commands::get_roomservice_sign`].
 
-use app::{answer::Entrypoint, commands::GetRoomserviceSign};
+use app::{answer::Entrypoint, commands::get_roomservice_sign::GetRoomserviceSign};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<GetRoomserviceSign>())

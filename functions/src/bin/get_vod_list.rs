@@ -1,6 +1,6 @@
-//! `POST /get_vod_list`: see [`app::commands::GetVodList`].
+//! `POST /get_vod_list`: see [`app::commands::get_vod_list`].
 
-use app::{answer::Entrypoint, commands::GetVodList};
+use app::{answer::Entrypoint, commands::get_vod_list::GetVodList};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<GetVodList>())

@@ -1,4 +1,4 @@
-//! The live cloud's notices: see [`app::commands::LiveCallback`].
+//! The live cloud's notices: see [`app::commands::live_callback`].
 
 use app::answer::Entrypoint;
 

@@ -1,6 +1,6 @@
-//! `POST /login`: see [`app::commands::Login`].
+//! `POST /login`: see [`app::commands::login`].
 
-use app::{answer::Entrypoint, commands::Login};
+use app::{answer::Entrypoint, commands::login::Login};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<Login>())

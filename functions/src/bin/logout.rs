@@ -1,6 +1,6 @@
-//! `POST /logout`: see [`app::commands::Logout`].
+//! `POST /logout`: see [`app::commands::logout`].
 
-use app::{answer::Entrypoint, commands::Logout};
+use app::{answer::Entrypoint, commands::logout::Logout};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<Logout>())

@@ -1,6 +1,6 @@
-//! `POST /refresh`: see [`app::commands::Refresh`].
+//! `POST /refresh`: see [`app::commands::refresh`].
 
-use app::{answer::Entrypoint, commands::Refresh};
+use app::{answer::Entrypoint, commands::refresh::Refresh};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<Refresh>())

@@ -1,6 +1,6 @@
-//! `POST /register`: see [`app::commands::Register`].
+//! `POST /register`: see [`app::commands::register`].
 
-use app::{answer::Entrypoint, commands::Register};
+use app::{answer::Entrypoint, commands::register::Register};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<Register>())

@@ -1,6 +1,6 @@
-//! `POST /show_notice`: see [`app::commands::ShowNotice`].
+//! `POST /show_notice`: see [`app::commands::show_notice`].
 
-use app::{answer::Entrypoint, commands::ShowNotice};
+use app::{answer::Entrypoint, commands::show_notice::ShowNotice};
 
 fn main() -> Result<(), lambda::Error> {
     lambda::serve(Entrypoint::of::<ShowNotice>())

@@ -7,7 +7,7 @@ use http::{
 
 use crate::{
     App,
-    commands::{self, Command, CommandEntry, LiveCallback},
+    commands::{self, Command, CommandEntry, live_callback::LiveCallback},
     log::LogLine,
 };
 use protocol::{
@@ -68,36 +68,32 @@ impl Entrypoint {
         }
     }
 
-    /// The name of the command, if the path alone decides it.
-    fn command(self) -> Option<&'static str> {
+    /// The command, if the path alone decides it.
+    fn command(self) -> Option<CommandEntry> {
         match self {
             Self::Interface => None,
-            Self::Command(entry) => Some(entry.names.name),
-            Self::Callback => Some(CommandEntry::of::<LiveCallback>().names.name),
+            Self::Command(entry) => Some(entry),
+            Self::Callback => Some(CommandEntry::of::<LiveCallback>()),
         }
     }
+}
 
-    /// The command of the call.
-    fn pick(self, params: &Params) -> Result<CommandEntry, Error> {
-        match self {
-            Self::Command(entry) => Ok(entry),
-            Self::Callback => Ok(CommandEntry::of::<LiveCallback>()),
-            Self::Interface if params.is_notice() => Err(Error::MisplacedNotice(INTERFACE.to_owned())),
-            Self::Interface => {
-                let action = params.optional::<String>("Action").ok().flatten().unwrap_or_default();
-                let mut all = commands::all().into_iter();
-                all.find(|entry| entry.names.action == Some(&action)).ok_or(Error::UnknownCommand(action))
-            }
-        }
+/// The command that a Gen-1 call names.
+fn command_of_action(params: &Params) -> Result<CommandEntry, Error> {
+    if params.is_notice() {
+        return Err(Error::MisplacedNotice(INTERFACE.to_owned()));
     }
+    let action = params.optional::<String>("Action").ok().flatten().unwrap_or_default();
+    let mut all = commands::all().into_iter();
+    all.find(|entry| entry.names.action == Some(&action)).ok_or(Error::UnknownCommand(action))
 }
 
 /// Answers a call.
 pub async fn answer(app: &App, entrypoint: Entrypoint, request: Request<Vec<u8>>) -> Response<String> {
     let mut line = LogLine::begin(&app.config.log_names, entrypoint.dialect(), &request);
     // Set before the body is read, so that the log line of a call with a malformed body has the command.
-    if let Some(name) = entrypoint.command() {
-        line.set_command(name);
+    if let Some(entry) = entrypoint.command() {
+        line.set_command(entry.names.name);
     }
     let response = respond_to(app, entrypoint, request, &mut line).await;
     line.end(response)
@@ -125,7 +121,7 @@ async fn respond_to(
         check_path_key(app, entrypoint, request.uri().path())?;
         let call = read(dialect, request)?;
         line.set_names(&call.params);
-        let entry = entrypoint.pick(&call.params)?;
+        let entry = entrypoint.command().map_or_else(|| command_of_action(&call.params), Ok)?;
         line.set_command(entry.names.name);
         (entry.execute)(app, &call).await
     }

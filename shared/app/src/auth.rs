@@ -25,23 +25,22 @@ const MAX_AHEAD_SECONDS: u64 = 3600;
 /// The length of a Liteav-Sig: an MD5 digest in hexadecimal digits.
 const SIGNATURE_CHARS: usize = 32;
 
-/// A type of caller that a command can require.
-pub trait Caller: Sized + Send {
-    /// Authenticates the caller, or refuses the call. The rule is for a call that a session signs.
-    fn identify(app: &App, call: &Call, rule: TimestampRule) -> impl Future<Output = Result<Self, Error>> + Send;
-}
-
-/// Whether a call that a session signs must have a timestamp. One that is present must be current in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a call that is signed in Gen 2 must have a timestamp.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TimestampRule {
-    /// Without a timestamp, the call is refused.
+    /// A call without a timestamp is refused.
     Required,
-    /// The call may lack a timestamp.
+    /// A call may lack a timestamp. A timestamp that is present must be right.
     Optional,
 }
 
+/// A type of caller that a command can require.
+pub trait Caller: Sized + Send {
+    /// Authenticates the caller, or refuses the call. The rule is that of the command.
+    fn identify(app: &App, call: &Call, rule: TimestampRule) -> impl Future<Output = Result<Self, Error>> + Send;
+}
+
 /// The user in the field `userid`.
-#[derive(Debug)]
 pub struct User {
     id: UserId,
     is_verified: bool,
@@ -62,30 +61,28 @@ impl User {
 
 impl Caller for User {
     async fn identify(app: &App, call: &Call, rule: TimestampRule) -> Result<Self, Error> {
-        let (id, is_verified) = match (call.dialect, app.config.action_auth) {
-            (Dialect::Action, ActionAuth::Open) => (call.params.required("userid")?, false),
+        match (call.dialect, app.config.action_auth) {
+            (Dialect::Action, ActionAuth::Open) => Ok(Self { id: call.params.required("userid")?, is_verified: false }),
             (Dialect::Action, ActionAuth::UserSig) => {
                 let id: UserId = call.params.required("userid")?;
                 if user_sig_of(app, call)? != id.as_str() {
                     return Err(bad_signature("the UserSig belongs to another user"));
                 }
-                (id, true)
+                Ok(Self { id, is_verified: true })
             }
             (Dialect::Rest, _) => {
                 let id = claimed_user(app, call, rule)?;
                 let sessions = app.table.sessions(&id).await?;
                 use_session(app, call, &id, &sessions).await?;
-                (id, true)
+                Ok(Self { id, is_verified: true })
             }
-            (Dialect::Callback, _) => return Err(bad_signature("the caller is the cloud, not a user")),
-        };
-        Ok(Self { id, is_verified })
+            (Dialect::Callback, _) => Err(bad_signature("the caller is the cloud, not a user")),
+        }
     }
 }
 
 /// Any user: for calls whose field `userid` is not the caller, or is missing, in Gen 1. In Gen 2 `userid` is the user
 /// whose session signs the call.
-#[derive(Debug)]
 pub struct AnyUser(());
 
 impl Caller for AnyUser {
@@ -99,7 +96,6 @@ impl Caller for AnyUser {
 }
 
 /// A Gen-2 user with the account, which is read together with the user's sessions.
-#[derive(Debug)]
 pub struct AccountHolder {
     user: UserId,
     account: Option<Account>,
@@ -127,7 +123,6 @@ impl Caller for AccountHolder {
 }
 
 /// The session with whose token a Gen-2 call is signed.
-#[derive(Debug)]
 pub struct SessionHolder {
     user: UserId,
     session: String,
@@ -155,7 +150,6 @@ impl Caller for SessionHolder {
 }
 
 /// The holder of a refresh token. Whether the token is still valid is decided by the table later.
-#[derive(Debug)]
 pub struct Refresher {
     user: UserId,
     generation: Generation,
@@ -174,7 +168,7 @@ impl Refresher {
 }
 
 impl Caller for Refresher {
-    async fn identify(app: &App, call: &Call, _: TimestampRule) -> Result<Self, Error> {
+    async fn identify(app: &App, call: &Call, rule: TimestampRule) -> Result<Self, Error> {
         let user: UserId = call.params.required("userid")?;
         let token: String = call.params.required("refresh_token")?;
         let keys = &app.config.sessions.keys;
@@ -183,7 +177,7 @@ impl Caller for Refresher {
         // The protocol's document requires no signature here, but the original server did. A signature that is present
         // must be right.
         if let Some(signed) = Signed::of(call) {
-            check_timestamp(app, call, TimestampRule::Optional)?;
+            check_timestamp(app, call, rule)?;
             if !signed.with(app, &generation, &user) {
                 return Err(bad_signature("the signature does not match the body and the refresh token"));
             }
@@ -193,7 +187,6 @@ impl Caller for Refresher {
 }
 
 /// Any caller, without authentication.
-#[derive(Debug)]
 pub struct Anonymous {
     address: Option<String>,
 }
@@ -310,7 +303,6 @@ fn user_sig_of(app: &App, call: &Call) -> Result<String, Error> {
 }
 
 /// A caller with the operator key.
-#[derive(Debug)]
 pub struct Operator(());
 
 impl Caller for Operator {
@@ -323,7 +315,6 @@ impl Caller for Operator {
 }
 
 /// The live cloud, which signs its notices with one of the callback keys.
-#[derive(Debug)]
 pub struct SignedNotice {
     is_late: bool,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
-use crate::{App, ban, cloud::StreamState, commands, deletion};
+use crate::{App, ban, cloud::StreamState, commands::live_callback, deletion};
 use protocol::{
     error::{Chain, Error},
     types::{UnixSeconds, UserId},
@@ -111,7 +111,7 @@ async fn run_task(app: &App, task: &Task) -> Result<TaskOutcome, Error> {
     match task {
         Task::User(user) => return run_user_task(app, user).await,
         Task::Notice(stream, id) => match app.table.notice(stream, id).await? {
-            Some(entry) => drop(commands::apply_notice(app, &entry).await?),
+            Some(entry) => drop(live_callback::apply(app, &entry).await?),
             None => app.table.reschedule(task, None).await?,
         },
         Task::Group(host, group) => {

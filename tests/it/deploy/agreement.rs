@@ -11,7 +11,7 @@ use std::{
 
 use crate::support::{harness::tests_folder, policy::OPERATIONS};
 use app::{
-    commands::{self, Command, LiveCallback, Names},
+    commands::{self, Command, Names, live_callback::LiveCallback},
     config::SETTINGS,
 };
 

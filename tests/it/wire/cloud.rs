@@ -197,7 +197,7 @@ async fn what_is_not_there_is_as_good_as_cut_or_deleted() {
 #[track_caller]
 fn assert_denied<T: std::fmt::Debug>(expected: &str, outcome: Result<T, Error>) {
     let error = outcome.unwrap_err();
-    assert!(matches!(&error, Error::Denied(code) if code == expected), "{error:?}");
+    assert!(matches!(&error, Error::Refused(code) if code == expected), "{error:?}");
     assert_eq!(Chain(&error).to_string(), format!("refused with code {expected}"));
     assert_tells_no_secret(&error);
 }

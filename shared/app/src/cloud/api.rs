@@ -113,7 +113,7 @@ impl Cloud {
 
     /// The parameters that name a stream.
     fn stream(&self, stream: &StreamId) -> Value {
-        json!({ "AppName": "live", "DomainName": self.push_domain, "StreamName": stream.as_str() })
+        json!({ "AppName": "live", "DomainName": self.live.domains.push, "StreamName": stream.as_str() })
     }
 
     async fn call(
@@ -165,7 +165,7 @@ fn read(answer: &str) -> Result<Response, Error> {
     match response {
         Response { request_id: None, .. } => Err(Error::Answer),
         Response { error: Some(ResponseError { code }), .. } => {
-            Err(if is_error_code(&code) { Error::Denied(code) } else { Error::Answer })
+            Err(if is_error_code(&code) { Error::Refused(code) } else { Error::Answer })
         }
         Response { error: None, .. } => Ok(response),
     }
@@ -179,7 +179,7 @@ fn is_error_code(text: &str) -> bool {
 /// Treats the error "does not exist" as success.
 fn ignore_missing(service: &Service, outcome: Result<Response, Error>) -> Result<(), Error> {
     match outcome {
-        Err(Error::Denied(code)) if service.not_found_codes.contains(&code.as_str()) => Ok(()),
+        Err(Error::Refused(code)) if service.not_found_codes.contains(&code.as_str()) => Ok(()),
         outcome => outcome.map(|_| ()),
     }
 }

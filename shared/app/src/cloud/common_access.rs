@@ -8,6 +8,7 @@ use http::Request;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Cloud, Error};
+use crate::config::Live;
 use protocol::{
     sign::callback::sign,
     types::{StreamId, UnixSeconds},
@@ -54,14 +55,14 @@ impl Cloud {
         let answer = self.http.send(Request::get(uri).body(String::new())?).await?;
         match serde_json::from_str::<Answer>(&answer).map_err(|_| Error::Answer)?.ret {
             0 | NEVER_PUSHED => Ok(()),
-            code => Err(Error::Refused(code)),
+            code => Err(Error::Refused(code.to_string())),
         }
     }
 
     fn uri(&self, interface: &str, params: &str, now: UnixSeconds) -> Result<String, Error> {
-        let Self { url, appid, key, .. } = self;
-        let url = url.as_ref().ok_or(Error::SwitchedOff("API_URL"))?;
+        let Live { api_url, appid, api_key, .. } = &self.live;
+        let url = api_url.as_ref().ok_or(Error::SwitchedOff("API_URL"))?;
         let t = now.plus(SIGNED_SECONDS).to_string();
-        Ok(format!("{url}?cmd={appid}&interface={interface}{params}&t={t}&sign={}", sign(key, &t)))
+        Ok(format!("{url}?cmd={appid}&interface={interface}{params}&t={t}&sign={}", sign(api_key, &t)))
     }
 }

@@ -6,8 +6,7 @@ mod common_access;
 use thiserror::Error as ThisError;
 
 pub use self::{api::StreamState, common_access::Channel};
-use crate::config::{CloudApi, Config};
-use protocol::types::Secret;
+use crate::config::{CloudApi, Config, Live};
 
 /// Why a call to the cloud failed.
 #[derive(Debug, ThisError)]
@@ -18,12 +17,9 @@ pub enum Error {
     /// The answer does not have the documented form.
     #[error("the answer does not have the documented form")]
     Answer,
-    /// The old interface refused the call with this code.
+    /// The cloud refused the call with this code.
     #[error("refused with code {0}")]
-    Refused(i64),
-    /// The API 3.0 refused the call with this code.
-    #[error("refused with code {0}")]
-    Denied(String),
+    Refused(String),
     /// The setting of this name is `none`, so the call is not made.
     #[error("the setting {0} is none")]
     SwitchedOff(&'static str),
@@ -45,24 +41,14 @@ impl From<Error> for protocol::error::Error {
 #[derive(Clone, Debug)]
 pub struct Cloud {
     http: http_client::Client,
-    appid: String,
-    key: Secret,
-    url: Option<String>,
-    push_domain: String,
+    live: Live,
     api: Option<CloudApi>,
 }
 
 impl Cloud {
     /// A client with these settings, not connected yet.
     pub fn new(config: &Config) -> Self {
-        let live = &config.live;
-        Self {
-            http: http_client::Client::unconnected(),
-            appid: live.appid.clone(),
-            key: live.api_key.clone(),
-            url: live.api_url.clone(),
-            push_domain: live.domains.push.clone(),
-            api: config.cloud_api.clone(),
-        }
+        let http = http_client::Client::unconnected();
+        Self { http, live: config.live.clone(), api: config.cloud_api.clone() }
     }
 }

@@ -1,15 +1,9 @@
 //! `change_count`: adds or subtracts a like or a viewer of a live or a replay.
 
-use super::{Command, Done, Names, rows::host};
-use crate::{App, auth::AnyUser};
-use protocol::{
-    error::Error,
-    types::{FileId, UserId},
-    wire::Params,
-};
+use super::prelude::*;
+use super::rows::host;
 
 /// See the module.
-#[derive(Debug)]
 pub struct ChangeCount {
     host: UserId,
     counter: Counter,
@@ -17,14 +11,12 @@ pub struct ChangeCount {
     target: Target,
 }
 
-#[derive(Debug)]
 enum Counter {
     Viewers,
     Likes,
 }
 
 /// What the counter belongs to.
-#[derive(Debug)]
 enum Target {
     Live,
     /// A replay; `None` if the file id is invalid: then nothing is counted.
@@ -40,16 +32,8 @@ impl Command for ChangeCount {
         let host = host(params)?;
         let (counter, operation) = (params.required::<i64>("type")?, params.required::<i64>("optype")?);
         let (flag, file) = (params.required::<i64>("flag")?, params.optional::<String>("fileid")?);
-        let counter = match counter {
-            0 => Counter::Viewers,
-            1 => Counter::Likes,
-            _ => return Err(Error::InvalidArgument("type is 0 (viewers) or 1 (likes)")),
-        };
-        let by = match operation {
-            0 => 1,
-            1 => -1,
-            _ => return Err(Error::InvalidArgument("optype is 0 (add) or 1 (subtract)")),
-        };
+        let counter = zero_or_one(counter, [Counter::Viewers, Counter::Likes], "type is 0 (viewers) or 1 (likes)")?;
+        let by = zero_or_one(operation, [1, -1], "optype is 0 (add) or 1 (subtract)")?;
         let target = match (flag, file) {
             (0, _) => Target::Live,
             (1, Some(file)) => Target::Replay(FileId::parse(&file)),

@@ -1,12 +1,9 @@
 //! `change_status`: the broadcaster's app reports that the room goes online or offline.
 
-use super::{Command, Done, Names};
-use crate::{App, auth::User};
-use protocol::{error::Error, types::UserId, wire::Params};
+use super::prelude::*;
 use store::Status;
 
 /// See the module.
-#[derive(Debug)]
 pub struct ChangeStatus {
     status: Status,
 }
@@ -19,12 +16,8 @@ impl Command for ChangeStatus {
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;
         // The values are the reverse of those in the lists, where 1 is online.
-        let status = match params.required::<u64>("status")? {
-            0 => Status::Online,
-            1 => Status::Offline,
-            _ => return Err(Error::InvalidArgument("status is 0 (online) or 1 (offline)")),
-        };
-        Ok(Self { status })
+        let (status, rule) = (params.required::<u64>("status")?, "status is 0 (online) or 1 (offline)");
+        Ok(Self { status: zero_or_one(status, [Status::Online, Status::Offline], rule)? })
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
@@ -34,7 +27,6 @@ impl Command for ChangeStatus {
 }
 
 /// The older command to go offline, which only Gen-1 apps use.
-#[derive(Debug)]
 pub struct StopLive;
 
 impl Command for StopLive {

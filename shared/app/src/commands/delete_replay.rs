@@ -1,15 +1,10 @@
 //! `delete_replay`: deletes a replay of the caller with its files.
 
-use super::{Command, EmptyReply, Names};
-use crate::{App, auth::User, deletion};
-use protocol::{
-    error::{Chain, Error},
-    types::{FileId, UserId},
-    wire::Params,
-};
+use super::prelude::*;
+use crate::deletion;
+use protocol::error::Chain;
 
 /// See the module.
-#[derive(Debug)]
 pub struct DeleteReplay {
     file: FileId,
 }

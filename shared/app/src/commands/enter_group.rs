@@ -1,16 +1,9 @@
 //! `enter_group`: a viewer joins the group of a live or a replay.
 
-use super::{Command, Done, Names};
-use crate::{App, auth::User};
-use protocol::{
-    error::Error,
-    types::{GroupId, Text, UserId},
-    wire::Params,
-};
+use super::prelude::*;
 use store::Member;
 
 /// See the module.
-#[derive(Debug)]
 pub struct EnterGroup {
     host: UserId,
     group: GroupId,
@@ -20,7 +13,7 @@ pub struct EnterGroup {
 }
 
 /// What the group watches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) enum WatchTarget {
     Live,
     /// A replay: the file id is the group id.
@@ -29,11 +22,7 @@ pub(super) enum WatchTarget {
 
 impl WatchTarget {
     pub(super) fn parse(params: &Params) -> Result<Self, Error> {
-        match params.required::<i64>("flag")? {
-            0 => Ok(Self::Live),
-            1 => Ok(Self::Replay),
-            _ => Err(Error::InvalidArgument("flag is 0 (live) or 1 (replay)")),
-        }
+        zero_or_one(params.required::<i64>("flag")?, [Self::Live, Self::Replay], "flag is 0 (live) or 1 (replay)")
     }
 }
 

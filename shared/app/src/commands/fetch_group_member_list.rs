@@ -1,17 +1,8 @@
 //! `fetch_group_member_list`: a page of the members of a group.
 
-use serde::Serialize;
-
-use super::{Command, Names};
-use crate::{App, auth::AnyUser};
-use protocol::{
-    error::Error,
-    types::{GroupId, Page, UserId},
-    wire::Params,
-};
+use super::prelude::*;
 
 /// See the module.
-#[derive(Debug)]
 pub struct FetchGroupMemberList {
     host: UserId,
     group: GroupId,
@@ -19,13 +10,13 @@ pub struct FetchGroupMemberList {
 }
 
 /// A page.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     totalcount: u64,
     memberlist: Vec<MemberRow>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct MemberRow {
     userid: String,
     nickname: String,

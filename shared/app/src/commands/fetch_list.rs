@@ -1,20 +1,17 @@
 //! `fetch_list`: a page of lives, replays or short videos, newest first.
 
-use serde::Serialize;
-
-use super::{Command, Names, rows::ListRow};
-use crate::{App, auth::AnyUser};
-use protocol::{error::Error, types::Page, wire::Params};
+use super::prelude::*;
+use super::rows::ListRow;
+use store::{ListPage, Room};
 
 /// See the module.
-#[derive(Debug)]
 pub struct FetchList {
     flag: u64,
     page: Page,
 }
 
 /// A page.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     totalcount: u64,
     pusherlist: Vec<ListRow>,
@@ -34,14 +31,10 @@ impl Command for FetchList {
     async fn run(self, _: AnyUser, app: &App) -> Result<Reply, Error> {
         let page = self.page;
         match self.flag {
-            1 => lives(app, page).await,
+            1 => Ok(rooms(app, app.table.online_rooms(page).await?)),
             2 => replays(app, page).await,
             3 => lives_then_replays(app, page).await,
-            4 => {
-                let rooms = app.table.all_rooms(page).await?;
-                let row = |room| ListRow::of_room(room, &app.config.live.domains);
-                Ok(Reply { totalcount: rooms.total, pusherlist: rooms.rows.into_iter().map(row).collect() })
-            }
+            4 => Ok(rooms(app, app.table.all_rooms(page).await?)),
             5 => {
                 let window = app.config.rules.replay_window_seconds;
                 let videos = app.table.recent_videos(app.now(), window, page).await?;
@@ -53,10 +46,9 @@ impl Command for FetchList {
     }
 }
 
-async fn lives(app: &App, page: Page) -> Result<Reply, Error> {
-    let rooms = app.table.online_rooms(page).await?;
+fn rooms(app: &App, rooms: ListPage<Room>) -> Reply {
     let row = |room| ListRow::of_room(room, &app.config.live.domains);
-    Ok(Reply { totalcount: rooms.total, pusherlist: rooms.rows.into_iter().map(row).collect() })
+    Reply { totalcount: rooms.total, pusherlist: rooms.rows.into_iter().map(row).collect() }
 }
 
 async fn replays(app: &App, page: Page) -> Result<Reply, Error> {
@@ -66,7 +58,7 @@ async fn replays(app: &App, page: Page) -> Result<Reply, Error> {
 
 /// The lives, followed by the replays, also within one page.
 async fn lives_then_replays(app: &App, page: Page) -> Result<Reply, Error> {
-    let mut reply = lives(app, page).await?;
+    let mut reply = rooms(app, app.table.online_rooms(page).await?);
     // The page is computed from the total counts: a damaged row is left out of its page, and no other row replaces it.
     let taken = reply.totalcount.saturating_sub(page.offset).min(page.size);
     let rest = Page { offset: page.offset.saturating_sub(reply.totalcount), size: page.size.saturating_sub(taken) };

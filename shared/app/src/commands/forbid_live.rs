@@ -1,22 +1,15 @@
 //! `forbid_live`: an operator bans a broadcaster, or lifts the ban.
 
-use super::{Command, Done, Names};
-use crate::{App, auth::Operator, ban};
-use protocol::{
-    error::Error,
-    types::{Text, UnixSeconds, UserId},
-    wire::Params,
-};
+use super::prelude::*;
+use crate::ban;
 use store::Ban;
 
 /// See the module.
-#[derive(Debug)]
 pub struct ForbidLive {
     user: UserId,
     verdict: Verdict,
 }
 
-#[derive(Debug)]
 enum Verdict {
     Allowed,
     Banned { until: Option<UnixSeconds>, reason: Text<255>, actor: Text<128>, hides_replays: bool },
@@ -29,17 +22,14 @@ impl Command for ForbidLive {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         let user = params.required("userid")?;
+        let hide_replays = || params.optional::<u64>("hide_replays").map(Option::unwrap_or_default);
         let verdict = match params.required::<u64>("forbidflag")? {
             0 => Verdict::Allowed,
             1 => Verdict::Banned {
                 until: params.optional("until")?,
                 reason: params.optional("reason")?.unwrap_or_default(),
                 actor: params.optional("actor")?.unwrap_or_default(),
-                hides_replays: match params.optional::<u64>("hide_replays")?.unwrap_or(0) {
-                    0 => false,
-                    1 => true,
-                    _ => return Err(Error::InvalidArgument("hide_replays is 0 or 1")),
-                },
+                hides_replays: zero_or_one(hide_replays()?, [false, true], "hide_replays is 0 or 1")?,
             },
             _ => return Err(Error::InvalidArgument("forbidflag is 0 (allow) or 1 (forbid)")),
         };

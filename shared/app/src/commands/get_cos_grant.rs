@@ -1,20 +1,15 @@
 //! `get_cos_grant`: a signed request with which the phone uploads one picture to the object storage. The server chooses
 //! the name of the object.
 
-use serde::Serialize;
 use serde_json::Value;
 
-use super::{Command, Names};
-use crate::{App, auth::User};
+use super::prelude::*;
 use protocol::{
-    error::Error,
     sign::{cos, hex},
-    types::AccountName,
-    wire::{FromParam, Params},
+    wire::FromParam,
 };
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetCosGrant {
     size: u64,
     kind: Kind,

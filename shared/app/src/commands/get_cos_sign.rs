@@ -1,13 +1,10 @@
 //! `get_cos_sign`: a key with which the phone signs its own uploads to the object storage.
 
-use serde::Serialize;
-
-use super::{Command, Names};
-use crate::{App, auth::AnyUser, config::Cos};
-use protocol::{error::Error, sign::cos, wire::Params};
+use super::prelude::*;
+use crate::config::Cos;
+use protocol::sign::cos;
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetCosSign;
 
 /// The key.

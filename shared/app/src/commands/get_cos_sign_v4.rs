@@ -1,17 +1,14 @@
 //! `get_cos_sign_v4`: a signature with which the phone uploads to the old JSON interface of the object storage.
 
-use serde::Serialize;
-
-use super::{Command, Names, get_cos_sign::cos_if_keys_given};
-use crate::{App, auth::AnyUser};
-use protocol::{error::Error, sign::cos, wire::Params};
+use super::get_cos_sign::cos_if_keys_given;
+use super::prelude::*;
+use protocol::sign::cos;
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetCosSignV4;
 
 /// The signature.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     sign: String,
 }

@@ -2,23 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::{Command, Names, refuse_banned};
-use crate::{App, auth::User};
-use protocol::{
-    error::Error,
-    sign::push_url::PlayUrl,
-    types::{GroupId, StreamId, UserId},
-    wire::{NonEmpty, Params},
-};
+use super::prelude::*;
+use protocol::sign::push_url::PlayUrl;
 use store::{Owner, Room};
 
 /// The message to a caller who may not get the URL of a stream.
 const NOT_IN_GROUP: &str = "enter the group of the live first; of a guest's stream, name the broadcaster in liveuserid";
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetLinkMicPlayUrl {
     url: PlayUrl,
     stream: StreamId,
@@ -26,7 +17,7 @@ pub struct GetLinkMicPlayUrl {
 }
 
 /// The signed URL.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 pub struct Reply {
     streamUrlWithSignature: String,

@@ -1,21 +1,12 @@
 //! `get_link_mic_push_url`: a stream for a guest who joins a broadcast.
 
-use serde::Serialize;
-
-use super::{Command, Names, profile, refuse_banned};
-use crate::{App, auth::User};
-use protocol::{
-    error::Error,
-    types::UserId,
-    wire::{NonEmpty, Params},
-};
+use super::prelude::*;
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetLinkMicPushUrl;
 
 /// The URLs for the guest to push to and for the others to play.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     pushurl: String,
     timestamp: u64,

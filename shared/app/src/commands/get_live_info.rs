@@ -1,24 +1,14 @@
 //! `get_live_info`: a single live, replay or short video.
 
-use super::{
-    Command, Names,
-    rows::{ListRow, host, parts},
-};
-use crate::{App, auth::AnyUser};
-use protocol::{
-    error::Error,
-    types::{FileId, UserId},
-    wire::Params,
-};
+use super::prelude::*;
+use super::rows::{ListRow, host, parts};
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetLiveInfo {
     host: UserId,
     item: Item,
 }
 
-#[derive(Debug)]
 enum Item {
     Live,
     Replay(Option<FileId>),

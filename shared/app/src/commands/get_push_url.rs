@@ -1,24 +1,15 @@
 //! `get_push_url`: opens the caller's room and gives the URL to push to.
 
-use serde::Serialize;
-
-use super::{Command, Names, profile};
-use crate::{App, auth::User};
-use protocol::{
-    error::Error,
-    types::{StreamId, UnixSeconds, UserId},
-    wire::{NonEmpty, Params},
-};
+use super::prelude::*;
 use store::{BroadcastInfo, Opened};
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetPushUrl {
     broadcast: BroadcastInfo,
 }
 
 /// The push URL.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     pushurl: String,
     /// When the room was opened for the live. Share links contain this number.

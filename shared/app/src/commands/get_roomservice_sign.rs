@@ -1,20 +1,16 @@
 //! `get_roomservice_sign`: a signature with which the app logs in to the cloud's room service.
 
-use serde::Serialize;
-
-use super::{Command, Names, refuse_banned};
-use crate::{App, auth::User};
-use protocol::{error::Error, sign::roomservice, types::UserId, wire::Params};
+use super::prelude::*;
+use protocol::sign::roomservice;
 
 /// How long the signature is valid, as in the original.
 const SIGN_SECONDS: u64 = 600;
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetRoomserviceSign;
 
 /// The signature.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 pub struct Reply {
     /// When the signature expires.

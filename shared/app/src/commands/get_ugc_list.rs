@@ -1,29 +1,22 @@
 //! `get_ugc_list`: a page of short videos, newest first, for Gen-2 apps.
 
-use serde::Serialize;
-
-use super::{
-    Command, Names,
-    rows::{PublicProfiles, page},
-};
-use crate::{App, auth::User};
-use protocol::{error::Error, types::Page, wire::Params};
+use super::prelude::*;
+use super::rows::{PublicProfiles, page};
 use store::Video;
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetUgcList {
     page: Page,
 }
 
 /// A page.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     list: Vec<Row>,
 }
 
 /// A short video. A missing value is empty and never null, which iOS apps cannot parse.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Row {
     userid: String,
     nickname: String,

@@ -1,17 +1,13 @@
 //! `get_user_info`: the account of the caller.
 
-use serde::Serialize;
-
-use super::{Command, Names};
-use crate::{App, auth::AccountHolder};
-use protocol::{error::Error, types::AccountName, wire::Params};
+use super::prelude::*;
+use crate::auth::AccountHolder;
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetUserInfo;
 
 /// The account.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     userid: String,
     nickname: String,

@@ -1,29 +1,22 @@
 //! `get_vod_list`: a page of replays, newest first, for Gen-2 apps.
 
-use serde::Serialize;
-
-use super::{
-    Command, Names,
-    rows::{PublicProfiles, page},
-};
-use crate::{App, auth::User};
-use protocol::{error::Error, types::Page, wire::Params};
+use super::prelude::*;
+use super::rows::{PublicProfiles, page};
 use store::Replay;
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetVodList {
     page: Page,
 }
 
 /// A page.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     list: Vec<Row>,
 }
 
 /// A replay. A missing value is empty and never null, which iOS apps cannot parse.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Row {
     userid: String,
     nickname: String,

@@ -1,24 +1,19 @@
 //! `get_vod_sign`: a signature with which the phone uploads a short video.
 
-use serde::Serialize;
-
-use super::{Command, Names};
-use crate::{App, auth::AnyUser};
-use protocol::{error::Error, sign::vod, wire::Params};
+use super::prelude::*;
+use protocol::sign::vod;
 
 /// How long the signature is valid, as in the original.
 const SIGN_SECONDS: u64 = 24 * 3600;
 
 /// See the module.
-#[derive(Debug)]
 pub struct GetVodSign;
 
 /// [`GetVodSign`] with the field names of the upload SDK's first version.
-#[derive(Debug)]
 pub struct GetVodSignV1;
 
 /// The signature.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     signature: String,
 }

@@ -1,26 +1,17 @@
 //! `list_notices`: the notices of a stream, the notices of a user's streams, or all unsettled notices.
 
-use serde::Serialize;
-
-use super::{Command, Names, notices::NoticeRow};
-use crate::{App, auth::Operator};
-use protocol::{
-    error::Error,
-    types::{Page, StreamId, UserId},
-    wire::Params,
-};
+use super::notices::NoticeRow;
+use super::prelude::*;
 
 /// The default number of rows of a page.
 const DEFAULT_COUNT: u64 = 20;
 
 /// See the module.
-#[derive(Debug)]
 pub struct ListNotices {
     filter: Filter,
     page: Page,
 }
 
-#[derive(Debug)]
 enum Filter {
     Stream(StreamId),
     User(UserId),
@@ -29,7 +20,7 @@ enum Filter {
 }
 
 /// A page.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     totalcount: u64,
     list: Vec<NoticeRow>,

@@ -11,17 +11,10 @@
 //! If a step fails, the answer has HTTP status 500, and the cloud sends the notice again. The sweep applies notices
 //! that the cloud does not send again.
 
-use super::{
-    Command, EmptyReply, Names,
-    notice_event::{Event, File, address_in, notice_id, notice_id_of_address, push_end_reason},
-};
-use crate::{App, auth::SignedNotice, ban};
-use protocol::{
-    error::{BodyFault, Error},
-    sign::md5_hex,
-    types::{AccountName, Link, StreamId, UnixSeconds, UserId},
-    wire::Params,
-};
+use super::notice_event::{Event, File, address_in, notice_id, notice_id_of_address, push_end_reason};
+use super::prelude::*;
+use crate::{auth::SignedNotice, ban};
+use protocol::{error::BodyFault, sign::md5_hex};
 use store::{BroadcasterState, Notice, NoticeRecord, NoticeStatus, Owner, PendingAction, rules::Moderation};
 use timeline::{End, Evidence, Reason, Recording, UserStream, Version};
 
@@ -37,7 +30,6 @@ const MAX_BYTES: usize = 128 * 1024;
 const SEEN_EVERY_SECONDS: u64 = 20;
 
 /// See the module.
-#[derive(Debug)]
 pub struct LiveCallback {
     stream: String,
     id: String,

@@ -1,28 +1,20 @@
 //! `login`: starts a session for a name and a password, or for an ID token of the customer's identity provider.
 
-use serde::Serialize;
-
-use super::{
-    Command, Names,
-    tokens::{Tokens, issue},
-};
-use crate::{App, auth::Anonymous, config::Accounts, oidc::Provider};
+use super::prelude::*;
+use super::tokens::{Tokens, issue};
+use crate::{auth::Anonymous, config::Accounts, oidc::Provider};
 use protocol::{
-    error::Error,
     sign::{hex, session::Generation, user_sig},
-    types::{AccountName, Link, Nickname, Password, Secret, UserId},
-    wire::Params,
+    types::{Nickname, Password, Secret},
 };
 use store::{Attempt, PublicProfile, Sessions, password, rules::Limit};
 
 /// See the module.
-#[derive(Debug)]
 pub struct Login {
     credential: Credential,
 }
 
 /// The credential of a login.
-#[derive(Debug)]
 enum Credential {
     /// The name and the password of an account of this server.
     Password(AccountName, Password),
@@ -50,7 +42,7 @@ struct Im {
 }
 
 /// The bucket for pictures.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 struct Cos {
     Bucket: String,

@@ -1,11 +1,9 @@
 //! `logout`: ends the session with whose token the call is signed.
 
-use super::{Command, EmptyReply, Names};
-use crate::{App, auth::SessionHolder};
-use protocol::{error::Error, types::AccountName, wire::Params};
+use super::prelude::*;
+use crate::auth::SessionHolder;
 
 /// See the module.
-#[derive(Debug)]
 pub struct Logout;
 
 impl Command for Logout {

@@ -1,20 +1,16 @@
 //! `merge_video_stream`: asks the cloud to mix the streams of a joint broadcast into one picture, or to stop mixing.
 
-use serde::Serialize;
-
-use super::{Command, Names, refuse_banned};
-use crate::{App, auth::User, cloud};
-use protocol::{error::Error, types::UserId, wire::Params};
+use super::prelude::*;
+use crate::cloud;
 
 /// See the module.
-#[derive(Debug)]
 pub struct MergeVideoStream {
     /// The request to the cloud, a JSON text that is passed on unchanged.
     params: String,
 }
 
 /// The answer of the cloud.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     /// A JSON text that the app parses.
     msg: String,

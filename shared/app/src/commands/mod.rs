@@ -1,96 +1,67 @@
 //! The trait of a command, the list of all commands, and the execution of a call.
 
-mod change_count;
-mod change_status;
-mod delete_replay;
-mod enter_group;
-mod fetch_group_member_list;
-mod fetch_list;
-mod forbid_live;
-mod get_cos_grant;
-mod get_cos_sign;
-mod get_cos_sign_v4;
-mod get_link_mic_play_url;
-mod get_link_mic_push_url;
-mod get_live_info;
-mod get_push_url;
-mod get_roomservice_sign;
-mod get_ugc_list;
-mod get_user_info;
-mod get_vod_list;
-mod get_vod_sign;
-mod list_notices;
-mod live_callback;
-mod login;
-mod logout;
-mod merge_video_stream;
+pub mod change_count;
+pub mod change_status;
+pub mod delete_replay;
+pub mod enter_group;
+pub mod fetch_group_member_list;
+pub mod fetch_list;
+pub mod forbid_live;
+pub mod get_cos_grant;
+pub mod get_cos_sign;
+pub mod get_cos_sign_v4;
+pub mod get_link_mic_play_url;
+pub mod get_link_mic_push_url;
+pub mod get_live_info;
+pub mod get_push_url;
+pub mod get_roomservice_sign;
+pub mod get_ugc_list;
+pub mod get_user_info;
+pub mod get_vod_list;
+pub mod get_vod_sign;
+pub mod list_notices;
+pub mod live_callback;
+pub mod login;
+pub mod logout;
+pub mod merge_video_stream;
 mod notice_event;
 mod notices;
-mod quit_group;
-mod rebuild_user;
-mod refresh;
-mod register;
-mod replay_notices;
-mod report_user;
+pub mod quit_group;
+pub mod rebuild_user;
+pub mod refresh;
+pub mod register;
+pub mod replay_notices;
+pub mod report_user;
 mod rows;
-mod show_notice;
+pub mod show_notice;
 mod tokens;
-mod update_replay;
-mod upload_room;
-mod upload_ugc;
-mod upload_user_info;
+pub mod update_replay;
+pub mod upload_room;
+pub mod upload_ugc;
+pub mod upload_user_info;
 
 use std::pin::Pin;
 
-use serde::Serialize;
-
-pub use self::{
-    change_count::ChangeCount,
-    change_status::{ChangeStatus, StopLive},
-    delete_replay::DeleteReplay,
-    enter_group::EnterGroup,
-    fetch_group_member_list::FetchGroupMemberList,
-    fetch_list::FetchList,
-    forbid_live::ForbidLive,
-    get_cos_grant::GetCosGrant,
-    get_cos_sign::GetCosSign,
-    get_cos_sign_v4::GetCosSignV4,
-    get_link_mic_play_url::GetLinkMicPlayUrl,
-    get_link_mic_push_url::GetLinkMicPushUrl,
-    get_live_info::GetLiveInfo,
-    get_push_url::GetPushUrl,
-    get_roomservice_sign::GetRoomserviceSign,
-    get_ugc_list::GetUgcList,
-    get_user_info::GetUserInfo,
-    get_vod_list::GetVodList,
-    get_vod_sign::{GetVodSign, GetVodSignV1},
-    list_notices::ListNotices,
-    live_callback::{LiveCallback, apply as apply_notice},
-    login::Login,
-    logout::Logout,
-    merge_video_stream::MergeVideoStream,
-    quit_group::QuitGroup,
-    rebuild_user::RebuildUser,
-    refresh::Refresh,
-    register::Register,
-    replay_notices::ReplayNotices,
-    report_user::ReportUser,
-    show_notice::ShowNotice,
-    update_replay::UpdateReplay,
-    upload_room::UploadRoom,
-    upload_ugc::UploadUgc,
-    upload_user_info::UploadUserInfo,
-};
-use crate::{
-    App,
-    auth::{Caller, TimestampRule},
-};
-use protocol::{
-    error::Error,
-    types::{Link, UserId},
-    wire::{Call, Params, Reply},
-};
+use self::prelude::*;
+use crate::auth::{Caller, TimestampRule};
+use protocol::wire::{Call, Reply};
 use store::Profile;
+
+/// The names that most commands use.
+mod prelude {
+    pub(super) use protocol::{
+        error::Error,
+        types::{AccountName, FileId, GroupId, Link, Page, StreamId, Text, UnixSeconds, UserId},
+        wire::{NonEmpty, Params},
+    };
+    pub(super) use serde::Serialize;
+
+    pub(super) use super::{Command, Done, EmptyReply, Names, profile, refuse_banned, zero_or_one};
+    pub(super) use crate::{
+        App,
+        auth::{AnyUser, Operator, User},
+    };
+}
 
 /// A command with its parsed parameters.
 pub trait Command: Sized + Send + 'static {
@@ -98,10 +69,10 @@ pub trait Command: Sized + Send + 'static {
     const NAMES: Names;
     /// The type of caller that the command requires.
     type Caller: Caller;
-    /// Whether a call that a session signs must have a timestamp.
-    const TIMESTAMP: TimestampRule = TimestampRule::Required;
     /// The reply.
     type Reply: Serialize;
+    /// Whether a call that is signed in Gen 2 must have a timestamp.
+    const TIMESTAMP: TimestampRule = TimestampRule::Required;
 
     /// Parses the parameters.
     fn parse(params: &Params) -> Result<Self, Error>;
@@ -156,42 +127,42 @@ impl CommandEntry {
 /// Every command of apps and operators, in the order of `docs/protocol.md`.
 pub fn all() -> [CommandEntry; 36] {
     [
-        CommandEntry::of::<Register>(),
-        CommandEntry::of::<Login>(),
-        CommandEntry::of::<Refresh>(),
-        CommandEntry::of::<Logout>(),
-        CommandEntry::of::<GetUserInfo>(),
-        CommandEntry::of::<UploadUserInfo>(),
-        CommandEntry::of::<UploadRoom>(),
-        CommandEntry::of::<GetVodList>(),
-        CommandEntry::of::<UpdateReplay>(),
-        CommandEntry::of::<DeleteReplay>(),
-        CommandEntry::of::<GetUgcList>(),
-        CommandEntry::of::<GetRoomserviceSign>(),
-        CommandEntry::of::<GetPushUrl>(),
-        CommandEntry::of::<ChangeStatus>(),
-        CommandEntry::of::<StopLive>(),
-        CommandEntry::of::<ChangeCount>(),
-        CommandEntry::of::<FetchList>(),
-        CommandEntry::of::<GetLiveInfo>(),
-        CommandEntry::of::<EnterGroup>(),
-        CommandEntry::of::<QuitGroup>(),
-        CommandEntry::of::<FetchGroupMemberList>(),
-        CommandEntry::of::<GetCosSign>(),
-        CommandEntry::of::<GetCosSignV4>(),
-        CommandEntry::of::<GetCosGrant>(),
-        CommandEntry::of::<GetVodSign>(),
-        CommandEntry::of::<GetVodSignV1>(),
-        CommandEntry::of::<UploadUgc>(),
-        CommandEntry::of::<GetLinkMicPushUrl>(),
-        CommandEntry::of::<GetLinkMicPlayUrl>(),
-        CommandEntry::of::<MergeVideoStream>(),
-        CommandEntry::of::<ReportUser>(),
-        CommandEntry::of::<ForbidLive>(),
-        CommandEntry::of::<ListNotices>(),
-        CommandEntry::of::<ShowNotice>(),
-        CommandEntry::of::<ReplayNotices>(),
-        CommandEntry::of::<RebuildUser>(),
+        CommandEntry::of::<register::Register>(),
+        CommandEntry::of::<login::Login>(),
+        CommandEntry::of::<refresh::Refresh>(),
+        CommandEntry::of::<logout::Logout>(),
+        CommandEntry::of::<get_user_info::GetUserInfo>(),
+        CommandEntry::of::<upload_user_info::UploadUserInfo>(),
+        CommandEntry::of::<upload_room::UploadRoom>(),
+        CommandEntry::of::<get_vod_list::GetVodList>(),
+        CommandEntry::of::<update_replay::UpdateReplay>(),
+        CommandEntry::of::<delete_replay::DeleteReplay>(),
+        CommandEntry::of::<get_ugc_list::GetUgcList>(),
+        CommandEntry::of::<get_roomservice_sign::GetRoomserviceSign>(),
+        CommandEntry::of::<get_push_url::GetPushUrl>(),
+        CommandEntry::of::<change_status::ChangeStatus>(),
+        CommandEntry::of::<change_status::StopLive>(),
+        CommandEntry::of::<change_count::ChangeCount>(),
+        CommandEntry::of::<fetch_list::FetchList>(),
+        CommandEntry::of::<get_live_info::GetLiveInfo>(),
+        CommandEntry::of::<enter_group::EnterGroup>(),
+        CommandEntry::of::<quit_group::QuitGroup>(),
+        CommandEntry::of::<fetch_group_member_list::FetchGroupMemberList>(),
+        CommandEntry::of::<get_cos_sign::GetCosSign>(),
+        CommandEntry::of::<get_cos_sign_v4::GetCosSignV4>(),
+        CommandEntry::of::<get_cos_grant::GetCosGrant>(),
+        CommandEntry::of::<get_vod_sign::GetVodSign>(),
+        CommandEntry::of::<get_vod_sign::GetVodSignV1>(),
+        CommandEntry::of::<upload_ugc::UploadUgc>(),
+        CommandEntry::of::<get_link_mic_push_url::GetLinkMicPushUrl>(),
+        CommandEntry::of::<get_link_mic_play_url::GetLinkMicPlayUrl>(),
+        CommandEntry::of::<merge_video_stream::MergeVideoStream>(),
+        CommandEntry::of::<report_user::ReportUser>(),
+        CommandEntry::of::<forbid_live::ForbidLive>(),
+        CommandEntry::of::<list_notices::ListNotices>(),
+        CommandEntry::of::<show_notice::ShowNotice>(),
+        CommandEntry::of::<replay_notices::ReplayNotices>(),
+        CommandEntry::of::<rebuild_user::RebuildUser>(),
     ]
 }
 
@@ -205,7 +176,7 @@ async fn execute<C: Command>(app: &App, call: &Call) -> Result<Reply, Error> {
 }
 
 /// The reply of Gen-1 commands without data: `{"result":0}`.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Done {
     result: u8,
 }
@@ -215,13 +186,23 @@ impl Done {
 }
 
 /// The reply of commands without data.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct EmptyReply {}
 
 /// Refuses a banned user.
 async fn refuse_banned(app: &App, user: &UserId) -> Result<(), Error> {
     let room = app.table.room(user).await?;
     if room.is_some_and(|room| room.banned) { Err(Error::Banned) } else { Ok(()) }
+}
+
+/// The value that the number 0 or 1 stands for. `rule` is the error for any other number.
+fn zero_or_one<N: From<bool> + PartialEq, T>(number: N, values: [T; 2], rule: &'static str) -> Result<T, Error> {
+    let [zero, one] = values;
+    match number {
+        number if number == N::from(false) => Ok(zero),
+        number if number == N::from(true) => Ok(one),
+        _ => Err(Error::InvalidArgument(rule)),
+    }
 }
 
 /// The profile in the field `userinfo`.

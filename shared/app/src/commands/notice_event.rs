@@ -2,12 +2,8 @@
 
 use serde_json::Value;
 
-use protocol::{
-    error::Error,
-    sign::md5_hex,
-    types::{FileId, Link, Text, UnixSeconds},
-    wire::Params,
-};
+use super::prelude::*;
+use protocol::sign::md5_hex;
 use timeline::Reason;
 
 /// The fields that may tell when a moderated picture was taken, the best first. The versions of the notice differ in
@@ -31,7 +27,6 @@ const MAX_MESSAGE_CHARS: usize = 64;
 const MAX_NAME_BYTES: usize = 512;
 
 /// What a notice reports.
-#[derive(Debug)]
 pub(super) enum Event {
     /// Event 1: a push started.
     Started { push: String, at: Option<UnixSeconds> },
@@ -48,7 +43,6 @@ pub(super) enum Event {
 }
 
 /// A recorded file.
-#[derive(Debug)]
 pub(super) struct File {
     pub(super) file: FileId,
     pub(super) vod_file: Text<200>,

@@ -2,71 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use super::live_callback::{StreamOwner, evidence_in, owner_of};
-use crate::App;
-use protocol::{
-    error::Error,
-    types::{FileId, StreamId, UserId},
-};
+use super::prelude::*;
 use store::{NoticeRecord, NoticeStatus};
 use timeline::{Evidence, Reason, Timeline};
 
-/// The notices of one stream that have to be applied again: unsettled notices, and notices whose evidence the owner's
-/// timeline lacks. Evidence that the timeline may have forgotten does not count as missing, unless it is a file without
-/// a row.
-#[derive(Default)]
-pub(super) struct ToRedo {
-    /// The ids of notices that were not applied.
-    unsettled: BTreeSet<String>,
-    /// The owner of the stream, if the stream is a user's.
-    owner: Option<UserId>,
-    /// The ids of notices whose evidence the owner's timeline lacks.
-    missing: BTreeSet<String>,
-}
-
-impl ToRedo {
-    /// Chooses among these notices of a stream.
-    pub(super) async fn of(app: &App, stream: &StreamId, records: &[NoticeRecord]) -> Result<Self, Error> {
-        let (rules, now) = (&app.config.rules, app.now());
-        let is_unsettled = |record: &&NoticeRecord| !matches!(record.status, NoticeStatus::Applied(_));
-        let unsettled = records.iter().filter(is_unsettled).map(|record| record.notice.id.clone()).collect();
-        let stream_owner = owner_of(app, stream).await?;
-        let StreamOwner::User(user, _) = &stream_owner else { return Ok(Self { unsettled, ..Self::default() }) };
-        let mut missing = BTreeSet::new();
-        let mut timeline = app.table.timeline(user, rules, now).await?;
-        let mut forgotten: Vec<(FileId, &NoticeRecord)> = Vec::new();
-        for record in records {
-            let Some(evidence) = evidence_in(&stream_owner, record)? else { continue };
-            if let Evidence::Recorded(recording) = &evidence
-                && timeline.may_have_forgotten(recording)
-            {
-                forgotten.push((recording.file.clone(), record));
-            } else if add_if_new(&mut timeline, evidence, rules.grace_seconds) {
-                missing.insert(record.notice.id.clone());
-            }
-        }
-        let files: Vec<FileId> = forgotten.iter().map(|(file, _)| file.clone()).collect();
-        let written = app.table.written_files(user, &files).await?;
-        let lost = forgotten.into_iter().filter(|(file, _)| !written.contains(file));
-        missing.extend(lost.map(|(_, record)| record.notice.id.clone()));
-        Ok(Self { unsettled, owner: Some(user.clone()), missing })
-    }
-
-    /// Keeps only the notices whose evidence the timeline of this user lacks.
-    pub(super) fn retain_missing_of(&mut self, user: &UserId) {
-        self.unsettled.clear();
-        if self.owner.as_ref() != Some(user) {
-            self.missing.clear();
+/// The ids of those of a stream's notices whose evidence the timeline of the stream's owner lacks, and the owner; `None`
+/// if the stream is no user's. Evidence that the timeline may have forgotten does not count as missing, unless it is a
+/// file without a row.
+pub(super) async fn missing_from_timeline(
+    app: &App,
+    stream: &StreamId,
+    records: &[NoticeRecord],
+) -> Result<Option<(UserId, BTreeSet<String>)>, Error> {
+    let (rules, now) = (&app.config.rules, app.now());
+    let owner = owner_of(app, stream).await?;
+    let StreamOwner::User(user, _) = &owner else { return Ok(None) };
+    let mut missing = BTreeSet::new();
+    let mut timeline = app.table.timeline(user, rules, now).await?;
+    let mut forgotten: Vec<(FileId, &NoticeRecord)> = Vec::new();
+    for record in records {
+        let Some(evidence) = evidence_in(&owner, record)? else { continue };
+        if let Evidence::Recorded(recording) = &evidence
+            && timeline.may_have_forgotten(recording)
+        {
+            forgotten.push((recording.file.clone(), record));
+        } else if add_if_new(&mut timeline, evidence, rules.grace_seconds) {
+            missing.insert(record.notice.id.clone());
         }
     }
-
-    /// Whether this notice has to be applied again.
-    pub(super) fn contains(&self, record: &NoticeRecord) -> bool {
-        let id = &record.notice.id;
-        self.unsettled.contains(id) || self.missing.contains(id)
-    }
+    let files: Vec<FileId> = forgotten.iter().map(|(file, _)| file.clone()).collect();
+    let written = app.table.written_files(user, &files).await?;
+    let lost = forgotten.into_iter().filter(|(file, _)| !written.contains(file));
+    missing.extend(lost.map(|(_, record)| record.notice.id.clone()));
+    Ok(Some((user.clone(), missing)))
 }
 
 /// Adds evidence to a timeline, and returns whether the evidence was new.
@@ -86,7 +55,7 @@ fn add_if_new(timeline: &mut Timeline, evidence: Evidence, grace: u64) -> bool {
 }
 
 /// A notice as operators see it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct NoticeRow {
     streamid: String,
     id: String,
@@ -105,7 +74,7 @@ pub(super) struct NoticeRow {
 }
 
 /// Why a push ended, as the cloud reported it; no field if the cloud reported nothing.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct PushEndReason {
     #[serde(skip_serializing_if = "Option::is_none")]
     errcode: Option<u64>,

@@ -1,15 +1,9 @@
 //! `quit_group`: a viewer leaves a live or a replay.
 
-use super::{Command, Done, Names, enter_group::WatchTarget};
-use crate::{App, auth::User};
-use protocol::{
-    error::Error,
-    types::{GroupId, UserId},
-    wire::Params,
-};
+use super::enter_group::WatchTarget;
+use super::prelude::*;
 
 /// See the module.
-#[derive(Debug)]
 pub struct QuitGroup {
     host: UserId,
     group: GroupId,

@@ -3,17 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::prelude::*;
 use super::{
-    Command, Names, live_callback,
-    notices::{PushEndReason, ToRedo},
-};
-use crate::{App, auth::Operator};
-use protocol::{
-    error::Error,
-    types::{FileId, StreamId, UnixSeconds, UserId},
-    wire::Params,
+    live_callback,
+    notices::{PushEndReason, missing_from_timeline},
 };
 use store::{Compared, Difference, LiveRow, NoticeRecord};
 use timeline::{self, End};
@@ -26,7 +21,6 @@ const MAX_REAPPLIED: usize = 50;
 const PAGE_COST: usize = 10;
 
 /// See the module.
-#[derive(Debug)]
 pub struct RebuildUser {
     user: UserId,
     is_dry_run: bool,
@@ -34,7 +28,7 @@ pub struct RebuildUser {
 }
 
 /// The position after which the next call continues.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Cursor {
     /// A notice: stream and id. The id is empty before the first notice of the stream.
@@ -44,7 +38,7 @@ enum Cursor {
 }
 
 /// The result.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default, Serialize)]
 pub struct Reply {
     /// The differences before the call, one line each.
     differences: Vec<String>,
@@ -57,7 +51,7 @@ pub struct Reply {
     next: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct LiveInfo {
     streamid: String,
     state: &'static str,
@@ -81,11 +75,8 @@ impl Command for RebuildUser {
 
     fn parse(params: &Params) -> Result<Self, Error> {
         let user = params.required("userid")?;
-        let is_dry_run = match params.optional::<u64>("dry_run")?.unwrap_or(0) {
-            0 => false,
-            1 => true,
-            _ => return Err(Error::InvalidArgument("dry_run is 0 or 1")),
-        };
+        let dry_run = params.optional::<u64>("dry_run")?.unwrap_or(0);
+        let is_dry_run = zero_or_one(dry_run, [false, true], "dry_run is 0 or 1")?;
         let after = params.optional::<String>("after")?.filter(|after| !after.is_empty());
         let after = after.map(|after| serde_json::from_str(&after)).transpose();
         let after = after.map_err(|_| Error::InvalidArgument("after is no `next` of this command"))?;
@@ -95,23 +86,18 @@ impl Command for RebuildUser {
     async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
         let streams = app.table.streams_of(&self.user).await?.ok_or(Error::NotFound("room"))?;
         let mut reply = Reply::default();
-        let after = match &self.after {
-            Some(Cursor::Replay(end, file)) => Some((UnixSeconds(*end), file.as_str())),
-            Some(Cursor::Notice(stream, id)) => {
-                reply.next = self.apply_missing_notices(app, &streams, Some((stream, id)), &mut reply).await?;
-                None
-            }
-            None => {
-                reply.next = self.apply_missing_notices(app, &streams, None, &mut reply).await?;
+        let replay = match &self.after {
+            Some(Cursor::Replay(end, file)) => FileId::parse(file).map(|file| (UnixSeconds(*end), file)),
+            Some(Cursor::Notice(..)) | None => {
+                reply.next = self.apply_missing_notices(app, &streams, &mut reply).await?;
                 None
             }
         };
         if reply.next.is_none() {
-            let after = after.and_then(|(end, file)| Some((end, FileId::parse(file)?)));
-            reply.next = self.rewrite_differing_rows(app, after.as_ref(), &mut reply).await?;
-            if reply.next.is_none() {
-                reply.lives = lives(app, &self.user).await?;
-            }
+            reply.next = self.rewrite_differing_rows(app, replay.as_ref(), &mut reply).await?;
+        }
+        if reply.next.is_none() {
+            reply.lives = lives(app, &self.user).await?;
         }
         Ok(reply)
     }
@@ -123,30 +109,27 @@ impl RebuildUser {
         &self,
         app: &App,
         streams: &[StreamId],
-        after: Option<(&String, &String)>,
         reply: &mut Reply,
     ) -> Result<Option<String>, Error> {
         let (mut left, mut missing, mut next) = (MAX_NOTICES, Vec::new(), None);
-        let is_ahead = |stream: &&StreamId| after.is_none_or(|(first, _)| stream.as_str() >= first.as_str());
+        let (first, after) = match &self.after {
+            Some(Cursor::Notice(stream, id)) => (stream.as_str(), Some(id.clone()).filter(|id| !id.is_empty())),
+            Some(Cursor::Replay(..)) | None => ("", None),
+        };
+        let is_ahead = |stream: &&StreamId| stream.as_str() >= first;
         'streams: for stream in streams.iter().filter(is_ahead) {
             if left == 0 {
                 next = Some(Cursor::Notice(stream.to_string(), String::new()));
                 break;
             }
-            let mut id =
-                after.filter(|(first, id)| *first == stream.as_str() && !id.is_empty()).map(|(_, id)| id.clone());
+            let mut id = after.clone().filter(|_| stream.as_str() == first);
             loop {
                 let (records, more) = app.table.timeline_notices(stream, id.as_deref(), NOTICES_PER_PAGE).await?;
-                let mut to_redo = ToRedo::of(app, stream, &records).await?;
-                to_redo.retain_missing_of(&self.user);
                 left = left.saturating_sub(records.len() + PAGE_COST);
-                for record in records {
-                    let stop = Cursor::Notice(stream.to_string(), record.notice.id.clone());
-                    if to_redo.contains(&record) {
-                        missing.push(record);
-                    }
+                for record in self.missing_among(app, stream, &records).await? {
+                    missing.push(record.clone());
                     if missing.len() == MAX_REAPPLIED {
-                        next = Some(stop);
+                        next = Some(Cursor::Notice(stream.to_string(), record.notice.id.clone()));
                         break 'streams;
                     }
                 }
@@ -169,6 +152,18 @@ impl RebuildUser {
         next.map(|cursor| encoded(&cursor)).transpose()
     }
 
+    /// Those of a stream's notices whose evidence the user's timeline lacks.
+    async fn missing_among<'a>(
+        &self,
+        app: &App,
+        stream: &StreamId,
+        records: &'a [NoticeRecord],
+    ) -> Result<Vec<&'a NoticeRecord>, Error> {
+        let missing = missing_from_timeline(app, stream, records).await?.filter(|(owner, _)| *owner == self.user);
+        let ids = missing.map(|(_, ids)| ids).unwrap_or_default();
+        Ok(records.iter().filter(|record| ids.contains(&record.notice.id)).collect())
+    }
+
     /// Applies these notices again, and reports the notices whose evidence the timeline still lacks.
     async fn apply_again(&self, app: &App, missing: &[NoticeRecord], reply: &mut Reply) -> Result<(), Error> {
         for record in missing {
@@ -178,9 +173,7 @@ impl RebuildUser {
         for stream in missing.iter().map(|record| &record.notice.stream).collect::<BTreeSet<_>>() {
             let of_stream: Vec<NoticeRecord> =
                 missing.iter().filter(|record| record.notice.stream == *stream).cloned().collect();
-            let mut to_redo = ToRedo::of(app, stream, &of_stream).await?;
-            to_redo.retain_missing_of(&self.user);
-            reply.left.extend(of_stream.iter().filter(|record| to_redo.contains(record)).map(missing_line));
+            reply.left.extend(self.missing_among(app, stream, &of_stream).await?.into_iter().map(missing_line));
         }
         Ok(())
     }

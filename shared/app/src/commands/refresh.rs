@@ -1,27 +1,21 @@
 //! `refresh`: issues the next tokens of a session for a refresh token. A repeated call returns the same tokens until
 //! they are used.
 
-use super::{
-    Command, Names,
-    tokens::{Tokens, issue},
-};
-use crate::{App, auth::Refresher};
-use protocol::{
-    error::Error,
-    sign::session::Generation,
-    types::AccountName,
-    wire::{NonEmpty, Params},
-};
+use super::prelude::*;
+use super::tokens::{Tokens, issue};
+use crate::auth::{Refresher, TimestampRule};
+use protocol::sign::session::Generation;
 use store::Renewal;
 
 /// See the module.
-#[derive(Debug)]
 pub struct Refresh;
 
 impl Command for Refresh {
     const NAMES: Names = Names::rest("refresh");
     type Caller = Refresher;
     type Reply = Tokens;
+    // The protocol's document requires no signature here, so there may be no timestamp.
+    const TIMESTAMP: TimestampRule = TimestampRule::Optional;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<AccountName>("userid")?;

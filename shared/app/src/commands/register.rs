@@ -1,16 +1,11 @@
 //! `register`: creates an account.
 
-use super::{Command, EmptyReply, Names};
-use crate::{App, auth::Anonymous, config::Accounts};
-use protocol::{
-    error::Error,
-    types::{AccountName, Password},
-    wire::Params,
-};
+use super::prelude::*;
+use crate::{auth::Anonymous, config::Accounts};
+use protocol::types::Password;
 use store::{Attempt, Created, PublicProfile, password};
 
 /// See the module.
-#[derive(Debug)]
 pub struct Register {
     name: AccountName,
     password: Password,

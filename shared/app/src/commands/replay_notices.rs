@@ -1,29 +1,22 @@
 //! `replay_notices`: applies notices of the ledger again, and returns the new status of each.
 
-use serde::Serialize;
-
+use super::prelude::*;
 use super::{
-    Command, Names, live_callback,
-    notices::{NoticeRow, ToRedo},
+    live_callback,
+    notices::{NoticeRow, missing_from_timeline},
 };
-use crate::{App, auth::Operator};
-use protocol::{
-    error::Error,
-    types::{NoticeId, StreamId},
-    wire::Params,
-};
+use protocol::types::NoticeId;
+use store::NoticeStatus;
 
 /// How many notices one call applies at most. More would exceed the time limit of a call.
 const MAX_NOTICES: u64 = 100;
 
 /// See the module.
-#[derive(Debug)]
 pub struct ReplayNotices {
     stream: StreamId,
     selection: Selection,
 }
 
-#[derive(Debug)]
 enum Selection {
     One(NoticeId),
     /// At most `max` notices after this one.
@@ -34,7 +27,7 @@ enum Selection {
 }
 
 /// The notices with their new status.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     list: Vec<NoticeRow>,
     /// The value of `after` for the next call, if there are more notices.
@@ -69,13 +62,15 @@ impl Command for ReplayNotices {
                 let after = after.as_ref().map(NoticeId::as_str);
                 // Verdicts are not evidence and are not applied again: they would end a later live.
                 let (records, next) = app.table.timeline_notices(&self.stream, after, max).await?;
-                let to_redo = ToRedo::of(app, &self.stream, &records).await?;
+                let missing = missing_from_timeline(app, &self.stream, &records).await?;
+                let missing = missing.map(|(_, ids)| ids).unwrap_or_default();
                 let mut list = Vec::new();
                 for record in &records {
-                    let status = if to_redo.contains(record) {
-                        live_callback::apply(app, record).await?
-                    } else {
+                    let is_settled = matches!(record.status, NoticeStatus::Applied(_));
+                    let status = if is_settled && !missing.contains(&record.notice.id) {
                         record.status.clone()
+                    } else {
+                        live_callback::apply(app, record).await?
                     };
                     list.push(NoticeRow::of(record, &status));
                 }

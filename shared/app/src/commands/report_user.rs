@@ -1,11 +1,8 @@
 //! `report_user`: a viewer reports a broadcaster to the operators.
 
-use super::{Command, EmptyReply, Names};
-use crate::{App, auth::User};
-use protocol::{error::Error, types::UserId, wire::Params};
+use super::prelude::*;
 
 /// See the module.
-#[derive(Debug)]
 pub struct ReportUser {
     host: UserId,
 }

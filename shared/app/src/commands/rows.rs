@@ -2,15 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde::Serialize;
-
-use crate::App;
-use protocol::{
-    error::Error,
-    sign::push_url::Domains,
-    types::{Page, UserId},
-    wire::Params,
-};
+use super::prelude::*;
+use protocol::sign::push_url::Domains;
 use store::{Profile, PublicProfile, Replay, Room, Status, Video};
 use timeline::Part;
 
@@ -49,7 +42,7 @@ impl PublicProfiles {
 }
 
 /// A row of a Gen-1 list.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 pub enum ListRow {
     /// A live or a replay.
@@ -59,7 +52,7 @@ pub enum ListRow {
 }
 
 /// A live or a replay. A missing value is empty and never null, which apps cannot parse.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct BroadcastRow {
     userid: String,
     groupid: String,
@@ -85,7 +78,7 @@ pub struct BroadcastRow {
 }
 
 /// A file of a replay.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct PartRow {
     fileid: String,
     format: String,
@@ -111,7 +104,7 @@ pub(super) fn parts(replay: &Replay) -> Vec<PartRow> {
 }
 
 /// A short video.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct VideoRow {
     userid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,7 +117,7 @@ pub struct VideoRow {
     userinfo: UserInfo,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct UserInfo {
     nickname: String,
     headpic: String,

@@ -1,28 +1,22 @@
 //! `show_notice`: a notice of the cloud as received, without its signature.
 
-use serde::Serialize;
 use serde_json::Value;
 
-use super::{Command, Names, notices::NoticeRow};
-use crate::{App, auth::Operator};
-use protocol::{
-    error::Error,
-    types::{NoticeId, StreamId},
-    wire::Params,
-};
+use super::notices::NoticeRow;
+use super::prelude::*;
+use protocol::types::NoticeId;
 
 /// The replacement of a signature.
 const BLANK: &str = "***";
 
 /// See the module.
-#[derive(Debug)]
 pub struct ShowNotice {
     stream: StreamId,
     id: NoticeId,
 }
 
 /// The notice.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Reply {
     #[serde(flatten)]
     row: NoticeRow,

@@ -1,9 +1,7 @@
 //! The tokens that `login` and `refresh` issue.
 
-use serde::Serialize;
-
-use crate::App;
-use protocol::{sign::session::Generation, types::UserId};
+use super::prelude::*;
+use protocol::sign::session::Generation;
 use store::Session;
 
 /// The tokens.

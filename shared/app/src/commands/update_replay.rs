@@ -1,16 +1,9 @@
 //! `update_replay`: renames, hides or shows a replay of the caller.
 
-use super::{Command, EmptyReply, Names};
-use crate::{App, auth::User};
-use protocol::{
-    error::Error,
-    types::{FileId, UserId},
-    wire::Params,
-};
+use super::prelude::*;
 use store::ReplayChanges;
 
 /// See the module.
-#[derive(Debug)]
 pub struct UpdateReplay {
     file: FileId,
     changes: ReplayChanges,
@@ -25,13 +18,9 @@ impl Command for UpdateReplay {
         params.required::<UserId>("userid")?;
         let file = params.required("file_id")?;
         let title = params.optional("title")?;
-        let hidden = match params.optional::<u64>("hidden")? {
-            None => None,
-            Some(0) => Some(false),
-            Some(1) => Some(true),
-            Some(_) => return Err(Error::InvalidArgument("hidden is 0 (shown) or 1 (hidden)")),
-        };
-        Ok(Self { file, changes: ReplayChanges { title, hidden } })
+        let hidden = params.optional::<u64>("hidden")?;
+        let hidden = hidden.map(|hidden| zero_or_one(hidden, [false, true], "hidden is 0 (shown) or 1 (hidden)"));
+        Ok(Self { file, changes: ReplayChanges { title, hidden: hidden.transpose()? } })
     }
 
     async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {

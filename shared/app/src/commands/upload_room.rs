@@ -1,19 +1,11 @@
 //! `upload_room`: opens the caller's room for a push through the cloud's room service.
 
-use super::{Command, EmptyReply, Names, get_push_url::open_room};
-use crate::{
-    App,
-    auth::{AccountHolder, TimestampRule},
-};
-use protocol::{
-    error::Error,
-    types::{AccountName, Link, Text},
-    wire::{NonEmpty, Params},
-};
+use super::get_push_url::open_room;
+use super::prelude::*;
+use crate::auth::{AccountHolder, TimestampRule};
 use store::{Account, BroadcastInfo, Profile};
 
 /// See the module.
-#[derive(Debug)]
 pub struct UploadRoom {
     title: Text<255>,
     /// If empty, the cover of the account is used.
@@ -24,9 +16,9 @@ pub struct UploadRoom {
 impl Command for UploadRoom {
     const NAMES: Names = Names::rest("upload_room");
     type Caller = AccountHolder;
+    type Reply = EmptyReply;
     // iOS apps send no timestamp when a live begins.
     const TIMESTAMP: TimestampRule = TimestampRule::Optional;
-    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<AccountName>("userid")?;

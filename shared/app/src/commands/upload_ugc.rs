@@ -1,19 +1,10 @@
 //! `upload_ugc`: publishes a short video that the phone has uploaded.
 
-use super::{Command, EmptyReply, Names, profile};
-use crate::{
-    App,
-    auth::{TimestampRule, User},
-};
-use protocol::{
-    error::Error,
-    types::{FileId, Link, Text, UserId},
-    wire::{NonEmpty, Params},
-};
+use super::prelude::*;
+use crate::auth::TimestampRule;
 use store::{Profile, Video};
 
 /// See the module.
-#[derive(Debug)]
 pub struct UploadUgc {
     file: FileId,
     title: Text<128>,
@@ -24,9 +15,9 @@ pub struct UploadUgc {
 impl Command for UploadUgc {
     const NAMES: Names = Names::both("upload_ugc", "UploadUGCVideo");
     type Caller = User;
+    type Reply = EmptyReply;
     // iOS apps send no timestamp with an upload.
     const TIMESTAMP: TimestampRule = TimestampRule::Optional;
-    type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         params.required::<UserId>("userid")?;

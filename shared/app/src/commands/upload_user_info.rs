@@ -1,12 +1,9 @@
 //! `upload_user_info`: changes the account of the caller.
 
-use super::{Command, EmptyReply, Names};
-use crate::{App, auth::User};
-use protocol::{error::Error, types::AccountName, wire::Params};
+use super::prelude::*;
 use store::AccountChanges;
 
 /// See the module.
-#[derive(Debug)]
 pub struct UploadUserInfo {
     changes: AccountChanges,
 }
