@@ -217,7 +217,7 @@ async fn check_live(app: &App, user: &UserId) -> Result<BroadcasterState, Error>
 /// The time of the last event or sign of life of a live.
 fn last_activity(state: &BroadcasterState, grace: u64) -> UnixSeconds {
     let last = state.timeline.last_live(grace).map(|live| live.start);
-    state.seen_at.max(last.unwrap_or_default()).max(state.timeline.last_word())
+    state.seen_at.max(last.unwrap_or_default()).max(state.timeline.last_event_at())
 }
 
 /// When the current live began; `None` if the user is not live.

@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
+use serde::{Deserialize, Serialize};
 use time::{
     OffsetDateTime, PrimitiveDateTime,
     macros::{datetime, format_description, offset},
@@ -15,7 +16,7 @@ use time::{
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $max:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         pub struct $name(String);
 
         impl $name {
@@ -323,7 +324,7 @@ impl Page {
 }
 
 /// A time: whole seconds since 1970, UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UnixSeconds(pub u64);
 
 /// The start of the year 2020: a clock that shows an earlier time has not been set.

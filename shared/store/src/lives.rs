@@ -154,7 +154,7 @@ impl Table {
             None => update.remove("ended_at").remove("reason"),
         };
         // The room counts for the show to which the opening belongs at which its counters began at zero.
-        let counts_for = room.and_then(|room| write.state.timeline.broadcast_of(room.counted_since));
+        let counts_for = room.and_then(|room| write.state.timeline.broadcasts().of(room.counted_since));
         let is_current = live.broadcast.is_some() && live.broadcast == counts_for;
         let totals = match room {
             _ if live.user_stream != UserStream::Own => None,
@@ -183,7 +183,8 @@ impl Table {
         }
         let rows = rows.iter().filter_map(|row| self.ok_or_log(row, LiveRow::read(row)));
         // Also one of a broadcast that turned out to continue this one.
-        let is_of_broadcast = |at| live.broadcast.is_some() && write.state.timeline.broadcast_of(at) == live.broadcast;
+        let is_of_broadcast =
+            |at| live.broadcast.is_some() && write.state.timeline.broadcasts().of(at) == live.broadcast;
         let rows = rows.filter(|row| row.stream.is_empty() && is_of_broadcast(row.broadcast));
         Ok(rows.map(|row| row.totals).max_by_key(|totals| (totals.visits, totals.likes, totals.peak)))
     }

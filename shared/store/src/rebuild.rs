@@ -18,7 +18,7 @@ use protocol::{
     error::Chain,
     types::{FileId, StreamId, UnixSeconds, UserId},
 };
-use timeline::{Part, ReplayFiles, Timeline, UserStream};
+use timeline::{ReplayFiles, ReplayPart, Timeline, UserStream};
 
 /// How many replays are compared at a time: as many can be written anew before a function has to answer.
 const REPLAYS_A_PART: usize = 50;
@@ -88,7 +88,7 @@ impl Table {
         let projection = Projection::of(&state.timeline, rules);
         let mut found = Vec::new();
         if after.is_none() {
-            if let Some(opened_at) = state.timeline.broadcast() {
+            if let Some(opened_at) = state.timeline.broadcasts().last() {
                 let room = self.get(keys::room(user), "read a room").await?;
                 let opened = room.as_ref().map(|room| unix_seconds_in(room, "opened_at")).transpose()?;
                 let counts = opened.into_iter().chain([opened_at]).map(|opened| DirtyRow::room_count(opened, user));
@@ -152,7 +152,7 @@ impl Table {
         let first = projection.lives.iter().map(|live| live.start).min().unwrap_or(now);
         let is_known = |row: &LiveRow| {
             let user_stream = StreamId::parse(&row.stream).as_ref().map_or(UserStream::Own, UserStream::of);
-            row.started_at >= first && timeline.is_whole_since(&user_stream, row.started_at)
+            row.started_at >= first && timeline.is_complete_since(&user_stream, row.started_at)
         };
         for (place, row) in rows.into_iter().filter(|(_, row)| is_known(row)) {
             let words = format!("the live of {} should not be there", row.started_at.in_utc());
@@ -255,8 +255,9 @@ fn replay_differs(
     }
     let parts = parts_of(&row)?;
     // How new an address is, rows of before do not say.
-    let is_written =
-        |part: &&Part| parts.iter().any(|written| Part { version: part.version, ..written.clone() } == **part);
+    let is_written = |part: &&ReplayPart| {
+        parts.iter().any(|written| ReplayPart { version: part.version, ..written.clone() } == **part)
+    };
     for part in replay.parts.iter().filter(|part| !is_written(part)) {
         differs(format!("lacks the file {}", part.file));
     }

@@ -26,7 +26,7 @@ use protocol::{
     json::bytes_of,
     types::{FileId, Page, Text, UnixSeconds, UserId},
 };
-use timeline::{Evidence, Live, Part, Recording, ReplayFiles, Timeline, UserStream};
+use timeline::{Evidence, Live, Recording, ReplayFiles, ReplayPart, Timeline, UserStream};
 
 pub(super) const COUNT_TREE: &str = "replays";
 pub(super) const REPLAYS: List = List { tree: COUNT_TREE, series: Series::All, partitions: &["replays"] };
@@ -68,7 +68,7 @@ pub struct Replay {
     /// How many likes it got, those of the live included.
     pub likes: u64,
     /// Its files, the first picture first.
-    pub parts: Vec<Part>,
+    pub parts: Vec<ReplayPart>,
     /// Whether its owner, or an operator, has taken it out of the lists.
     pub hidden: bool,
     /// What the live came to.
@@ -118,7 +118,7 @@ impl Replay {
     }
 }
 
-pub(super) fn parts_of(item: &Item) -> Result<Vec<Part>> {
+pub(super) fn parts_of(item: &Item) -> Result<Vec<ReplayPart>> {
     match text_in(item, "parts")? {
         "" => Ok(Vec::new()),
         parts => serde_json::from_str(parts).map_err(|_| invalid_attribute("parts")),
@@ -150,14 +150,14 @@ impl Table {
         let before = now.minus(KEPT_SECONDS);
         let is_kept = |mut timeline: Timeline| {
             timeline.prune(before, rules.grace_seconds);
-            timeline.has_file(&recording.file)
+            timeline.has_file(&recording.part.file)
         };
         // Of what a timeline may have forgotten, the row tells that it is known.
-        if (recording.end < before || seen.0.timeline.may_have_forgotten(&recording))
+        if (recording.part.end < before || seen.0.timeline.may_have_forgotten(&recording))
             && !is_kept(seen.0.timeline.clone())
-            && self.get(keys::replay(user, &recording.file), "read a replay").await?.is_some()
+            && self.get(keys::replay(user, &recording.part.file), "read a replay").await?.is_some()
         {
-            return self.replace_address(user, &recording).await;
+            return self.replace_address(user, &recording.part).await;
         }
         let evidence = Evidence::Recorded(recording);
         let add = |state: &mut BroadcasterState| state.timeline.add(evidence.clone());
@@ -165,13 +165,13 @@ impl Table {
     }
 
     /// Gives a file that the timeline has forgotten another address, in the row of its replay, if that has no newer one.
-    async fn replace_address(&self, user: &UserId, recording: &Recording) -> Result<()> {
+    async fn replace_address(&self, user: &UserId, notice: &ReplayPart) -> Result<()> {
         const CONTEXT: &str = "replace an address";
         for _ in 0..ATTEMPTS {
-            let found = self.replay_row(user, &recording.file).await?.filter(|(_, row)| !row.contains_key("deleted"));
+            let found = self.replay_row(user, &notice.file).await?.filter(|(_, row)| !row.contains_key("deleted"));
             let Some((file, row)) = found else { return Ok(()) };
             let mut parts = parts_of(&row)?;
-            let is_other = parts.iter_mut().any(|part| part.file == recording.file && part.take_address(recording));
+            let is_other = parts.iter_mut().any(|part| part.file == notice.file && part.take_address(notice));
             if !is_other {
                 return Ok(());
             }
@@ -610,10 +610,10 @@ pub(super) fn as_kept(
     timeline: &Timeline,
 ) -> Result<(ReplayFiles, usize)> {
     // One that the timeline knows, and not as a part of this replay, belongs to another one by now.
-    let forgotten = parts_of(row)?.into_iter().filter(|part| !timeline.has_file(&part.file)).collect();
-    let replay = replay.with(forgotten);
-    let is_gone = |file: &FileId| !row.contains_key("deleted") && rows.have(file, "deleted");
-    let mut replay = replay.without(is_gone);
+    let forgotten = parts_of(row)?.into_iter().filter(|part| !timeline.has_file(&part.file));
+    let is_gone = |part: &ReplayPart| !row.contains_key("deleted") && rows.have(&part.file, "deleted");
+    let parts = forgotten.chain(replay.parts.iter().cloned()).filter(|part| !is_gone(part)).collect();
+    let mut replay = replay.with_parts(parts);
     let bytes = replay.parts.iter().map(bytes_of).collect::<Vec<_>>();
     let all = bytes.len();
     let (mut count, mut total) = (all, bytes.iter().map(|bytes| bytes + 1).sum::<usize>());
@@ -635,7 +635,7 @@ pub(super) fn as_kept(
 
 /// The files of a deleted replay that came after it was deleted. What was a replay of its own until now is none of them:
 /// nobody asked for that to be deleted.
-fn came_since(replay: &ReplayFiles, known: &[Part], rows: &Rows) -> Vec<PendingDeletion> {
+fn came_since(replay: &ReplayFiles, known: &[ReplayPart], rows: &Rows) -> Vec<PendingDeletion> {
     let is_known = |file: &FileId| known.iter().any(|part| part.file == *file);
     let is_gone = |file: &FileId| rows.name_replay(file) || rows.have(file, "deleted");
     let came = replay.parts.iter().filter(|part| !is_known(&part.file) && !is_gone(&part.file));
@@ -653,7 +653,7 @@ pub struct PendingDeletion {
 }
 
 impl PendingDeletion {
-    fn of(part: &Part) -> Self {
+    fn of(part: &ReplayPart) -> Self {
         Self { file: part.file.to_string(), vod_file: part.vod_file.clone() }
     }
 

@@ -185,7 +185,7 @@ impl Room {
 
 /// Whether a user has a room. Its row may not be written yet, or be damaged; then the timeline says so.
 fn has_room((state, room): &(BroadcasterState, Option<Room>)) -> bool {
-    room.is_some() || state.timeline.broadcast().is_some()
+    room.is_some() || state.timeline.broadcasts().last().is_some()
 }
 
 /// Where a room is counted, whatever else its row says.
@@ -261,7 +261,7 @@ impl Table {
             let update = update.when("#opened_at <= :now").value(":now", unix_seconds(now));
             update.send(self, "bring a room up to date").await?;
         }
-        let opened_at = state.timeline.broadcast().unwrap_or(now);
+        let opened_at = state.timeline.broadcasts().last().unwrap_or(now);
         Ok(Opened::Open { stream: row.stream, opened_at })
     }
 
@@ -275,7 +275,7 @@ impl Table {
     ) -> Result<Option<Room>> {
         const CONTEXT: &str = "write a room";
         let WriteContext { user, state, .. } = write;
-        let Some(opened_at) = state.timeline.broadcast() else { return Ok(room) };
+        let Some(opened_at) = state.timeline.broadcasts().last() else { return Ok(room) };
         // If it turned out that what it was open for was no show of its own, it counts on.
         let is_new = room.as_ref().is_none_or(|room| room.counts_since(write.now) < opened_at);
         let info_at = state.timeline.last_start_request().filter(|_| is_new && start_request.is_none());

@@ -1,25 +1,22 @@
-//! From pushes and marks to lives.
+//! Computes intervals and lives from pushes and status reports.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Push, Reason, Stamp, Timeline, UserStream,
-    broadcasts::{Broadcast, broadcast_at},
-};
+use super::{Broadcasts, Push, Reason, Stamp, StatusReport, Timeline, UserStream};
 use protocol::types::UnixSeconds;
 
-/// One broadcast, from the first start of a push to the last end.
+/// A live: from the first start of a push to the last end, of intervals with short gaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
-    /// The stream.
+    /// The stream that was live.
     pub user_stream: UserStream,
-    /// When it started.
+    /// When the live started.
     pub start: UnixSeconds,
-    /// When it ended and why; `None` if it goes on.
+    /// When the live ended, and why; `None` while the live goes on.
     pub end: Option<(UnixSeconds, End)>,
-    /// The show that it is, by the second at which that was opened; `None` if no show ever was.
+    /// The broadcast of the live, by the second of its first start request; `None` if there was no start request before.
     pub broadcast: Option<UnixSeconds>,
-    /// What it is called was said at this second: the last opening of its show, up to its end.
+    /// The start request with the title of the live, by its second: the last one of the broadcast until the end of the live.
     pub info_at: Option<UnixSeconds>,
 }
 
@@ -27,22 +24,22 @@ pub struct Live {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// The cloud said that the push ended.
+    /// The cloud reported the end of the push.
     Stopped,
-    /// The broadcaster's app said so.
+    /// The app of the broadcaster reported the end.
     Left,
-    /// The cloud, asked, knew nothing of it any more.
+    /// A query of the cloud showed that the stream does not run.
     Vanished,
-    /// Nothing was heard of it for too long.
+    /// There was no sign of life for too long.
     Silent,
     /// The broadcaster was banned.
     Banned,
-    /// The cloud found something in its pictures that is forbidden here.
+    /// The cloud's moderation found a forbidden picture.
     Moderated,
 }
 
 impl End {
-    /// What it is called in the table and in answers to operators.
+    /// The name in the table and in replies to operators.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
@@ -56,45 +53,42 @@ impl End {
 }
 
 impl Live {
-    /// Whether this second is one of its.
-    pub fn holds(&self, at: UnixSeconds) -> bool {
+    /// Whether this second is within the live; its first and last second are.
+    pub fn contains(&self, at: UnixSeconds) -> bool {
         self.start <= at && self.end.is_none_or(|(end, _)| at <= end)
     }
 
-    /// How many seconds it and this stretch have in common; a live that goes on has all that are to come.
-    pub(super) fn common(&self, start: u64, end: u64) -> u64 {
-        let until = self.end.map_or(u64::MAX, |(UnixSeconds(end), _)| end);
-        until.min(end).saturating_sub(self.start.0.max(start))
+    /// The number of seconds that the live and this time span have in common. A live that goes on has no end.
+    pub(super) fn overlap_seconds(&self, start: UnixSeconds, end: UnixSeconds) -> u64 {
+        let end = self.end.map_or(end, |(own, _)| own.min(end));
+        end.minus(self.start.max(start).0).0
     }
 }
 
 impl Push {
-    /// Whether another push took over: this one's end says so, or the other one did not start in an earlier second than
-    /// this one, whose start was told.
-    fn was_followed_by(&self, other: &Self) -> bool {
+    /// Whether another push replaced this one: the reason of its end says so, or its start was reported and the other push
+    /// did not start in an earlier second.
+    fn was_replaced_by(&self, other: &Self) -> bool {
         self.reason.as_ref().is_some_and(Reason::is_replacement)
-            || self
-                .start
-                .zip(other.started())
-                .is_some_and(|(Stamp { at: own, .. }, Stamp { at: others, .. })| own <= others)
+            || self.start.zip(other.started()).is_some_and(|(own, other)| own.at <= other.at)
     }
 
-    /// Whether its start was told, and its end was not.
+    /// Whether the start was reported and the end was not.
     fn is_open(&self) -> bool {
         self.start.is_some() && self.end.is_none()
     }
 }
 
-/// A stretch during which a stream ran.
+/// A time span in which a stream ran.
 pub(super) struct Interval {
-    start: u64,
-    pub(super) end: Option<(u64, End)>,
-    /// Whether it may have gone on: the push that ran was told of, its own end was not, and the end that was told is of a
-    /// push of unknown start, or of no push by name.
+    start: UnixSeconds,
+    pub(super) end: Option<(UnixSeconds, End)>,
+    /// Whether the end is doubtful: the end of the running push was not reported; what ended the interval is the end of a
+    /// push of unknown start, or a notice without the name of a push.
     is_unconfirmed: bool,
 }
 
-/// What is told of a stream at some second.
+/// An event of one stream.
 #[derive(Clone, Copy)]
 pub(super) enum StreamEvent<'a> {
     Start(&'a Push),
@@ -104,7 +98,8 @@ pub(super) enum StreamEvent<'a> {
 }
 
 impl Timeline {
-    /// The lives, stream by stream and the oldest first. Stretches no further apart than `grace` are one.
+    /// The lives, ordered by stream and then by time. Intervals of one broadcast with a gap of at most `grace` seconds are
+    /// one live.
     pub fn lives(&self, grace: u64) -> Vec<Live> {
         let mut user_streams: Vec<&UserStream> =
             self.pushes.iter().map(|push| &push.user_stream).chain([&UserStream::Own]).collect();
@@ -119,106 +114,85 @@ impl Timeline {
         self.lives_of(&UserStream::Own, &self.broadcasts(), grace).pop()
     }
 
-    /// The live of the user's own stream that ran at a second.
+    /// The live of the user's own stream at a second. If two touch at that second, the later one.
     pub fn live_at(&self, at: UnixSeconds, grace: u64) -> Option<Live> {
-        let ran = |live: &Live| live.start <= at && live.end.is_none_or(|(end, _)| at <= end);
-        self.lives_of(&UserStream::Own, &self.broadcasts(), grace).into_iter().rfind(ran)
+        self.lives_of(&UserStream::Own, &self.broadcasts(), grace).into_iter().rfind(|live| live.contains(at))
     }
 
-    /// The second of the last word on the user's own stream.
-    pub fn last_word(&self) -> UnixSeconds {
-        let pushes = self
-            .pushes
-            .iter()
-            .filter(|push| push.user_stream == UserStream::Own && !push.is_void())
-            .map(Push::last_word);
-        UnixSeconds(pushes.chain(self.status_reports.iter().map(|report| report.stamp.at)).max().unwrap_or(0))
+    /// The time of the last event of the user's own stream. Start requests, files and void pushes do not count.
+    pub fn last_event_at(&self) -> UnixSeconds {
+        self.stream_events(&UserStream::Own).last().map(|(stamp, _)| stamp.at).unwrap_or_default()
     }
 
-    /// Whether the user's own stream runs.
+    /// Whether the user's own stream runs after the last event.
     pub fn is_on(&self) -> bool {
         intervals(&self.stream_events(&UserStream::Own)).last().is_some_and(|interval| interval.end.is_none())
     }
 
-    /// When the user's own stream ended, if that is doubtful: the cloud never told that the push ended which ran.
+    /// When the user's own stream ended, if the end is doubtful: the cloud has not reported the end of the running push.
     pub fn unconfirmed_end(&self) -> Option<UnixSeconds> {
         let last = intervals(&self.stream_events(&UserStream::Own)).pop()?;
-        last.end.filter(|_| last.is_unconfirmed).map(|(at, _)| UnixSeconds(at))
+        last.end.filter(|_| last.is_unconfirmed).map(|(at, _)| at)
     }
 
-    /// Why the push ended with which a live ended, in the cloud's words; `None` if it told nothing of that.
+    /// Why the last push of a live ended, as the cloud reported it; `None` if the cloud reported no reason.
     pub fn reason_of(&self, live: &Live) -> Option<&Reason> {
         let (end, _) = live.end?;
         let of_live = |push: &&Push| push.user_stream == live.user_stream && !push.is_void();
-        let ended = |push: &&Push| push.end.is_some_and(|Stamp { at, .. }| at == end.0);
+        let ended = |push: &&Push| push.end.is_some_and(|stamp| stamp.at == end);
         self.pushes.iter().filter(of_live).filter(ended).find_map(|push| push.reason.as_ref())
     }
 
-    fn lives_of(&self, user_stream: &UserStream, broadcasts: &[Broadcast], grace: u64) -> Vec<Live> {
-        let broadcast_at = |second: u64| broadcast_at(broadcasts, second);
-        let is_parted = |first: u64, second: u64| {
-            broadcast_at(first).map(Broadcast::opened_at) != broadcast_at(second).map(Broadcast::opened_at)
-        };
-        let mut lives: Vec<(u64, Interval)> = Vec::new();
-        for interval in intervals(&self.stream_events(user_stream)) {
+    fn lives_of(&self, user_stream: &UserStream, broadcasts: &Broadcasts, grace: u64) -> Vec<Live> {
+        let mut lives: Vec<Live> = Vec::new();
+        for Interval { start, end, .. } in intervals(&self.stream_events(user_stream)) {
+            let broadcast = broadcasts.of_start(start);
+            let until = end.map_or(UnixSeconds(u64::MAX), |(end, _)| end);
+            let info_at = broadcast.and_then(|broadcast| broadcast.info_at(until));
+            let broadcast = broadcast.map(|broadcast| broadcast.opened_at);
+            let is_within_grace = |live: &Live| live.end.is_none_or(|(end, _)| start <= end.plus(grace));
             match lives.last_mut() {
-                Some((last_start, live))
-                    if live.end.is_none_or(|(end, _)| interval.start <= end.saturating_add(grace))
-                        && !is_parted(*last_start, interval.start) =>
-                {
-                    live.end = interval.end;
-                    *last_start = interval.start;
+                Some(live) if live.broadcast == broadcast && is_within_grace(live) => {
+                    (live.end, live.info_at) = (end, info_at);
                 }
-                _ => lives.push((interval.start, interval)),
+                Some(_) | None => {
+                    lives.push(Live { user_stream: user_stream.clone(), start, end, broadcast, info_at });
+                }
             }
         }
-        let live = |(_, interval): (u64, Interval)| {
-            let broadcast = broadcast_at(interval.start);
-            Live {
-                user_stream: user_stream.clone(),
-                start: UnixSeconds(interval.start),
-                end: interval.end.map(|(end, why)| (UnixSeconds(end), why)),
-                broadcast: broadcast.map(Broadcast::opened_at),
-                info_at: broadcast.map(|broadcast| broadcast.info_at(interval.end.map_or(u64::MAX, |(end, _)| end))),
-            }
-        };
-        lives.into_iter().map(live).collect()
+        lives
     }
 
-    /// What is told of a stream, by its seconds; within one second, as it came.
+    /// The events of a stream, ordered by stamp: by second, and within one second by arrival.
     pub(super) fn stream_events(&self, user_stream: &UserStream) -> Vec<(Stamp, StreamEvent<'_>)> {
         let mut stream_events: Vec<(Stamp, StreamEvent<'_>)> = Vec::new();
         for push in self.pushes.iter().filter(|push| push.user_stream == *user_stream) {
             stream_events.extend(push.started().map(|start| (start, StreamEvent::Start(push))));
-            // Not before its start, whatever the clocks say.
-            let end = push
-                .end
-                .filter(|_| !push.is_void())
-                .map(|end| push.start.map_or(end, |start| Stamp { at: end.at.max(start.at), ..end }));
+            // Clocks may differ: a push does not end before its start.
+            let end = push.end.filter(|_| !push.is_void());
+            let end = end.map(|end| Stamp { at: push.start.map_or(end.at, |start| start.at.max(end.at)), ..end });
             stream_events.extend(end.map(|end| (end, StreamEvent::End(push))));
         }
         if *user_stream == UserStream::Own {
-            let status_reports = self.status_reports.iter();
-            stream_events.extend(
-                status_reports.map(|report| (report.stamp, report.end.map_or(StreamEvent::On, StreamEvent::Off))),
-            );
+            let event = |report: &StatusReport| (report.stamp, report.end.map_or(StreamEvent::On, StreamEvent::Off));
+            stream_events.extend(self.status_reports.iter().map(event));
         }
         stream_events.sort_by_key(|(stamp, _)| *stamp);
         stream_events
     }
 }
 
-/// The stretches during which a stream ran, the oldest first.
+/// The intervals in which a stream ran, oldest first.
 pub(super) fn intervals<'a>(stream_events: impl IntoIterator<Item = &'a (Stamp, StreamEvent<'a>)>) -> Vec<Interval> {
     let mut intervals: Vec<Interval> = Vec::new();
-    // The pushes that started in the last second in which any did, and have not ended: the last of them runs, and the one
-    // before it when that ends. None, if only a mark says that something does.
+    // The open pushes that started in the most recent second with a start. The last of them is the running push; when it
+    // ends, the one before it is. Empty if only a status report says that the stream runs.
     let mut running: Vec<&Push> = Vec::new();
     let mut is_on = false;
     for &(Stamp { at, .. }, event) in stream_events {
         let (starts, end, is_unconfirmed) = match event {
             StreamEvent::Start(push) => {
-                running.retain(|other| other.started().is_some_and(|Stamp { at: start, .. }| start == at));
+                running.retain(|other| other.started().is_some_and(|start| start.at == at));
                 running.push(push);
                 (true, End::Stopped, false)
             }
@@ -229,7 +203,7 @@ pub(super) fn intervals<'a>(stream_events: impl IntoIterator<Item = &'a (Stamp, 
                 running.retain(|other| other.name != push.name);
                 let was_running = running.len() < number;
                 match running.last() {
-                    Some(other) if was_running || push.was_followed_by(other) => continue,
+                    Some(other) if was_running || push.was_replaced_by(other) => continue,
                     Some(other) => (false, End::Stopped, push.start.is_none() && other.is_open()),
                     None => (false, End::Stopped, false),
                 }

@@ -1,40 +1,24 @@
-//! What a timeline forgets: what is old, and the oldest of what is too much. A live goes with its replay, as a whole.
+//! Keeps a timeline small: old events are forgotten, and the oldest ones beyond the limits. A live is forgotten as a
+//! whole, with its replay.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Push, Stamp, StatusReport, Timeline, UserStream};
+use super::{Live, Push, ReplayFiles, Stamp, StatusReport, Timeline, UserStream};
 use protocol::{
     json::bytes_of,
     types::{FileId, UnixSeconds},
 };
 
-/// By how much later than it happened the cloud tells something for the last time, and more.
+/// The cloud sends a notice for the last time well within this time after the event.
 const LAST_TRY_SECONDS: u64 = 3600;
 const MAX_STATUS_REPORTS: usize = 64;
-/// The most pushes that are kept of those that the cloud never took: anybody can try to push a stream.
+/// The maximum number of void pushes: anybody can try to push a stream and be refused.
 const MAX_VOID_PUSHES: usize = 32;
 pub(super) const MAX_START_REQUESTS: usize = 256;
 
-/// How much is kept of a user's own stream, or of all their streams of the room service. Both together, and what is
-/// beside them in the item, must be less than the 400 KB of an item of the table.
-struct Limit {
-    pushes: usize,
-    files: usize,
-    /// Bytes of JSON: a name of 200 characters may have 800, and an address of 1,024 characters 4,096.
-    bytes: usize,
-}
-
-impl Limit {
-    fn of(kind: StreamKind) -> Self {
-        match kind {
-            StreamKind::Own => Self { pushes: 256, files: 400, bytes: 150_000 },
-            StreamKind::RoomService => Self { pushes: 128, files: 200, bytes: 80_000 },
-        }
-    }
-}
-
+/// The user's own stream, or all the user's streams of the room service. Each kind has limits and a horizon of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StreamKind {
     Own,
@@ -42,119 +26,117 @@ enum StreamKind {
 }
 
 impl StreamKind {
-    fn of(user_stream: &UserStream) -> Self {
-        match user_stream {
-            UserStream::Own => Self::Own,
-            UserStream::RoomService(_) => Self::RoomService,
+    fn has(self, user_stream: &UserStream) -> bool {
+        (self == Self::Own) == (*user_stream == UserStream::Own)
+    }
+
+    /// The limits of the kind. Both kinds and the other attributes of the item must fit in the 400 KB of an item.
+    fn limit(self) -> Limit {
+        match self {
+            Self::Own => Limit { pushes: 256, files: 400, bytes: 150_000 },
+            Self::RoomService => Limit { pushes: 128, files: 200, bytes: 80_000 },
         }
     }
 }
 
-/// Since when all is kept that was told: of what is of an earlier second some may be forgotten.
+struct Limit {
+    pushes: usize,
+    files: usize,
+    /// Bytes of JSON: an id of 200 characters may have 800 bytes, and a URL of 1,024 characters 4,096.
+    bytes: usize,
+}
+
+/// The horizon, for each kind of streams: all events since this second are kept; earlier ones may be forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Horizon {
     #[serde(rename = "o", default)]
-    own: u64,
+    own: UnixSeconds,
     #[serde(rename = "r", default)]
-    room_service: u64,
+    room_service: UnixSeconds,
 }
 
 impl Horizon {
-    fn of(&self, kind: StreamKind) -> u64 {
+    fn of(&mut self, kind: StreamKind) -> &mut UnixSeconds {
         match kind {
-            StreamKind::Own => self.own,
-            StreamKind::RoomService => self.room_service,
+            StreamKind::Own => &mut self.own,
+            StreamKind::RoomService => &mut self.room_service,
         }
     }
 
-    fn raise(&mut self, kind: StreamKind, to: u64) {
-        let horizon = match kind {
-            StreamKind::Own => &mut self.own,
-            StreamKind::RoomService => &mut self.room_service,
-        };
+    fn raise(&mut self, kind: StreamKind, to: UnixSeconds) {
+        let horizon = self.of(kind);
         *horizon = to.max(*horizon);
     }
 
-    /// Takes back what a clock said that was ahead: what is told from now on is no older than the cloud's last try.
+    /// Moves a horizon back that a clock ahead of now has set. The cloud sends no notice again after an hour.
     pub(super) fn cap(&mut self, now: UnixSeconds) {
-        for horizon in [&mut self.own, &mut self.room_service] {
-            if UnixSeconds(*horizon).is_ahead_of(now) {
-                *horizon = now.minus(LAST_TRY_SECONDS).0;
-            }
+        for horizon in [&mut self.own, &mut self.room_service].into_iter().filter(|at| at.is_ahead_of(now)) {
+            *horizon = now.minus(LAST_TRY_SECONDS);
         }
-    }
-
-    /// Whether evidence of this second may be forgotten evidence that comes again.
-    pub(super) fn is_behind(&self, user_stream: &UserStream, at: u64) -> bool {
-        at < self.of(StreamKind::of(user_stream))
-    }
-
-    /// Whether nothing is forgotten.
-    pub(super) fn is_start(&self) -> bool {
-        *self == Self::default()
     }
 }
 
 /// A live and its replay, or a replay of no live.
 struct LiveWithReplay {
     user_stream: UserStream,
-    /// The number of the live.
+    /// The index of the live in the lives.
     live: Option<usize>,
     files: BTreeSet<FileId>,
-    /// The last second that is known of it.
-    last: u64,
-}
-
-/// What pruning did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pruned {
-    /// How many lives and replays were forgotten although they are not old, or lost a push or a file.
-    pub for_lack_of_room: usize,
+    /// The last known second; the greatest second for a live of the user's own stream that goes on.
+    last: UnixSeconds,
 }
 
 impl Timeline {
-    /// Forgets what ended before this second, and the oldest of what is too much: a live as a whole, with its replay. Only
-    /// the last that is left loses single files and pushes, but none that its rows show.
-    pub fn prune(&mut self, before: UnixSeconds, grace: u64) -> Pruned {
-        let mut pruned = Pruned::default();
+    /// Whether the timeline has all events of a stream since this second.
+    pub fn is_complete_since(&self, user_stream: &UserStream, at: UnixSeconds) -> bool {
+        match user_stream {
+            UserStream::Own => self.horizon.own <= at,
+            UserStream::RoomService(_) => self.horizon.room_service <= at,
+        }
+    }
+
+    /// Forgets lives and replays that ended before the second `before`, then the oldest ones while a limit is exceeded. If
+    /// one live alone exceeds a limit, it loses single files that no row shows, and its oldest pushes are merged. Returns
+    /// how many lives, replays, pushes or files were forgotten because of a limit, although they are not old.
+    pub fn prune(&mut self, before: UnixSeconds, grace: u64) -> usize {
+        let mut forgotten = 0;
         self.drop_void_pushes();
-        if self.has_room_for_all(before.0) {
-            self.horizon.raise(StreamKind::Own, before.0);
-            self.horizon.raise(StreamKind::RoomService, before.0);
-            return pruned;
+        self.horizon.raise(StreamKind::Own, before);
+        self.horizon.raise(StreamKind::RoomService, before);
+        if self.is_within_limits(before) {
+            return forgotten;
         }
         let (lives, began) = (self.lives(grace), self.begins());
-        let mut lives_with_replays = self.lives_with_replays(&lives);
-        lives_with_replays.sort_by_key(|unit| unit.last);
+        let mut units = self.lives_with_replays(&lives);
+        units.sort_by_key(|unit| unit.last);
         for kind in [StreamKind::Own, StreamKind::RoomService] {
-            self.horizon.raise(kind, before.0);
-            let (mut ours, others): (Vec<LiveWithReplay>, Vec<LiveWithReplay>) =
-                lives_with_replays.into_iter().partition(|unit| StreamKind::of(&unit.user_stream) == kind);
-            let old = ours.partition_point(|unit| unit.last < before.0);
-            let gone: Vec<LiveWithReplay> = ours.drain(..old).collect();
-            self.forget(kind, &gone, &ours, &lives);
+            let ours: Vec<&LiveWithReplay> = units.iter().filter(|unit| kind.has(&unit.user_stream)).collect();
+            let (old, mut left) = ours.split_at(ours.partition_point(|unit| unit.last < before));
+            self.forget(kind, old, left, &lives);
             while !self.fits(kind) {
-                pruned.for_lack_of_room += 1;
-                if ours.len() > 1 {
-                    let oldest = ours.remove(0);
-                    self.horizon.raise(kind, oldest.last.saturating_add(1));
-                    self.forget(kind, &[oldest], &ours, &lives);
+                forgotten += 1;
+                if let [oldest, others @ ..] = left
+                    && !others.is_empty()
+                {
+                    self.horizon.raise(kind, oldest.last.plus(1));
+                    self.forget(kind, &[oldest], others, &lives);
+                    left = others;
                 } else if !self.forget_file(kind, &lives) && !self.merge_two_oldest_pushes(kind, &lives) {
                     break;
                 }
             }
-            lives_with_replays = others;
         }
         self.merge_status_reports(grace);
-        let oldest = self.files.iter().map(|file| file.part.start);
-        let oldest = oldest.chain(self.pushes.iter().filter_map(|push| push.started().map(|Stamp { at, .. }| at)));
-        // What is no older than `before` may still be told of.
-        let oldest = oldest.chain(self.status_reports.iter().map(|report| report.stamp.at)).fold(before.0, u64::min);
+        let files = self.files.iter().map(|file| file.part.start);
+        let pushes = self.pushes.iter().filter_map(Push::started).map(|stamp| stamp.at);
+        let reports = self.status_reports.iter().map(|report| report.stamp.at);
+        // Events since `before` may still arrive.
+        let oldest = files.chain(pushes).chain(reports).fold(before, UnixSeconds::min);
         self.prune_start_requests(&began, oldest, MAX_START_REQUESTS);
-        pruned
+        forgotten
     }
 
-    /// Drops the oldest pushes that the cloud never took. Nothing follows from them, so the horizon stays where it is.
+    /// Drops the oldest void pushes. Nothing follows from them, so the horizon does not move.
     fn drop_void_pushes(&mut self) {
         let mut ends: Vec<Option<Stamp>> =
             self.pushes.iter().filter(|push| push.is_void()).map(|push| push.end).collect();
@@ -165,9 +147,9 @@ impl Timeline {
         }
     }
 
-    /// Whether nothing is old, and nothing too much.
-    fn has_room_for_all(&self, before: u64) -> bool {
-        let pushes = self.pushes.iter().map(Push::last_word);
+    /// Whether no event is old, and no limit is exceeded.
+    fn is_within_limits(&self, before: UnixSeconds) -> bool {
+        let pushes = self.pushes.iter().map(Push::last_event_at);
         let times = pushes.chain(self.status_reports.iter().map(|report| report.stamp.at));
         let mut times = times.chain(self.files.iter().map(|file| file.part.end));
         self.status_reports.len() <= MAX_STATUS_REPORTS
@@ -177,67 +159,50 @@ impl Timeline {
             && self.fits(StreamKind::RoomService)
     }
 
-    /// The lives and replays.
+    /// The lives with their replays, and the replays of no live.
     fn lives_with_replays(&self, lives: &[Live]) -> Vec<LiveWithReplay> {
         let unit = |(n, live): (usize, &Live)| {
             let last = match (&live.user_stream, live.end) {
-                (_, Some((end, _))) => end.0,
-                (UserStream::Own, None) => u64::MAX,
-                // Nobody finds out when a stream of the room service ended: its last push tells.
-                (UserStream::RoomService(_), None) => live.start.0,
+                (_, Some((end, _))) => end,
+                (UserStream::Own, None) => UnixSeconds(u64::MAX),
+                // The end of a stream of the room service may never be reported: the last push decides, below.
+                (UserStream::RoomService(_), None) => live.start,
             };
             LiveWithReplay { user_stream: live.user_stream.clone(), live: Some(n), files: BTreeSet::new(), last }
         };
-        let mut lives_with_replays: Vec<LiveWithReplay> = lives.iter().enumerate().map(unit).collect();
+        let mut units: Vec<LiveWithReplay> = lives.iter().enumerate().map(unit).collect();
         for push in self.pushes.iter().filter(|push| push.user_stream != UserStream::Own) {
-            let live = self.live_of(push, lives).filter(|live| lives[*live].end.is_none());
-            if let Some(unit) = live.and_then(|live| lives_with_replays.get_mut(live)) {
-                unit.last = unit.last.max(push.last_word());
+            if let Some(live) = live_of(push, lives).filter(|live| lives[*live].end.is_none()) {
+                units[live].last = units[live].last.max(push.last_event_at());
             }
         }
         for replay in self.replays(lives) {
-            let last = replay.parts.iter().map(|part| part.end).max().unwrap_or(replay.end.0);
+            let last = replay.parts.iter().map(|part| part.end).fold(replay.end, UnixSeconds::max);
             let files = replay.parts.into_iter().map(|part| part.file).collect();
-            if let Some(unit) = replay.live.and_then(|live| lives_with_replays.get_mut(live)) {
-                (unit.files, unit.last) = (files, unit.last.max(last));
-            } else if let Some(file) = self.files.iter().find(|file| file.part.file == replay.file) {
-                lives_with_replays.push(LiveWithReplay {
-                    user_stream: file.user_stream.clone(),
-                    live: None,
-                    files,
-                    last,
-                });
+            if let Some(live) = replay.live {
+                (units[live].files, units[live].last) = (files, units[live].last.max(last));
+            } else if let Some(recording) = self.recording(&replay.file) {
+                units.push(LiveWithReplay { user_stream: recording.user_stream.clone(), live: None, files, last });
             }
         }
-        lives_with_replays
+        units
     }
 
-    /// The number of the live that a push is of.
-    fn live_of(&self, push: &Push, lives: &[Live]) -> Option<usize> {
-        let at = push.started().or(push.end)?.at;
-        lives.iter().rposition(|live| live.user_stream == push.user_stream && live.holds(UnixSeconds(at)))
-    }
-
-    /// Drops what is of the units that are gone, and what is of none and of before the first that is left.
-    fn forget(&mut self, kind: StreamKind, gone: &[LiveWithReplay], left: &[LiveWithReplay], lives: &[Live]) {
+    /// Drops the events of the units in `gone`, and events of no unit before the first unit in `left`.
+    fn forget(&mut self, kind: StreamKind, gone: &[&LiveWithReplay], left: &[&LiveWithReplay], lives: &[Live]) {
         let files: BTreeSet<&FileId> = gone.iter().flat_map(|unit| &unit.files).collect();
         self.files.retain(|file| !files.contains(&file.part.file));
         let gone: BTreeSet<usize> = gone.iter().filter_map(|unit| unit.live).collect();
-        let mut first: BTreeMap<&UserStream, u64> = BTreeMap::new();
-        for live in left.iter().filter_map(|unit| lives.get(unit.live?)) {
-            let start = first.entry(&live.user_stream).or_insert(live.start.0);
-            *start = live.start.0.min(*start);
-        }
-        let horizon = self.horizon.of(kind);
-        let kept_from = |user_stream: &UserStream| first.get(user_stream).map_or(horizon, |start| horizon.min(*start));
-        let is_kept = |push: &Push| match self.live_of(push, lives) {
-            Some(live) => !gone.contains(&live),
-            None => push.last_word() >= kept_from(&push.user_stream),
+        let horizon = *self.horizon.of(kind);
+        let kept_from = |user_stream: &UserStream| {
+            let left = left.iter().filter_map(|unit| lives.get(unit.live?));
+            left.filter(|live| live.user_stream == *user_stream).map(|live| live.start).fold(horizon, UnixSeconds::min)
         };
-        let is_kept: Vec<bool> =
-            self.pushes.iter().map(|push| StreamKind::of(&push.user_stream) != kind || is_kept(push)).collect();
-        let mut kept = is_kept.into_iter();
-        self.pushes.retain(|_| kept.next().unwrap_or(true));
+        let is_kept = |push: &Push| match live_of(push, lives) {
+            Some(live) => !gone.contains(&live),
+            None => push.last_event_at() >= kept_from(&push.user_stream),
+        };
+        self.pushes.retain(|push| !kind.has(&push.user_stream) || is_kept(push));
         if kind == StreamKind::Own {
             let own = kept_from(&UserStream::Own);
             self.status_reports.retain(|report| report.stamp.at >= own);
@@ -245,58 +210,59 @@ impl Timeline {
     }
 
     fn fits(&self, kind: StreamKind) -> bool {
-        let limit = Limit::of(kind);
-        let pushes: Vec<_> = self.pushes.iter().filter(|push| StreamKind::of(&push.user_stream) == kind).collect();
-        let files: Vec<_> = self.files.iter().filter(|file| StreamKind::of(&file.user_stream) == kind).collect();
+        let limit = kind.limit();
+        let pushes: Vec<_> = self.pushes.iter().filter(|push| kind.has(&push.user_stream)).collect();
+        let files: Vec<_> = self.files.iter().filter(|file| kind.has(&file.user_stream)).collect();
         let bytes = || bytes_of(&pushes) + bytes_of(&files);
         pushes.len() <= limit.pushes && files.len() <= limit.files && bytes() <= limit.bytes
     }
 
-    /// Drops the oldest file that no row shows, if there is too much of files.
+    /// Drops the oldest file that no row shows, if the files exceed a limit; returns whether one was dropped.
     fn forget_file(&mut self, kind: StreamKind, lives: &[Live]) -> bool {
-        let limit = Limit::of(kind);
-        let ours: Vec<_> = self.files.iter().filter(|file| StreamKind::of(&file.user_stream) == kind).collect();
-        // Of one live there may be very many pushes, too.
+        let limit = kind.limit();
+        let ours: Vec<_> = self.files.iter().filter(|file| kind.has(&file.user_stream)).collect();
+        // Half of the bytes is for pushes: one live may have very many.
         if ours.len() <= limit.files && bytes_of(&ours) <= limit.bytes / 2 {
             return false;
         }
-        let shown: BTreeSet<FileId> = self.replays(lives).iter().flat_map(super::ReplayFiles::shown_files).collect();
-        let needless = ours.iter().filter(|file| !shown.contains(&file.part.file)).min_by_key(|file| file.part.end);
-        let Some((file, end)) = needless.map(|file| (file.part.file.clone(), file.part.end)) else { return false };
-        self.horizon.raise(kind, end.saturating_add(1));
-        self.files.retain(|known| known.part.file != file);
+        let shown: BTreeSet<FileId> = self.replays(lives).iter().flat_map(ReplayFiles::shown_files).collect();
+        let needless = ours.into_iter().map(|file| &file.part).filter(|part| !shown.contains(&part.file));
+        let Some(oldest) = needless.min_by_key(|part| part.end).cloned() else { return false };
+        self.horizon.raise(kind, oldest.end.plus(1));
+        self.files.retain(|known| known.part.file != oldest.file);
         true
     }
 
-    /// Makes one of the oldest two pushes, so that their live still starts when it did.
+    /// Merges the two oldest pushes, so that the start of their live stays; returns whether there were two.
     fn merge_two_oldest_pushes(&mut self, kind: StreamKind, lives: &[Live]) -> bool {
         self.pushes.sort_by_key(|push| (push.user_stream.clone(), push.started()));
-        let mut ours = (0..self.pushes.len()).filter(|n| StreamKind::of(&self.pushes[*n].user_stream) == kind);
+        let mut ours = (0..self.pushes.len()).filter(|n| kind.has(&self.pushes[*n].user_stream));
         let (Some(first), Some(_)) = (ours.next(), ours.next()) else { return false };
         let first = self.pushes.remove(first);
-        self.horizon.raise(kind, first.last_word().saturating_add(1));
-        let live = self.live_of(&first, lives);
-        let next = self.pushes.iter().position(|push| push.user_stream == first.user_stream);
-        if let Some(next) = next.filter(|next| live.is_some() && self.live_of(&self.pushes[*next], lives) == live) {
-            self.pushes[next].start = first.started().or(self.pushes[next].start);
+        self.horizon.raise(kind, first.last_event_at().plus(1));
+        let live = live_of(&first, lives);
+        let next = self.pushes.iter_mut().find(|push| push.user_stream == first.user_stream);
+        if let Some(next) = next.filter(|next| live.is_some() && live_of(next, lives) == live) {
+            next.start = first.started().or(next.start);
         }
         true
     }
 
+    /// Drops status reports beyond the limit: first repetitions, then a short interruption, then the oldest.
     fn merge_status_reports(&mut self, grace: u64) {
         self.status_reports.sort_by_key(|report| report.stamp);
         let stamps: Vec<Stamp> = self.pushes.iter().flat_map(|push| [push.started(), push.end]).flatten().collect();
         while self.status_reports.len() > MAX_STATUS_REPORTS {
-            // What is said twice, and nothing in between: once is enough.
-            let is_said_again = |pair: &[StatusReport]| {
+            // Two equal reports without a push event in between: the second says nothing new.
+            let is_repetition = |pair: &[StatusReport]| {
                 pair[0].end.is_none() == pair[1].end.is_none()
                     && !stamps.iter().any(|stamp| (pair[0].stamp..=pair[1].stamp).contains(stamp))
             };
-            let again = self.status_reports.windows(2).position(is_said_again);
-            match (again, self.status_reports.as_slice()) {
+            let repetition = self.status_reports.windows(2).position(is_repetition);
+            match (repetition, self.status_reports.as_slice()) {
                 (Some(n), _) => drop(self.status_reports.remove(n + 1)),
                 (None, [_, off, on, ..])
-                    if off.end.is_some() && on.end.is_none() && on.stamp.at - off.stamp.at <= grace =>
+                    if off.end.is_some() && on.end.is_none() && on.stamp.at <= off.stamp.at.plus(grace) =>
                 {
                     self.status_reports.drain(1..3);
                 }
@@ -304,4 +270,10 @@ impl Timeline {
             }
         }
     }
+}
+
+/// The index of the live that a push belongs to.
+fn live_of(push: &Push, lives: &[Live]) -> Option<usize> {
+    let at = push.started().or(push.end)?.at;
+    lives.iter().rposition(|live| live.user_stream == push.user_stream && live.contains(at))
 }

@@ -1,86 +1,76 @@
-//! From files to replays.
+//! Computes replays from files.
 
 use std::{
-    cmp::{Ordering, Reverse},
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Live, Recording, Timeline, Version};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+use super::{Live, Timeline, Version, is_default};
 use protocol::types::{FileId, UnixSeconds};
 
-/// The files of one stretch in several formats are cut a little differently: by so many seconds, and they end alike.
+/// The tolerance between files of one recording in several formats: their starts and ends differ by a few seconds.
 const CUT_SECONDS: u64 = 10;
 
-/// What remains of a live: its files.
+/// A replay: the files of a live, or files that overlap each other and no live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayFiles {
-    /// The file that came first, which names it.
+    /// The id of the replay: the file that arrived first.
     pub file: FileId,
-    /// The files, the first picture first.
-    pub parts: Vec<Part>,
-    /// The first second.
+    /// The files, in the order of their starts.
+    pub parts: Vec<ReplayPart>,
+    /// The first second of the replay.
     pub start: UnixSeconds,
-    /// The last.
+    /// The last second of the replay.
     pub end: UnixSeconds,
-    /// Which of the lives it remains of; `None` if none of them is known to.
+    /// The index of the live in the lives; `None` if no known live overlaps the files.
     pub live: Option<usize>,
-    /// What it is called was said at this second, when the room was opened; `None` if it was not yet.
+    /// The start request with the title of the replay, by its second; `None` if there was none before.
     pub info_at: Option<UnixSeconds>,
 }
 
 /// A file of a replay.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Part {
-    /// The file, as notices name it.
-    #[serde(rename = "i", with = "name")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayPart {
+    /// The id of the file in notices.
+    #[serde(rename = "i", deserialize_with = "file_id")]
     pub file: FileId,
-    /// The file, as the video-on-demand service names it.
+    /// The id of the file in the video-on-demand service.
     #[serde(rename = "v", default)]
     pub vod_file: String,
-    /// Where it plays.
+    /// The play URL.
     #[serde(rename = "u")]
     pub url: String,
-    /// Its format, in small letters.
+    /// The format, in lower case.
     #[serde(rename = "f")]
     pub format: String,
-    /// The second of its first picture.
+    /// The second of the first picture.
     #[serde(rename = "s")]
-    pub start: u64,
-    /// The second of its last picture.
+    pub start: UnixSeconds,
+    /// The second of the last picture.
     #[serde(rename = "e")]
-    pub end: u64,
-    /// How new what is said of it is.
-    #[serde(rename = "w", default, skip_serializing_if = "Version::is_unknown")]
+    pub end: UnixSeconds,
+    /// The version of the play URL.
+    #[serde(rename = "w", default, skip_serializing_if = "is_default")]
     pub version: Version,
 }
 
-/// A [`FileId`] as text.
-mod name {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use protocol::types::FileId;
-
-    pub(super) fn serialize<S: Serializer>(file: &FileId, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(file.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        FileId::parse(&text).ok_or_else(|| D::Error::custom("no file id"))
-    }
+fn file_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Error> {
+    FileId::parse(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("no file id"))
 }
 
-impl Part {
-    /// Takes the address that a notice tells, if that is no older; says whether it is another one.
-    pub fn take_address(&mut self, recording: &Recording) -> bool {
-        let Recording { url, vod_file, version, .. } = recording;
-        if *version < self.version || self.url == url.as_str() {
+impl ReplayPart {
+    /// Replaces the play URL by that of a notice about the file, unless the notice is older. Returns whether the URL
+    /// changed.
+    pub fn take_address(&mut self, notice: &Self) -> bool {
+        if notice.version < self.version || self.url == notice.url {
             return false;
         }
-        self.version = *version;
-        self.url = url.as_str().to_owned();
-        if !vod_file.as_str().is_empty() {
-            self.vod_file = vod_file.as_str().to_owned();
+        self.version = notice.version;
+        self.url.clone_from(&notice.url);
+        if !notice.vod_file.is_empty() {
+            self.vod_file.clone_from(&notice.vod_file);
         }
         true
     }
@@ -90,68 +80,54 @@ impl Part {
     }
 
     fn seconds(&self) -> u64 {
-        self.end.saturating_sub(self.start)
+        self.end.minus(self.start.0).0
     }
 
-    /// The order of the files of a replay.
-    fn by_start(&self, other: &Self) -> Ordering {
-        let order = |part: &Self| (part.start, Reverse(part.end));
-        order(self).cmp(&order(other)).then_with(|| (&self.format, &self.file).cmp(&(&other.format, &other.file)))
+    /// The order of files in a replay: by start, the longest first.
+    fn order(&self) -> impl Ord + '_ {
+        (self.start, Reverse(self.end), &self.format, &self.file)
     }
 }
 
 impl ReplayFiles {
-    /// How long it lasts, with whatever lies between its files.
+    /// The duration, with the gaps between files.
     pub fn seconds(&self) -> u64 {
-        self.end.0.saturating_sub(self.start.0)
+        self.end.minus(self.start.0).0
     }
 
-    /// It without some of its files.
+    /// The replay with other files. The id stays.
     #[must_use]
-    pub fn without(&self, is_gone: impl Fn(&FileId) -> bool) -> Self {
-        self.of_parts(self.parts.iter().filter(|part| !is_gone(&part.file)).cloned().collect())
+    pub fn with_parts(&self, mut parts: Vec<ReplayPart>) -> Self {
+        parts.sort_by(|a, b| a.order().cmp(&b.order()));
+        let named = parts.iter().find(|part| part.file == self.file).or(parts.first());
+        let (start, end) = named.map_or((self.start, self.end), |named| span(&parts, named));
+        Self { parts, start, end, ..self.clone() }
     }
 
-    /// It with more files.
-    #[must_use]
-    pub fn with(&self, more: Vec<Part>) -> Self {
-        let mut parts = [more, self.parts.clone()].concat();
-        parts.sort_by(Part::by_start);
-        self.of_parts(parts)
-    }
-
-    fn of_parts(&self, parts: Vec<Part>) -> Self {
-        let mut replay = Self { parts, ..self.clone() };
-        let named = replay.parts.iter().find(|part| part.file == replay.file).or(replay.parts.first());
-        if let Some(named) = named {
-            (replay.start, replay.end) = span(&replay.parts, named);
-        }
-        replay
-    }
-
-    /// Where it plays as one file; `None` if it does not.
+    /// The URL of a file that is not HLS; `None` if there is none.
     pub fn play_url(&self) -> Option<&str> {
         self.shown(|part| !part.is_hls()).map(|part| part.url.as_str())
     }
 
-    /// Where it plays as HLS; `None` if it does not.
+    /// The URL of an HLS file; `None` if there is none.
     pub fn hls_url(&self) -> Option<&str> {
-        self.shown(Part::is_hls).map(|part| part.url.as_str())
+        self.shown(ReplayPart::is_hls).map(|part| part.url.as_str())
     }
 
-    /// The files on which what is shown of it depends: its name, its addresses, its first and its last second.
+    /// The files that decide what a row shows: the id, the two URLs, the first and the last second.
     pub fn shown_files(&self) -> BTreeSet<FileId> {
-        let play = [self.shown(|part| !part.is_hls()), self.shown(Part::is_hls)];
+        let urls = [self.shown(|part| !part.is_hls()), self.shown(ReplayPart::is_hls)];
         let ends = [self.parts.iter().min_by_key(|part| part.start), self.parts.iter().max_by_key(|part| part.end)];
-        let parts = play.into_iter().chain(ends).flatten().map(|part| part.file.clone());
-        parts.chain([self.file.clone()]).collect()
+        let files = urls.into_iter().chain(ends).flatten().map(|part| &part.file);
+        files.chain([&self.file]).cloned().collect()
     }
 
-    /// Of the files of a kind, one that is nearly the whole replay, or else the first.
-    fn shown(&self, kind: fn(&Part) -> bool) -> Option<&Part> {
+    /// Of the files of a kind, one that lasts at least nine tenths of the replay (mp4 before others, then the longest), or
+    /// else the first to start.
+    fn shown(&self, kind: fn(&ReplayPart) -> bool) -> Option<&ReplayPart> {
         let parts = || self.parts.iter().filter(|part| kind(part));
-        // Phones play MP4 everywhere.
-        let plays_worse = |part: &Part| part.format != "mp4";
+        // All phones play MP4.
+        let plays_worse = |part: &ReplayPart| part.format != "mp4";
         let whole = parts().filter(|part| part.seconds() * 10 >= self.seconds() * 9);
         let whole = whole.min_by_key(|part| (plays_worse(part), Reverse(part.seconds()), &part.file));
         let first = || parts().min_by_key(|part| (part.start, plays_worse(part), &part.file));
@@ -159,26 +135,28 @@ impl ReplayFiles {
     }
 }
 
-/// The first and the last second of files; where they are cut a little differently than `named`, those of that.
-fn span(parts: &[Part], named: &Part) -> (UnixSeconds, UnixSeconds) {
-    let start = parts.iter().map(|part| part.start).min().filter(|start| start + CUT_SECONDS < named.start);
-    let end = parts.iter().map(|part| part.end).max().filter(|end| *end > named.end + CUT_SECONDS);
-    (UnixSeconds(start.unwrap_or(named.start)), UnixSeconds(end.unwrap_or(named.end)))
+/// The first and the last second of files. A difference from `named` of at most ten seconds does not count: formats of
+/// one recording are cut differently.
+fn span(parts: &[ReplayPart], named: &ReplayPart) -> (UnixSeconds, UnixSeconds) {
+    let start = parts.iter().map(|part| part.start).min().filter(|start| start.plus(CUT_SECONDS) < named.start);
+    let end = parts.iter().map(|part| part.end).max().filter(|end| *end > named.end.plus(CUT_SECONDS));
+    (start.unwrap_or(named.start), end.unwrap_or(named.end))
 }
 
 impl Timeline {
-    /// The replays that the files are, given the [`lives`](Self::lives).
+    /// The replays, given the [`lives`](Self::lives). A file belongs to the live that it overlaps most, of two equal ones
+    /// the earlier; files of one live are one replay.
     pub fn replays(&self, lives: &[Live]) -> Vec<ReplayFiles> {
-        // By the number of the live; files of no live are sorted into replays of their own after that.
+        // The files by the index of their live. Files of no live form replays by their overlaps.
         let mut of_lives: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut others: Vec<usize> = Vec::new();
         for (n, file) in self.files.iter().enumerate() {
-            let in_common = lives
+            let overlaps = lives
                 .iter()
                 .enumerate()
                 .filter(|(_, live)| live.user_stream == file.user_stream)
-                .map(|(number, live)| (live.common(file.part.start, file.part.end), Reverse(number)));
-            match in_common.max().filter(|(seconds, _)| *seconds > 0) {
+                .map(|(number, live)| (live.overlap_seconds(file.part.start, file.part.end), Reverse(number)));
+            match overlaps.max().filter(|(seconds, _)| *seconds > 0) {
                 Some((_, Reverse(number))) => of_lives.entry(number).or_default().push(n),
                 None => others.push(n),
             }
@@ -188,37 +166,30 @@ impl Timeline {
         of_lives.chain(others).collect()
     }
 
-    /// Files sorted into groups of those that overlap, directly or through others.
+    /// Groups of files that overlap, directly or through others.
     fn overlapping(&self, mut files: Vec<usize>) -> Vec<Vec<usize>> {
         files.sort_by_key(|n| self.files[*n].part.start);
-        let mut groups: Vec<(u64, Vec<usize>)> = Vec::new();
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut end = UnixSeconds(0);
         for n in files {
             let part = &self.files[n].part;
             match groups.last_mut() {
-                Some((end, group)) if part.start < *end => {
-                    *end = part.end.max(*end);
-                    group.push(n);
-                }
-                _ => groups.push((part.end, vec![n])),
+                Some(group) if part.start < end => group.push(n),
+                Some(_) | None => groups.push(vec![n]),
             }
+            end = end.max(part.end);
         }
-        groups.into_iter().map(|(_, group)| group).collect()
+        groups
     }
 
-    /// The replay of some files, which are numbered as they came.
+    /// The replay of some files, given by their indices, which are in the order of arrival.
     fn replay(&self, files: Vec<usize>, live: Option<(usize, &Live)>) -> ReplayFiles {
-        let name = files.iter().min().map_or(0, |first| *first);
-        let mut parts: Vec<Part> = files.into_iter().map(|n| self.files[n].part.clone()).collect();
-        parts.sort_by(Part::by_start);
-        let first = &self.files[name].part;
-        let (start, end) = span(&parts, first);
-        ReplayFiles {
-            file: first.file.clone(),
-            start,
-            end,
-            parts,
-            live: live.map(|(number, _)| number),
-            info_at: live.map_or_else(|| self.info_at(start), |(_, live)| live.info_at),
-        }
+        let first = files.iter().min().map_or(0, |n| *n);
+        let mut parts: Vec<ReplayPart> = files.into_iter().map(|n| self.files[n].part.clone()).collect();
+        parts.sort_by(|a, b| a.order().cmp(&b.order()));
+        let named = &self.files[first].part;
+        let (start, end) = span(&parts, named);
+        let info_at = live.map_or_else(|| self.info_at(start), |(_, live)| live.info_at);
+        ReplayFiles { file: named.file.clone(), parts, start, end, live: live.map(|(number, _)| number), info_at }
     }
 }

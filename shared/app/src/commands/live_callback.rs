@@ -16,7 +16,7 @@ use super::prelude::*;
 use crate::{auth::SignedNotice, ban};
 use protocol::{error::BodyFault, sign::md5_hex};
 use store::{BroadcasterState, Notice, NoticeRecord, NoticeStatus, Owner, PendingAction, rules::Moderation};
-use timeline::{End, Evidence, Reason, Recording, UserStream, Version};
+use timeline::{End, Evidence, Reason, Recording, ReplayPart, UserStream, Version};
 
 /// The longest recording that is accepted: a file ends with its push, and no push lasts longer.
 const MAX_RECORDING_SECONDS: u64 = 7 * 24 * 3600;
@@ -247,7 +247,8 @@ fn recording(file: File, user_stream: UserStream, record: &NoticeRecord) -> Resu
         Err("it is a recording that plays nowhere")
     } else {
         let version = Version(expires_at.0, record.notice.id.ends_with(&md5_hex(&[url.as_str()])));
-        Ok(Recording { user_stream, file, vod_file, url: url.into(), format, start, end, version })
+        let [vod_file, url, format] = [vod_file.as_str(), url.as_str(), format.as_str()].map(str::to_owned);
+        Ok(Recording { user_stream, part: ReplayPart { file, vod_file, url, format, start, end, version } })
     }
 }
 
@@ -285,7 +286,7 @@ async fn apply_verdict(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), 
         return Ok(());
     }
     // The cover is removed first: when a live ends, its replay gets the cover.
-    if let Some(broadcast) = app.table.state(user).await?.timeline.broadcast_of(at) {
+    if let Some(broadcast) = app.table.state(user).await?.timeline.broadcasts().of(at) {
         app.table.remove_cover_picture(user, broadcast, at).await?;
     }
     let state = app.table.change(user, rules, app.now(), |state| state.apply_verdict(at, rules)).await?;

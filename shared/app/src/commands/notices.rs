@@ -26,7 +26,7 @@ pub(super) async fn missing_from_timeline(
         if let Evidence::Recorded(recording) = &evidence
             && timeline.may_have_forgotten(recording)
         {
-            forgotten.push((recording.file.clone(), record));
+            forgotten.push((recording.part.file.clone(), record));
         } else if add_if_new(&mut timeline, evidence, rules.grace_seconds) {
             missing.insert(record.notice.id.clone());
         }

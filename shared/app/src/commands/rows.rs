@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::prelude::*;
 use protocol::sign::push_url::Domains;
 use store::{Profile, PublicProfile, Replay, Room, Status, Video};
-use timeline::Part;
+use timeline::ReplayPart;
 
 /// The broadcaster that a call is about: `liveuserid`, or else `userid`. Gen-1 apps send only `userid`. In the REST
 /// dialect `userid` is the caller, so calls about another user have `liveuserid`.
@@ -93,12 +93,12 @@ pub(super) fn parts(replay: &Replay) -> Vec<PartRow> {
     if formats.len() == replay.parts.len() {
         return Vec::new();
     }
-    let row = |part: &Part| PartRow {
+    let row = |part: &ReplayPart| PartRow {
         fileid: part.file.to_string(),
         format: part.format.clone(),
         url: part.url.clone(),
-        start_time: part.start,
-        end_time: part.end,
+        start_time: part.start.0,
+        end_time: part.end.0,
     };
     replay.parts.iter().map(row).collect()
 }

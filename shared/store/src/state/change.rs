@@ -21,7 +21,7 @@ use protocol::{
     error::Chain,
     types::{UnixSeconds, UserId},
 };
-use timeline::{Evidence, Live, Part};
+use timeline::{Evidence, Live, ReplayPart};
 
 /// How often a write is tried again that another one came before.
 const ATTEMPTS: u32 = 16;
@@ -79,7 +79,7 @@ impl Table {
         for _ in 0..ATTEMPTS {
             let unconfirmed = self.unconfirmed.count();
             let (mut before, room) = seen;
-            let pruned = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
+            let forgotten = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             before.pending_verdict_at = before.pending_verdict_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
             before.verdicts.retain(|at| *at >= now.minus(2 * KEPT_SECONDS));
             let mut after = before.clone();
@@ -89,9 +89,9 @@ impl Table {
             if !is_changed && !is_judged && !is_capped && !before.has_dirty_rows(now) {
                 return Ok(after);
             }
-            if pruned.for_lack_of_room > 0 {
-                let (user, count) = (self.log_names.of(user.as_str()), pruned.for_lack_of_room);
-                tracing::warn!(user, count, "a timeline is full; the oldest of it is dropped");
+            if forgotten > 0 {
+                let user = self.log_names.of(user.as_str());
+                tracing::warn!(user, count = forgotten, "a timeline is full; the oldest of it is dropped");
             }
             let (was, is) = (Projection::of(&before.timeline, rules), Projection::of(&after.timeline, rules));
             let own = differences(user, (&before, &was), (&after, &is));
@@ -103,10 +103,10 @@ impl Table {
             if before.is_to_be_retried(now) {
                 let failed = std::mem::take(&mut after.failed);
                 // They may move when they are written, and whether that was counted is not noted any more.
-                let is_again = |part: &Part| failed.contains(&DirtyRow::file(&part.file));
+                let is_again = |part: &ReplayPart| failed.contains(&DirtyRow::file(&part.file));
                 let again = is.replays.iter().filter(|replay| replay.parts.iter().any(is_again));
                 after.mark_dirty(again.map(DirtyRow::replay_count), now);
-                let room = after.timeline.broadcast().filter(|_| failed.contains(&DirtyRow::Room));
+                let room = after.timeline.broadcasts().last().filter(|_| failed.contains(&DirtyRow::Room));
                 after.mark_dirty(room.map(|broadcast| DirtyRow::room_count(broadcast, user)), now);
                 after.mark_dirty(failed, now);
             }

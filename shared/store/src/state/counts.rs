@@ -12,7 +12,7 @@ impl Table {
     pub async fn recount_later(&self, user: &UserId, now: UnixSeconds, rules: &Rules) -> Result<()> {
         let unconfirmed = |state: &mut BroadcasterState| {
             let replays = Projection::of(&state.timeline, rules).replays;
-            let room = state.timeline.broadcast().map(|broadcast| DirtyRow::room_count(broadcast, user));
+            let room = state.timeline.broadcasts().last().map(|broadcast| DirtyRow::room_count(broadcast, user));
             state.mark_dirty(replays.iter().map(DirtyRow::replay_count).chain(room), now);
             true
         };

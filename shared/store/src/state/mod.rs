@@ -195,8 +195,8 @@ impl BroadcasterState {
 
     /// Whether the room is kept out of the lists.
     pub(crate) fn is_hidden(&self) -> bool {
-        let hidden = self.hidden.and_then(|start_request| self.timeline.broadcast_of(start_request));
-        hidden.is_some() && hidden == self.timeline.broadcast() && self.is_live()
+        let hidden = self.hidden.and_then(|start_request| self.timeline.broadcasts().of(start_request));
+        hidden.is_some() && hidden == self.timeline.broadcasts().last() && self.is_live()
     }
 
     /// The list that the room stands in.

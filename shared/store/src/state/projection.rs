@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{BroadcasterState, DirtyRow};
 use crate::{lists::Position, replays, rules::Rules};
 use protocol::types::{FileId, UnixSeconds, UserId};
-use timeline::{Live, ReplayFiles, Timeline};
+use timeline::{Broadcasts, Live, ReplayFiles, Timeline};
 
 /// What follows from a timeline.
 pub(crate) struct Projection {
@@ -24,25 +24,23 @@ impl Projection {
         self.lives.get(replay.live?)
     }
 
-    /// What is written of the lives, given the seconds at which broadcasts were opened.
-    fn written_lives(&self, broadcasts: &[UnixSeconds]) -> Vec<Live> {
+    /// What is written of the lives.
+    fn written_lives(&self, broadcasts: &Broadcasts) -> Vec<Live> {
         self.lives.iter().map(|live| written(live, broadcasts)).collect()
     }
 
     /// What is written of the name of a replay, and of its live.
-    fn written_of(&self, replay: &ReplayFiles, broadcasts: &[UnixSeconds]) -> (Option<UnixSeconds>, Option<Live>) {
+    fn written_of(&self, replay: &ReplayFiles, broadcasts: &Broadcasts) -> (Option<UnixSeconds>, Option<Live>) {
         let live = self.live_of(replay).map(|live| written(live, broadcasts));
         (live.as_ref().map_or(replay.info_at, |live| live.info_at), live)
     }
 }
 
-/// The part of a live that its row and its replay depend on, given the seconds at which broadcasts were opened. While a
-/// live goes on, a repeated start request costs no write: the rows may show the information of any start request of their
-/// broadcast. They are written again at once if that start request turns out to belong to another broadcast.
-fn written(live: &Live, broadcasts: &[UnixSeconds]) -> Live {
-    let broadcast_of =
-        |start_request: UnixSeconds| broadcasts.iter().rfind(|broadcast| **broadcast <= start_request).copied();
-    let is_decisive = live.end.is_some() || live.info_at.and_then(broadcast_of) != live.broadcast;
+/// The part of a live that its row and its replay depend on. While a live goes on, a repeated start request costs no
+/// write: the rows may show the information of any start request of their broadcast. They are written again at once if
+/// that start request turns out to belong to another broadcast.
+fn written(live: &Live, broadcasts: &Broadcasts) -> Live {
+    let is_decisive = live.end.is_some() || live.info_at.and_then(|at| broadcasts.of(at)) != live.broadcast;
     Live { info_at: live.info_at.filter(|_| is_decisive), ..live.clone() }
 }
 
@@ -54,14 +52,14 @@ pub(super) fn differences(
 ) -> BTreeSet<DirtyRow> {
     let mut dirty = BTreeSet::new();
     let room = |state: &BroadcasterState| {
-        (state.is_live(), state.is_hidden(), state.timeline.broadcast(), state.ban.is_some())
+        (state.is_live(), state.is_hidden(), state.timeline.broadcasts().last(), state.ban.is_some())
     };
     if room(before) != room(after) {
         dirty.insert(DirtyRow::Room);
-        let broadcasts = [before, after].into_iter().filter_map(|state| state.timeline.broadcast());
+        let broadcasts = [before, after].into_iter().filter_map(|state| state.timeline.broadcasts().last());
         dirty.extend(broadcasts.map(|broadcast| DirtyRow::room_count(broadcast, user)));
     }
-    let broadcasts = after.timeline.broadcasts_opened();
+    let broadcasts = after.timeline.broadcasts();
     let (were, are) = (was.written_lives(&broadcasts), is.written_lives(&broadcasts));
     let changed = were.iter().filter(|live| !are.contains(live)).chain(are.iter().filter(|live| !were.contains(live)));
     dirty.extend(changed.map(DirtyRow::live));

@@ -12,7 +12,7 @@ use protocol::{
     error::Chain,
     types::{UnixSeconds, UserId},
 };
-use timeline::{Live, Part};
+use timeline::{Live, ReplayPart};
 
 impl Table {
     /// Writes the rows that the timeline says are unwritten; gives those that could not be written, and those that follow
@@ -28,7 +28,7 @@ impl Table {
         let is_room_unwritten = state.dirty.contains(&DirtyRow::Room);
         // If the room is to count anew, whoever finishes this in our stead must find what the lives came to in their rows.
         let counts_anew =
-            room.as_ref().is_some_and(|room| Some(room.counts_since(write.now)) < state.timeline.broadcast());
+            room.as_ref().is_some_and(|room| Some(room.counts_since(write.now)) < state.timeline.broadcasts().last());
         if is_room_unwritten && !counts_anew {
             // As it stood in the very moment before, with the counters that a live which ends takes along.
             match self.written_row(keys::room(user), self.write_room(write, room.clone(), start_request).await)? {
@@ -46,8 +46,8 @@ impl Table {
             }
         }
         for replay in &projection.replays {
-            let has_dirty_rows = |part: &&Part| state.dirty.contains(&DirtyRow::file(&part.file));
-            let parts: Vec<&Part> = replay.parts.iter().filter(has_dirty_rows).collect();
+            let has_dirty_rows = |part: &&ReplayPart| state.dirty.contains(&DirtyRow::file(&part.file));
+            let parts: Vec<&ReplayPart> = replay.parts.iter().filter(has_dirty_rows).collect();
             if parts.is_empty() {
                 continue;
             }

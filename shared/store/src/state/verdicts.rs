@@ -24,7 +24,7 @@ impl BroadcasterState {
     pub(super) fn drop_verdict(&mut self, rules: &Rules) {
         let lives = self.timeline.lives(rules.grace_seconds);
         let live_of =
-            |at: UnixSeconds| lives.iter().position(|live| live.user_stream == UserStream::Own && live.holds(at));
+            |at: UnixSeconds| lives.iter().position(|live| live.user_stream == UserStream::Own && live.contains(at));
         let verdicts: Vec<UnixSeconds> = self.verdicts.iter().copied().collect();
         let rank = |n: usize| {
             let at = verdicts[n];
@@ -63,7 +63,7 @@ impl BroadcasterState {
         if rules.moderation == Moderation::End && live.end.is_none() {
             self.pending_actions.insert(PendingAction::CutStream);
             // What ends it comes after all that is known: it may have been interrupted at that second.
-            let end = Evidence::Off(at.max(self.timeline.last_word()), End::Moderated);
+            let end = Evidence::Off(at.max(self.timeline.last_event_at()), End::Moderated);
             return self.timeline.add(end) || is_news;
         }
         is_news
@@ -72,7 +72,7 @@ impl BroadcasterState {
     /// Whether a replay remains of a live that is hidden for a forbidden picture: of its own, or of an earlier live of its
     /// show. Without a known live a picture of its own time decides.
     pub(crate) fn is_forbidden(&self, projection: &Projection, replay: &ReplayFiles) -> bool {
-        let holds = |live: &Live, at: UnixSeconds| live.user_stream == UserStream::Own && live.holds(at);
+        let holds = |live: &Live, at: UnixSeconds| live.user_stream == UserStream::Own && live.contains(at);
         let is_of_show = |live: &Live, at| {
             projection.lives.iter().any(|other| holds(other, at) && other.broadcast == live.broadcast)
         };
