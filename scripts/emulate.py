@@ -164,7 +164,7 @@ answering.asked = set()
 
 def play(name, **environment):
     """Runs tests of tests/it that want what is named so."""
-    words = ["cargo", "test", "--quiet", "--package", "tests", "--test", "it", "--", "--include-ignored", name]
+    words = ["cargo", "test", "--quiet", "--workspace", "--test", "it", "--", "--include-ignored", name]
     if subprocess.run(words, cwd=deploy.ROOT, env={**os.environ, **environment}).returncode:
         sys.exit(1)
 
