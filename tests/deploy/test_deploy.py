@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import copy
 import datetime
 import io
 import json
@@ -172,7 +173,9 @@ class Case(unittest.TestCase):
     def deploy(self, *words):
         """Runs scripts/deploy, but for what SAM and scripts/smoke do; gives what SAM was called with."""
         ran = []
-        with mock.patch.object(deploy, "binaries", lambda _: ("arm64", "0" * 64)), \
+        # To parse the template takes most of a run's time, so it is parsed once for all tests.
+        with mock.patch.object(deploy, "read_template", lambda: copy.deepcopy(TEMPLATE)), \
+                mock.patch.object(deploy, "binaries", lambda _: ("arm64", "0" * 64)), \
                 mock.patch.object(deploy, "FAST", self.fast), \
                 mock.patch.object(deploy, "sam", lambda *words: ran.append(words)), \
                 mock.patch.object(deploy, "announce", lambda *_: None), \
