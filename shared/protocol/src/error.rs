@@ -9,17 +9,17 @@ pub const MAX_NAME_CHARS: usize = 64;
 
 /// What is wrong with the transfer of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
+#[expect(missing_docs, reason = "the text of an error says what it is")]
 pub enum BodyFault {
-    /// The body is longer than [`crate::wire::MAX_BODY_BYTES`].
+    /// See [`crate::wire::MAX_BODY_BYTES`].
     #[error("the body is longer than 1 MiB")]
     TooLong,
-    /// The body was not received within its time limit.
     #[error("the body came too slowly")]
     TooSlow,
-    /// The body is shorter than its `Content-Length`.
+    /// The body has fewer bytes than its `Content-Length` says.
     #[error("the body is shorter than its declared length")]
     Truncated,
-    /// The body starts like a JSON object but is not valid JSON: it may have been cut or changed on the way.
+    /// The body may have been cut or changed on the way.
     #[error("the body begins as a JSON object and is not one")]
     BrokenJson,
 }
@@ -27,16 +27,16 @@ pub enum BodyFault {
 /// The error of another server or of the table, for the log.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// The reason why a command fails. Each dialect in [`crate::wire`] has a code and a text for each reason.
+/// The reason why a command fails. Each dialect in [`crate::wire`] has a code and a text for each reason. The texts
+/// here are for the log.
 #[derive(Debug, ThisError)]
+#[expect(missing_docs, reason = "the text of an error says what it is")]
 pub enum Error {
-    /// The body is not a JSON document that could hold a call.
     #[error("the body is not a JSON document that could hold a call")]
     MalformedRequest,
     /// The body was not received completely.
     #[error("{0}")]
     Body(BodyFault),
-    /// A notice of the live cloud was sent to a path that takes no notices. The path is for the log.
     #[error("a notice of the cloud came to {:?}, which takes none: is the callback URL right?", shortened(.0))]
     MisplacedNotice(String),
     /// There is no command with this name. The name is empty if the request has none.
@@ -53,25 +53,20 @@ pub enum Error {
     /// Every parameter is valid, but their combination is not. The text says what is wrong.
     #[error("{0}")]
     InvalidArgument(&'static str),
-    /// The caller is not authenticated. The reason is for the log.
+    /// The caller is not authenticated.
     #[error("the signature is not good: {0}")]
     BadSignature(Cow<'static, str>),
-    /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
-    /// The ID token is not valid. The reason is for the log.
     #[error("the ID token is not good: {0}")]
     BadIdToken(&'static str),
-    /// There already is an account with this name.
     #[error("there is an account of this name")]
     UserExists,
     /// A rate limit is reached.
     #[error("too many attempts")]
     TooMany,
-    /// Only operators may do this.
     #[error("the operator key is missing or wrong")]
     NotOperator,
-    /// The user is banned from going live.
     #[error("the user is banned from going live")]
     Banned,
     /// The caller may not do this. The text says what the caller has to do first.
@@ -83,16 +78,12 @@ pub enum Error {
     /// The requested thing does not exist. The text names its kind.
     #[error("no such {0}")]
     NotFound(&'static str),
-    /// A notice of the live cloud is too old, or from the future.
     #[error("the notice expired too long ago, or expires too far ahead")]
     StaleNotice,
-    /// A call to the live cloud failed.
     #[error("the live cloud could not be asked")]
     Cloud(#[source] Cause),
-    /// A call to the identity provider failed.
     #[error("the identity provider could not be asked")]
     IdentityProvider(#[source] Cause),
-    /// An operation on the table failed.
     #[error("the table could not be asked")]
     Table(#[source] Cause),
 }

@@ -12,8 +12,6 @@
 //!      signature = hex(HMAC-SHA1(the 40 digits of signKey, "sha1" \n keyTime \n hex(SHA1(text)) \n))
 //!      header    = q-sign-algorithm=sha1&q-ak=<secret id>&q-sign-time=<keyTime>&q-key-time=<keyTime>
 //!                  &q-header-list=<names, joined by ;>&q-url-param-list=<the same>&q-signature=<signature>
-//!
-//!      a form's signature = hex(HMAC-SHA1(the 40 digits of signKey, hex(SHA1(policy))))
 //! ```
 //!
 //! COS checks the listed parameters and headers only: a request may have others that are not signed.
@@ -104,36 +102,16 @@ impl Request<'_> {
 
 impl SignKey {
     /// The header `Authorization` of a request, valid during the interval of the key.
-    ///
-    /// ```
-    /// use protocol::{sign::cos, types::{Secret, UnixSeconds}};
-    /// // The expected value is computed by Tencent's COS SDK for Python.
-    /// let key = cos::derive(
-    ///     &Secret::new("BQYIM75p8x0iWVFSIgqEKwFprpRSVHlz"), UnixSeconds(1_557_989_151), UnixSeconds(1_557_996_351));
-    /// let headers = [("Host", "examplebucket-1250000000.cos.ap-beijing.myqcloud.com")];
-    /// let request = cos::Request { method: "DELETE", path: "/x", parameters: &[], headers: &headers };
-    /// let header = key.authorization("AKIDQjz3ltompVjBni5LitkWHFlFpwkn9U5q", request);
-    /// let (_, signed) = header.split_once("&q-header-list=").unwrap();
-    /// assert_eq!(signed, "host&q-url-param-list=&q-signature=032c69f2ce35bd55911f2417af18411ad7a4cbb5");
-    /// ```
     pub fn authorization(&self, secret_id: &str, request: Request<'_>) -> String {
         let [(parameters, _), (headers, _)] = [request.parameters, request.headers].map(canonical_lists);
         let key_time = &self.key_time;
-        let signature = self.sign(&format!("sha1\n{key_time}\n{}\n", sha1_hex(&request.text())));
+        let text = format!("sha1\n{key_time}\n{}\n", sha1_hex(&request.text()));
+        // The key is the text of the hexadecimal digits, not the bytes that they encode.
+        let signature = hex(hmac_sha1(&Secret::new(&self.sign_key), &text));
         format!(
             "q-sign-algorithm=sha1&q-ak={secret_id}&q-sign-time={key_time}&q-key-time={key_time}\
              &q-header-list={headers}&q-url-param-list={parameters}&q-signature={signature}"
         )
-    }
-
-    /// The signature of a form upload under a policy, which is a JSON text.
-    pub fn sign_policy(&self, policy: &str) -> String {
-        self.sign(&sha1_hex(policy))
-    }
-
-    /// Signs with the hexadecimal digits of the key as text, not with the bytes that they encode.
-    fn sign(&self, text: &str) -> String {
-        hex(hmac_sha1(&Secret::new(&self.sign_key), text))
     }
 }
 

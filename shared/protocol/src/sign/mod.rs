@@ -23,12 +23,8 @@ use subtle::ConstantTimeEq;
 use crate::types::Secret;
 
 /// The MD5 of the concatenated parts, as 32 hexadecimal digits.
-pub fn md5_hex(parts: &[&str]) -> String {
-    let mut digest = Md5::new();
-    for part in parts {
-        digest.update(part.as_bytes());
-    }
-    hex(digest.finalize())
+pub fn md5_hex(parts: &[impl AsRef<[u8]>]) -> String {
+    hex(parts.iter().fold(Md5::new(), Digest::chain_update).finalize())
 }
 
 /// The SHA-1 of `text`, as 40 hexadecimal digits.
@@ -43,9 +39,8 @@ fn sha256_hex(text: &str) -> String {
 
 /// HMAC-SHA1 of `text`.
 fn hmac_sha1(key: &Secret, text: &str) -> [u8; 20] {
-    let mut mac = Hmac::<Sha1>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes a key of any length");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().into()
+    let mac = Hmac::<Sha1>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes a key of any length");
+    mac.chain_update(text).finalize().into_bytes().into()
 }
 
 /// HMAC-SHA256 of `text`.
@@ -55,16 +50,13 @@ pub fn hmac_sha256(key: &Secret, text: &str) -> [u8; 32] {
 
 /// HMAC-SHA256 of `text` with a key of any bytes.
 fn hmac_sha256_bytes(key: &[u8], text: &str) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().into()
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.chain_update(text).finalize().into_bytes().into()
 }
 
 /// `base64(HMAC-SHA1(key, text) ++ text)`: the signature of COS v4 and of VOD, which includes the signed text.
 fn signed_text(key: &Secret, text: &str) -> String {
-    let mut bytes = hmac_sha1(key, text).to_vec();
-    bytes.extend_from_slice(text.as_bytes());
-    BASE64.encode(bytes)
+    BASE64.encode([&hmac_sha1(key, text), text.as_bytes()].concat())
 }
 
 /// Compares a received signature or key with the expected one, in constant time.
@@ -76,35 +68,16 @@ pub fn constant_time_eq(expected: &str, received: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// RFC 2202, HMAC-SHA1 test case 2.
     #[test]
-    fn hmac_sha1_known_answer() {
-        let mac = hmac_sha1(&Secret::new("Jefe"), "what do ya want for nothing?");
-        assert_eq!(hex(mac), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
-    }
-
-    /// RFC 4231, test case 2.
-    #[test]
-    fn hmac_sha256_known_answer() {
-        let mac = hmac_sha256(&Secret::new("Jefe"), "what do ya want for nothing?");
-        assert_eq!(hex(mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-    }
-
-    /// RFC 1321, appendix A.5.
-    #[test]
-    fn md5_known_answer() {
+    fn published_examples_of_the_digests_come_out() {
+        let (key, text) = (Secret::new("Jefe"), "what do ya want for nothing?");
+        // RFC 2202, test case 2; RFC 4231, test case 2.
+        assert_eq!(hex(hmac_sha1(&key, text)), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+        let sha256 = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(hex(hmac_sha256(&key, text)), sha256);
+        // RFC 1321, appendix A.5; FIPS 180, the first examples.
         assert_eq!(md5_hex(&["message", " digest"]), "f96b697d7cb7938d525a2f31aaf161d0");
-    }
-
-    /// FIPS 180, the first example of SHA-1.
-    #[test]
-    fn sha1_known_answer() {
         assert_eq!(sha1_hex("abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
-    }
-
-    /// FIPS 180, the first example of SHA-256.
-    #[test]
-    fn sha256_known_answer() {
         assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 

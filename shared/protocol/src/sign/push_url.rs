@@ -49,9 +49,15 @@ pub fn tx_secret(key: &Secret, stream: &str, tx_time: &str) -> String {
     md5_hex(&[key.expose(), stream, tx_time])
 }
 
+/// The parameters of a URL that sign it.
+fn signature(key: &Secret, stream: &str, expiry: UnixSeconds) -> String {
+    let tx_time = tx_time(expiry);
+    format!("txSecret={}&txTime={tx_time}", tx_secret(key, stream, &tx_time))
+}
+
 impl Domains {
     /// The prefix of all stream names of this account.
-    pub fn prefix(&self) -> String {
+    fn prefix(&self) -> String {
         format!("{}_", self.bizid)
     }
 
@@ -138,23 +144,11 @@ impl Domains {
         let record = recording
             .map(|r| format!("&record_interval={}&record={}", r.interval_seconds, r.formats))
             .unwrap_or_default();
-        let (push, bizid, tx_time) = (&self.push, &self.bizid, tx_time(expiry));
-        let tx_secret = tx_secret(key, stream.as_str(), &tx_time);
-        format!("rtmp://{push}/live/{stream}?bizid={bizid}{record}&txSecret={tx_secret}&txTime={tx_time}")
+        let (push, bizid, signature) = (&self.push, &self.bizid, signature(key, stream.as_str(), expiry));
+        format!("rtmp://{push}/live/{stream}?bizid={bizid}{record}&{signature}")
     }
 
     /// Parses and verifies a push URL as the live cloud does: the inverse of [`push_url`](Self::push_url).
-    ///
-    /// ```
-    /// # use protocol::{sign::push_url::{Domains, Fault}, types::{Secret, StreamId, UnixSeconds}};
-    /// # let domains = Domains { bizid: "8888".into(), push: "push.example".into(), play: String::new() };
-    /// # let (key, other) = (Secret::new("pushkey123"), Secret::new("another-key"));
-    /// let (stream, expiry) = (StreamId::parse("8888_alice").unwrap(), UnixSeconds(1_500_000_000));
-    /// let url = domains.push_url(&key, &stream, expiry, None);
-    /// assert_eq!(domains.read_push_url(&url, &key, expiry).unwrap().stream, "8888_alice");
-    /// assert_eq!(domains.read_push_url(&url, &key, expiry.plus(1)), Err(Fault::Expired(expiry)));
-    /// assert_eq!(domains.read_push_url(&url, &other, expiry), Err(Fault::Secret));
-    /// ```
     pub fn read_push_url<'a>(&self, url: &'a str, key: &Secret, now: UnixSeconds) -> Result<PushUrl<'a>, Fault> {
         let read = PushUrl::parse(url).ok_or(Fault::Shape)?;
         if read.host != self.push {
@@ -205,23 +199,19 @@ pub struct PushUrl<'a> {
 
 /// What is wrong with a push URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
+#[expect(missing_docs, reason = "the text of a fault says what it is")]
 pub enum Fault {
-    /// The URL does not have the form `rtmp://<host>/<app>/<stream>?<query>`.
     #[error("it is not rtmp://<host>/<app>/<stream>?<query>")]
     Shape,
-    /// The host is not the push domain of the account.
     #[error("its host is not the push domain")]
     Host,
-    /// The stream does not begin with the business id of the account.
     #[error("its stream does not begin with the business id")]
     Stream,
-    /// The txTime is missing, or not hexadecimal.
     #[error("its txTime is missing, or not hexadecimal")]
     Time,
-    /// The URL expired at this time.
     #[error("its txTime is past: it expired at {0}")]
     Expired(UnixSeconds),
-    /// The txSecret is missing, or wrong for the stream and the txTime.
+    /// The txSecret is not that of the stream and the txTime.
     #[error("its txSecret is missing, or wrong")]
     Secret,
 }
@@ -239,8 +229,8 @@ impl<'a> PushUrl<'a> {
 
     /// The value of a parameter of the query.
     fn parameter(&self, name: &str) -> Option<&'a str> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
+        let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find_map(|(key, value)| (key == name).then_some(value))
     }
 }
 
@@ -289,9 +279,7 @@ impl PlayUrl {
     /// The cloud requires a signature with the *push* key, so whoever has this URL could also push to the stream. The
     /// URL's own query is dropped: the original appended a second `?` to it, which no player understood.
     pub fn signed(&self, bizid: &str, key: &Secret, expiry: UnixSeconds) -> String {
-        let tx_time = tx_time(expiry);
-        let tx_secret = tx_secret(key, &self.stream, &tx_time);
-        format!("{}?txSecret={tx_secret}&txTime={tx_time}&bizid={bizid}", self.base)
+        format!("{}?{}&bizid={bizid}", self.base, signature(key, &self.stream, expiry))
     }
 }
 
@@ -307,6 +295,9 @@ mod tests {
                     &txTime=59685930";
         let read = PushUrl { host: "push.example", app: "live", stream: "8888_alice", query: &good[36..] };
         assert_eq!(domains.read_push_url(good, &key, now), Ok(read));
+        assert_eq!(domains.read_push_url(good, &key, now.plus(1)), Err(Fault::Expired(now)));
+        let stream = StreamId::parse(read.stream).unwrap();
+        assert_eq!(domains.push_url(&key, &stream, now, None), good);
         let faults = [
             ("rtmp://", "http://", Fault::Shape),
             ("/live/", "/", Fault::Shape),

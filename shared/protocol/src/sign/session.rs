@@ -11,8 +11,6 @@
 //! generation of tokens. Whoever reads the table without having the session key can sign nothing. The apps define
 //! `Liteav-Sig`.
 
-use md5::{Digest, Md5};
-
 use super::{constant_time_eq, hex, hmac_sha256, md5_hex};
 use crate::types::{Secret, UserId};
 
@@ -84,7 +82,7 @@ pub fn liteav_sig(token: &str, body_digest: &str) -> String {
 
 /// The digest of a body: its MD5.
 pub fn body_digest(body: &[u8]) -> String {
-    hex(Md5::digest(body))
+    md5_hex(&[body])
 }
 
 /// The body as an Android app may have signed it: with its `timestamp` one second later. Such an app writes the body

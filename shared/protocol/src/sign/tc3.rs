@@ -40,20 +40,6 @@ impl Request<'_> {
 }
 
 /// The header `Authorization` of a call to `service`, valid for five minutes from `now`.
-///
-/// ```
-/// use protocol::{sign::tc3, types::{Secret, UnixSeconds}};
-/// // The expected value is computed by Tencent's SDKs for Python and Node.js.
-/// let body = r#"{"AppName": "live", "DomainName": "push.example.com", "StreamName": "8888_bob"}"#;
-/// let host = "live.tencentcloudapi.com";
-/// let request = tc3::Request { method: "POST", query: "", content_type: "application/json", host, body };
-/// let key = Secret::new("Gu5t9xGARNpq86cd98joQYCN3EXAMPLE");
-/// let header = tc3::authorization(request, "live", "AKIDexample", &key, UnixSeconds(1_700_000_000));
-/// let signature = "ace794111cecb217b33fcb0c906379b71d816334869bb35e4b4559c2f3679d01";
-/// assert_eq!(header, format!(
-///     "TC3-HMAC-SHA256 Credential=AKIDexample/2023-11-14/live/tc3_request, SignedHeaders=content-type;host, \
-///      Signature={signature}"));
-/// ```
 pub fn authorization(request: Request<'_>, service: &str, secret_id: &str, key: &Secret, now: UnixSeconds) -> String {
     const END: &str = "tc3_request";
     let date = now.date();

@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use crate::{
-    error::{Error, MAX_NAME_CHARS},
-    json::to_text,
-};
+use super::{Dialect, message::message};
+use crate::{error::Error, json::to_text};
 
 /// The code of a successful command.
 pub(super) const SUCCESS: u16 = 0;
@@ -25,12 +23,9 @@ pub(super) fn accept(data: &impl Serialize) -> String {
 
 pub(super) fn refuse(error: &Error) -> String {
     let (code, text) = code(error);
-    let message = match detail(error) {
-        Some(detail) => format!("{text} | {detail}"),
-        None => text.to_owned(),
-    };
+    let message = message(Dialect::Action, text, error);
     // The empty data is `[]`: PHP's empty array.
-    to_text(&Envelope::<[u8; 0]> { returnValue: code, returnMsg: &message, returnData: [] })
+    to_text(&Envelope { returnValue: code, returnMsg: &message, returnData: [(); 0] })
 }
 
 /// The code and text of each error. There is no `_` arm, so a new error does not compile without a code.
@@ -53,34 +48,4 @@ pub(super) fn code(error: &Error) -> (u16, &'static str) {
         Error::NotOperator | Error::NotAllowed(_) | Error::SwitchedOff(_) => (10000, "not allowed"),
         Error::Banned => (10001, "banned from going live"),
     }
-}
-
-/// The detail of an error that is sent to the caller, after the text of the code.
-fn detail(error: &Error) -> Option<String> {
-    match error {
-        Error::UnknownCommand(name) if !name.is_empty() => Some(format!("invalid interface name:{}", sanitized(name))),
-        Error::InvalidParam { name, reason } => Some(format!("{name} {reason}")),
-        Error::InvalidArgument(what) | Error::NotAllowed(what) | Error::SwitchedOff(what) => Some((*what).to_owned()),
-        Error::NotFound(what) => Some(format!("no such {what}")),
-        Error::Body(fault) => Some(fault.to_string()),
-        Error::UnknownCommand(_)
-        | Error::MalformedRequest
-        | Error::MisplacedNotice(_)
-        | Error::BadSignature(_)
-        | Error::WrongPassword
-        | Error::BadIdToken(_)
-        | Error::IdentityProvider(_)
-        | Error::UserExists
-        | Error::TooMany
-        | Error::NotOperator
-        | Error::Banned
-        | Error::StaleNotice
-        | Error::Cloud(_)
-        | Error::Table(_) => None,
-    }
-}
-
-/// A name from a request, without characters of HTML markup and control characters, and shortened.
-pub(super) fn sanitized(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '<' | '>' | '"' | '&') && !c.is_control()).take(MAX_NAME_CHARS).collect()
 }

@@ -3,29 +3,23 @@
 //! The cloud sends a notice again, for 12 minutes, if the HTTP status is not 200. So 200 is the status only for a
 //! notice that is recorded, and for a complete request that cannot be a notice.
 
-use serde::Serialize;
-
 use super::Reply;
-use crate::{
-    error::{BodyFault, Error},
-    json::to_text,
-};
+use crate::error::{BodyFault, Error};
 
 /// The code of a notice that is recorded.
 pub(super) const SUCCESS: u16 = 0;
 
-#[derive(Serialize)]
-struct Envelope {
-    code: u16,
-}
-
 pub(super) fn accept() -> String {
-    to_text(&Envelope { code: SUCCESS })
+    envelope(SUCCESS)
 }
 
 pub(super) fn refuse(error: &Error) -> Reply {
     let (status, code) = code(error);
-    Reply { status, body: to_text(&Envelope { code }) }
+    Reply { status, body: envelope(code) }
+}
+
+fn envelope(code: u16) -> String {
+    format!(r#"{{"code":{code}}}"#)
 }
 
 /// The HTTP status and the code of each error. There is no `_` arm, so a new error does not compile without a code.
