@@ -294,10 +294,10 @@ mod tests {
         let good = "rtmp://push.example/live/8888_alice?bizid=8888&txSecret=4e92aebb4b6c185abea7669adde8091b\
                     &txTime=59685930";
         let read = PushUrl { host: "push.example", app: "live", stream: "8888_alice", query: &good[36..] };
-        assert_eq!(domains.read_push_url(good, &key, now), Ok(read));
-        assert_eq!(domains.read_push_url(good, &key, now.plus(1)), Err(Fault::Expired(now)));
-        let stream = StreamId::parse(read.stream).unwrap();
-        assert_eq!(domains.push_url(&key, &stream, now, None), good);
+        let (stream, expiry) = (StreamId::parse(read.stream).unwrap(), now.plus(10_800));
+        assert_eq!(domains.push_url(&key, &stream, expiry, None), good);
+        assert_eq!(domains.read_push_url(good, &key, expiry), Ok(read));
+        assert_eq!(domains.read_push_url(good, &key, expiry.plus(1)), Err(Fault::Expired(expiry)));
         let faults = [
             ("rtmp://", "http://", Fault::Shape),
             ("/live/", "/", Fault::Shape),
