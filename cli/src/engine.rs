@@ -1,7 +1,7 @@
 //! The embedded table: a DynamoDB-compatible engine in this process.
 //!
-//! The SDK is given the engine in place of its HTTP client. It makes the same requests and reads the same answers as
-//! over the network, so everything above is what runs in the cloud; only the socket between is left out.
+//! The engine takes the place of the SDK's HTTP client. The SDK sends the same requests and reads the same answers as
+//! over the network, so all code but the socket is that which runs in the cloud.
 
 use std::{
     io::Read,
@@ -26,16 +26,16 @@ use tokio::sync::oneshot;
 
 use crate::folder;
 
-/// What the engine's operations are called in a request's header `X-Amz-Target`.
+/// The prefix of an operation's name in the header `X-Amz-Target`.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
-/// What every file of SQLite begins with.
+/// The first bytes of every file of SQLite.
 const HEAD: &[u8] = b"SQLite format 3\0";
 
 /// The embedded engine.
 ///
-/// One thread does what is asked, one request after the other: the engine is behind one lock anyway, and threads that
-/// wait for a lock burn twice the processor time of tasks that wait for an answer.
+/// One thread executes the requests, one after the other. The engine is behind one lock anyway, and threads that wait for
+/// a lock take twice the processor time of tasks that wait for an answer.
 #[derive(Clone)]
 pub struct Engine {
     database: Shared,
@@ -43,15 +43,15 @@ pub struct Engine {
     file: Option<PathBuf>,
 }
 
-/// The database, until it is closed: its last owner writes the whole of it into its file.
+/// The database; `None` once it is closed. Its last owner writes all of it into its file.
 type Shared = Arc<RwLock<Option<Database>>>;
 
-/// What is done with a database; `None` once it is closed.
+/// Runs `work` on a database; `None` if it is closed.
 fn with<T>(database: &Shared, work: impl FnOnce(&Database) -> T) -> Option<T> {
     database.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(work)
 }
 
-/// A request, and where its answer goes: the HTTP status and the JSON.
+/// A request, and the channel for its answer: the HTTP status and the JSON.
 struct Job {
     request: HttpRequest,
     answer: oneshot::Sender<(u16, String)>,
@@ -64,15 +64,15 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine whose data goes with the process.
+    /// An engine with its data in memory.
     pub fn in_memory() -> Result<Self, DynoxideError> {
         Ok(Self::start(Database::memory()?, None))
     }
 
-    /// An engine with its data in a file, which is made if it is not there, for its owner only. Every acknowledged write
-    /// is on the disk, in the file or in the log beside it.
+    /// An engine with its data in a file, which is created if there is none. Every acknowledged write is on the disk, in
+    /// the file or in the log beside it.
     pub fn on_disk(file: &Path) -> Result<Self, Box<dyn std::error::Error>> {
-        // SQLite makes the files beside it with the same rights.
+        // SQLite creates the files beside it with the same mode.
         let mut head = Vec::new();
         folder::open(file)?.take(HEAD.len() as u64).read_to_end(&mut head)?;
         if !head.is_empty() && head != HEAD {
@@ -81,15 +81,15 @@ impl Engine {
         Ok(Self::start(Database::new(&file.to_string_lossy())?, Some(file.to_owned())))
     }
 
-    /// Starts the thread. It ends with the last of those who could ask it.
+    /// Starts the thread. It ends when the last clone of the engine is dropped.
     fn start(database: Database, file: Option<PathBuf>) -> Self {
         let (jobs, queue) = mpsc::channel::<Job>();
         let database = Arc::new(RwLock::new(Some(database)));
-        let worked_on = Arc::clone(&database);
+        let shared = Arc::clone(&database);
         std::thread::spawn(move || {
             for Job { request, answer } in queue {
-                if let Some(response) = with(&worked_on, |database| respond(database, &request)) {
-                    // Who asked may have given up, which is no concern of the engine.
+                if let Some(response) = with(&shared, |database| respond(database, &request)) {
+                    // The caller may have been dropped.
                     drop(answer.send(response));
                 }
             }
@@ -97,11 +97,11 @@ impl Engine {
         Self { database, jobs, file }
     }
 
-    /// The engine itself, to serve it at an address or to look into it.
+    /// The database itself, for tests that serve it at an address or read all of it.
     ///
     /// # Panics
     ///
-    /// If it is closed.
+    /// If the engine is closed.
     pub fn database(&self) -> Database {
         with(&self.database, Database::clone).expect("the engine is not closed")
     }
@@ -111,15 +111,15 @@ impl Engine {
         with(&self.database, Database::sweep_ttl).unwrap_or(Ok(0))
     }
 
-    /// Whether a table has nothing in it but its version.
+    /// Whether a table has no item but its version.
     pub fn is_empty(&self, table: &str) -> Result<bool, Box<dyn std::error::Error>> {
         let two = serde_json::from_value(serde_json::json!({"TableName": table, "Limit": 2}))?;
         let found = with(&self.database, |database| database.scan(two)).ok_or("the engine is closed")??;
         Ok(found.count < 2)
     }
 
-    /// Ends the engine once the request that it works on is done; later ones get no answer. The file has the whole table
-    /// then, and may be copied alone.
+    /// Closes the engine after the request that is being executed; later requests fail. Then the file has the whole table
+    /// and may be copied alone.
     pub fn close(&self) -> Result<(), String> {
         drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
         let Some(file) = &self.file else { return Ok(()) };
@@ -131,12 +131,12 @@ impl Engine {
         }
     }
 
-    /// A client of the table that asks this engine.
+    /// A client of the SDK for this engine.
     pub fn client(&self) -> aws_sdk_dynamodb::Client {
         connect::in_process(self.http_client())
     }
 
-    /// What the SDK takes for its HTTP client.
+    /// The engine in place of the SDK's HTTP client.
     pub fn http_client(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());
         http_client_fn(move |_, _| connector.clone())
@@ -146,18 +146,18 @@ impl Engine {
 impl HttpConnector for Engine {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (answer, answered) = oneshot::channel();
-        let asked = self.jobs.send(Job { request, answer });
+        let sent = self.jobs.send(Job { request, answer });
         HttpConnectorFuture::new(async move {
-            let gone = |error| ConnectorError::other(error, None);
-            asked.map_err(|_| gone("the engine's thread has ended".into()))?;
-            let (status, json) = answered.await.map_err(|error| gone(error.into()))?;
-            let status = StatusCode::try_from(status).map_err(|error| gone(error.into()))?;
+            let failed = |error| ConnectorError::other(error, None);
+            sent.map_err(|_| failed("the engine's thread has ended".into()))?;
+            let (status, json) = answered.await.map_err(|error| failed(error.into()))?;
+            let status = StatusCode::try_from(status).map_err(|error| failed(error.into()))?;
             Ok(HttpResponse::new(status, SdkBody::from(json)))
         })
     }
 }
 
-/// Does what a request asks; the HTTP status and the JSON of the answer.
+/// Executes a request. Returns the HTTP status and the JSON of the answer.
 fn respond(db: &Database, request: &HttpRequest) -> (u16, String) {
     let target = request.headers().get("x-amz-target").unwrap_or_default();
     let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or_default();
@@ -193,10 +193,8 @@ fn on<Q: DeserializeOwned, A: Serialize>(
     serde_json::to_string(&answer).map_err(|error| DynoxideError::SerializationException(error.to_string()))
 }
 
-/// What a request gets that cannot be read.
-///
-/// The engine's own reader marks a value that breaks a rule, as opposed to one of another type, by a prefix. Its HTTP
-/// server turns the marks into DynamoDB's words, but keeps that part to itself.
+/// The error of a request that cannot be read, as the engine's HTTP server answers it: that code is private to the crate.
+/// The engine's types mark a value that breaks a rule, as opposed to a value of another type, by a prefix.
 fn unreadable(operation: &str, error: &serde_json::Error) -> DynoxideError {
     const RULE: &str = "VALIDATION:";
     const RULE_OF_REQUEST: &str = "VALIDATION_REQUEST:";
@@ -213,13 +211,7 @@ fn unreadable(operation: &str, error: &serde_json::Error) -> DynoxideError {
     }
 }
 
-/// The address of another DynamoDB-compatible server, as it is written on the command line.
-pub fn endpoint(url: &str) -> Result<String, String> {
-    let fault = || "expected an address that begins with http:// or https://, as http://127.0.0.1:8000".to_owned();
-    http_client::is_address(url).then(|| url.to_owned()).ok_or_else(fault)
-}
-
-/// A client of a table on another DynamoDB-compatible server of one's own, which takes any credentials.
+/// A client of another server with DynamoDB's interface that accepts any credentials.
 pub fn client_of(endpoint: impl Into<String>) -> aws_sdk_dynamodb::Client {
     let credentials = Credentials::new("local", "local", None, None, "a server of one's own");
     connect::remote(Some(endpoint.into()), "local".to_owned(), credentials)

@@ -1,4 +1,4 @@
-//! The folder that the local server keeps its data in, and its files, which nobody but their owner can read.
+//! The data folder of the local server, and its files, which only their owner can read.
 
 use std::{
     fmt::Display,
@@ -10,18 +10,18 @@ use std::{
 
 use app::process::random_u32;
 
-/// The access rights of a file with keys or with what users wrote: its owner reads and writes it, nobody else.
+/// The mode of every file: the files have keys, and personal data of users.
 const OWNER_ONLY: u32 = 0o600;
-/// The rights of everybody but the owner.
+/// The permissions of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// The file by which a server has a folder for itself.
+/// The file that a running server locks. It is empty unless a server has not stopped in order.
 const LOCK: &str = "lock";
 
-/// Makes a folder, unless it is there. What users wrote will be in it: its owner's business only.
-pub fn make(folder: &Path) -> Result<(), String> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| format!("{}: {error}; choose another folder with --data", folder.display()))
+/// Creates the folder, unless it exists.
+pub fn create(folder: &Path) -> Result<(), String> {
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| format!("{}: {error}; choose another folder with --data", folder.display()))
 }
 
 /// The file of the embedded table.
@@ -29,12 +29,12 @@ pub fn table(folder: &Path) -> PathBuf {
     folder.join("table.db")
 }
 
-/// Whether the file of the embedded table is there, with something in it.
+/// Whether the file of the embedded table exists and is not empty.
 pub fn has_table(folder: &Path) -> bool {
     fs::metadata(table(folder)).is_ok_and(|file| file.len() > 0)
 }
 
-/// Whether a server has had the folder before.
+/// Whether a server has used the folder before.
 pub fn was_used(folder: &Path) -> bool {
     folder.join(LOCK).exists()
 }
@@ -44,8 +44,7 @@ pub fn settings(folder: &Path) -> PathBuf {
     folder.join("settings.toml")
 }
 
-/// Takes the rights of others from every file of the folder that is there, whatever gave them: an older version, a copy
-/// or a restored backup.
+/// Removes the permissions of other users from every file of the folder, for example after a restored backup.
 pub fn make_private(folder: &Path) {
     for name in ["settings.toml", "table.db", "table.db-wal", "table.db-shm", LOCK] {
         let file = folder.join(name);
@@ -60,14 +59,14 @@ pub fn make_private(folder: &Path) {
     }
 }
 
-/// Opens a file for reading and writing; one that is not there is made, for its owner only.
+/// Opens a file for reading and writing. Creates the file if there is none.
 pub fn open(file: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY).open(file)
 }
 
-/// Writes a whole file, for its owner only. After a crash the file is the old one or the new one, never a part of it.
+/// Replaces the content of a file. After a crash the file has all of the old content or all of the new content.
 pub fn write(file: &Path, text: &str) -> io::Result<()> {
-    // A link stays one: what it leads to is written.
+    // A symbolic link is kept: its target is replaced.
     let file = match fs::canonicalize(file) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => file.to_owned(),
@@ -87,45 +86,41 @@ pub fn write(file: &Path, text: &str) -> io::Result<()> {
     replace().inspect_err(|_| drop(fs::remove_file(&new)))
 }
 
-/// A data folder that this process has for itself: what two would do to one row at the same time is not ordered.
+/// The lock on a data folder: one process uses the folder at a time, because the writes of two would not be ordered.
 ///
-/// The file that says so is held until the end of the process, however it comes, and has something in it for as long as
-/// the process has not ended well.
+/// The operating system releases the lock at the end of the process. The file has content while the server runs and
+/// after it was killed.
 #[derive(Debug)]
-pub struct Folder {
-    lock: fs::File,
-    was_killed: bool,
+pub struct FolderLock {
+    file: fs::File,
+    /// Whether the last server was killed, or stopped while calls were running.
+    pub was_killed: bool,
 }
 
-impl Folder {
-    /// Takes the folder.
-    pub fn occupy(folder: &Path) -> Result<Self, String> {
-        let file = folder.join(LOCK);
-        let fault = |what: &dyn Display| format!("{}: {what}; choose another folder with --data", file.display());
-        let lock = open(&file).map_err(|error| fault(&error))?;
-        match lock.try_lock() {
+impl FolderLock {
+    /// Locks a folder.
+    pub fn acquire(folder: &Path) -> Result<Self, String> {
+        let path = folder.join(LOCK);
+        let fault = |what: &dyn Display| format!("{}: {what}; choose another folder with --data", path.display());
+        let file = open(&path).map_err(|error| fault(&error))?;
+        match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(fault(&"another mini-lvb works on this folder")),
+            Err(TryLockError::WouldBlock) => return Err(fault(&"another mini-lvb uses this folder")),
             Err(TryLockError::Error(error)) => return Err(fault(&error)),
         }
-        let was_killed = lock.metadata().map_err(|error| fault(&error))?.len() > 0;
-        Ok(Self { lock, was_killed })
+        let was_killed = file.metadata().map_err(|error| fault(&error))?.len() > 0;
+        Ok(Self { file, was_killed })
     }
 
-    /// Whether the process that had the folder before was killed, or stopped while calls were running.
-    pub fn was_killed(&self) -> bool {
-        self.was_killed
+    /// Marks the folder as in use, on the disk: called before the first write to the table.
+    pub fn mark_in_use(&mut self) -> io::Result<()> {
+        self.file.write_all(b"in use")?;
+        self.file.sync_all()
     }
 
-    /// Says that writes begin: on the disk, before any of them is.
-    pub fn begin(&mut self) -> io::Result<()> {
-        self.lock.write_all(b"in use")?;
-        self.lock.sync_all()
-    }
-
-    /// Gives the folder up, all its writes being done.
-    pub fn leave(self) -> io::Result<()> {
-        self.lock.set_len(0)
+    /// Removes the mark and the lock: called after the last write to the table.
+    pub fn release(self) -> io::Result<()> {
+        self.file.set_len(0)
     }
 }
 
@@ -136,9 +131,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+    fn a_file_is_replaced_as_a_whole_and_nothing_else_is_left() {
         let folder = std::env::temp_dir().join(format!("mini-lvb-folder-{:08x}", random_u32()));
-        make(&folder).unwrap();
+        create(&folder).unwrap();
         let (file, link) = (folder.join("settings.toml"), folder.join("link"));
         write(&file, "old").unwrap();
         let mut reader = fs::File::open(&file).unwrap();
@@ -146,7 +141,7 @@ mod tests {
         write(&link, "new and longer").unwrap();
         let mut read = String::new();
         reader.read_to_string(&mut read).unwrap();
-        assert_eq!(read, "old", "whoever reads it meanwhile reads all of one");
+        assert_eq!(read, "old", "a reader of the old file reads all of it");
         assert_eq!(fs::read_to_string(&file).unwrap(), "new and longer");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, OWNER_ONLY);

@@ -1,4 +1,4 @@
-//! The business server on one machine: every function in one process, on an embedded table.
+//! The business server on one machine: all commands in one process, on an embedded table; and its command line.
 //!
 //! Only this package depends on the embedded engine. The tests use it as a library.
 

@@ -1,88 +1,65 @@
-//! Where the server listens, and at which addresses others find it.
+//! The address at which a server listens, and the addresses at which other machines reach it.
 
 use std::{
     fmt, io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     str::FromStr,
 };
 
 use tokio::net::TcpListener;
 
-/// The port where none is named.
+/// The default port.
 const PORT: u16 = 8080;
 
-/// An address to listen at, as it is written on the command line: a port, an address, a name, or one of these with a
-/// port. A port alone is one of this machine only.
+/// An address to listen at, from the command line: `address:port` or `name:port`. The text may lack the port, or be
+/// only a port, which means a port of `127.0.0.1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    host: Host,
-    port: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
-    Address(IpAddr),
-    Name(String),
-}
+pub struct Listen(String);
 
 impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let at = |address, port| Self { host: Host::Address(address), port };
-        if let Ok(port) = text.parse() {
-            return Ok(at(Ipv4Addr::LOCALHOST.into(), port));
-        }
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(at(address.ip(), address.port()));
-        }
-        if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse() {
-            return Ok(at(address, PORT));
+        let with_port =
+            [text.to_owned(), format!("127.0.0.1:{text}"), format!("{text}:{PORT}"), format!("[{text}]:{PORT}")];
+        if let Some(address) = with_port.iter().find_map(|text| text.parse::<SocketAddr>().ok()) {
+            return Ok(Self(address.to_string()));
         }
         let (name, port) = match text.split_once(':') {
-            Some((name, port)) => (name, port.parse().ok()),
+            Some((name, port)) => (name, port.parse::<u16>().ok()),
             None => (text, Some(PORT)),
         };
         let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
             && name.chars().any(|c| c.is_ascii_alphabetic());
-        match port.filter(|_| is_name) {
-            // The name may have an IPv6 address first, which the phone that is told of the other does not reach.
-            Some(port) if name.eq_ignore_ascii_case("localhost") => Ok(at(Ipv4Addr::LOCALHOST.into(), port)),
-            Some(port) => Ok(Self { host: Host::Name(name.to_owned()), port }),
-            None => Err("expected a port, or an address or a name with a port: 8080, 0.0.0.0:8080, localhost:8080, \
-                         [::]:8080"
-                .to_owned()),
-        }
+        // Not resolved: the name may have the address ::1 first, to which the announced address would not lead.
+        let name = if name.eq_ignore_ascii_case("localhost") { "127.0.0.1" } else { name };
+        port.filter(|_| is_name).map(|port| Self(format!("{name}:{port}"))).ok_or_else(|| {
+            "expected a port, or an address or a name with a port: 8080, 0.0.0.0:8080, localhost:8080, [::]:8080"
+                .to_owned()
+        })
     }
 }
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Address(address) => SocketAddr::new(*address, self.port).fmt(f),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-        }
+        self.0.fmt(f)
     }
 }
 
 impl Listen {
-    /// Whether only this machine reaches it.
+    /// Whether the address is reached from this machine only.
     pub fn is_loopback(&self) -> bool {
-        matches!(self.host, Host::Address(address) if address.is_loopback())
+        self.0.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback())
     }
 
-    /// Begins to listen.
+    /// Starts to listen.
     pub async fn bind(&self) -> io::Result<TcpListener> {
-        let addresses = match &self.host {
-            Host::Address(address) => vec![SocketAddr::new(*address, self.port)],
-            Host::Name(name) => (name.as_str(), self.port).to_socket_addrs()?.collect(),
-        };
-        TcpListener::bind(addresses.as_slice()).await
+        TcpListener::bind(&self.0).await
     }
 }
 
-/// The addresses at which others find a server that listens here, the likeliest first: this one, or every one of the
-/// machine if it listens at all of them.
+/// The addresses at which other machines reach a server that listens at `listening`, the likeliest first: this address,
+/// or each address of the machine if the server listens at all of them.
 pub fn reachable(listening: SocketAddr) -> Vec<SocketAddr> {
     let mut addresses = vec![listening.ip()];
     if listening.ip().is_unspecified() {
@@ -95,10 +72,10 @@ pub fn reachable(listening: SocketAddr) -> Vec<SocketAddr> {
     addresses.into_iter().map(|address| SocketAddr::new(address, listening.port())).collect()
 }
 
-/// The address with which this machine calls others: of many, those of virtual machines and containers among them, the
-/// one that a phone in the same network finds.
+/// The address of this machine on the default route, which a phone of the same network reaches. The addresses of
+/// virtual machines and containers are not on this route.
 fn address_of_default_route() -> Option<IpAddr> {
-    // An address for documentation (RFC 5737). Nothing is sent: connecting a UDP socket only picks the route.
+    // An address for documentation (RFC 5737). Nothing is sent: connecting a UDP socket only selects the route.
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
@@ -131,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_found_where_it_listens() {
+    fn a_server_that_listens_everywhere_is_reached_at_the_addresses_of_the_network() {
         let one: SocketAddr = "127.0.0.1:80".parse().unwrap();
         assert_eq!(reachable(one), [one]);
         for every in ["0.0.0.0:80", "[::]:80"] {

@@ -1,7 +1,13 @@
-//! What operators ask of a running server, on the command line: the notices of the cloud, and what follows from them.
+//! `mini-lvb callbacks` and `mini-lvb rebuild`: requests of operators to a running server, and the answers as text.
 
-use std::{path::Path, time::Duration};
+use std::{
+    array, iter,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use app::process::environment;
+use clap::{Args, Subcommand};
 use http::{
     Request,
     header::{CONTENT_TYPE, HeaderValue},
@@ -12,81 +18,123 @@ use protocol::{
     types::{Secret, UnixSeconds},
 };
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
 
-use crate::{listen::Listen, settings};
+use crate::{folder, listen::Listen, settings};
 
-/// How long a call may take: a deployed function has 10 seconds, and a server of one's own all the time that it needs.
-const LIMIT: Duration = Duration::from_secs(60);
-/// How many rows are asked for at a time.
-const ROWS: usize = 100;
-/// The name of the setting.
+/// The time limit of a request: a deployed function has 10 seconds, a server of one's own has no limit.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The number of rows per request.
+const ROWS: u64 = 100;
+/// The setting with the operator's key.
 const OPERATOR_KEY: &str = "OPERATOR_KEY";
-/// The header in which they show it.
+/// The header in which the key is sent.
 pub(crate) const HEADER: &str = "x-operator-key";
+/// The error for an answer that is not one of ours.
+const NO_ANSWER: &str = "the answer is not that of a business server; is the address right?";
 
-/// What is asked.
-#[derive(Clone, Debug)]
-pub enum Question {
-    /// A page of the notices of a user, of a stream, or of those that are not dealt with.
+/// The server of an operator, and the key.
+#[derive(Args, Debug)]
+pub struct Operator {
+    /// The address of the server.
+    #[arg(long, global = true, value_name = "URL", value_parser = address, default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// The data folder of the server. Its settings.toml has the OPERATOR_KEY, unless the environment has it.
+    #[arg(long, global = true, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
+    /// The settings file of the server, instead of the one in the data folder.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prints the server's answer as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Requests about the notices of the live cloud.
+#[derive(Subcommand, Debug)]
+pub enum Callbacks {
+    /// Lists notices, the newest first: those of a user or a stream, or else all that were not applied.
     List {
-        /// Of this user.
+        /// The user.
+        #[arg(long, value_name = "USER", conflicts_with = "stream")]
         user: Option<String>,
-        /// Of this stream.
+        /// The stream.
+        #[arg(long, value_name = "STREAM")]
         stream: Option<String>,
-        /// The number of the page, from 1.
-        page: usize,
+        /// The page, of 100 notices.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        page: u64,
     },
-    /// One notice.
+    /// Shows a notice as it was received, without its signature.
     Show {
-        /// Its stream.
+        /// The stream.
         stream: String,
-        /// Its name.
-        id: String,
+        /// The id of the notice in the list. Write -- before an id that begins with a hyphen.
+        #[arg(required = true)]
+        id: Vec<String>,
     },
-    /// That notices are done again.
+    /// Applies notices again: one, or all pushes and recordings of a stream.
     Replay {
-        /// Their stream.
+        /// The stream.
         stream: String,
-        /// The one of them; without it all.
-        id: Option<String>,
-    },
-    /// That a user is rebuilt.
-    Rebuild {
-        /// Whom.
-        user: String,
-        /// Whether nothing is written.
-        is_rehearsal: bool,
+        /// The id of the notice in the list. Write -- before an id that begins with a hyphen.
+        id: Vec<String>,
     },
 }
 
-/// How an answer is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// For people.
-    Table,
-    /// As the server gave it.
-    Json,
+impl Callbacks {
+    /// Sends the request, and returns the answer as text.
+    pub async fn run(&self, operator: &Operator) -> Result<String, String> {
+        let server = Server::of(operator)?;
+        match self {
+            Self::List { user, stream, page } => {
+                let fields = json!({"userid": user, "streamid": stream, "index": page, "count": ROWS});
+                Ok(server.shown(&server.call("list_notices", fields).await?, |answer| list(answer, *page)))
+            }
+            Self::Show { stream, id } => {
+                let fields = json!({"streamid": stream, "id": id.join(" ")});
+                Ok(server.shown(&server.call("show_notice", fields).await?, show))
+            }
+            Self::Replay { stream, id } => {
+                let id = (!id.is_empty()).then(|| id.join(" "));
+                let fields = json!({"streamid": stream, "id": id, "count": ROWS});
+                let applied = |answer: &Value| format!("{} applied again", rows(answer, "list").len());
+                let answer = server.call_in_parts("replay_notices", fields, applied).await?;
+                if id.is_none() && rows(&answer, "list").is_empty() {
+                    return Err(format!("no notices of pushes and recordings of {stream} are kept"));
+                }
+                Ok(server.shown(&answer, |answer| format!("{}{}\n", notices(answer), applied(answer))))
+            }
+        }
+    }
 }
 
-/// The key that operators show: from the environment, or a file of settings.
-pub fn key(file: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<Secret, String> {
-    let given = |key: &String| !key.trim().is_empty();
-    let key = match environment(OPERATOR_KEY).filter(given) {
-        Some(key) => Some(key),
-        None if file.exists() => settings::read(file).map_err(|error| error.to_string())?.remove(OPERATOR_KEY),
-        None => None,
+/// Has a user rebuilt, and returns the answer as text. It is an error if differences are left.
+pub async fn rebuild(user: &str, is_dry_run: bool, operator: &Operator) -> Result<String, String> {
+    let server = Server::of(operator)?;
+    let fields = json!({"userid": user, "dry_run": u8::from(is_dry_run)});
+    let found = |answer: &Value| format!("{} differences so far", rows(answer, "differences").len());
+    let answer = server.call_in_parts("rebuild_user", fields, found).await?;
+    let text = server.shown(&answer, |answer| rebuilt(answer, is_dry_run));
+    let is_repaired = is_dry_run || rows(&answer, "left").is_empty();
+    if is_repaired { Ok(text) } else { Err(format!("some differences could not be repaired\n{text}")) }
+}
+
+/// The operator's key: from the environment, or from a settings file.
+fn key(file: &Path) -> Result<Secret, String> {
+    let is_set = |key: &String| !key.trim().is_empty();
+    let key = match environment(OPERATOR_KEY).filter(is_set) {
+        None if file.exists() => settings::read(file)?.remove(OPERATOR_KEY).filter(is_set),
+        key => key,
     };
-    let key = key.filter(given).ok_or_else(|| {
-        format!(
-            "there is no {OPERATOR_KEY}, neither in the environment nor in {}; it must be the one of the server",
-            file.display()
-        )
+    let key = key.ok_or_else(|| {
+        let file = file.display();
+        format!("there is no {OPERATOR_KEY} in the environment or in {file}; it must be the key of the server")
     })?;
     Ok(Secret::new(key.trim()))
 }
 
-/// The address of a server, as it is written on the command line. That of this machine may be written as `--listen` has
-/// it.
+/// The address of a server from the command line: a URL, or an address of this machine as in `--listen`.
 pub fn address(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
     if let Some(here) = text.parse().ok().filter(Listen::is_loopback) {
@@ -96,74 +144,37 @@ pub fn address(text: &str) -> Result<String, String> {
     http_client::is_address(text).then(|| text.to_owned()).ok_or_else(fault)
 }
 
-/// Whether nobody else reads an operator's key on its way to this address.
+/// Refuses an address if others could read a key on the way to it.
 pub(crate) fn is_private(address: &str) -> Result<(), String> {
-    let refused = || format!("{address}: the operator key is sent to https, or to this machine only");
+    let refused = || format!("{address}: the operator key is only sent over https, or to this machine");
     http_client::is_secure(address).then_some(()).ok_or_else(refused)
 }
 
 /// An operator's key as the value of [`HEADER`].
 pub(crate) fn key_header(key: &Secret) -> Result<HeaderValue, String> {
-    let unfit = |_| "the operator key cannot be sent: it has characters that no header has".to_owned();
-    HeaderValue::from_str(key.expose()).map_err(unfit)
+    let invalid = |_| "the operator key has characters that a header cannot have".to_owned();
+    HeaderValue::from_str(key.expose()).map_err(invalid)
 }
 
-/// A server that is asked.
-#[derive(Debug)]
-pub struct Server {
+/// A running server.
+struct Server {
     http: Client,
     address: String,
-    key: Secret,
+    key: HeaderValue,
+    json: bool,
 }
 
 impl Server {
-    /// The server at an address; none at which others could read the key on the way.
-    pub fn new(address: &str, key: Secret) -> Result<Self, String> {
-        let address = address.trim_end_matches('/').to_owned();
-        is_private(&address)?;
-        Ok(Self { http: Client::unconnected(), address, key })
+    fn of(operator: &Operator) -> Result<Self, String> {
+        let file = operator.config.clone().unwrap_or_else(|| folder::settings(&operator.data));
+        let key = key_header(&key(&file)?)?;
+        is_private(&operator.server)?;
+        Ok(Self { http: Client::unconnected(), address: operator.server.clone(), key, json: operator.json })
     }
 
-    /// Asks, and says what was answered. An error is what was refused, or is still not as it should be.
-    pub async fn ask(&self, question: &Question, form: Form) -> Result<String, String> {
-        match question {
-            Question::List { user, stream, page } => {
-                let fields = json!({"userid": user, "streamid": stream, "index": page, "count": ROWS});
-                let answer = self.call("list_notices", fields).await?;
-                Ok(shown(form, &answer, |answer| list(answer, *page)))
-            }
-            Question::Show { stream, id } => {
-                let answer = self.call("show_notice", json!({"streamid": stream, "id": id})).await?;
-                Ok(shown(form, &answer, show))
-            }
-            Question::Replay { stream, id } => self.replay(stream, id.as_deref(), form).await,
-            Question::Rebuild { user, is_rehearsal } => {
-                let fields = json!({"userid": user, "dry_run": u8::from(*is_rehearsal)});
-                let answer = self.part_by_part("rebuild_user", fields, |answer| {
-                    format!("{} differ so far", rows(answer, "differences").len())
-                });
-                let answer = answer.await?;
-                let text = shown(form, &answer, |answer| rebuilt(answer, *is_rehearsal));
-                let is_left = !*is_rehearsal && !rows(&answer, "left").is_empty();
-                if is_left { Err(format!("not all could be repaired\n{text}")) } else { Ok(text) }
-            }
-        }
-    }
-
-    /// Has notices done again.
-    async fn replay(&self, stream: &str, id: Option<&str>, form: Form) -> Result<String, String> {
-        let fields = json!({"streamid": stream, "id": id, "count": ROWS});
-        let done = |answer: &Value| format!("{} done again", rows(answer, "list").len());
-        let answer = self.part_by_part("replay_notices", fields, done).await?;
-        if id.is_none() && rows(&answer, "list").is_empty() {
-            return Err(format!("no notices of {stream} are kept that tell of pushes and recordings"));
-        }
-        Ok(shown(form, &answer, |answer| format!("{}{}\n", notices(answer), done(answer))))
-    }
-
-    /// Calls a command that does its work in parts, until it says no more after what the next one begins. Gives the
-    /// lists of all the parts, each as one; and says after each part but the last how far it is.
-    async fn part_by_part(
+    /// Calls a command that works in parts, until an answer has no `next`. Returns the lists of all parts, joined, and
+    /// prints the progress after each part but the last.
+    async fn call_in_parts(
         &self,
         command: &str,
         mut fields: Value,
@@ -190,31 +201,26 @@ impl Server {
         }
     }
 
-    /// Calls a command; fields that are null are those that nobody said.
+    /// Calls a command. Fields that are null count as missing.
     async fn call(&self, command: &str, fields: Value) -> Result<Value, String> {
         let failed = |error: http_client::Error| format!("{}: {}", self.address, Chain(&error));
         let request = Request::post(format!("{}/{command}", self.address))
             .header(CONTENT_TYPE, "application/json")
-            .header(HEADER, key_header(&self.key)?)
+            .header(HEADER, &self.key)
             .body(fields.to_string());
         let request = request.map_err(|error| failed(error.into()))?;
-        let answer = self.http.send_within(LIMIT, request).await.map_err(failed)?;
+        let answer = self.http.send_within(TIMEOUT, request).await.map_err(failed)?;
         let mut answer: Value = serde_json::from_str(&answer).map_err(|_| NO_ANSWER.to_owned())?;
         match answer["code"].as_u64() {
             Some(200) => Ok(answer["data"].take()),
-            Some(403) => Err(format!("{} does not take this {OPERATOR_KEY}", self.address)),
+            Some(403) => Err(format!("{} does not accept this {OPERATOR_KEY}", self.address)),
             Some(code) => Err(format!("{} answers {code} {}", self.address, plain(&answer["message"]))),
             None => Err(NO_ANSWER.to_owned()),
         }
     }
-}
 
-const NO_ANSWER: &str = "the server answers what no business server does; is the address right?";
-
-fn shown(form: Form, answer: &Value, table: impl FnOnce(&Value) -> String) -> String {
-    match form {
-        Form::Table => table(answer),
-        Form::Json => format!("{answer}\n"),
+    fn shown(&self, answer: &Value, table: impl FnOnce(&Value) -> String) -> String {
+        if self.json { format!("{answer}\n") } else { table(answer) }
     }
 }
 
@@ -222,47 +228,46 @@ fn rows<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
     answer[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn list(answer: &Value, page: usize) -> String {
+fn list(answer: &Value, page: u64) -> String {
     let (shown, total) = (rows(answer, "list").len(), answer["totalcount"].as_u64().unwrap_or(0));
-    let is_more = (page * ROWS) as u64 > 0 && ((page * ROWS) as u64) < total;
-    let more = if is_more { format!("; --page {} shows more", page + 1) } else { String::new() };
+    let is_last = page == 0 || page.saturating_mul(ROWS) >= total;
+    let more = if is_last { String::new() } else { format!("; --page {} shows more", page + 1) };
     format!("{}{shown} of {total}{more}\n", notices(answer))
 }
 
 fn notices(answer: &Value) -> String {
     let cells = |row: &Value| {
-        let fate = match [&row["reason"], &row["userid"]].map(plain) {
-            [reason, user] if reason.is_empty() && user.is_empty() => plain(&row["fate"]),
-            [reason, user] if reason.is_empty() => format!("{} to {user}", plain(&row["fate"])),
-            [reason, _] => format!("{}: {reason}", plain(&row["fate"])),
+        let status = match [&row["fate"], &row["reason"], &row["userid"]].map(plain) {
+            [status, reason, user] if reason.is_empty() && user.is_empty() => status,
+            [status, reason, user] if reason.is_empty() => format!("{status} to {user}"),
+            [status, reason, _] => format!("{status}: {reason}"),
         };
-        let fate = format!("{fate}{}", interruption(row));
-        vec![moment(&row["received_at"]), plain(&row["times"]), plain(&row["streamid"]), plain(&row["id"]), fate]
+        let status = format!("{status}{}", interruption(row));
+        [time(&row["received_at"]), plain(&row["times"]), plain(&row["streamid"]), plain(&row["id"]), status]
     };
-    table(&["received", "times", "stream", "id", "fate"], rows(answer, "list").iter().map(cells).collect())
+    table(["received", "times", "stream", "id", "status"], rows(answer, "list").iter().map(cells))
 }
 
 fn show(row: &Value) -> String {
     let late = if row["late"] == 1 { ", after its expiry" } else { "" };
-    let head = notices(&json!({ "list": [row] }));
     let times = if row["times"] == 1 { "once".to_owned() } else { format!("{} times", plain(&row["times"])) };
-    format!("{head}came {times}{late}\n\n{}\n", lines(&row["body"]))
+    format!("{}received {times}{late}\n\n{}\n", notices(&json!({ "list": [row] })), printable(&row["body"]))
 }
 
-fn rebuilt(answer: &Value, is_rehearsal: bool) -> String {
+fn rebuilt(answer: &Value, is_dry_run: bool) -> String {
     let differences = rows(answer, "differences");
-    let outcome = match (differences.len(), rows(answer, "left").len(), is_rehearsal) {
-        (0, _, _) => "nothing differs".to_owned(),
-        (found, _, true) => format!("{found} differ; without --dry-run they are repaired"),
-        (found, 0, false) => format!("{found} differed and are repaired"),
-        (found, left, false) => format!("{found} differed, and {left} still do"),
+    let outcome = match (differences.len(), rows(answer, "left").len(), is_dry_run) {
+        (0, ..) => "no differences".to_owned(),
+        (found, _, true) => format!("{found} differences; run without --dry-run to repair them"),
+        (found, 0, false) => format!("{found} differences, repaired"),
+        (found, left, false) => format!("{found} differences, {left} not repaired"),
     };
     let text: String = differences.iter().map(|line| format!("  {}\n", plain(line))).collect();
     let cells = |live: &Value| {
-        let stream = plain(&live["streamid"]);
-        vec![
-            moment(&live["started_at"]),
-            if live["ended_at"].is_null() { "goes on".to_owned() } else { moment(&live["ended_at"]) },
+        let (end, stream) = (&live["ended_at"], plain(&live["streamid"]));
+        [
+            time(&live["started_at"]),
+            if end.is_null() { "live now".to_owned() } else { time(end) },
             format!("{}{}", plain(&live["reason"]), interruption(live)),
             plain(&live["peak"]),
             plain(&live["visits"]),
@@ -271,12 +276,11 @@ fn rebuilt(answer: &Value, is_rehearsal: bool) -> String {
             plain(&live["title"]),
         ]
     };
-    let head = ["started", "ended", "why", "peak", "visits", "likes", "stream", "title"];
-    let lives = table(&head, rows(answer, "lives").iter().map(cells).collect());
-    format!("{outcome}\n{text}\n{lives}")
+    let heads = ["started", "ended", "reason", "peak", "visits", "likes", "stream", "title"];
+    format!("{outcome}\n{text}\n{}", table(heads, rows(answer, "lives").iter().map(cells)))
 }
 
-/// Why a push ended, in the cloud's words: `, errcode 18/503: push auth failed`. Empty if it told nothing.
+/// The error with which a push ended: `, errcode 18/503: push auth failed`. Empty if the cloud reported none.
 fn interruption(row: &Value) -> String {
     if row["errcode"].is_null() {
         return String::new();
@@ -286,33 +290,30 @@ fn interruption(row: &Value) -> String {
     format!(", errcode {}{detail}{message}", plain(&row["errcode"]))
 }
 
-/// A value in one line, without what a terminal would take for a command.
+/// A value as one line of printable text.
 fn plain(value: &Value) -> String {
-    lines(value).replace('\n', " ")
+    printable(value).replace('\n', " ")
 }
 
-fn lines(value: &Value) -> String {
+/// A value as text without control characters, which a terminal could execute.
+fn printable(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-fn moment(value: &Value) -> String {
+fn time(value: &Value) -> String {
     value.as_u64().map_or_else(|| plain(value), |seconds| UnixSeconds(seconds).in_utc())
 }
 
-/// Rows under their heads, each column as wide as it must be.
-fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
-    let all = || std::iter::once(heads.iter().map(|head| (*head).to_owned()).collect()).chain(rows.iter().cloned());
-    let width = |column: usize| {
-        let cells = all().filter_map(|row: Vec<String>| row.get(column).map(|cell| cell.chars().count()));
-        cells.max().unwrap_or(0)
+/// Rows under their heads, each column as wide as its widest cell. A Chinese character is two columns wide.
+fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<_> = iter::once(heads.map(str::to_owned)).chain(rows).collect();
+    let widths: [usize; N] = array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell}{:1$}  ", "", width - cell.width()));
+        format!("{}\n", cells.collect::<String>().trim_end())
     };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |row: Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    all().map(line).collect()
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -320,30 +321,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_they_must_be() {
-        let rows = vec![vec!["a".to_owned(), "b".to_owned()], vec!["ccc".to_owned(), String::new()]];
-        assert_eq!(table(&["x", "yy"], rows), "x    yy\na    b\nccc\n");
+    fn columns_are_as_wide_in_a_terminal_as_their_widest_cell() {
+        let rows = [["a", "b", "c"], ["你好", "", "d"], ["ccc", "", ""]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(["x", "yy", "z"], rows.into_iter()), "x     yy  z\na     b   c\n你好      d\nccc\n");
     }
 
     #[test]
-    fn why_a_push_ended_stands_beside_its_notice_and_its_live() {
+    fn the_error_of_a_push_stands_beside_its_notice_and_its_live() {
         let (notice, live) =
             (json!({"fate": "applied", "reason": "", "userid": "alice"}), json!({"reason": "stopped"}));
-        let with = |mut row: Value, name: &str| {
+        let with_error = |mut row: Value| {
             (row["errcode"], row["sub_errcode"], row["errmsg"]) = (18.into(), 503.into(), "no right".into());
-            if name == "list" { notices(&json!({"list": [row]})) } else { rebuilt(&json!({"lives": [row]}), true) }
+            row
         };
-        assert!(with(notice, "list").contains("applied to alice, errcode 18/503: no right"));
-        assert!(with(live, "lives").contains("stopped, errcode 18/503: no right"));
+        let listed = notices(&json!({"list": [with_error(notice)]}));
+        assert!(listed.contains("applied to alice, errcode 18/503: no right"), "{listed}");
+        let rebuilt = rebuilt(&json!({"lives": [with_error(live)]}), true);
+        assert!(rebuilt.contains("stopped, errcode 18/503: no right"), "{rebuilt}");
     }
 
     #[test]
-    fn what_came_from_outside_commands_no_terminal() {
+    fn text_of_users_has_no_effect_on_the_terminal() {
         assert_eq!(plain(&json!("a\u{1b}[2Jb\nc")), "a\u{fffd}[2Jb c");
     }
 
     #[test]
-    fn a_server_on_this_machine_is_named_as_one_likes() {
+    fn an_address_of_this_machine_is_written_in_many_ways() {
         for (text, meant) in [
             ("localhost:8080", "http://127.0.0.1:8080"),
             ("LOCALHOST:8080/", "http://127.0.0.1:8080"),
@@ -360,20 +363,6 @@ mod tests {
         for text in ["", "lvb.example.com", "192.0.2.1:8080", "ftp://localhost", "http://"] {
             assert!(address(text).unwrap_err().contains("begins with http://"), "{text}");
         }
-    }
-
-    #[test]
-    fn the_key_is_sent_to_nobody_on_the_way() {
-        let server = |address| Server::new(address, Secret::new("k")).map(|_| ());
-        assert!(server("http://127.0.0.1:8080").is_ok() && server("https://lvb.example.com/").is_ok());
-        assert!(server("http://lvb.example.com").unwrap_err().contains("https"));
-    }
-
-    #[test]
-    fn the_environment_goes_before_the_file_and_a_key_there_must_be() {
-        let nowhere = Path::new("/nowhere/settings.toml");
-        assert_eq!(key(nowhere, |_| Some(" a-key ".to_owned())).unwrap().expose(), "a-key");
-        let said = key(nowhere, |_| Some(String::new())).unwrap_err();
-        assert!(said.contains("OPERATOR_KEY") && said.contains("/nowhere/settings.toml"), "{said}");
+        assert!(is_private("http://lvb.example.com").unwrap_err().contains("https"));
     }
 }

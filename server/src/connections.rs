@@ -10,20 +10,19 @@ use std::{
     time::Duration,
 };
 
-use thiserror::Error as ThisError;
 use tokio::{
     sync::Notify,
     time::{Instant, timeout},
 };
 
+use crate::limits::Limits;
+
+/// The reason for which an evicted connection is closed.
+pub(crate) const EVICTED: &str = "closed to make room for another connection";
+
 /// The open connections of a server.
 pub(crate) struct ClientConnections {
-    /// The maximum number of connections.
-    max: usize,
-    /// The maximum number of connections of one client.
-    max_per_client: usize,
-    /// How long a new connection, and a connection with an answer being sent, is spared from eviction.
-    grace: Duration,
+    limits: Limits,
     state: Mutex<State>,
     /// Notified when a connection ends or becomes evictable: then a waiting new connection may be added.
     changed: Notify,
@@ -51,7 +50,7 @@ struct Entry {
 
 /// The phase of a connection. The order is the order of eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
+pub(crate) enum Phase {
     /// The server waits for a request or for the rest of its head.
     Idle,
     /// The server waits for the body of a request.
@@ -66,8 +65,8 @@ enum Phase {
 
 impl ClientConnections {
     /// No connections yet.
-    pub(crate) fn new(max: usize, max_per_client: usize, grace: Duration) -> Arc<Self> {
-        Arc::new(Self { max, max_per_client, grace, state: Mutex::default(), changed: Notify::new() })
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, state: Mutex::default(), changed: Notify::new() })
     }
 
     /// Adds a connection of this client. At the limit of all connections, first evicts a connection of the client with
@@ -79,11 +78,11 @@ impl ClientConnections {
             {
                 let mut state = self.state();
                 let count = state.count(client.as_deref());
-                if count >= self.max_per_client {
+                if count >= self.limits.connections_per_client {
                     if !state.evict(|connection| connection.client == client) {
                         return None;
                     }
-                } else if state.connections.len() < self.max {
+                } else if state.connections.len() < self.limits.connections {
                     return Some(self.insert(&mut state, client));
                 } else {
                     // If no connection can be evicted now, the loop waits for the first that can.
@@ -91,7 +90,7 @@ impl ClientConnections {
                 }
             }
             // Checks again after a change, or after the grace of a connection has ended.
-            drop(timeout(self.grace, self.changed.notified()).await);
+            drop(timeout(self.limits.grace, self.changed.notified()).await);
         }
     }
 
@@ -103,7 +102,7 @@ impl ClientConnections {
     fn insert(self: &Arc<Self>, state: &mut State, client: Option<String>) -> ClientConnection {
         let evicted = Arc::new(Notify::new());
         let id = state.tick();
-        let grace_until = Some(Instant::now() + self.grace);
+        let grace_until = Some(Instant::now() + self.limits.grace);
         let connection = Entry { client, phase: Phase::Idle, since: id, grace_until, evicted: Arc::clone(&evicted) };
         state.connections.insert(id, connection);
         ClientConnection { id, connections: Arc::clone(self), evicted }
@@ -166,25 +165,19 @@ pub(crate) struct ClientConnection {
     evicted: Arc<Notify>,
 }
 
-/// The connection is being closed to make room for another.
-#[derive(Debug, ThisError)]
-#[error("closed to make room for another connection")]
-pub(crate) struct Evicted;
-
 impl ClientConnection {
-    /// The server starts to read the body of a request.
-    pub(crate) fn start_reading(&self) -> Result<(), Evicted> {
-        self.enter(Phase::Reading)
-    }
-
-    /// The execution of a call starts.
-    pub(crate) fn start_call(&self) -> Result<(), Evicted> {
-        self.enter(Phase::Executing)
-    }
-
-    /// The call has ended, and the server starts to send the answer.
-    pub(crate) fn start_response(&self) -> Result<(), Evicted> {
-        self.enter(Phase::Responding)
+    /// The next phase of a request begins. An evicted connection begins none.
+    pub(crate) fn enter(&self, phase: Phase) -> Result<(), &'static str> {
+        let mut state = self.connections.state();
+        let since = state.tick();
+        let connection = state.connections.get_mut(&self.id).filter(|connection| connection.phase != Phase::Closing);
+        let connection = connection.ok_or(EVICTED)?;
+        (connection.phase, connection.since) = (phase, since);
+        connection.grace_until = (phase == Phase::Responding).then(|| Instant::now() + self.connections.limits.grace);
+        if phase == Phase::Reading {
+            self.connections.changed.notify_one();
+        }
+        Ok(())
     }
 
     /// The answer has been sent, if there was one: the connection is idle.
@@ -201,19 +194,6 @@ impl ClientConnection {
     /// Completes when the connection is evicted.
     pub(crate) async fn evicted(&self) {
         self.evicted.notified().await;
-    }
-
-    fn enter(&self, phase: Phase) -> Result<(), Evicted> {
-        let mut state = self.connections.state();
-        let since = state.tick();
-        let connection = state.connections.get_mut(&self.id).filter(|connection| connection.phase != Phase::Closing);
-        let connection = connection.ok_or(Evicted)?;
-        (connection.phase, connection.since) = (phase, since);
-        connection.grace_until = (phase == Phase::Responding).then(|| Instant::now() + self.connections.grace);
-        if phase == Phase::Reading {
-            self.connections.changed.notify_one();
-        }
-        Ok(())
     }
 }
 
@@ -233,14 +213,28 @@ mod tests {
     /// A grace that no test outlives.
     const LONG: Duration = Duration::from_secs(3600);
 
+    fn limited_to(max: usize, max_per_client: usize, grace: Duration) -> Arc<ClientConnections> {
+        let limits = Limits { connections: max, connections_per_client: max_per_client, grace, ..Limits::DEFAULT };
+        ClientConnections::new(limits)
+    }
+
     fn client(name: &str) -> Option<String> {
         Some(name.to_owned())
     }
 
+    async fn add(connections: &Arc<ClientConnections>, name: &str) -> ClientConnection {
+        connections.add(client(name)).await.unwrap()
+    }
+
     /// Sends the whole answer of a call on a connection.
     fn send_answer(connection: &ClientConnection) {
-        connection.start_response().unwrap();
+        connection.enter(Phase::Responding).unwrap();
         connection.finish_response();
+    }
+
+    /// Whether a connection has been evicted since this was last called.
+    fn is_evicted(connection: &ClientConnection) -> bool {
+        connection.evicted().now_or_never().is_some()
     }
 
     /// Adds a connection while another one closes when it is evicted.
@@ -253,131 +247,124 @@ mod tests {
             leaving.evicted().await;
             drop(leaving);
         };
-        let (connection, ()) =
-            timeout(Duration::from_secs(10), async { tokio::join!(connections.add(client(name)), leave) })
-                .await
-                .expect("the evicted connection makes room");
-        connection.unwrap()
+        let both = timeout(Duration::from_secs(10), async { tokio::join!(add(connections, name), leave) });
+        both.await.expect("the evicted connection makes room").0
     }
 
     #[tokio::test]
     async fn the_client_with_the_most_connections_makes_room_with_the_one_that_has_waited_longest() {
-        let connections = ClientConnections::new(4, 4, LONG);
-        let lone = connections.add(client("lone")).await.unwrap();
-        let many = [connections.add(client("many")).await.unwrap(), connections.add(client("many")).await.unwrap()];
-        let [first, second] = many;
-        let third = connections.add(client("many")).await.unwrap();
+        let connections = limited_to(4, 4, LONG);
+        let lone = add(&connections, "lone").await;
+        let many = async || add(&connections, "many").await;
+        let (first, second, third) = (many().await, many().await, many().await);
         // The first connection has become idle last.
         for connection in [&second, &third, &first] {
             send_answer(connection);
         }
         let newcomer = add_instead_of(&connections, "new", second).await;
-        assert!(third.evicted().now_or_never().is_none() && lone.evicted().now_or_never().is_none());
-        let _others = (first, newcomer);
+        assert!(!is_evicted(&third) && !is_evicted(&lone));
+        drop((first, newcomer));
     }
 
     #[tokio::test]
     async fn an_idle_connection_makes_room_before_one_that_reads_and_a_call_never_does() {
-        let connections = ClientConnections::new(3, 3, LONG);
-        let take = async || connections.add(client("many")).await.unwrap();
-        let (calling, reading, idle) = (take().await, take().await, take().await);
-        calling.start_call().unwrap();
-        reading.start_reading().unwrap();
+        let connections = limited_to(3, 3, LONG);
+        let many = async || add(&connections, "many").await;
+        let (calling, reading, idle) = (many().await, many().await, many().await);
+        calling.enter(Phase::Executing).unwrap();
+        reading.enter(Phase::Reading).unwrap();
         send_answer(&idle);
         let other = add_instead_of(&connections, "a", idle).await;
-        other.start_call().unwrap();
+        other.enter(Phase::Executing).unwrap();
         let third = add_instead_of(&connections, "b", reading).await;
-        third.start_call().unwrap();
+        third.enter(Phase::Executing).unwrap();
         let mut newcomer = Box::pin(connections.add(client("c")));
         assert!(newcomer.as_mut().now_or_never().is_none(), "all connections execute calls");
         // The first connection whose answer has been sent is evicted.
         send_answer(&other);
         assert!(newcomer.as_mut().now_or_never().is_none());
-        assert!(other.evicted().now_or_never().is_some());
-        assert!(other.start_reading().is_err(), "an evicted connection starts nothing");
+        assert!(is_evicted(&other));
+        assert!(other.enter(Phase::Reading).is_err(), "an evicted connection starts nothing");
         drop(other);
         assert!(newcomer.now_or_never().unwrap().is_some());
-        assert!(calling.evicted().now_or_never().is_none() && third.evicted().now_or_never().is_none());
+        assert!(!is_evicted(&calling) && !is_evicted(&third));
     }
 
     #[tokio::test]
     async fn a_client_with_many_half_requests_does_not_evict_a_phones_new_connection() {
-        let connections = ClientConnections::new(4, 3, LONG);
-        let half = async |name| {
-            let connection = connections.add(client(name)).await.unwrap();
-            connection.start_reading().unwrap();
+        let connections = limited_to(4, 3, LONG);
+        let half = async || {
+            let connection = add(&connections, "attacker").await;
+            connection.enter(Phase::Reading).unwrap();
             connection
         };
-        let (first, second, third) = (half("attacker").await, half("attacker").await, half("attacker").await);
+        let (first, second, third) = (half().await, half().await, half().await);
         // The phone has sent nothing yet.
-        let phone = connections.add(client("phone")).await.unwrap();
+        let phone = add(&connections, "phone").await;
         let other = add_instead_of(&connections, "another phone", first).await;
         // The phone's next request has not arrived yet.
         send_answer(&phone);
         let newcomer = add_instead_of(&connections, "attacker", second).await;
-        assert!(phone.evicted().now_or_never().is_none() && other.evicted().now_or_never().is_none());
+        assert!(!is_evicted(&phone) && !is_evicted(&other));
         drop((third, newcomer));
     }
 
     #[tokio::test]
     async fn a_new_connection_is_evicted_after_those_whose_grace_has_ended() {
-        let connections = ClientConnections::new(2, 2, LONG);
-        let (phone, other) =
-            (connections.add(client("phone")).await.unwrap(), connections.add(client("other")).await.unwrap());
-        other.start_reading().unwrap();
+        let connections = limited_to(2, 2, LONG);
+        let (phone, other) = (add(&connections, "phone").await, add(&connections, "other").await);
+        other.enter(Phase::Reading).unwrap();
         let newcomer = add_instead_of(&connections, "newcomer", other).await;
-        assert!(phone.evicted().now_or_never().is_none());
+        assert!(!is_evicted(&phone));
         // If all connections are new the oldest is evicted, so that silent connections cannot fill the server.
         let last = add_instead_of(&connections, "last", phone).await;
         drop((newcomer, last));
         // After its grace a new connection is as evictable as any.
-        let connections = ClientConnections::new(2, 2, Duration::from_millis(1));
-        let (phone, other) =
-            (connections.add(client("phone")).await.unwrap(), connections.add(client("other")).await.unwrap());
+        let connections = limited_to(2, 2, Duration::from_millis(1));
+        let (phone, other) = (add(&connections, "phone").await, add(&connections, "other").await);
         while phone.connections.state().connections[&phone.id].grace_until.unwrap() > Instant::now() {
             tokio::task::yield_now().await;
         }
-        other.start_reading().unwrap();
+        other.enter(Phase::Reading).unwrap();
         drop(add_instead_of(&connections, "newcomer", phone).await);
     }
 
     #[tokio::test]
     async fn a_connection_with_an_answer_being_sent_is_not_evicted() {
-        let connections = ClientConnections::new(2, 2, LONG);
-        let (answering, calling) =
-            (connections.add(client("a")).await.unwrap(), connections.add(client("b")).await.unwrap());
-        answering.start_call().unwrap();
-        calling.start_call().unwrap();
+        let connections = limited_to(2, 2, LONG);
+        let (answering, calling) = (add(&connections, "a").await, add(&connections, "b").await);
+        answering.enter(Phase::Executing).unwrap();
+        calling.enter(Phase::Executing).unwrap();
         let mut newcomer = Box::pin(connections.add(client("c")));
         assert!(newcomer.as_mut().now_or_never().is_none());
-        answering.start_response().unwrap();
+        answering.enter(Phase::Responding).unwrap();
         let other_newcomer = connections.add(client("d")).now_or_never();
         assert!(newcomer.as_mut().now_or_never().is_none() && other_newcomer.is_none());
-        assert!(answering.evicted().now_or_never().is_none());
+        assert!(!is_evicted(&answering));
         answering.finish_response();
         assert!(newcomer.as_mut().now_or_never().is_none());
-        assert!(answering.evicted().now_or_never().is_some());
+        assert!(is_evicted(&answering));
         drop(answering);
         assert!(newcomer.now_or_never().unwrap().is_some());
     }
 
     #[tokio::test]
     async fn a_client_at_its_limit_makes_room_itself_and_is_refused_while_all_its_connections_execute_calls() {
-        let connections = ClientConnections::new(8, 2, LONG);
-        let take = async |name| connections.add(client(name)).await;
-        let (one, two, other) = (take("a").await.unwrap(), take("a").await.unwrap(), take("b").await.unwrap());
-        one.start_call().unwrap();
+        let connections = limited_to(8, 2, LONG);
+        let (one, two) = (add(&connections, "a").await, add(&connections, "a").await);
+        let other = add(&connections, "b").await;
+        one.enter(Phase::Executing).unwrap();
         let three = add_instead_of(&connections, "a", two).await;
-        assert!(other.evicted().now_or_never().is_none(), "connections of other clients are not evicted");
-        three.start_call().unwrap();
-        assert!(take("a").await.is_none());
+        assert!(!is_evicted(&other), "connections of other clients are not evicted");
+        three.enter(Phase::Executing).unwrap();
+        assert!(connections.add(client("a")).await.is_none());
         drop((one, three, other));
         assert!(connections.state().connections.is_empty(), "nothing is kept of closed connections");
     }
 
     #[tokio::test]
     async fn connections_that_are_not_counted_have_no_limit_per_client() {
-        let connections = ClientConnections::new(3, 1, LONG);
+        let connections = limited_to(3, 1, LONG);
         let kept = [connections.add(None).await.unwrap(), connections.add(None).await.unwrap()];
         assert!(connections.add(None).await.is_some());
         drop(kept);

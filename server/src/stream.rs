@@ -3,7 +3,7 @@
 
 use std::{
     future::Future,
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -41,16 +41,6 @@ impl TimedStream {
     pub(crate) fn new(stream: TcpStream, write_timeout: Duration, connection: Arc<ClientConnection>) -> Self {
         Self { stream, is_new: true, write_timeout, timer: None, connection }
     }
-
-    /// Fails a pending write after the time limit.
-    fn or_timeout(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            return written;
-        }
-        let write_timeout = self.write_timeout;
-        ready!(self.timer.get_or_insert_with(|| Box::pin(sleep(write_timeout))).as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the answer")))
-    }
 }
 
 impl AsyncRead for TimedStream {
@@ -71,22 +61,15 @@ impl AsyncRead for TimedStream {
 }
 
 impl AsyncWrite for TimedStream {
+    /// Fails a pending write after the time limit.
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.or_timeout(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.or_timeout(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        if written.is_ready() {
+            return written;
+        }
+        let write_timeout = self.write_timeout;
+        ready!(self.timer.get_or_insert_with(|| Box::pin(sleep(write_timeout))).as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the answer")))
     }
 
     /// hyper flushes after it has written a whole answer.
