@@ -23,13 +23,13 @@ use cli::{
     operate::{self, Callbacks, Operator},
     settings,
     simulate::{
-        cloud::Cloud as FakeCloud,
+        backend::{Backend, Memory},
+        cloud::Cloud as SimulatedCloud,
         demonstration,
-        edge::{self, Remote},
+        network::{self, Remote},
         notices::Retries,
         play::Player,
         script,
-        stage::{Memory, Stage},
     },
     terminal::{self, print},
 };
@@ -92,10 +92,10 @@ struct Simulate {
     #[arg(long, value_name = "ADDR")]
     api: Option<Listen>,
     /// The seconds after which a notice that failed is sent again.
-    #[arg(long, value_name = "SECONDS", default_value_t = Retries::OF_TODAY.seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Retries::DEFAULT.seconds)]
     retry_seconds: u64,
     /// How many times a notice that failed is sent again.
-    #[arg(long, value_name = "TIMES", default_value_t = Retries::OF_TODAY.times)]
+    #[arg(long, value_name = "TIMES", default_value_t = Retries::DEFAULT.times)]
     retries: u32,
 }
 
@@ -135,12 +135,12 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     let config = settings::judge(&settings, environment)?;
     let retries = Retries { times: options.retries, seconds: options.retry_seconds };
     let run = format!("{:08x}", random_u32());
-    let cloud = Arc::new(Mutex::new(FakeCloud::new(&config, &format!("{run}-"))));
+    let cloud = Arc::new(Mutex::new(SimulatedCloud::new(&config, &format!("{run}-"))));
     let server = Remote::new(&options.server);
     if let Some(address) = options.api {
         let listener = address.bind().await.map_err(|error| format!("{address}: {error}"))?;
         print(&format!("the cloud answers at http://{}\n", listener.local_addr()?))?;
-        let port = edge::serve(listener, Arc::clone(&cloud), server.clone(), retries);
+        let port = network::serve(listener, Arc::clone(&cloud), server.clone(), retries);
         match options.script {
             Some(_) => drop(tokio::spawn(port)),
             None => match port.await {},
@@ -154,13 +154,13 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     let steps = script::parse(&text)?;
     if options.memory {
         let memory = Memory::new(config.clone(), now()).await?;
-        return play(Player::new(memory, cloud, &config, retries), &steps).await;
+        return play(Player::new(&memory, &cloud, &config, retries), &steps).await;
     }
-    play(Player::new(server, cloud, &config, retries), &steps).await
+    play(Player::new(&server, &cloud, &config, retries), &steps).await
 }
 
 /// Plays a script, and prints each line as it is done.
-async fn play(mut player: Player<impl Stage>, steps: &[script::Step]) -> Result<(), Box<dyn Error>> {
+async fn play(mut player: Player<'_, impl Backend>, steps: &[script::Step]) -> Result<(), Box<dyn Error>> {
     let mut printed = Ok(());
     let tell = |line: &str| {
         if printed.is_ok() {

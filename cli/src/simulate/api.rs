@@ -1,7 +1,7 @@
-//! What the cloud answers to the calls of the business server.
+//! The simulated live cloud's answers to the calls of the business server.
 //!
-//! Two interfaces: the old one, `?cmd=..&interface=..&t=..&sign=..` at any path, and API 3.0, which names the action in
-//! the header `X-TC-Action`.
+//! The cloud has two interfaces: the old one, `?cmd=..&interface=..&t=..&sign=..` at any path, and API 3.0, which has
+//! the action in the header `X-TC-Action`.
 
 use std::collections::BTreeMap;
 
@@ -18,43 +18,45 @@ use super::{
     notices::Notice,
 };
 
-/// The number of the old interface for a stream that was never pushed.
+/// The old interface's code for a stream that was never pushed.
 const NEVER_PUSHED: i64 = 20601;
-/// Its numbers for other refusals. The documents do not tell them; nobody should rely on them.
-const UNSIGNED: i64 = 1;
-const MEANINGLESS: i64 = 2;
-/// What a mix is refused with whose streams are not there.
+/// Its codes for other refusals. Tencent does not document them, so nothing should depend on them.
+const BAD_SIGNATURE: i64 = 1;
+const BAD_PARAMETER: i64 = 2;
+/// Its code for a mix of streams that are not pushed.
 const NO_SUCH_INPUT: i64 = -505;
 
-/// How far the clock of a caller of API 3.0 may be off.
-const CLOCKS_DIFFER_SECONDS: u64 = 300;
+/// The maximum difference between the clocks of the cloud and of a caller of API 3.0.
+const MAX_CLOCK_DIFFERENCE_SECONDS: u64 = 300;
 
-/// Why API 3.0 does not do what it is asked: its code, and a text.
+/// Why API 3.0 refuses a call: the code and the message.
 type Refusal = (&'static str, String);
 
 impl Cloud {
-    /// Answers a call: the JSON text, always with HTTP status 200, and the notices that follow from it.
+    /// Answers a call: the JSON text, always with HTTP status 200, and the notices that follow.
     pub fn answer(&mut self, request: &Request<Vec<u8>>, now: UnixSeconds) -> (String, Vec<Notice>) {
         let query = request.uri().query().unwrap_or_default();
         let params: BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let mut notices = Vec::new();
         let answer = match (params.get("interface"), header(request, "x-tc-action")) {
-            (Some(interface), _) => self.answer_old(interface, &params, request.body(), now, &mut notices),
-            (None, Some(action)) => {
-                let mut outcome = if is_signed(request, &self.vod, now) {
-                    self.act(action, request.body(), now, &mut notices)
-                } else {
-                    Err((
-                        "AuthFailure.SignatureFailure",
-                        "the call is not signed with the key of the account".to_owned(),
-                    ))
-                }
-                .unwrap_or_else(|(code, message)| json!({ "Error": { "Code": code, "Message": message } }));
-                self.answers += 1;
-                outcome["RequestId"] = json!(format!("00000000-0000-4000-8000-{:012x}", self.answers));
-                json!({ "Response": outcome })
+            (Some(interface), _) => {
+                let outcome = self.answer_old(interface, &params, request.body(), now, &mut notices);
+                outcome.unwrap_or_else(|(code, message)| json!({ "ret": code, "code": code, "message": message }))
             }
-            (None, None) => json!({ "ret": MEANINGLESS, "message": "neither interface nor X-TC-Action" }),
+            (None, Some(action)) => {
+                let outcome = if is_signed(request, &self.vod, now) {
+                    self.answer_api3(action, request.body(), now, &mut notices)
+                } else {
+                    let message = "the call is not signed with the key of the account";
+                    Err(("AuthFailure.SignatureFailure", message.to_owned()))
+                };
+                let mut response =
+                    outcome.unwrap_or_else(|(code, message)| json!({ "Error": { "Code": code, "Message": message } }));
+                self.answers += 1;
+                response["RequestId"] = json!(format!("00000000-0000-4000-8000-{:012x}", self.answers));
+                json!({ "Response": response })
+            }
+            (None, None) => json!({ "ret": BAD_PARAMETER, "message": "neither interface nor X-TC-Action" }),
         };
         (answer.to_string(), notices)
     }
@@ -66,49 +68,48 @@ impl Cloud {
         body: &[u8],
         now: UnixSeconds,
         notices: &mut Vec<Notice>,
-    ) -> Value {
+    ) -> Result<Value, (i64, String)> {
         let param = |name: &str| params.get(name).map(String::as_str).unwrap_or_default();
-        let refused = |ret: i64, message: &str| json!({ "ret": ret, "code": ret, "message": message });
+        let refuse = |code: i64, message: &str| Err((code, message.to_owned()));
         let t = param("t");
         if param("cmd") != self.live.appid {
-            return refused(UNSIGNED, "cmd is not the appid");
+            return refuse(BAD_SIGNATURE, "cmd is not the appid");
         }
         if !constant_time_eq(&sign(&self.live.api_key, t), param("sign")) {
-            return refused(UNSIGNED, "sign is wrong");
+            return refuse(BAD_SIGNATURE, "sign is wrong");
         }
         if t.parse().is_ok_and(|expiry| UnixSeconds(expiry) < now) {
-            return refused(UNSIGNED, "t is past");
+            return refuse(BAD_SIGNATURE, "t is past");
         }
         match interface {
             "Live_Channel_SetStatus" => {
                 let stream = param("Param.s.channel_id");
-                if !self.knows(stream) {
-                    return refused(NEVER_PUSHED, "the stream was never pushed");
+                if !self.was_pushed(stream) {
+                    return refuse(NEVER_PUSHED, "the stream was never pushed");
                 }
                 match param("Param.n.status") {
                     "0" => notices.extend(self.forbid(stream, UnixSeconds(u64::MAX), now)),
                     "1" => self.resume(stream),
-                    _ => return refused(MEANINGLESS, "Param.n.status is 0 or 1"),
+                    _ => return refuse(BAD_PARAMETER, "Param.n.status is 0 or 1"),
                 }
-                json!({ "ret": 0, "message": "" })
+                Ok(json!({ "ret": 0, "message": "" }))
             }
             "Mix_StreamV2" => {
-                let asked: Value = serde_json::from_slice(body).unwrap_or_default();
-                let inputs = &asked["interface"]["para"]["input_stream_list"];
-                let streams = inputs.as_array().into_iter().flatten().map(|input| input["input_stream_id"].as_str());
-                let mut missing = streams.map(|stream| stream.is_none_or(|stream| !self.is_pushed(stream)));
-                let Some(first) = missing.next() else { return refused(MEANINGLESS, "no input_stream_list") };
-                if first || missing.any(|is_missing| is_missing) {
-                    return refused(NO_SUCH_INPUT, "input stream not found");
+                let mix: Value = serde_json::from_slice(body).unwrap_or_default();
+                let inputs = mix["interface"]["para"]["input_stream_list"].as_array().filter(|list| !list.is_empty());
+                let Some(inputs) = inputs else { return refuse(BAD_PARAMETER, "no input_stream_list") };
+                // Apps write the names of streams in lower case.
+                let is_pushed = |stream: &str| self.running().any(|running| running.eq_ignore_ascii_case(stream));
+                if !inputs.iter().all(|input| input["input_stream_id"].as_str().is_some_and(is_pushed)) {
+                    return refuse(NO_SUCH_INPUT, "input stream not found");
                 }
-                json!({ "code": 0, "message": "Success!", "timestamp": now.0 })
+                Ok(json!({ "code": 0, "message": "Success!", "timestamp": now.0 }))
             }
-            other => refused(MEANINGLESS, &format!("no interface {other}")),
+            other => refuse(BAD_PARAMETER, &format!("no interface {other}")),
         }
     }
 
-    /// Does what a call of API 3.0 asks for.
-    fn act(
+    fn answer_api3(
         &mut self,
         action: &str,
         body: &[u8],
@@ -121,7 +122,7 @@ impl Cloud {
             let text = params[name].as_str().filter(|text| !text.is_empty());
             text.ok_or_else(|| ("MissingParameter", format!("{name} is missing")))
         };
-        // The actual cloud looks at the stream alone; whoever writes another domain does not mean it.
+        // The actual cloud ignores the domain. A caller that writes another domain has a fault.
         let stream = |cloud: &Self| match (param("DomainName")?, param("AppName")?) {
             (domain, _) if domain != cloud.live.domains.push => {
                 Err(("InvalidParameter", format!("{domain} is not the push domain")))
@@ -135,12 +136,9 @@ impl Cloud {
                     State::Inactive => "inactive",
                     State::Forbidden => "forbid",
                 };
-                Ok(json!({ "StreamState": state }))
+                return Ok(json!({ "StreamState": state }));
             }
-            "DropLiveStream" => {
-                notices.extend(self.cut(stream(self)?, now));
-                Ok(json!({}))
-            }
+            "DropLiveStream" => notices.extend(self.drop_stream(stream(self)?, now)),
             "ForbidLiveStream" => {
                 let stream = stream(self)?;
                 let until = match params["ResumeTime"].as_str() {
@@ -149,39 +147,32 @@ impl Cloud {
                     None => now.plus(FORBIDDEN_SECONDS),
                 };
                 notices.extend(self.forbid(stream, until, now));
-                Ok(json!({}))
             }
-            "ResumeLiveStream" => {
-                self.resume(stream(self)?);
-                Ok(json!({}))
-            }
+            "ResumeLiveStream" => self.resume(stream(self)?),
             "DeleteMedia" => {
                 let file = param("FileId")?;
-                let was_there = self.delete_file(file);
-                was_there.then(|| json!({})).ok_or_else(|| ("InvalidParameterValue.FileId", format!("no file {file}")))
+                if !self.delete_file(file) {
+                    return Err(("InvalidParameterValue.FileId", format!("no file {file}")));
+                }
             }
-            other => Err(("InvalidAction", format!("no action {other}"))),
+            other => return Err(("InvalidAction", format!("no action {other}"))),
         }
-    }
-
-    /// Whether a stream is pushed that an app names, which writes it in lower case.
-    fn is_pushed(&self, stream: &str) -> bool {
-        self.running().any(|running| running.eq_ignore_ascii_case(stream))
+        Ok(json!({}))
     }
 }
 
-/// Whether a call of API 3.0 is signed with the key of the account, and now.
+/// Whether a call of API 3.0 is signed with the key of the account, at about `now`.
 fn is_signed(request: &Request<Vec<u8>>, account: &Vod, now: UnixSeconds) -> bool {
-    let [received, made, content_type, host] = ["authorization", "x-tc-timestamp", "content-type", "host"]
+    let [received, signed_at, content_type, host] = ["authorization", "x-tc-timestamp", "content-type", "host"]
         .map(|name| header(request, name).unwrap_or_default());
-    let (Ok(made), Ok(body)) = (made.parse().map(UnixSeconds), std::str::from_utf8(request.body())) else {
+    let (Ok(signed_at), Ok(body)) = (signed_at.parse().map(UnixSeconds), std::str::from_utf8(request.body())) else {
         return false;
     };
     let service = received.split('/').nth(2).unwrap_or_default();
     let query = request.uri().query().unwrap_or_default();
     let call = tc3::Request { method: request.method().as_str(), query, content_type, host, body };
-    let expected = tc3::authorization(call, service, &account.secret_id, &account.secret_key, made);
-    constant_time_eq(&expected, received) && made.0.abs_diff(now.0) <= CLOCKS_DIFFER_SECONDS
+    let expected = tc3::authorization(call, service, &account.secret_id, &account.secret_key, signed_at);
+    constant_time_eq(&expected, received) && signed_at.0.abs_diff(now.0) <= MAX_CLOCK_DIFFERENCE_SECONDS
 }
 
 fn header<'a>(request: &'a Request<Vec<u8>>, name: &str) -> Option<&'a str> {
@@ -208,11 +199,12 @@ mod tests {
         cloud
     }
 
-    fn old(cloud: &mut Cloud, params: &str) -> (Value, usize) {
-        let t = NOW.plus(60).to_string();
+    /// Calls the old interface with this query, and with `t` and `sign`.
+    fn old(cloud: &mut Cloud, query: &str, body: &str) -> (Value, usize) {
+        let t = NOW.to_string();
         let sign = sign(&cloud.live.api_key, &t);
-        let uri = format!("/common_access?cmd=1250000000&interface={params}&t={t}&sign={sign}");
-        let (answer, notices) = cloud.answer(&Request::get(uri).body(vec![]).unwrap(), NOW);
+        let uri = format!("/common_access?cmd=1250000000&interface={query}&t={t}&sign={sign}");
+        let (answer, notices) = cloud.answer(&Request::post(uri).body(body.into()).unwrap(), NOW);
         (serde_json::from_str(&answer).unwrap(), notices.len())
     }
 
@@ -241,13 +233,13 @@ mod tests {
     fn the_old_interface_forbids_cuts_and_allows() {
         let mut cloud = cloud();
         let set = |status| format!("Live_Channel_SetStatus&Param.s.channel_id=8888_alice&Param.n.status={status}");
-        assert_eq!(old(&mut cloud, &set(0)), (json!({ "ret": 0, "message": "" }), 1));
+        assert_eq!(old(&mut cloud, &set(0), ""), (json!({ "ret": 0, "message": "" }), 1));
         assert_eq!(cloud.state("8888_alice", NOW), State::Forbidden);
-        assert_eq!(old(&mut cloud, &set(1)), (json!({ "ret": 0, "message": "" }), 0));
+        assert_eq!(old(&mut cloud, &set(1), ""), (json!({ "ret": 0, "message": "" }), 0));
         assert_eq!(cloud.state("8888_alice", NOW), State::Inactive);
-        assert_eq!(old(&mut cloud, &set(0).replace("alice", "bob")).0["ret"], NEVER_PUSHED);
-        assert_eq!(old(&mut cloud, &set(2)).0["ret"], MEANINGLESS);
-        assert_eq!(old(&mut cloud, "Live_Channel_Unknown").0["ret"], MEANINGLESS);
+        assert_eq!(old(&mut cloud, &set(0).replace("alice", "bob"), "").0["ret"], NEVER_PUSHED);
+        assert_eq!(old(&mut cloud, &set(2), "").0["ret"], BAD_PARAMETER);
+        assert_eq!(old(&mut cloud, "Live_Channel_Unknown", "").0["ret"], BAD_PARAMETER);
     }
 
     #[test]
@@ -270,12 +262,8 @@ mod tests {
     fn streams_are_mixed_that_are_there() {
         let mut cloud = cloud();
         let mut mix = |stream: &str| {
-            let t = NOW.to_string();
-            let sign = sign(&cloud.live.api_key, &t);
-            let uri = format!("/?cmd=1250000000&interface=Mix_StreamV2&t={t}&sign={sign}");
             let body = json!({ "interface": { "para": { "input_stream_list": [{ "input_stream_id": stream }] } } });
-            let answer = cloud.answer(&Request::post(uri).body(body.to_string().into_bytes()).unwrap(), NOW).0;
-            serde_json::from_str::<Value>(&answer).unwrap()["code"].as_i64()
+            old(&mut cloud, "Mix_StreamV2", &body.to_string()).0["code"].as_i64()
         };
         assert_eq!((mix("8888_alice"), mix("8888_ALICE"), mix("8888_bob")), (Some(0), Some(0), Some(NO_SUCH_INPUT)));
     }
@@ -301,14 +289,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_deleted_once() {
-        let mut cloud = cloud();
-        assert_eq!(new(&mut cloud, "DeleteMedia", json!({ "FileId": "f1" })).0, json!({}));
-        let again = new(&mut cloud, "DeleteMedia", json!({ "FileId": "f1" })).0;
-        assert_eq!(again["Error"]["Code"], "InvalidParameterValue.FileId");
-    }
-
-    #[test]
     fn what_is_missing_or_wrong_is_refused_by_its_code() {
         let mut cloud = cloud();
         let mut code = |action, params| new(&mut cloud, action, params).0["Error"]["Code"].take();
@@ -320,34 +300,35 @@ mod tests {
         never["ResumeTime"] = json!("never");
         assert_eq!(code("ForbidLiveStream", never), "InvalidParameter");
         assert_eq!(code("DescribeEverything", json!({})), "InvalidAction");
+        assert_eq!(code("DeleteMedia", json!({ "FileId": "f1" })), Value::Null, "it is deleted");
+        assert_eq!(code("DeleteMedia", json!({ "FileId": "f1" })), "InvalidParameterValue.FileId");
     }
 
     #[test]
     fn what_is_not_signed_by_the_account_and_now_is_refused() {
-        let good = signed("DeleteMedia", json!({}));
-        let mut account = cloud().vod;
-        let is_good = |request: &Request<Vec<u8>>| is_signed(request, &account, NOW);
-        assert!(is_good(&good));
-        let other_host = "127.0.0.1:9101".to_owned();
+        let good = signed("DeleteMedia", json!({ "FileId": "f1" }));
+        let with = |name: &'static str, value: &str| {
+            let mut request = good.clone();
+            request.headers_mut().insert(name, value.parse().unwrap());
+            request
+        };
         let text = header(&good, "authorization").unwrap();
-        let (other_scheme, other_scope) = (text.replacen("TC3-", "TC2-", 1), text.replacen("/live/", "/vod/", 1));
-        for (name, value) in [("authorization", other_scheme), ("authorization", other_scope), ("host", other_host)] {
-            let mut bad = good.clone();
-            bad.headers_mut().insert(name, value.parse().unwrap());
-            assert!(!is_good(&bad), "{name}: {value}");
+        let mut other_body = good.clone();
+        other_body.body_mut().push(b' ');
+        let mut account = cloud().vod;
+        for bad in [
+            with("authorization", &text.replacen("TC3-", "TC2-", 1)),
+            with("authorization", &text.replacen("/live/", "/vod/", 1)),
+            with("host", "127.0.0.1:9101"),
+            with("x-tc-timestamp", ""),
+            other_body,
+        ] {
+            assert!(!is_signed(&bad, &account, NOW), "{bad:?}");
+            assert!(cloud().answer(&bad, NOW).0.contains("AuthFailure.SignatureFailure"), "{bad:?}");
         }
-        let mut changed = good.clone();
-        changed.body_mut().push(b' ');
-        assert!(!is_good(&changed));
-        let mut undated = good.clone();
-        undated.headers_mut().remove("x-tc-timestamp");
-        assert!(!is_good(&undated));
         assert!(is_signed(&good, &account, NOW.plus(300)) && is_signed(&good, &account, NOW.minus(300)));
         assert!(!is_signed(&good, &account, NOW.plus(301)));
         account.secret_id = "AKIDother".to_owned();
         assert!(!is_signed(&good, &account, NOW));
-        let mut cloud = cloud();
-        let (answer, _) = cloud.answer(&undated, NOW);
-        assert!(answer.contains("AuthFailure.SignatureFailure") && cloud.has_file("f1"), "{answer}");
     }
 }

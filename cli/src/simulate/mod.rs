@@ -1,43 +1,44 @@
-//! A live cloud that only pretends: for tests, for demonstrations, and for who has no account at a real one.
+//! A simulated live cloud, for tests, for demonstrations, and for users without an account at a real one.
 //!
-//! - [`script`]: the language of what users and the cloud do
-//! - [`cloud`]: what the cloud knows, and what follows from an act
-//! - [`notices`]: what it tells the business server
-//! - [`api`]: what it answers the business server
+//! - [`script`] and `words`: the language of the scripts, which say what users and the cloud do
+//! - [`cloud`]: the state of the cloud
+//! - [`notices`]: its notices to the business server
+//! - [`api`]: its answers to the business server
 //! - [`play`]: plays a script
-//! - [`stage`]: where: a server and a clock, in memory
-//! - [`edge`]: the same over sockets
+//! - [`backend`]: the business server that a script is played against; one in this process
+//! - [`network`]: the same over HTTP
 //!
-//! Nothing here but `edge` has sockets or reads the machine's clock.
+//! Only `network` has sockets and reads the clock of the machine.
 //!
 //! ```
-//! use std::sync::{Arc, Mutex};
+//! use std::sync::Mutex;
 //! use cli::{
 //!     settings::{invented, judge},
-//!     simulate::{cloud::Cloud, notices::Retries, play::Player, script, stage::Memory},
+//!     simulate::{backend::Memory, cloud::Cloud, notices::Retries, play::Player, script},
 //! };
 //! use protocol::types::UnixSeconds;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let config = judge(&invented(), |_| None).unwrap();
-//! let cloud = Arc::new(Mutex::new(Cloud::new(&config, "")));
-//! let stage = Memory::new(config.clone(), UnixSeconds(1_600_000_000)).await.unwrap();
+//! let cloud = Mutex::new(Cloud::new(&config, ""));
+//! let backend = Memory::new(config.clone(), UnixSeconds(1_600_000_000)).await.unwrap();
 //! let steps = script::parse("open alice Hello\npush alice as p1\nexpect live alice").unwrap();
-//! Player::new(stage, cloud, &config, Retries::NONE).play(&steps, |_| {}).await.unwrap();
+//! Player::new(&backend, &cloud, &config, Retries::NONE).play(&steps, |_| {}).await.unwrap();
 //! # }
 //! ```
 
 pub mod api;
+pub mod backend;
 pub mod cloud;
-pub mod edge;
+pub mod network;
 pub mod notices;
 pub mod play;
 pub mod script;
-pub mod stage;
+mod words;
 
-/// A script that shows what there is: an evening with a broadcaster, a viewer, a reconnect and a replay. Its users are
-/// called by `run`, so that it can be played again before the same server.
+/// A script for demonstrations: an evening with a broadcaster, a viewer, a reconnect and a replay. `run` is a suffix of
+/// the names of the users, so that the script can be played again against the same server.
 pub fn demonstration(run: &str) -> String {
     const SCRIPT: &str = include_str!("demonstration.txt");
     SCRIPT.replace("alice", &format!("alice_{run}")).replace("bob", &format!("bob_{run}"))

@@ -1,4 +1,4 @@
-//! What the cloud tells the business server, and how it goes on when it is not heard.
+//! The notices of the live cloud to the business server.
 
 use app::{answer::CALLBACKS, config::Live};
 use protocol::{
@@ -7,62 +7,54 @@ use protocol::{
 };
 use serde_json::{Value, json};
 
-/// Where a server with these settings has notices posted to.
+/// The path at which a server with these settings takes notices.
 pub fn path(live: &Live) -> String {
     let key = live.callback_path_key.iter().map(|key| format!("/{}", key.expose()));
     key.chain([CALLBACKS[0].to_owned()]).collect()
 }
 
-/// How long a notice is good for.
-pub const LIFE_SECONDS: u64 = 600;
+/// The time between the signing of a notice and its expiry.
+pub const LIFETIME_SECONDS: u64 = 600;
 
-/// A notice, all but its `t` and its `sign`.
+/// A notice without `t` and `sign`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// The stream that it is about.
-    pub stream: String,
     /// The members of its object.
     pub fields: Value,
 }
 
 impl Notice {
-    /// Takes a member away; `None` if there is none of this name.
-    pub fn remove(&mut self, field: &str) -> Option<Value> {
-        self.fields.as_object_mut()?.remove(field)
-    }
-
-    /// The body of the notice as it is made at `now`: it expires ten minutes later.
+    /// The body of the notice, signed at `now`. It expires ten minutes later.
     ///
     /// ```
     /// use cli::simulate::notices::Notice;
     /// use protocol::types::{Secret, UnixSeconds};
-    /// let notice = Notice { stream: "8888_alice".into(), fields: serde_json::json!({ "event_type": 1 }) };
-    /// let body = notice.body(UnixSeconds(1_500_000_000), &Secret::new("cbkey456"));
+    /// let notice = Notice { fields: serde_json::json!({ "event_type": 1 }) };
     /// let expected = r#"{"event_type":1,"sign":"f9471b62d40374b6eb2716c7ec4e088b","t":1500000600}"#;
-    /// assert_eq!(body, expected.as_bytes());
+    /// assert_eq!(notice.body(UnixSeconds(1_500_000_000), &Secret::new("cbkey456")), expected);
     /// ```
-    pub fn body(&self, now: UnixSeconds, key: &Secret) -> Vec<u8> {
-        let t = now.plus(LIFE_SECONDS);
+    pub fn body(&self, now: UnixSeconds, key: &Secret) -> String {
+        let t = now.plus(LIFETIME_SECONDS);
         let mut body = self.fields.clone();
         body["t"] = json!(t.0);
         body["sign"] = json!(sign(key, &t.to_string()));
-        body.to_string().into_bytes()
+        body.to_string()
     }
 }
 
-/// How the cloud goes on with a notice that did not get HTTP status 200: it sends the same bytes again.
+/// How often, and how soon, the cloud repeats a notice that did not get HTTP status 200.
 #[derive(Clone, Copy, Debug)]
 pub struct Retries {
-    /// How often.
+    /// The maximum number of repetitions.
     pub times: u32,
-    /// After how many seconds.
+    /// The seconds before each repetition.
     pub seconds: u64,
 }
 
 impl Retries {
-    /// As the cloud does today.
-    pub const OF_TODAY: Self = Self { times: 12, seconds: 60 };
+    /// The retries of Tencent's cloud.
+    pub const DEFAULT: Self = Self { times: 12, seconds: 60 };
 
-    /// Not at all.
+    /// No retries.
     pub const NONE: Self = Self { times: 0, seconds: 0 };
 }

@@ -1,9 +1,6 @@
-//! Plays a script: does one act after the other, and looks whether all is as it should be.
+//! Plays a script: does what each statement says, and checks the answers and expectations.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use app::{
     answer::INTERFACE,
@@ -11,421 +8,346 @@ use app::{
 };
 use futures_util::future::join_all;
 use protocol::{
-    sign::user_sig,
+    sign::{push_url, user_sig},
     types::{Secret, UnixSeconds},
 };
 use serde_json::{Value, json};
 
 use super::{
-    cloud::{CLOSED, Cloud, Part},
-    notices::{self, LIFE_SECONDS, Notice, Retries},
-    script::{Act, Deed, How, Key, Step, To, What, Word},
-    stage::{Answer, Stage, deliver},
+    backend::{Answer, Backend, deliver},
+    cloud::{CLOSED, Cloud, FilePart, Refusal, lock},
+    notices::{self, LIFETIME_SECONDS, Notice, Retries},
+    script::{Action, Error, Expectation, Modifiers, RoomStatus, Statement, Step},
 };
 
-/// A key that is not the cloud's.
+/// A key that is not the key of the cloud.
 const WRONG_KEY: &str = "a key that nobody was told";
-/// How many rows a page of a list has.
-const PAGE: u64 = 100;
-/// How long a UserSig is good for.
+/// The advice for a wrong signature of a push URL: the simulator has probably read other settings than the server.
+const SETTINGS_HINT: &str = "; are these the settings of the server that gave it (--data, --config)?";
+/// The number of rows of a page.
+const PAGE_SIZE: u64 = 100;
+/// The lifetime of a UserSig.
 const USER_SIG_SECONDS: u64 = 3600;
-/// The code of the server for a room that is not there.
+/// The code of the server for a room that does not exist.
 const NO_SUCH_ROOM: u64 = 2003;
 
-/// What was not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
-pub struct Failure {
-    /// The line of the script.
-    pub line: usize,
-    /// What.
-    pub what: String,
-}
-
-/// Plays scripts before one server.
+/// Plays scripts against one server.
 #[derive(Debug)]
-pub struct Player<S> {
-    stage: S,
-    cloud: Arc<Mutex<Cloud>>,
-    config: Config,
+pub struct Player<'a, B> {
+    backend: &'a B,
+    cloud: &'a Mutex<Cloud>,
+    config: &'a Config,
     retries: Retries,
+    /// The push URL of each user.
     urls: BTreeMap<String, String>,
+    /// The group of the room of each user.
     groups: BTreeMap<String, String>,
-    made: BTreeMap<String, Made>,
+    /// The named notices, and when they were made.
+    notices: BTreeMap<String, (Notice, UnixSeconds)>,
 }
 
-/// A notice, and when it was made.
+/// A request to the server.
 #[derive(Clone, Debug)]
-struct Made {
-    notice: Notice,
-    at: UnixSeconds,
-}
-
-/// What is to be posted, and what is expected of it.
-#[derive(Debug)]
-struct Sending {
-    line: usize,
-    what: Sent,
-    body: Vec<u8>,
+struct Request {
+    kind: Kind,
+    body: String,
+    /// The text that the reason of the expected refusal contains.
     refused: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-enum Sent {
+enum Kind {
     Notice,
     Call,
-    /// The call of an operator.
-    Order,
-    /// The call that gives the user a push URL.
+    OperatorCall,
+    /// The call that gives this user a push URL.
     Open(String),
 }
 
-/// An answer of an app's interface: code, text and data.
-struct Reply {
-    code: u64,
-    text: String,
-    data: Value,
-}
-
-impl<S: Stage> Player<S> {
-    /// A player before this server, which has these settings.
-    pub fn new(stage: S, cloud: Arc<Mutex<Cloud>>, config: &Config, retries: Retries) -> Self {
-        let (urls, groups, made) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { stage, cloud, config: config.clone(), retries, urls, groups, made }
+impl<'a, B: Backend> Player<'a, B> {
+    /// A player against a server that has these settings.
+    pub fn new(backend: &'a B, cloud: &'a Mutex<Cloud>, config: &'a Config, retries: Retries) -> Self {
+        let (urls, groups, notices) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { backend, cloud, config, retries, urls, groups, notices }
     }
 
-    /// Where it plays.
-    pub fn stage(&self) -> &S {
-        &self.stage
-    }
-
-    /// Plays, and tells each line and what comes of it.
-    pub async fn play(&mut self, steps: &[Step], mut tell: impl FnMut(&str)) -> Result<(), Failure> {
+    /// Plays a script. `print` gets each line, and what follows from it.
+    pub async fn play(&mut self, steps: &[Step], mut print: impl FnMut(&str)) -> Result<(), Error> {
         let mut steps = steps.iter();
         while let Some(step) = steps.next() {
-            tell(&format!("{:>4}  {}", step.line, step.act));
-            match &step.act.deed {
-                Deed::Wait { seconds } => self.stage.wait(*seconds).await,
-                Deed::Expect { user, what } => {
-                    self.expect(user, *what).await.map_err(|what| Failure { line: step.line, what })?;
-                }
-                Deed::Together => {
-                    let mut sendings = Vec::new();
-                    for step in steps.by_ref().take_while(|step| step.act.deed != Deed::End) {
-                        tell(&format!("{:>4}    {}", step.line, step.act));
-                        sendings.extend(self.prepare(step, &mut tell)?);
-                    }
-                    let answers = join_all(sendings.iter().map(|sending| self.send(sending))).await;
-                    for (sending, answer) in sendings.iter().zip(answers) {
-                        self.settle(sending, answer, &mut tell)?;
-                    }
-                }
-                Deed::End => {}
-                Deed::Open { .. }
-                | Deed::Push { .. }
-                | Deed::Stop { .. }
-                | Deed::Record { .. }
-                | Deed::Shot { .. }
-                | Deed::Verdict { .. }
-                | Deed::Event { .. }
-                | Deed::Send { .. }
-                | Deed::Say { .. }
-                | Deed::Enter { .. }
-                | Deed::Quit { .. }
-                | Deed::Like { .. }
-                | Deed::Ban { .. }
-                | Deed::Unban { .. } => {
-                    for sending in self.prepare(step, &mut tell)? {
-                        let answer = self.send(&sending).await;
-                        self.settle(&sending, answer, &mut tell)?;
-                    }
-                }
+            let error = |line| move |reason| Error { line, reason };
+            print(&format!("{:>4}  {}", step.line, step.statement));
+            if step.statement.action != Action::Together {
+                self.play_alone(&step.statement, &mut print).await.map_err(error(step.line))?;
+                continue;
+            }
+            let mut requests = Vec::new();
+            for Step { line, statement } in steps.by_ref().take_while(|step| step.statement.action != Action::End) {
+                print(&format!("{line:>4}    {statement}"));
+                let prepared = self.prepare(statement, &mut print).map_err(error(*line))?;
+                requests.extend(prepared.into_iter().map(|request| (*line, request)));
+            }
+            let answers = join_all(requests.iter().map(|(_, request)| self.send(request))).await;
+            for ((line, request), answer) in requests.iter().zip(answers) {
+                answer.and_then(|answer| self.check(request, &answer, &mut print)).map_err(error(*line))?;
             }
         }
         Ok(())
     }
 
-    /// What the cloud and the apps make of an act: nothing, something to send, or that twice.
-    fn prepare(&mut self, step: &Step, tell: &mut impl FnMut(&str)) -> Result<Vec<Sending>, Failure> {
-        let Step { line, act: Act { deed, how } } = step;
-        let fault = |what: String| Failure { line: *line, what };
-        let made = UnixSeconds(self.stage.now().0.saturating_add_signed(how.skew));
-        let now = UnixSeconds(made.0.saturating_add_signed(how.at));
-        let no_push = |push: &str| fault(format!("there is no push {push}"));
+    async fn play_alone(&mut self, statement: &Statement, print: &mut impl FnMut(&str)) -> Result<(), String> {
+        if let Action::Wait { seconds } = statement.action {
+            self.backend.wait(seconds).await;
+        }
+        if let Action::Expect { expectation } = &statement.action {
+            self.expect(expectation).await?;
+        }
+        for request in self.prepare(statement, print)? {
+            let answer = self.send(&request).await?;
+            self.check(&request, &answer, print)?;
+        }
+        Ok(())
+    }
+
+    /// The requests of a statement: none, one, or the same one twice.
+    fn prepare(&mut self, statement: &Statement, print: &mut impl FnMut(&str)) -> Result<Vec<Request>, String> {
+        let Statement { action, modifiers } = statement;
+        if let Some((kind, body)) = self.call(action) {
+            return Ok(requests(kind, body, modifiers));
+        }
+        let made_at = UnixSeconds(self.backend.now().0.saturating_add_signed(modifiers.skew));
+        let now = UnixSeconds(made_at.0.saturating_add_signed(modifiers.at));
+        let known = |push: &str, notice: Option<Notice>| notice.ok_or_else(|| format!("there is no push {push}"));
+        let mut cloud = lock(self.cloud);
+        let key = if modifiers.wrong_key { Secret::new(WRONG_KEY) } else { cloud.key() };
         let mut name = None;
-        let mut notice = match deed {
-            Deed::Push { user, push, to } => {
-                let given = || self.urls.get(user).ok_or_else(|| fault(format!("the server gave {user} no push URL")));
-                let begun = match to {
-                    To::Given => self.cloud().push(given()?, push, now),
-                    To::Url(url) => self.cloud().push(url, push, now),
-                    To::Stream(stream) => self.cloud().push_stream(stream, push, now),
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the other actions are not about notices")]
+        let mut notice = match action {
+            Action::Push { user, push, url, stream } => {
+                let started = match (stream, url.as_ref().or(self.urls.get(user))) {
+                    (Some(stream), _) => cloud.push_stream(stream, push, now),
+                    (None, Some(url)) => cloud.push(url, push, now),
+                    (None, None) => return Err(format!("the server gave {user} no push URL")),
                 };
-                match begun {
-                    Ok(notice) => {
-                        name = Some(push.clone());
-                        notice
-                    }
-                    Err(refused) => {
-                        judge(*line, Some(format!("the cloud: {refused}")), how.refused.as_deref(), tell)?;
-                        return Ok(vec![]);
+                name = Some(push.clone());
+                match started {
+                    Ok(notice) => notice,
+                    Err(refusal) => {
+                        let is_wrong_key = refusal == Refusal::Url(push_url::Fault::Secret);
+                        let hint = if is_wrong_key { SETTINGS_HINT } else { "" };
+                        let reason = format!("the cloud: {refusal}{hint}");
+                        return check_refusal(Some(reason), modifiers.refused.as_deref(), print).map(|()| vec![]);
                     }
                 }
             }
-            Deed::Stop { push, errcode } => {
+            Action::Stop { push, errcode } => {
                 name = Some(format!("{push}.stop"));
-                let ended = self.cloud().stop_for(push, errcode.unwrap_or(CLOSED), now);
-                ended.ok_or_else(|| fault(format!("no push {push} is running")))?
+                let end = cloud.stop(push, errcode.unwrap_or(CLOSED), now);
+                end.ok_or_else(|| format!("no push {push} is running"))?
             }
-            Deed::Record { push, format, file, from, to, url } => {
+            Action::Record { push, format, file, from, to, url } => {
                 name = Some(file.clone());
-                let second =
-                    |offset: Option<i64>| offset.map(|offset| UnixSeconds(now.0.saturating_add_signed(offset)));
-                let part = Part { from: second(*from), to: second(*to), url: url.as_deref() };
-                let recorded = self.cloud().record(push, format, file, part, now);
-                recorded.ok_or_else(|| no_push(push))?
+                let second = |offset| UnixSeconds(now.0.saturating_add_signed(offset));
+                let part = FilePart { from: from.map(second), to: to.map(second), url: url.as_deref() };
+                known(push, cloud.record(push, format, file, part, now))?
             }
-            Deed::Shot { push } => self.cloud().shot(push, now).ok_or_else(|| no_push(push))?,
-            Deed::Verdict { push, word } => self.cloud().verdict(push, word, now).ok_or_else(|| no_push(push))?,
-            Deed::Event { push, number } => self.cloud().event(push, *number, now).ok_or_else(|| no_push(push))?,
-            Deed::Send { notice } => {
-                let made = self.made.get(notice).ok_or_else(|| fault(format!("there is no notice {notice}")))?;
-                return Ok(self.sendings(*line, &made.notice, made.at, how));
+            Action::Shot { push } => known(push, cloud.shot(push, now))?,
+            Action::Verdict { push, verdict } => known(push, cloud.verdict(push, verdict, now))?,
+            Action::Event { push, number } => known(push, cloud.event(push, *number, now))?,
+            Action::Send { notice } => {
+                let (notice, made_at) =
+                    self.notices.get(notice).ok_or_else(|| format!("there is no notice {notice}"))?;
+                return Ok(self.sign(notice, *made_at, &key, modifiers));
             }
-            Deed::Open { .. }
-            | Deed::Say { .. }
-            | Deed::Enter { .. }
-            | Deed::Quit { .. }
-            | Deed::Like { .. }
-            | Deed::Ban { .. }
-            | Deed::Unban { .. } => return Ok(self.calls(*line, deed, how)),
-            Deed::Wait { .. } | Deed::Expect { .. } | Deed::Together | Deed::End => return Ok(vec![]),
+            _ => return Ok(vec![]),
         };
-        if let Some(field) = &how.without {
-            notice.remove(field).ok_or_else(|| fault(format!("the notice has no {field}")))?;
+        if let Some(field) = &modifiers.without {
+            let removed = notice.fields.as_object_mut().and_then(|fields| fields.remove(field));
+            removed.ok_or_else(|| format!("the notice has no {field}"))?;
         }
-        let sendings = if how.lost { vec![] } else { self.sendings(*line, &notice, made, how) };
+        let requests = self.sign(&notice, made_at, &key, modifiers);
         if let Some(name) = name {
-            self.made.insert(name, Made { notice, at: made });
+            self.notices.insert(name, (notice, made_at));
         }
-        Ok(sendings)
+        Ok(requests)
     }
 
-    fn cloud(&self) -> MutexGuard<'_, Cloud> {
-        self.cloud.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A notice that was made at `made`, as often as it is to be sent.
-    fn sendings(&self, line: usize, notice: &Notice, made: UnixSeconds, how: &How) -> Vec<Sending> {
-        let key = match how.key {
-            Key::Right => self.cloud().key(),
-            Key::Wrong => Secret::new(WRONG_KEY),
+    /// The requests with a notice that was made at `made_at`.
+    fn sign(&self, notice: &Notice, made_at: UnixSeconds, key: &Secret, modifiers: &Modifiers) -> Vec<Request> {
+        if modifiers.lost {
+            return vec![];
+        }
+        let signed_at = match modifiers.late {
+            Some(seconds) => self.backend.now().minus(LIFETIME_SECONDS.saturating_add(seconds)),
+            None if modifiers.anew => self.backend.now(),
+            None => made_at,
         };
-        let made = match how.late {
-            Some(late) => self.stage.now().minus(LIFE_SECONDS.saturating_add(late)),
-            None if how.anew => self.stage.now(),
-            None => made,
-        };
-        copies(line, Sent::Notice, notice.body(made, &key), how)
+        requests(Kind::Notice, notice.body(signed_at, key), modifiers)
     }
 
-    /// A call of an app or of an operator, as often as it is to be made.
-    fn calls(&mut self, line: usize, deed: &Deed, how: &How) -> Vec<Sending> {
-        let mut sent = Sent::Call;
-        let (caller, fields) = match deed {
-            Deed::Open { user, title, group } => {
+    /// The body of a call; `None` if the action is not a call.
+    fn call(&mut self, action: &Action) -> Option<(Kind, String)> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the other actions are not calls")]
+        let (kind, caller, fields) = match action {
+            Action::Open { user, title, group } => {
                 let group = group.clone().unwrap_or_else(|| format!("@{user}"));
-                sent = Sent::Open(user.clone());
-                self.groups.insert(user.clone(), group.clone());
-                (user, json!({ "Action": "RequestLVBAddr", "userid": user, "groupid": group, "title": title }))
+                let fields = json!({ "Action": "RequestLVBAddr", "userid": user, "groupid": group, "title": title });
+                self.groups.insert(user.clone(), group);
+                (Kind::Open(user.clone()), user, fields)
             }
-            Deed::Say { user, word } => {
-                let status = match word {
-                    Word::Online => 0,
-                    Word::Offline => 1,
-                };
-                (user, json!({ "Action": "ChangeStatus", "userid": user, "status": status }))
+            Action::Say { user, status } => {
+                let status = u8::from(*status == RoomStatus::Offline);
+                (Kind::Call, user, json!({ "Action": "ChangeStatus", "userid": user, "status": status }))
             }
-            Deed::Enter { viewer, user, group } => (viewer, self.visit("EnterGroup", viewer, user, group.as_ref())),
-            Deed::Quit { viewer, user, group } => (viewer, self.visit("QuitGroup", viewer, user, group.as_ref())),
-            Deed::Like { viewer, user } => {
-                (viewer, json!({ "Action": "ChangeCount", "userid": user, "type": 1, "optype": 0, "flag": 0 }))
+            Action::Enter { viewer, user, group } | Action::Quit { viewer, user, group } => {
+                let name = if matches!(action, Action::Enter { .. }) { "EnterGroup" } else { "QuitGroup" };
+                let group = group.as_ref().or(self.groups.get(user)).cloned().unwrap_or_else(|| format!("@{user}"));
+                let fields =
+                    json!({ "Action": name, "userid": viewer, "liveuserid": user, "groupid": group, "flag": 0 });
+                (Kind::Call, viewer, fields)
             }
-            Deed::Ban { user } => return copies(line, Sent::Order, order(user, 1), how),
-            Deed::Unban { user } => return copies(line, Sent::Order, order(user, 0), how),
-            Deed::Push { .. }
-            | Deed::Stop { .. }
-            | Deed::Record { .. }
-            | Deed::Shot { .. }
-            | Deed::Verdict { .. }
-            | Deed::Event { .. }
-            | Deed::Send { .. }
-            | Deed::Wait { .. }
-            | Deed::Expect { .. }
-            | Deed::Together
-            | Deed::End => return vec![],
+            Action::Like { viewer, user } => {
+                let fields = json!({ "Action": "ChangeCount", "userid": user, "type": 1, "optype": 0, "flag": 0 });
+                (Kind::Call, viewer, fields)
+            }
+            Action::Ban { user } | Action::Unban { user } => {
+                let flag = u8::from(matches!(action, Action::Ban { .. }));
+                (Kind::OperatorCall, user, json!({ "Action": "ForbidLive", "userid": user, "forbidflag": flag }))
+            }
+            _ => return None,
         };
-        copies(line, sent, self.call_body(caller, fields), how)
+        // Operators have a key instead of a UserSig.
+        let is_signed = !matches!(kind, Kind::OperatorCall);
+        let body = if is_signed { self.call_body(caller, fields) } else { fields.to_string() };
+        Some((kind, body))
     }
 
-    fn visit(&self, action: &str, viewer: &str, user: &str, group: Option<&String>) -> Value {
-        let group = group.or_else(|| self.groups.get(user)).cloned().unwrap_or_else(|| format!("@{user}"));
-        json!({ "Action": action, "userid": viewer, "liveuserid": user, "groupid": group, "flag": 0 })
-    }
-
-    /// The body of a call, with what proves the caller where the server wants that.
-    fn call_body(&self, caller: &str, mut fields: Value) -> Vec<u8> {
-        match self.config.action_auth {
-            ActionAuth::Open => {}
-            ActionAuth::UserSig => {
-                let (im, now) = (&self.config.im, self.stage.now());
-                let sig = user_sig::sign(caller, im.sdk_app_id, &im.secret_key, now, USER_SIG_SECONDS, None);
-                fields["usersig"] = json!(sig);
-            }
+    /// The body of a call, with the authentication that the server requires.
+    fn call_body(&self, caller: &str, mut fields: Value) -> String {
+        if self.config.action_auth == ActionAuth::UserSig {
+            let (im, now) = (&self.config.im, self.backend.now());
+            let sig = user_sig::sign(caller, im.sdk_app_id, &im.secret_key, now, USER_SIG_SECONDS, None);
+            fields["usersig"] = json!(sig);
         }
-        fields.to_string().into_bytes()
+        fields.to_string()
     }
 
-    async fn send(&self, sending: &Sending) -> Result<Answer, String> {
-        let body = sending.body.clone();
-        match sending.what {
-            Sent::Notice => {
-                let retries = if sending.refused.is_none() { self.retries } else { Retries::NONE };
-                deliver(&self.stage, &notices::path(&self.config.live), body, retries).await
+    async fn send(&self, request: &Request) -> Result<Answer, String> {
+        let body = request.body.clone();
+        match request.kind {
+            Kind::Notice => {
+                let retries = if request.refused.is_none() { self.retries } else { Retries::NONE };
+                deliver(self.backend, &notices::path(&self.config.live), body, retries).await
             }
-            Sent::Call | Sent::Open(_) => self.stage.post(INTERFACE, None, body).await,
-            Sent::Order => self.stage.post(INTERFACE, self.config.operator_key.as_ref(), body).await,
+            Kind::Call | Kind::Open(_) => self.backend.post(INTERFACE, None, body).await,
+            Kind::OperatorCall => self.backend.post(INTERFACE, self.config.operator_key.as_ref(), body).await,
         }
     }
 
-    /// Looks at what came of something that was sent.
-    fn settle(
-        &mut self,
-        sending: &Sending,
-        answer: Result<Answer, String>,
-        tell: &mut impl FnMut(&str),
-    ) -> Result<(), Failure> {
-        let line = sending.line;
-        let answer = answer.map_err(|what| Failure { line, what })?;
-        let reason = match &sending.what {
-            Sent::Notice => why_not_taken(&answer),
-            Sent::Call | Sent::Open(_) | Sent::Order => {
-                let reply = Reply::read(&answer).map_err(|what| Failure { line, what })?;
-                if let (Sent::Open(user), Some(url)) = (&sending.what, reply.data["pushurl"].as_str()) {
-                    self.urls.insert(user.clone(), url.to_owned());
-                    tell(&format!("        {url}"));
-                }
-                (reply.code != 0).then(|| format!("{} {}", reply.code, reply.text))
+    /// Checks the answer to a request.
+    fn check(&mut self, request: &Request, answer: &Answer, print: &mut impl FnMut(&str)) -> Result<(), String> {
+        let Answer { status, body } = answer;
+        let reason = if matches!(request.kind, Kind::Notice) {
+            let code = serde_json::from_str::<Value>(body).ok().and_then(|body| body["code"].as_i64());
+            (*status != 200 || code != Some(0)).then(|| format!("HTTP status {status} {body}"))
+        } else {
+            let reply = parse_reply(answer)?;
+            if let (Kind::Open(user), Some(url)) = (&request.kind, reply["returnData"]["pushurl"].as_str()) {
+                self.urls.insert(user.clone(), url.to_owned());
+                print(&format!("        {url}"));
+            }
+            (reply["returnValue"] != 0).then(|| code_and_text(&reply))
+        };
+        check_refusal(reason, request.refused.as_deref(), print)
+    }
+
+    async fn expect(&self, expectation: &Expectation) -> Result<(), String> {
+        let (what, user, expected, found) = match expectation {
+            Expectation::Live { user } => ("status", user, "live".to_owned(), self.status(user).await?),
+            Expectation::Offline { user } => ("status", user, "offline".to_owned(), self.status(user).await?),
+            Expectation::Replays { user, number } => {
+                ("replays", user, number.to_string(), self.count_rows(user, 2).await?.to_string())
+            }
+            Expectation::Viewers { user, number } => {
+                ("viewers", user, number.to_string(), self.count(user, "viewercount").await?)
+            }
+            Expectation::Likes { user, number } => {
+                ("likes", user, number.to_string(), self.count(user, "likecount").await?)
             }
         };
-        judge(line, reason, sending.refused.as_deref(), tell)
+        if found == expected { Ok(()) } else { Err(format!("{what} of {user}: expected {expected}, found {found}")) }
     }
 
-    async fn call(&self, caller: &str, fields: Value) -> Result<Reply, String> {
-        Reply::read(&self.stage.post(INTERFACE, None, self.call_body(caller, fields)).await?)
-    }
-
-    async fn expect(&self, user: &str, what: What) -> Result<(), String> {
-        match what {
-            What::Live => self.expect_status(user, "live").await,
-            What::Offline => self.expect_status(user, "offline").await,
-            What::Replays(expected) => {
-                let number = self.rows(user, 2).await?;
-                same(&format!("replays of {user}"), expected, number)
-            }
-            What::Viewers(expected) => self.expect_count(user, "viewercount", expected).await,
-            What::Likes(expected) => self.expect_count(user, "likecount", expected).await,
+    /// The status of a user in the room's row and in the list of lives.
+    async fn status(&self, user: &str) -> Result<String, String> {
+        let status = |is_live| if is_live { "live" } else { "offline" };
+        let in_row = status(self.room(user).await?["status"] == "1");
+        let in_list = status(self.count_rows(user, 1).await? > 0);
+        if in_row == in_list {
+            return Ok(in_row.to_owned());
         }
+        Ok(format!("{in_row} in the room's row and {in_list} in the list"))
     }
 
-    /// The room's row and the list of lives must both say so.
-    async fn expect_status(&self, user: &str, expected: &str) -> Result<(), String> {
-        let word = |is_live| if is_live { "live" } else { "offline" };
-        let room = self.room(user).await?;
-        let in_row = word(room["status"] == "1");
-        let in_list = word(self.rows(user, 1).await? > 0);
-        if (in_row, in_list) == (expected, expected) {
-            return Ok(());
-        }
-        Err(format!("{user} should be {expected}, but is {in_row} in the room's row and {in_list} in the list"))
+    async fn count(&self, user: &str, field: &str) -> Result<String, String> {
+        Ok(self.room(user).await?[field].as_u64().unwrap_or_default().to_string())
     }
 
-    async fn expect_count(&self, user: &str, field: &str, expected: u64) -> Result<(), String> {
-        let room = self.room(user).await?;
-        same(&format!("{field} of {user}"), expected, room[field].as_u64().unwrap_or_default())
-    }
-
-    /// The row of a room, null if there is none.
+    /// The row of a room; null if there is none.
     async fn room(&self, user: &str) -> Result<Value, String> {
-        let reply = self.call(user, json!({ "Action": "GetUserInfo", "userid": user, "type": 0 })).await?;
-        match reply.code {
-            0 => Ok(reply.data),
-            NO_SUCH_ROOM => Ok(Value::Null),
-            code => Err(format!("the room of {user}: {code} {}", reply.text)),
+        let mut reply = self.read(user, json!({ "Action": "GetUserInfo", "userid": user, "type": 0 })).await?;
+        match reply["returnValue"].as_u64() {
+            Some(0) => Ok(reply["returnData"].take()),
+            Some(NO_SUCH_ROOM) => Ok(Value::Null),
+            _ => Err(format!("the room of {user}: {}", code_and_text(&reply))),
         }
     }
 
-    /// How many rows of a user a list has.
-    async fn rows(&self, user: &str, flag: u64) -> Result<u64, String> {
+    /// The number of rows of a user in a list.
+    async fn count_rows(&self, user: &str, flag: u64) -> Result<u64, String> {
         let mut found = 0;
         for page in 1.. {
-            let fields = json!({ "Action": "FetchList", "flag": flag, "pageno": page, "pagesize": PAGE });
-            let reply = self.call(user, fields).await?;
-            let rows = reply.data["pusherlist"].as_array().ok_or_else(|| format!("no list: {}", reply.text))?;
+            let fields = json!({ "Action": "FetchList", "flag": flag, "pageno": page, "pagesize": PAGE_SIZE });
+            let reply = self.read(user, fields).await?;
+            let list = &reply["returnData"];
+            let rows = list["pusherlist"].as_array().ok_or_else(|| format!("no list: {}", code_and_text(&reply)))?;
             found += rows.iter().map(|row| u64::from(row["userid"] == user)).sum::<u64>();
-            if rows.is_empty() || reply.data["totalcount"].as_u64().is_none_or(|total| total <= page * PAGE) {
+            if rows.is_empty() || list["totalcount"].as_u64().is_none_or(|total| total <= page * PAGE_SIZE) {
                 break;
             }
         }
         Ok(found)
     }
-}
 
-fn same(what: &str, expected: u64, number: u64) -> Result<(), String> {
-    if number == expected { Ok(()) } else { Err(format!("{what}: expected {expected}, found {number}")) }
-}
-
-fn copies(line: usize, what: Sent, body: Vec<u8>, how: &How) -> Vec<Sending> {
-    let copy = || Sending { line, what: what.clone(), body: body.clone(), refused: how.refused.clone() };
-    (0..=u8::from(how.again)).map(|_| copy()).collect()
-}
-
-/// The body of an operator's call that bans a user, or lifts the ban.
-fn order(user: &str, flag: u8) -> Vec<u8> {
-    json!({ "Action": "ForbidLive", "userid": user, "forbidflag": flag }).to_string().into_bytes()
-}
-
-/// Why a notice was not taken; `None` if it was.
-fn why_not_taken(Answer { status, body }: &Answer) -> Option<String> {
-    let code = serde_json::from_str::<Value>(body).ok().and_then(|body| body["code"].as_i64());
-    (*status != 200 || code != Some(0)).then(|| format!("HTTP status {status} {body}"))
-}
-
-impl Reply {
-    fn read(Answer { status, body }: &Answer) -> Result<Self, String> {
-        let mut reply: Value = serde_json::from_str(body).map_err(|_| format!("HTTP status {status} {body}"))?;
-        let code = reply["returnValue"].as_u64().ok_or_else(|| format!("no answer to a call: {body}"))?;
-        let text = reply["returnMsg"].as_str().unwrap_or_default().to_owned();
-        Ok(Self { code, text, data: reply["returnData"].take() })
+    async fn read(&self, caller: &str, fields: Value) -> Result<Value, String> {
+        parse_reply(&self.backend.post(INTERFACE, None, self.call_body(caller, fields)).await?)
     }
 }
 
-/// Holds what happened against what was expected: a reason is that of a refusal.
-fn judge(
-    line: usize,
-    reason: Option<String>,
-    expected: Option<&str>,
-    tell: &mut impl FnMut(&str),
-) -> Result<(), Failure> {
-    let what = match (reason, expected) {
-        (None, None) => return Ok(()),
+fn parse_reply(Answer { status, body }: &Answer) -> Result<Value, String> {
+    let reply: Value = serde_json::from_str(body).map_err(|_| format!("HTTP status {status} {body}"))?;
+    if reply["returnValue"].is_u64() { Ok(reply) } else { Err(format!("no answer to a call: {body}")) }
+}
+
+fn code_and_text(reply: &Value) -> String {
+    format!("{} {}", reply["returnValue"], reply["returnMsg"].as_str().unwrap_or_default())
+}
+
+fn requests(kind: Kind, body: String, modifiers: &Modifiers) -> Vec<Request> {
+    let copies = if modifiers.again { 2 } else { 1 };
+    vec![Request { kind, body, refused: modifiers.refused.clone() }; copies]
+}
+
+/// Compares the reason of a refusal with the expected text.
+fn check_refusal(reason: Option<String>, expected: Option<&str>, print: &mut impl FnMut(&str)) -> Result<(), String> {
+    match (reason, expected) {
+        (None, None) => Ok(()),
         (Some(reason), Some(text)) if reason.contains(text) => {
-            tell(&format!("        refused, as it should be: {reason}"));
-            return Ok(());
+            print(&format!("        refused, as it should be: {reason}"));
+            Ok(())
         }
-        (None, Some(_)) => "it was accepted, but should be refused".to_owned(),
-        (Some(reason), Some(text)) => format!("it was refused, but not for {text}: {reason}"),
-        (Some(reason), None) => format!("it was refused: {reason}"),
-    };
-    Err(Failure { line, what })
+        (None, Some(_)) => Err("it was accepted, but should be refused".to_owned()),
+        (Some(reason), Some(text)) => Err(format!("it was refused, but not for {text}: {reason}")),
+        (Some(reason), None) => Err(format!("it was refused: {reason}")),
+    }
 }

@@ -17,9 +17,7 @@ use crate::support::guard::{Guard, function_of};
 use app::{
     App,
     answer::{answer_anywhere, entrypoint_at},
-    cloud::Cloud,
     config::Config,
-    oidc::Provider,
     sweep::{self, SweepReport},
 };
 use cli::{engine, engine::Engine};
@@ -112,7 +110,6 @@ pub(crate) async fn program_on(
     let guarded = guard.over(client.config().http_client().unwrap());
     let table = Table::new(Client::from_conf(client.config().to_builder().http_client(guarded).build()), table);
     let config = Config::read(|name| settings(name).or_else(|| setting(name)).map(str::to_owned)).unwrap();
-    let table = table.with_log_names(config.log_names.clone());
     table.create_if_missing().await.unwrap();
     let now = Arc::new(AtomicU64::new(START));
     let clock = {
@@ -121,8 +118,7 @@ pub(crate) async fn program_on(
     };
     let drawn = AtomicU32::new(0);
     let random = Box::new(move || drawn.fetch_add(2, Ordering::SeqCst) + 2);
-    let oidc = config.oidc.as_ref().map(Provider::new);
-    Program { app: App { cloud: Cloud::new(&config), oidc, table, clock, random, config }, guard, now }
+    Program { app: App { clock, random, ..App::new(config, table) }, guard, now }
 }
 
 /// The settings of the tests. The cloud is an address where nobody listens.

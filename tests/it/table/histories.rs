@@ -83,7 +83,7 @@ async fn a_script_says_all_of_its_history() {
     for history in (0..).map(single).filter(|history| history.acts() < QUICK).take(AGAIN) {
         let text = written(&history);
         let steps = parse(&text).unwrap();
-        assert!(steps.iter().map(|step| &step.act).eq(&script(&history)), "{text}");
+        assert!(steps.iter().map(|step| &step.statement).eq(&script(&history)), "{text}");
         let (program, model, _) = tell(&history).await.unwrap_or_else(|fault| panic!("{text}{fault}"));
         let simulated = simulate(&steps, &program.app.config).await.unwrap_or_else(|failure| panic!("{text}{failure}"));
         look(&simulated, &model).await.unwrap_or_else(|fault| panic!("{text}{fault}"));

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Display, Formatter},
     sync::{
-        Arc, Mutex,
+        Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -25,11 +25,11 @@ use crate::{
 };
 use app::{App, answer::INTERFACE, config::Config};
 use cli::simulate::{
+    backend::{self, Answer, Backend, Memory},
     cloud::Cloud,
     notices::Retries,
-    play::{Failure, Player},
-    script,
-    stage::{self, Answer, Memory, Stage},
+    play::Player,
+    script::{self, print},
 };
 use protocol::types::{FileId, Page, Secret, UnixSeconds, UserId};
 use store::LiveRow;
@@ -51,7 +51,7 @@ impl Display for Fault {
     }
 }
 
-impl Stage for Program {
+impl Backend for Program {
     fn now(&self) -> UnixSeconds {
         self.app.now()
     }
@@ -60,8 +60,8 @@ impl Stage for Program {
         self.pass(seconds);
     }
 
-    async fn post(&self, path: &str, key: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
-        stage::post(&self.app, path, key, body).await
+    async fn post(&self, path: &str, key: Option<&Secret>, body: String) -> Result<Answer, String> {
+        backend::post(&self.app, path, key, body).await
     }
 }
 
@@ -96,14 +96,16 @@ pub(super) async fn play(history: &History) -> Result<Outcome, Fault> {
 /// Tells a program a history, step by step; what lives and replays there are.
 pub(super) async fn tell(history: &History) -> Result<(Program, Model, Vec<String>), Fault> {
     let (program, mut scribe) = (without_cloud().await, Scribe::of(history));
-    let cloud = Arc::new(Mutex::new(Cloud::new(&program.app.config, "")));
-    let mut player = Player::new(&program, cloud, &program.app.config, RETRIES);
+    let cloud = Mutex::new(Cloud::new(&program.app.config, ""));
+    let mut player = Player::new(&program, &cloud, &program.app.config, RETRIES);
     let mut shown = Vec::new();
     for step in history.with_its_end() {
         let acts = scribe.write(&step);
-        let told =
-            |failure: Failure| Fault { kind: "answer", text: format!("{}: {}", acts[failure.line - 1], failure.what) };
-        player.play(&script::steps(acts.clone()), |_| {}).await.map_err(told)?;
+        let told = |error: script::Error| Fault {
+            kind: "answer",
+            text: format!("{}: {}", acts[error.line - 1], error.reason),
+        };
+        player.play(&script::parse(&print(&acts)).unwrap(), |_| {}).await.map_err(told)?;
         if step.look {
             shown = look(&program, &scribe.model).await?;
         }
@@ -112,11 +114,11 @@ pub(super) async fn tell(history: &History) -> Result<(Program, Model, Vec<Strin
 }
 
 /// Plays a script as `mini-lvb simulate --memory` does, but from the second on at which the histories begin; the server.
-pub(super) async fn simulate(script: &[script::Step], config: &Config) -> Result<Program, Failure> {
-    let stage = Memory::new(config.clone(), UnixSeconds(START)).await.unwrap();
-    let cloud = Arc::new(Mutex::new(Cloud::new(config, "")));
-    Player::new(&stage, cloud, config, RETRIES).play(script, |_| {}).await?;
-    Ok(Program::of(stage.app))
+pub(super) async fn simulate(script: &[script::Step], config: &Config) -> Result<Program, script::Error> {
+    let backend = Memory::new(config.clone(), UnixSeconds(START)).await.unwrap();
+    let cloud = Mutex::new(Cloud::new(config, ""));
+    Player::new(&backend, &cloud, config, RETRIES).play(script, |_| {}).await?;
+    Ok(Program::of(backend.app))
 }
 
 /// All that is shown of these users, as it is.
@@ -124,7 +126,7 @@ pub(super) async fn shown<'a>(app: &App, users: impl Iterator<Item = &'a String>
     let mut all = Vec::new();
     for flag in 1..=4 {
         let page = fields!("Action": "FetchList", "flag": flag, "pageno": 1, "pagesize": 100);
-        all.push(stage::post(app, INTERFACE, None, page.to_string().into_bytes()).await.unwrap().body);
+        all.push(backend::post(app, INTERFACE, None, page.to_string()).await.unwrap().body);
     }
     let window = app.config.rules.replay_window_seconds;
     all.push(format!("{:?}", app.table.recent_replays(app.now(), window, Page::new(1, 100)).await.unwrap().rows));

@@ -7,13 +7,13 @@ use super::{
     model::{Model, User, how_many_listed},
 };
 use crate::support::harness::START;
-use cli::simulate::script::{self, Deed, How, To, What, Word};
+use cli::simulate::script::{Action, Expectation, Modifiers, RoomStatus, Statement};
 
 /// The code of the server for who is banned.
 const BANNED: &str = "10001";
 
 /// A history as a script, which fails where the server does not show what it should.
-pub(super) fn script(history: &History) -> Vec<script::Act> {
+pub(super) fn script(history: &History) -> Vec<Statement> {
     let mut scribe = Scribe::of(history);
     let mut acts = Vec::new();
     for step in history.with_its_end() {
@@ -51,94 +51,102 @@ impl Scribe {
     }
 
     /// What is done in a step, when its time has come.
-    pub(super) fn write(&mut self, step: &Step) -> Vec<script::Act> {
+    pub(super) fn write(&mut self, step: &Step) -> Vec<Statement> {
         let done: Vec<Act> = step.acts.iter().filter(|act| is_played(&self.model, act)).cloned().collect();
         let seconds = step.at.saturating_sub(self.now);
         self.now += seconds;
-        let mut acts: Vec<script::Act> = done.iter().flat_map(|act| self.act(act)).collect();
+        let mut acts: Vec<Statement> = done.iter().flat_map(|act| self.act(act)).collect();
         if done.len() > 1 {
-            acts.insert(0, Deed::Together.into());
-            acts.push(Deed::End.into());
+            acts.insert(0, Action::Together.into());
+            acts.push(Action::End.into());
         }
         if seconds > 0 {
-            acts.insert(0, Deed::Wait { seconds }.into());
+            acts.insert(0, Action::Wait { seconds }.into());
         }
         self.model.take(self.now, &done);
         acts
     }
 
-    fn act(&mut self, act: &Act) -> Vec<script::Act> {
-        let refused = |code: &str| How { refused: Some(code.to_owned()), ..How::default() };
-        let mut how = How::default();
-        let deed = match act.clone() {
+    fn act(&mut self, act: &Act) -> Vec<Statement> {
+        let refused = |code: &str| Modifiers { refused: Some(code.to_owned()), ..Modifiers::default() };
+        let mut modifiers = Modifiers::default();
+        let action = match act.clone() {
             Act::Open { user, title, group } => {
                 if self.model.users.get(&user).is_some_and(|user| user.banned) {
-                    how = refused(BANNED);
+                    modifiers = refused(BANNED);
                 }
-                Deed::Open { user, title, group: Some(group) }
+                Action::Open { user, title, group: Some(group) }
             }
-            Act::Say { user, online: true } => Deed::Say { user, word: Word::Online },
-            Act::Say { user, online: false } => Deed::Say { user, word: Word::Offline },
+            Act::Say { user, online: true } => Action::Say { user, status: RoomStatus::Online },
+            Act::Say { user, online: false } => Action::Say { user, status: RoomStatus::Offline },
             Act::Forbid { user, banned } => {
                 if banned {
-                    Deed::Ban { user }
+                    Action::Ban { user }
                 } else {
-                    Deed::Unban { user }
+                    Action::Unban { user }
                 }
             }
-            Act::Enter { viewer, host, group } => Deed::Enter { viewer, user: host, group: Some(group) },
-            Act::Quit { viewer, host, group } => Deed::Quit { viewer, user: host, group: Some(group) },
-            Act::Like { host } => Deed::Like { viewer: "somebody".to_owned(), user: host },
+            Act::Enter { viewer, host, group } => Action::Enter { viewer, user: host, group: Some(group) },
+            Act::Quit { viewer, host, group } => Action::Quit { viewer, user: host, group: Some(group) },
+            Act::Like { host } => Action::Like { viewer: "somebody".to_owned(), user: host },
             Act::Tell { user, stream, notice, expired } => return self.tell(&user, &stream, notice, expired),
         };
-        vec![script::Act { deed, how }]
+        vec![Statement { action, modifiers }]
     }
 
     /// What the cloud tells, after what it must know for that.
-    fn tell(&mut self, user: &str, stream: &str, notice: Notice, expired: bool) -> Vec<script::Act> {
-        let how = How { late: expired.then_some(1), ..How::default() };
+    fn tell(&mut self, user: &str, stream: &str, notice: Notice, expired: bool) -> Vec<Statement> {
+        let modifiers = Modifiers { late: expired.then_some(1), ..Modifiers::default() };
         let name = match &notice {
             Notice::Start { push, .. } => push.clone(),
             Notice::End { push, .. } => format!("{push}.stop"),
             Notice::File(file) => file.id.clone(),
         };
         if !self.made.insert(name.clone()) {
-            return vec![script::Act { deed: Deed::Send { notice: name }, how: How { anew: !expired, ..how } }];
+            return vec![Statement {
+                action: Action::Send { notice: name },
+                modifiers: Modifiers { anew: !expired, ..modifiers },
+            }];
         }
         match notice {
-            Notice::Start { push, at } => vec![self.push(user, stream, push, How { at: self.offset(at), ..how })],
+            Notice::Start { push, at } => {
+                vec![self.push(user, stream, push, Modifiers { at: self.offset(at), ..modifiers })]
+            }
             Notice::End { push, at, seconds, errcode } => {
                 let start = self.starts.get(&push).copied().unwrap_or(at - seconds.unwrap_or_default());
                 assert!(seconds.is_none_or(|seconds| start + seconds == at), "{push} lasts as long as it is told");
                 let is_new = self.made.insert(push.clone());
                 let unknown = is_new.then(|| self.untold(user, stream, push.clone(), start));
                 let without = seconds.is_none().then(|| "push_duration".to_owned());
-                let how = How { at: self.offset(at), without, ..how };
-                unknown.into_iter().chain([script::Act { deed: Deed::Stop { push, errcode }, how }]).collect()
+                let modifiers = Modifiers { at: self.offset(at), without, ..modifiers };
+                unknown.into_iter().chain([Statement { action: Action::Stop { push, errcode }, modifiers }]).collect()
             }
             Notice::File(file) => {
                 let is_new = !self.pushes.contains_key(stream);
                 let unknown = is_new.then(|| self.untold(user, stream, stream.to_owned(), self.now));
-                unknown.into_iter().chain([script::Act { deed: self.file(stream, file), how }]).collect()
+                unknown.into_iter().chain([Statement { action: self.file(stream, file), modifiers }]).collect()
             }
         }
     }
 
     /// A file of a stream of which the cloud knows a push.
-    fn file(&self, stream: &str, File { id, format, from, to, has_url }: File) -> Deed {
+    fn file(&self, stream: &str, File { id, format, from, to, has_url }: File) -> Action {
         let (from, to) = (Some(self.offset(from)), Some(self.offset(to)));
         let (push, format, url) = (self.pushes[stream].clone(), format.to_owned(), (!has_url).then(String::new));
-        Deed::Record { push, format, file: id, from, to, url }
+        Action::Record { push, format, file: id, from, to, url }
     }
 
     /// A push of whose start the server is not told, or not yet.
-    fn untold(&mut self, user: &str, stream: &str, push: String, start: u64) -> script::Act {
-        self.push(user, stream, push, How { lost: true, at: self.offset(start), ..How::default() })
+    fn untold(&mut self, user: &str, stream: &str, push: String, start: u64) -> Statement {
+        self.push(user, stream, push, Modifiers { lost: true, at: self.offset(start), ..Modifiers::default() })
     }
 
-    fn push(&mut self, user: &str, stream: &str, push: String, how: How) -> script::Act {
+    fn push(&mut self, user: &str, stream: &str, push: String, modifiers: Modifiers) -> Statement {
         self.pushes.insert(stream.to_owned(), push.clone());
-        script::Act { deed: Deed::Push { user: user.to_owned(), push, to: To::Stream(stream.to_owned()) }, how }
+        Statement {
+            action: Action::Push { user: user.to_owned(), push, url: None, stream: Some(stream.to_owned()) },
+            modifiers,
+        }
     }
 
     /// A second, from now.
@@ -147,14 +155,22 @@ impl Scribe {
     }
 
     /// What should be shown of each user now, as far as a script can say it.
-    fn expectations(&self) -> Vec<script::Act> {
-        let of_user = |(name, user): (&String, &User)| {
-            let status = if user.is_live() { What::Live } else { What::Offline };
-            let replays = how_many_listed(&user.replays());
+    fn expectations(&self) -> Vec<Statement> {
+        let of_user = |(name, model): (&String, &User)| {
+            let user = || name.clone();
+            let status = if model.is_live() {
+                Expectation::Live { user: user() }
+            } else {
+                Expectation::Offline { user: user() }
+            };
+            let viewers = Expectation::Viewers { user: user(), number: model.viewers() };
+            let likes = Expectation::Likes { user: user(), number: model.likes() };
+            let replays = how_many_listed(&model.replays());
             // Which file names a replay may be open, and that decides whether it is long enough for the lists.
-            let replays = (replays.start() == replays.end()).then_some(What::Replays(*replays.start()));
-            let whats = [status, What::Viewers(user.viewers()), What::Likes(user.likes())].into_iter().chain(replays);
-            whats.map(|what| Deed::Expect { user: name.clone(), what }.into()).collect::<Vec<_>>()
+            let is_certain = replays.start() == replays.end();
+            let replays = is_certain.then(|| Expectation::Replays { user: user(), number: *replays.start() });
+            let all = [status, viewers, likes].into_iter().chain(replays);
+            all.map(|expectation| Action::Expect { expectation }.into()).collect::<Vec<_>>()
         };
         self.model.users.iter().flat_map(of_user).collect()
     }

@@ -1,9 +1,9 @@
-//! The sockets: a business server somewhere, and the port at which the cloud answers it.
+//! HTTP: a remote business server, and the port at which the simulated cloud answers its calls.
 
 use std::{
     convert::Infallible,
     io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -25,32 +25,32 @@ use protocol::{
 use tokio::net::TcpListener;
 
 use super::{
-    cloud::Cloud,
+    backend::{Answer, Backend, deliver},
+    cloud::{Cloud, lock},
     notices::{self, Retries},
-    stage::{Answer, Stage, deliver},
 };
 use crate::operate::{HEADER, is_private, key_header};
 
-/// The longest call to the cloud that is read.
+/// The maximum length of the body of a call to the cloud.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// How long the port pauses when the operating system gives it no connection.
+/// How long the port pauses after a connection could not be accepted.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// A business server somewhere, and the clock of this machine.
+/// A remote business server, and the clock of this machine.
 #[derive(Clone, Debug)]
 pub struct Remote {
     client: Client,
-    base: String,
+    address: String,
 }
 
 impl Remote {
-    /// The server at this address. Nothing is connected yet.
+    /// The server at an address, not connected yet.
     pub fn new(address: &str) -> Self {
-        Self { client: Client::unconnected(), base: address.trim_end_matches('/').to_owned() }
+        Self { client: Client::unconnected(), address: address.trim_end_matches('/').to_owned() }
     }
 }
 
-impl Stage for Remote {
+impl Backend for Remote {
     fn now(&self) -> UnixSeconds {
         process::now()
     }
@@ -59,47 +59,46 @@ impl Stage for Remote {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
 
-    fn tell(&self, line: &str) {
-        // Where nobody takes it, nobody waits.
+    fn report(&self, line: &str) {
+        // Nobody reads a closed stderr.
         drop(writeln!(io::stderr(), "        {line}"));
     }
 
-    async fn post(&self, path: &str, key: Option<&Secret>, body: Vec<u8>) -> Result<Answer, String> {
-        let mut request = Request::post(format!("{}{path}", self.base)).header(CONTENT_TYPE, "application/json");
+    async fn post(&self, path: &str, key: Option<&Secret>, body: String) -> Result<Answer, String> {
+        let address = &self.address;
+        let mut request = Request::post(format!("{address}{path}")).header(CONTENT_TYPE, "application/json");
         if let Some(key) = key {
-            is_private(&self.base)?;
+            is_private(address)?;
             request = request.header(HEADER, key_header(key)?);
         }
-        // Bodies are JSON.
-        let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-        let request = request.body(body).map_err(|error| format!("{}: {error}", self.base))?;
+        let request = request.body(body).map_err(|error| format!("{address}: {error}"))?;
         match self.client.send(request).await {
             Ok(body) => Ok(Answer { status: 200, body }),
             Err(Error::Status(status)) => Ok(Answer { status, body: String::new() }),
             Err(error @ (Error::Timeout(_) | Error::Connection(_) | Error::Answer)) => {
-                Err(format!("{}: {}", self.base, Chain(&error)))
+                Err(format!("{address}: {}", Chain(&error)))
             }
         }
     }
 }
 
-/// Answers the calls of the business server at a port, for ever. The notices that follow from them go to `server`.
+/// Answers the calls of the business server at a port, forever. The notices that follow are sent to `server`.
 pub async fn serve(listener: TcpListener, cloud: Arc<Mutex<Cloud>>, server: Remote, retries: Retries) -> Infallible {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "no connection could be accepted");
+                tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
                 continue;
             }
         };
         let (cloud, server) = (Arc::clone(&cloud), server.clone());
-        let service = service_fn(move |request| {
-            let (cloud, server) = (Arc::clone(&cloud), server.clone());
-            async move { Ok::<_, Infallible>(respond(&cloud, &server, retries, request).await) }
-        });
         tokio::spawn(async move {
+            let (cloud, server) = (&cloud, &server);
+            let service = service_fn(move |request| async move {
+                Ok::<_, Infallible>(respond(cloud, server, retries, request).await)
+            });
             if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
                 tracing::debug!(%error, "a connection ended early");
             }
@@ -114,24 +113,19 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    // What cannot be read counts as no body: the cloud says what it misses in it.
+    // A body that cannot be read counts as an empty one: the answer says which parameter is missing.
     let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes().to_vec());
     let request = Request::from_parts(head, body.unwrap_or_default());
     let now = process::now();
-    let (answer, bodies, path) = {
-        let mut cloud = cloud.lock().unwrap_or_else(PoisonError::into_inner);
-        let (answer, notices) = cloud.answer(&request, now);
-        let key = cloud.key();
-        let bodies: Vec<_> = notices.iter().map(|notice| notice.body(now, &key)).collect();
-        (answer, bodies, notices::path(&cloud.live))
-    };
-    for body in bodies {
-        let (server, path) = (server.clone(), path.clone());
+    let mut cloud = lock(cloud);
+    let (answer, notices) = cloud.answer(&request, now);
+    for notice in notices {
+        let (server, path, body) = (server.clone(), notices::path(&cloud.live), notice.body(now, &cloud.key()));
         tokio::spawn(async move {
             match deliver(&server, &path, body, retries).await {
                 Ok(answer) if answer.status == 200 => {}
-                Ok(answer) => tracing::warn!(answer.status, "a notice was not taken"),
-                Err(error) => tracing::warn!(error, "a notice was not taken"),
+                Ok(answer) => tracing::warn!(answer.status, "a notice was not accepted"),
+                Err(error) => tracing::warn!(error, "a notice was not accepted"),
             }
         });
     }
