@@ -20,7 +20,7 @@ const RENEW_SECONDS_COMMON_ACCESS: u64 = 6 * 24 * 3600;
 /// Bans a user who has a room, or lifts the ban, and carries out the pending actions. Returns the first error; the
 /// sweep retries failed actions.
 pub async fn set_ban(app: &App, user: &UserId, ban: Option<Ban>) -> Result<(), Error> {
-    match app.table.ban(user, ban, &app.config.rules, app.now()).await {
+    match app.broadcaster(user).ban(ban).await {
         Ok(true) => carry_out(app, user).await,
         Ok(false) => Err(Error::NotFound("room")),
         // The ban may be written although a row that depends on it is not. The cloud is called without waiting for the
@@ -69,7 +69,7 @@ async fn carry_out_matching(app: &App, user: &UserId, matches: fn(PendingAction)
             }
             is_same && now.pending_actions.remove(&action)
         };
-        app.table.change(user, &app.config.rules, app.now(), done).await?;
+        app.broadcaster(user).change(done).await?;
     }
     outcome
 }
@@ -81,7 +81,7 @@ async fn run(
     state: &BroadcasterState,
     action: PendingAction,
 ) -> Result<(), Error> {
-    let (cloud, now, rules) = (&app.cloud, app.now(), &app.config.rules);
+    let (cloud, now) = (&app.cloud, app.now());
     let outcome = match action {
         // The ban was lifted meanwhile.
         PendingAction::ForbidStream if state.ban.is_none() => Ok(()),
@@ -93,8 +93,8 @@ async fn run(
         PendingAction::AllowStream => cloud.set_channel(stream, Channel::Enabled, now).await,
         PendingAction::CutStream => cloud.drop_stream(stream, now).await,
         PendingAction::EndSessions => return Ok(app.table.end_sessions(user).await?),
-        PendingAction::WithholdReplays => return Ok(app.table.withhold_replays(user, true, rules, now).await?),
-        PendingAction::ReleaseReplays => return Ok(app.table.withhold_replays(user, false, rules, now).await?),
+        PendingAction::WithholdReplays => return Ok(app.broadcaster(user).withhold_replays(true).await?),
+        PendingAction::ReleaseReplays => return Ok(app.broadcaster(user).withhold_replays(false).await?),
     };
     match outcome {
         // The setting switches the cloud off. Another attempt would fail in the same way.

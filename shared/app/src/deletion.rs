@@ -29,7 +29,7 @@ pub async fn delete_if_due(app: &App, user: &UserId, file: &FileId) -> Result<()
         if due > app.now() {
             return Ok(app.table.reschedule(&Task::Replay(user.clone(), file.clone()), Some(due)).await?);
         }
-        app.table.delete_replay(user, file, rules, app.now()).await?;
+        app.broadcaster(user).delete_replay(file).await?;
     }
     finish(app, user, file).await
 }

@@ -30,8 +30,8 @@ pub mod oidc;
 pub mod process;
 pub mod sweep;
 
-use protocol::types::UnixSeconds;
-use store::Table;
+use protocol::types::{UnixSeconds, UserId};
+use store::{Broadcaster, Table};
 
 use self::{cloud::Cloud, config::Config, oidc::Provider};
 
@@ -73,6 +73,11 @@ impl App {
     /// The current time.
     pub fn now(&self) -> UnixSeconds {
         (self.clock)()
+    }
+
+    /// A broadcaster, for changes of their state now.
+    pub fn broadcaster<'a>(&'a self, user: &'a UserId) -> Broadcaster<'a> {
+        self.table.broadcaster(user, &self.config.rules, self.now())
     }
 
     /// Sixteen cryptographically secure random bytes.

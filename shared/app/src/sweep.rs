@@ -115,7 +115,7 @@ async fn run_task(app: &App, task: &Task) -> Result<TaskOutcome, Error> {
             None => app.table.reschedule(task, None).await?,
         },
         Task::Group(host, group) => {
-            app.table.sweep_group(host, group, app.config.rules.member_seconds, app.now()).await?;
+            app.table.group(host, group, app.now()).sweep(app.config.rules.member_seconds).await?;
         }
         // The deletion has already written when its task is due again.
         Task::Replay(user, file) => {
@@ -132,12 +132,12 @@ async fn run_user_task(app: &App, user: &UserId) -> Result<TaskOutcome, Error> {
     let rules = &app.config.rules;
     let state = app.table.state(user).await?;
     let has_dirty_rows = state.has_dirty_rows(app.now());
-    if has_dirty_rows && let Err(error) = app.table.change(user, rules, app.now(), |_| false).await {
+    if has_dirty_rows && let Err(error) = app.broadcaster(user).change(|_| false).await {
         // A failed write of rows must not keep a ban from being carried out.
         return ban::carry_out(app, user).await.and(Err(error.into()));
     }
     // A row that has just been written may not be in the index yet.
-    let is_counted = !has_dirty_rows && app.table.recount_unconfirmed(user, rules, app.now()).await?;
+    let is_counted = !has_dirty_rows && app.broadcaster(user).recount_unconfirmed().await?;
     renew_or_lift_ban(app, user, &state).await?;
     let has_ban_actions = !state.pending_actions.is_empty() || state.ban.is_some();
     let carried_out = if has_ban_actions { ban::carry_out(app, user).await } else { Ok(()) };
@@ -146,7 +146,7 @@ async fn run_user_task(app: &App, user: &UserId) -> Result<TaskOutcome, Error> {
     let due = state.due(app.now());
     let recount = (!is_counted && state.has_unconfirmed_counts()).then(|| app.now().plus(RETRY_SECONDS));
     let due = due.into_iter().chain(recount).min();
-    app.table.reschedule_user(user, &state, due).await?;
+    app.broadcaster(user).reschedule(&state, due).await?;
     carried_out
         .map(|()| TaskOutcome { needs_recheck: state.misses > 0, live_since: live_since(&state, rules.grace_seconds) })
 }
@@ -156,10 +156,10 @@ async fn run_user_task(app: &App, user: &UserId) -> Result<TaskOutcome, Error> {
 async fn renew_or_lift_ban(app: &App, user: &UserId, state: &BroadcasterState) -> Result<(), Error> {
     let Some(ban) = &state.ban else { return Ok(()) };
     if !ban.holds(app.now()) {
-        app.table.ban(user, None, &app.config.rules, app.now()).await?;
+        app.broadcaster(user).ban(None).await?;
     } else if (1..=app.now().0).contains(&ban.renew_at) {
         let renew = |state: &mut BroadcasterState| state.pending_actions.insert(PendingAction::ForbidStream);
-        app.table.change(user, &app.config.rules, app.now(), renew).await?;
+        app.broadcaster(user).change(renew).await?;
     }
     Ok(())
 }
@@ -211,7 +211,7 @@ async fn check_live(app: &App, user: &UserId) -> Result<BroadcasterState, Error>
         }
         None => return Ok(state),
     };
-    Ok(app.table.change(user, rules, now, change).await?)
+    Ok(app.table.broadcaster(user, rules, now).change(change).await?)
 }
 
 /// The time of the last event or sign of life of a live.

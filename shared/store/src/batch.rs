@@ -4,11 +4,11 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
-use super::{Error, Item, Result, Table, counter_batcher::ItemId, failed, keys};
+use super::{Error, Item, Result, Table, counter_batcher::ItemId, failed, keys, projection};
 
 /// The maximum number of keys in one request, by DynamoDB.
 const KEYS_PER_REQUEST: usize = 100;
-/// How many times the keys that a throttled table left unprocessed are requested.
+/// How many responses in succession may leave keys unprocessed: a throttled table, or more than 16 MB of items.
 const ATTEMPTS: u32 = 5;
 /// The delay before the second attempt; each further delay is longer by this.
 const BACKOFF: Duration = Duration::from_millis(25);
@@ -41,52 +41,35 @@ impl Table {
         attributes: &[&str],
         context: &'static str,
     ) -> Result<HashMap<ItemId, Item>> {
+        // Each key once, as DynamoDB requires.
         let wanted: HashMap<ItemId, keys::Key> = wanted.into_iter().map(|key| (keys::id(&key), key)).collect();
-        let wanted: Vec<(ItemId, keys::Key)> = wanted.into_iter().collect();
-        let mut found = HashMap::new();
-        for chunk in wanted.chunks(KEYS_PER_REQUEST) {
-            found.extend(self.batch_chunk(chunk, consistency, attributes, context).await?);
-        }
-        Ok(found)
-    }
-
-    /// As [`Self::batch_of`], for at most [`KEYS_PER_REQUEST`] keys.
-    async fn batch_chunk(
-        &self,
-        wanted: &[(ItemId, keys::Key)],
-        consistency: Consistency,
-        attributes: &[&str],
-        context: &'static str,
-    ) -> Result<HashMap<ItemId, Item>> {
-        let mut left: HashMap<ItemId, keys::Key> = wanted.iter().cloned().collect();
-        let mut found = HashMap::new();
-        for attempt in 0..ATTEMPTS {
-            if left.is_empty() {
-                return Ok(found);
-            }
-            if attempt > 0 {
-                tokio::time::sleep(BACKOFF * attempt).await;
-            }
-            let mut keys = KeysAndAttributes::builder()
-                .set_keys(Some(left.values().cloned().collect()))
-                .consistent_read(consistency == Consistency::Strong);
+        let mut left: Vec<keys::Key> = wanted.into_values().collect();
+        let (mut found, mut throttled) = (HashMap::new(), 0);
+        while !left.is_empty() {
+            let chunk = left.split_off(left.len().saturating_sub(KEYS_PER_REQUEST));
+            let mut keys =
+                KeysAndAttributes::builder().set_keys(Some(chunk)).consistent_read(consistency == Consistency::Strong);
             if !attributes.is_empty() {
-                let names = [keys::PK, keys::SK].iter().chain(attributes).map(|name| format!("#{name}"));
-                keys = keys.projection_expression(names.collect::<Vec<_>>().join(", "));
-                for name in [keys::PK, keys::SK].iter().chain(attributes) {
-                    keys = keys.expression_attribute_names(format!("#{name}"), *name);
+                let (attributes, names) = projection(attributes);
+                keys = keys.projection_expression(attributes).set_expression_attribute_names(Some(names));
+            }
+            let keys = keys.build().map_err(failed(context))?;
+            let request = self.client.batch_get_item().request_items(&self.name, keys);
+            let mut answer = request.send().await.map_err(failed(context))?;
+            let items = answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default();
+            found.extend(items.into_iter().map(|item| (keys::id(&item), item)));
+            match answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name)) {
+                None => throttled = 0,
+                Some(_) if throttled + 1 == ATTEMPTS => {
+                    return Err(Error::new(context, "the table left keys unprocessed each time"));
+                }
+                Some(unprocessed) => {
+                    throttled += 1;
+                    tokio::time::sleep(BACKOFF * throttled).await;
+                    left.extend(unprocessed.keys);
                 }
             }
-            let request =
-                self.client.batch_get_item().request_items(&self.name, keys.build().map_err(failed(context))?);
-            let mut answer = request.send().await.map_err(failed(context))?;
-            for item in answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default() {
-                found.insert(keys::id(&item), item);
-            }
-            let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
-            let unprocessed: Vec<ItemId> = unprocessed.iter().flat_map(|keys| keys.keys()).map(keys::id).collect();
-            left.retain(|id, _| unprocessed.contains(id));
         }
-        if left.is_empty() { Ok(found) } else { Err(Error::new(context, "the table left keys unprocessed each time")) }
+        Ok(found)
     }
 }

@@ -3,12 +3,10 @@
 //! The key of a record has the stream, the event and the id of the notice, so a notice that is sent twice has one
 //! record. An open or parked record has a task: if the process dies before the notice is applied, the sweep applies it.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::{
     Item, ListPage, Result, Table,
     batch::Consistency,
-    counter_in, invalid_attribute, keys, number, parsed,
+    counter_in, invalid_attribute, keys, number, parsed, projection,
     tasks::OPEN,
     text, text_in, unix_seconds, unix_seconds_in,
     update::{OutcomeWithOldItem, Update},
@@ -115,10 +113,9 @@ impl Table {
             .set("received_at", unix_seconds(now))
             .set("times", number(1))
             .set(keys::EXPIRES_AT, unix_seconds(now.plus(kept_seconds)))
-            .set(keys::TASK, text(OPEN))
-            .set(keys::DUE, unix_seconds(now.plus(UNFINISHED_SECONDS)))
+            .set_due(Some(now.plus(UNFINISHED_SECONDS)))
+            .set_flag("late", notice.is_late)
             .when("attribute_not_exists(PK)");
-        let update = if notice.is_late { update.set("late", AttributeValue::Bool(true)) } else { update };
         let update = match &notice.reason {
             Some(Reason { code, detail, message }) => {
                 update.set("errcode", number(*code)).set("sub_errcode", number(*detail)).set_text("errmsg", message)
@@ -163,12 +160,12 @@ impl Table {
             }
             NoticeStatus::Applied(_) | NoticeStatus::Dropped(_) => None,
         };
-        let update = match again {
-            Some(seconds) => update.set(keys::DUE, unix_seconds(now.plus(seconds))).set(keys::TASK, text(OPEN)),
-            None => update.remove(keys::DUE).remove(keys::TASK),
-        };
         let update = if *status == NoticeStatus::Parked { update.add_at_least_once("tries", 1) } else { update };
-        update.send(self, "set the status of a notice").await.map(|_| ())
+        update
+            .set_due(again.map(|seconds| now.plus(seconds)))
+            .send(self, "set the status of a notice")
+            .await
+            .map(|_| ())
     }
 
     /// Reads records of notices. Invalid ones are logged and skipped.
@@ -183,34 +180,12 @@ impl Table {
 
     /// The notices of a stream without their bodies, in the order of their receipt.
     pub async fn notice_summaries(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
-        const ATTRIBUTES: [&str; 13] = [
-            keys::PK,
-            keys::SK,
-            "stream",
-            "fate",
-            "user",
-            "reason",
-            "received_at",
-            "times",
-            "tries",
-            "late",
-            "errcode",
-            "sub_errcode",
-            "errmsg",
-        ];
-        let names: Vec<String> = ATTRIBUTES.iter().map(|name| format!("#{name}")).collect();
-        let mut request = self
-            .client
-            .query()
-            .consistent_read(true)
-            .key_condition_expression("PK = :stream")
-            .expression_attribute_values(":stream", text(keys::notices_partition(stream)))
-            .projection_expression(names.join(", "));
-        for name in ATTRIBUTES {
-            request = request.expression_attribute_names(format!("#{name}"), name);
-        }
-        let items = self.query(request, usize::MAX, "read notices").await?;
-        let mut records = self.read_notices(&items);
+        /// All attributes but the body, and those of the task.
+        const ATTRIBUTES: &str = "stream fate user reason received_at times tries late errcode sub_errcode errmsg";
+        let (attributes, names) = projection(&ATTRIBUTES.split(' ').collect::<Vec<_>>());
+        let request = self.items_of(keys::notices_partition(stream), "");
+        let request = request.projection_expression(attributes).set_expression_attribute_names(Some(names));
+        let mut records = self.read_notices(&self.query(request, usize::MAX, "read notices").await?);
         records.sort_by_key(|record| record.received_at);
         Ok(records)
     }
@@ -268,18 +243,5 @@ impl Table {
         let mut records = self.read_notices(&items);
         records.retain(|record| PREFIXES.iter().any(|prefix| record.notice.id.starts_with(prefix)));
         Ok((records, last))
-    }
-
-    /// All notices of a stream that have not expired, in the order of their receipt.
-    pub async fn notices(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
-        let request = self
-            .client
-            .query()
-            .consistent_read(true)
-            .key_condition_expression("PK = :stream")
-            .expression_attribute_values(":stream", text(keys::notices_partition(stream)));
-        let mut records = self.read_notices(&self.query(request, usize::MAX, "read notices").await?);
-        records.sort_by_key(|record| record.received_at);
-        Ok(records)
     }
 }

@@ -7,8 +7,10 @@
 
 mod accounts;
 mod batch;
+mod broadcasts;
 pub mod connect;
 mod counter_batcher;
+mod group_sweep;
 pub mod keys;
 mod ledger;
 mod limits;
@@ -30,6 +32,7 @@ mod unconfirmed;
 mod update;
 mod version;
 mod videos;
+mod viewers;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -45,17 +48,18 @@ use aws_sdk_dynamodb::{
 
 pub use self::{
     accounts::{Account, AccountChanges, Created, PublicProfile},
+    broadcasts::{BroadcastInfo, Profile},
     keys::Task,
     ledger::{Notice, NoticeRecord, NoticeStatus},
     limits::Attempt,
     lists::ListPage,
     lives::{LiveRow, Totals},
-    members::Member,
+    members::{Group, Member},
     rebuild::{Compared, Difference},
     replays::{PendingDeletion, Replay, ReplayChanges},
-    rooms::{BroadcastInfo, Opened, Profile, Room, Status},
+    rooms::{Opened, Room, Status},
     sessions::{Renewal, Session, Sessions},
-    state::{Ban, BroadcasterState, PendingAction},
+    state::{Ban, Broadcaster, BroadcasterState, PendingAction},
     streams::Owner,
     version::{UnknownVersion, Version},
     videos::Video,
@@ -75,7 +79,7 @@ pub struct Error {
     /// The operation, in words that follow "the table could not".
     context: &'static str,
     source: Box<dyn std::error::Error + Send + Sync>,
-    /// The cause is the item that was read or written. The table itself works.
+    /// Whether the cause is the item that was read or written, so that operations on other items can succeed.
     is_item_fault: bool,
 }
 
@@ -87,22 +91,12 @@ impl Error {
     fn with_item_fault(self) -> Self {
         Self { is_item_fault: true, ..self }
     }
-
-    /// Whether the cause is the item that was read or written, so that operations on other items can succeed.
-    fn is_item_fault(&self) -> bool {
-        self.is_item_fault
-    }
 }
 
 impl From<Error> for protocol::error::Error {
     fn from(error: Error) -> Self {
         Self::Table(error.into())
     }
-}
-
-/// The error after the last attempt of an optimistic write: another process wrote the item before each attempt.
-fn too_many_conflicts(context: &'static str) -> Error {
-    Error::new(context, "another process wrote the item before each attempt").with_item_fault()
 }
 
 type Result<T> = std::result::Result<T, Error>;
@@ -201,21 +195,16 @@ fn unix_seconds_in(item: &Item, attribute: &str) -> Result<UnixSeconds> {
     number_in(item, attribute)?.try_into().map(UnixSeconds).map_err(|_| invalid_attribute(attribute))
 }
 
-/// The result of reading an item, or `None` and a line in the log if the item is invalid. One invalid row must not make
-/// a whole list unreadable.
-fn ok_or_log<T>(names: &LogNames, item: &Item, read: Result<T>) -> Option<T> {
-    match read {
-        Ok(read) => Some(read),
-        Err(error) => {
-            tracing::error!(key = keys::key_for_log(item, names), error = %Chain(&error), "an invalid item is skipped");
-            None
-        }
-    }
-}
-
 /// Reads a string attribute and parses it.
 fn parsed<T>(item: &Item, attribute: &str, parse: fn(&str) -> Option<T>) -> Result<T> {
     parse(text_in(item, attribute)?).ok_or_else(|| invalid_attribute(attribute))
+}
+
+/// The projection expression for these attributes and the key, and the names in it.
+fn projection(attributes: &[&str]) -> (String, HashMap<String, String>) {
+    let names: Vec<&str> = [keys::PK, keys::SK].into_iter().chain(attributes.iter().copied()).collect();
+    let placeholders = names.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
+    (format!("#{}", names.join(", #")), placeholders)
 }
 
 impl Table {
@@ -240,9 +229,13 @@ impl Table {
         keys::key_for_log(key, &self.log_names)
     }
 
-    /// See [`ok_or_log`].
+    /// The result of reading an item, or `None` and a line in the log if the item is invalid. One invalid row must not
+    /// make a whole list unreadable.
     fn ok_or_log<T>(&self, item: &Item, read: Result<T>) -> Option<T> {
-        ok_or_log(&self.log_names, item, read)
+        let log = |error: &Error| {
+            tracing::error!(key = self.key_for_log(item), error = %Chain(error), "an invalid item is skipped");
+        };
+        read.inspect_err(log).ok()
     }
 
     /// Reads one item, strongly consistent.
@@ -259,6 +252,17 @@ impl Table {
             items.extend(page);
         }
         Ok(items)
+    }
+
+    /// The strongly consistent query for the items of a partition whose sort keys begin with `prefix`.
+    fn items_of(&self, partition: String, prefix: &str) -> QueryFluentBuilder {
+        let query =
+            self.client.query().consistent_read(true).expression_attribute_values(":partition", text(partition));
+        if prefix.is_empty() {
+            return query.key_condition_expression("PK = :partition");
+        }
+        let query = query.key_condition_expression("PK = :partition AND begins_with(SK, :prefix)");
+        query.expression_attribute_values(":prefix", text(prefix))
     }
 
     /// Starts a query that is read response by response, up to `wanted` items.

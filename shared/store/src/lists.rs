@@ -20,20 +20,17 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::{
     Item, Result, Table,
     batch::Consistency,
     counter_batcher::WriteOptions,
-    failed, invalid_attribute,
+    counter_in, failed, invalid_attribute,
     keys::{self, hash},
-    ok_or_log, text, text_in,
+    text, text_in,
 };
-use protocol::{
-    log_names::LogNames,
-    types::{Page, UnixSeconds},
-};
+use protocol::types::{Page, UnixSeconds};
 
 /// The number of bits of a position that are a hash.
 const HASH_BITS: u32 = 3;
@@ -68,8 +65,13 @@ impl Position {
     }
 
     /// Reads the position in a sort key of [`keys::LISTS`], as [`keys::list_sort_key`] writes it.
-    pub(super) fn read(sort_key: &str) -> Option<Self> {
+    fn read(sort_key: &str) -> Option<Self> {
         sort_key.split('#').next()?.parse().ok().map(Self)
+    }
+
+    /// The position of a row that is in a list.
+    pub(super) fn in_row(row: &Item) -> Result<Self> {
+        Self::read(text_in(row, keys::POSITION)?).ok_or_else(|| invalid_attribute(keys::POSITION))
     }
 
     /// The bucket of 32 seconds with this position, which is a counter of level 1 and a node of level 0: its first
@@ -135,29 +137,21 @@ impl Series {
     }
 
     /// The counters of a node that are greater than zero. Invalid ones are logged and skipped.
-    pub(super) fn counters(self, item: &Item) -> BTreeMap<u8, u64> {
-        let mut counters = BTreeMap::new();
-        for (attribute, value) in item {
-            let Some(counter) = attribute.strip_prefix(self.letter()).filter(|rest| rest.len() == 2) else {
-                continue;
-            };
-            let count = u8::from_str_radix(counter, 16).map_err(|_| invalid_attribute(attribute)).and_then(|counter| {
-                let AttributeValue::N(count) = value else { return Err(invalid_attribute(attribute)) };
-                Ok((counter, count.parse::<i64>().map_err(|_| invalid_attribute(attribute))?))
-            });
-            if let Some((counter, count)) = ok_or_log(&LogNames::Plain, item, count)
-                && let Ok(count @ 1..) = u64::try_from(count)
-            {
-                counters.insert(counter, count);
-            }
-        }
-        counters
+    fn counters(self, table: &Table, item: &Item) -> BTreeMap<u8, u64> {
+        let counters = item.keys().filter_map(|name| Some((name, self.counter(name)?)));
+        let counters = counters.filter_map(|(name, n)| Some((n, table.ok_or_log(item, counter_in(item, name))?)));
+        counters.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// The counter with this attribute name; `None` if the attribute is no counter of this series.
+    fn counter(self, attribute: &str) -> Option<u8> {
+        let digits = attribute.strip_prefix(self.letter()).filter(|rest| rest.len() == 2)?;
+        u8::from_str_radix(digits, 16).ok()
     }
 
     /// The counter with this attribute name, in any series; `None` if the attribute is no counter.
     pub(super) fn counter_in(attribute: &str) -> Option<u8> {
-        let is_one_of = |series: Self| attribute.strip_prefix(series.letter()).filter(|rest| rest.len() == 2);
-        u8::from_str_radix(is_one_of(Self::All).or_else(|| is_one_of(Self::Online))?, 16).ok()
+        Self::All.counter(attribute).or_else(|| Self::Online.counter(attribute))
     }
 }
 
@@ -173,6 +167,14 @@ pub struct ListPage<T> {
     pub rows: Vec<T>,
 }
 
+impl ListPage<Item> {
+    /// The page with its rows read, without invalid ones.
+    pub(super) fn parse<T>(self, table: &Table, read: fn(&Item) -> Result<T>) -> ListPage<T> {
+        let rows = self.rows.iter().filter_map(|item| table.ok_or_log(item, read(item))).collect();
+        ListPage { total: self.total, rows }
+    }
+}
+
 /// A node of a tree of counters, with the counters of one series.
 struct Node {
     number: u64,
@@ -180,10 +182,6 @@ struct Node {
 }
 
 impl Node {
-    fn read(number: u64, item: &Item, series: Series) -> Self {
-        Self { number, counters: series.counters(item) }
-    }
-
     /// The sum of the counters after this one: of the newer rows.
     fn sum_above(&self, counter: u8) -> u64 {
         self.counters.range(counter..).skip_while(|(c, _)| **c == counter).map(|(_, n)| n).sum()
@@ -250,7 +248,8 @@ impl Table {
         let mut tops = Vec::new();
         for item in self.top_counts(list.tree).await? {
             let number = text_in(&item, keys::SK).and_then(|sk| sk.parse().map_err(|_| invalid_attribute(keys::SK)));
-            tops.extend(self.ok_or_log(&item, number).map(|number| Node::read(number, &item, list.series)));
+            let counters = list.series.counters(self, &item);
+            tops.extend(self.ok_or_log(&item, number).map(|number| Node { number, counters }));
         }
         let total = tops.iter().flat_map(|node| node.counters.values()).sum();
         self.rows(list, total, &tops, Position::FIRST, page).await
@@ -258,13 +257,8 @@ impl Table {
 
     /// The top-level nodes of a tree, newest first.
     pub(super) async fn top_counts(&self, tree: &str) -> Result<Vec<Item>> {
-        let request = self
-            .client
-            .query()
-            .key_condition_expression("PK = :list")
-            .expression_attribute_values(":list", text(keys::top_counts_partition(tree)))
-            .scan_index_forward(false);
-        self.query(request, usize::MAX, "read the counters of a list").await
+        let request = self.items_of(keys::top_counts_partition(tree), "").consistent_read(false);
+        self.query(request.scan_index_forward(false), usize::MAX, "read the counters of a list").await
     }
 
     /// A page of a list whose rows leave it when they are `window` seconds old.
@@ -305,7 +299,8 @@ impl Table {
         let mut found =
             self.batch(wanted.iter().map(key), Consistency::Eventual, "read the counters of a list").await?;
         let nodes = wanted.into_iter().filter_map(|node| Some((node, found.remove(&keys::id(&key(&node)))?)));
-        Ok(nodes.map(|(node, item)| (node, Node::read(node.1, &item, list.series))).collect())
+        let read = |number, item| Node { number, counters: list.series.counters(self, &item) };
+        Ok(nodes.map(|(node, item)| (node, read(node.1, item))).collect())
     }
 
     /// The rows of a page, none of them older than `oldest`.
@@ -325,7 +320,10 @@ impl Table {
         // start.
         let end = end.max(oldest);
         let wanted = usize::try_from(skip + page.size).unwrap_or(usize::MAX);
-        let partitions = list.partitions.iter().map(|partition| self.partition(partition, oldest, end, wanted));
+        let partitions = list
+            .partitions
+            .iter()
+            .map(|partition| self.query(self.partition_query(partition, oldest, end), wanted, "read a list"));
         let rows = futures_util::future::try_join_all(partitions).await?;
         let mut rows: Vec<Item> = rows.into_iter().flatten().collect();
         if list.partitions.len() > 1 {
@@ -355,11 +353,6 @@ impl Table {
             }
         }
         Ok(start)
-    }
-
-    /// Reads rows of one partition of the index, newest first.
-    async fn partition(&self, partition: &str, oldest: Position, end: Position, wanted: usize) -> Result<Vec<Item>> {
-        self.query(self.partition_query(partition, oldest, end), wanted, "read a list").await
     }
 
     /// The query for the rows of one partition of the index, newest first.

@@ -1,6 +1,6 @@
-//! Compares what is written of a user with what follows from the evidence, and writes it anew.
+//! Comparison of the rows of a user with the timeline, and the repair of those that differ.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
     Item, Result, Table,
@@ -8,37 +8,37 @@ use super::{
     keys,
     lists::Position,
     lives::LiveRow,
-    replays::{Rows, as_kept, is_kept_out, parts_of, place_of},
+    replays::{Rows, as_kept, is_kept_out, parts_of, position_in},
     rooms::Room,
-    state::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection},
+    rules::Rules,
+    state::{Broadcaster, BroadcasterState, DirtyRow, KEPT_SECONDS, Projection, row_content},
     text_in, unix_seconds_in,
 };
-use crate::rules::Rules;
 use protocol::{
     error::Chain,
-    types::{FileId, StreamId, UnixSeconds, UserId},
+    types::{FileId, StreamId, Text, UnixSeconds, UserId},
 };
-use timeline::{ReplayFiles, ReplayPart, Timeline, UserStream};
+use timeline::{Broadcasts, Live, ReplayFiles, ReplayPart, Timeline, UserStream};
 
-/// How many replays are compared at a time: as many can be written anew before a function has to answer.
-const REPLAYS_A_PART: usize = 50;
+/// How many replays are compared per call: a function can write as many before it has to answer.
+const REPLAYS_PER_CALL: usize = 50;
 
-/// Something that is written of a user, or is not, and does not follow from the evidence; in words for operators.
+/// A difference between the rows of a user and the timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     words: String,
-    /// What is to be written.
+    /// The rows to write.
     names: BTreeSet<DirtyRow>,
 }
 
 impl Difference {
-    /// What differs.
+    /// What differs, for operators.
     pub fn words(&self) -> &str {
         &self.words
     }
 }
 
-/// Where a comparison goes on: after the replay that ends at this second and is named by this file.
+/// Where the next call continues: after the replay with this end and this first file.
 pub type Compared = (UnixSeconds, FileId);
 
 fn named(words: Vec<String>, names: impl IntoIterator<Item = DirtyRow>) -> impl Iterator<Item = Difference> {
@@ -47,23 +47,14 @@ fn named(words: Vec<String>, names: impl IntoIterator<Item = DirtyRow>) -> impl 
 }
 
 impl Table {
-    /// The streams that a user pushed, in their order: that of their room, and those that the room service made for them.
-    /// `None` if they have no room.
+    /// The streams of a user, sorted: that of the room, and those of the room service. `None` if the user has no room.
     pub async fn streams_of(&self, user: &UserId) -> Result<Option<Vec<StreamId>>> {
         let (state, Some(room)) = self.state_and_room(user).await? else { return Ok(None) };
         let lives = self.lives(user).await?;
-        let told = state.timeline.room_service_streams().into_iter().map(str::to_owned);
-        let others = told.chain(lives.into_iter().map(|live| live.stream)).collect::<BTreeSet<_>>();
-        let others = others.iter().filter_map(|stream| StreamId::parse(stream));
-        let streams: BTreeSet<StreamId> = others.chain([room.stream]).collect();
-        Ok(Some(streams.into_iter().collect()))
-    }
-
-    /// The timeline of a user, without what is too old by now.
-    pub async fn timeline(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<Timeline> {
-        let mut timeline = self.state(user).await?.timeline;
-        timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
-        Ok(timeline)
+        let of_lives = lives.iter().map(|live| live.stream.as_str());
+        let names: BTreeSet<&str> = state.timeline.room_service_streams().into_iter().chain(of_lives).collect();
+        let streams = names.into_iter().filter_map(StreamId::parse).chain([room.stream]);
+        Ok(Some(streams.collect::<BTreeSet<_>>().into_iter().collect()))
     }
 
     /// Which of these files have rows.
@@ -73,119 +64,120 @@ impl Table {
         let is_written = |file: &&FileId| rows.contains_key(&keys::id(&keys::replay(user, file)));
         Ok(files.iter().filter(is_written).cloned().collect())
     }
+}
 
-    /// What is written of a user and does not follow from their timeline, and after which replay to go on with it; without
-    /// one that is the room, the lives and the first replays. Of what the timeline may have forgotten nothing differs.
-    pub async fn differences(
-        &self,
-        user: &UserId,
-        after: Option<&Compared>,
-        rules: &Rules,
-        now: UnixSeconds,
-    ) -> Result<(Vec<Difference>, Option<Compared>)> {
-        let mut state = self.state(user).await?;
-        state.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
+impl Broadcaster<'_> {
+    /// The state of the user, without old evidence.
+    async fn pruned_state(&self) -> Result<BroadcasterState> {
+        let mut state = self.table.state(self.user).await?;
+        state.timeline.prune(self.now.minus(KEPT_SECONDS), self.rules.grace_seconds);
+        Ok(state)
+    }
+
+    /// The timeline of the user, without old evidence.
+    pub async fn timeline(&self) -> Result<Timeline> {
+        Ok(self.pruned_state().await?.timeline)
+    }
+
+    /// The differences between the rows and the timeline: those of the room, the lives and the first replays, or those of
+    /// the replays after `after`. With them where the next call continues. Rows whose evidence may be forgotten do not
+    /// differ.
+    pub async fn differences(&self, after: Option<&Compared>) -> Result<(Vec<Difference>, Option<Compared>)> {
+        let Broadcaster { table, user, rules, .. } = *self;
+        let state = self.pruned_state().await?;
         let projection = Projection::of(&state.timeline, rules);
+        let broadcasts = state.timeline.broadcasts();
         let mut found = Vec::new();
         if after.is_none() {
             if let Some(opened_at) = state.timeline.broadcasts().last() {
-                let room = self.get(keys::room(user), "read a room").await?;
-                let opened = room.as_ref().map(|room| unix_seconds_in(room, "opened_at")).transpose()?;
-                let counts = opened.into_iter().chain([opened_at]).map(|opened| DirtyRow::room_count(opened, user));
+                let room = table.get(keys::room(user), "read a room").await?;
+                let written = room.as_ref().map(|room| unix_seconds_in(room, "opened_at")).transpose()?;
+                let counts = written.into_iter().chain([opened_at]).map(|opened| DirtyRow::room_count(opened, user));
                 let words = room_differs(user, &state, opened_at, room.as_ref())?;
                 found.extend(named(words, counts.chain([DirtyRow::Room])));
             }
-            found.extend(self.live_differences(user, &state.timeline, &projection, now).await?);
+            found.extend(self.live_differences(&state.timeline, &projection, &broadcasts).await?);
         }
         let mut replays: Vec<(Compared, &ReplayFiles)> =
             projection.replays.iter().map(|replay| ((replay.end, replay.file.clone()), replay)).collect();
         replays.sort_by(|(one, _), (other, _)| one.cmp(other));
         replays.retain(|(place, _)| after.is_none_or(|after| place > after));
-        let more = replays.len() > REPLAYS_A_PART;
-        replays.truncate(REPLAYS_A_PART);
+        let has_more = replays.len() > REPLAYS_PER_CALL;
+        replays.truncate(REPLAYS_PER_CALL);
         let files = replays.iter().flat_map(|(_, replay)| &replay.parts).map(|part| &part.file);
-        let rows = self.rows_of_files(user, files).await?;
+        let rows = table.rows_of_files(user, files).await?;
+        // The start request whose title a replay has; `None` if the row may have that of another one.
+        let info_at = |replay: &ReplayFiles| match projection.live_of(replay) {
+            Some(live) => row_content(live, &broadcasts).info_at.and(replay.info_at),
+            None => replay.info_at,
+        };
+        let titles = table.titles(user, replays.iter().filter_map(|(_, replay)| info_at(replay)).collect()).await?;
         for (_, replay) in &replays {
             let is_forbidden = state.is_forbidden(&projection, replay);
-            let words = match replay_differs(replay, is_forbidden, &state.timeline, &rows, rules) {
-                Ok(words) => words,
-                Err(error) => vec![format!("the replay {}: {}", replay.file, Chain(&error))],
-            };
+            let title = info_at(replay).and_then(|at| titles.get(&at)).map(Text::as_str);
+            let words = replay_differs(replay, title, is_forbidden, &state.timeline, &rows, rules);
+            let words = words.unwrap_or_else(|error| vec![format!("the replay {}: {}", replay.file, Chain(&error))]);
             let names = replay.parts.iter().map(|part| DirtyRow::file(&part.file));
             found.extend(named(words, names.chain([DirtyRow::replay_count(replay)])));
         }
-        let next = replays.pop().map(|(place, _)| place).filter(|_| more);
-        Ok((found, next))
+        Ok((found, replays.pop().map(|(place, _)| place).filter(|_| has_more)))
     }
 
     async fn live_differences(
         &self,
-        user: &UserId,
         timeline: &Timeline,
         projection: &Projection,
-        now: UnixSeconds,
+        broadcasts: &Broadcasts,
     ) -> Result<Vec<Difference>> {
-        let mut rows = self.live_rows(user).await?;
+        let mut rows: BTreeMap<String, LiveRow> = self.table.live_rows(self.user).await?;
         let mut found = Vec::new();
         for live in &projection.lives {
-            let place = keys::live_id(live.start, &live.user_stream);
-            let name = format!("the live of {}", live.start.in_utc());
-            let mut words = Vec::new();
-            match rows.remove(&place) {
-                None => words.push(format!("{name} is not written")),
-                Some(row) => {
-                    let end = live.end.map(|(end, why)| (end, why.name().to_owned()));
-                    let written = row.ended_at.map(|end| (end, row.reason.clone()));
-                    if end != written {
-                        words.push(format!("{name} {} and {}", ended(written), ought_to_have_ended(end)));
-                    }
-                    let broadcast = live.broadcast.unwrap_or_default();
-                    if row.broadcast != broadcast {
-                        let (row, broadcast) = (row.broadcast.in_utc(), broadcast.in_utc());
-                        words.push(format!("{name} is of the show of {row} and should be of that of {broadcast}"));
-                    }
-                }
-            }
-            found.extend(named(words, [DirtyRow::Live(place)]));
+            let id = keys::live_id(live.start, &live.user_stream);
+            let words = live_differs(live, rows.remove(&id).as_ref(), broadcasts);
+            found.extend(named(words, [DirtyRow::Live(id)]));
         }
-        // Of what is older the evidence is gone.
-        let first = projection.lives.iter().map(|live| live.start).min().unwrap_or(now);
+        // The evidence of older lives is forgotten.
+        let first = projection.lives.iter().map(|live| live.start).min().unwrap_or(self.now);
         let is_known = |row: &LiveRow| {
             let user_stream = StreamId::parse(&row.stream).as_ref().map_or(UserStream::Own, UserStream::of);
             row.started_at >= first && timeline.is_complete_since(&user_stream, row.started_at)
         };
-        for (place, row) in rows.into_iter().filter(|(_, row)| is_known(row)) {
+        for (id, row) in rows.into_iter().filter(|(_, row)| is_known(row)) {
             let words = format!("the live of {} should not be there", row.started_at.in_utc());
-            found.extend(named(vec![words], [DirtyRow::Live(place)]));
+            found.extend(named(vec![words], [DirtyRow::Live(id)]));
         }
         Ok(found)
     }
 
-    /// Writes anew what differs, and takes away what should not be there.
-    pub async fn rewrite(
-        &self,
-        user: &UserId,
-        differences: &[Difference],
-        rules: &Rules,
-        now: UnixSeconds,
-    ) -> Result<()> {
-        let names = differences.iter().flat_map(|difference| &difference.names).cloned().collect();
-        self.write_anew(user, &names, rules, now).await
+    /// Writes the rows that differ, and removes those that should not be there.
+    pub async fn rewrite(&self, differences: &[Difference]) -> Result<()> {
+        let names: BTreeSet<&DirtyRow> = differences.iter().flat_map(|difference| &difference.names).collect();
+        let mark = |state: &mut BroadcasterState| {
+            state.mark_dirty(names.iter().copied().cloned(), self.now);
+            !names.is_empty()
+        };
+        self.change(mark).await.map(drop)
     }
 }
 
-fn ended(end: Option<(UnixSeconds, String)>) -> String {
-    match end {
-        Some((end, why)) => format!("ended at {} ({why})", end.in_utc()),
-        None => "goes on".to_owned(),
+fn live_differs(live: &Live, row: Option<&LiveRow>, broadcasts: &Broadcasts) -> Vec<String> {
+    let name = format!("the live of {}", live.start.in_utc());
+    let Some(row) = row else { return vec![format!("{name} is not written")] };
+    let mut found = Vec::new();
+    let at = |(end, reason): (UnixSeconds, &str)| format!("at {} ({reason})", end.in_utc());
+    let written = row.ended_at.map(|end| at((end, &row.reason)));
+    let expected = live.end.map(|(end, reason)| at((end, reason.name())));
+    if written != expected {
+        let written = written.map_or("goes on".to_owned(), |end| format!("ended {end}"));
+        let expected = expected.map_or("go on".to_owned(), |end| format!("have ended {end}"));
+        found.push(format!("{name} {written} and should {expected}"));
     }
-}
-
-fn ought_to_have_ended(end: Option<(UnixSeconds, String)>) -> String {
-    match end {
-        Some((end, why)) => format!("should have ended at {} ({why})", end.in_utc()),
-        None => "should go on".to_owned(),
+    let broadcast = live.broadcast.unwrap_or_default();
+    if row.broadcast != broadcast {
+        let (row, broadcast) = (row.broadcast.in_utc(), broadcast.in_utc());
+        found.push(format!("{name} is of the show of {row} and should be of that of {broadcast}"));
     }
+    found
 }
 
 fn room_differs(
@@ -219,6 +211,7 @@ fn room_differs(
 
 fn replay_differs(
     whole: &ReplayFiles,
+    title: Option<&str>,
     is_forbidden: bool,
     timeline: &Timeline,
     rows: &Rows,
@@ -245,23 +238,25 @@ fn replay_differs(
             differs(format!("{what} at {} and should at {}", written.in_utc(), expected.in_utc()));
         }
     }
-    for (what, expected, attribute) in
-        [("playurl", replay.play_url(), "play_url"), ("hls_play_url", replay.hls_url(), "hls_url")]
-    {
+    let texts = [
+        ("playurl", Some(replay.play_url().unwrap_or_default()), "play_url"),
+        ("hls_play_url", Some(replay.hls_url().unwrap_or_default()), "hls_url"),
+        ("title", title.filter(|_| false), "title"),
+    ];
+    for (what, expected, attribute) in texts {
         let written = text_in(&row, attribute)?;
-        if written != expected.unwrap_or_default() {
-            differs(format!("has the {what} {written:?} and should have {:?}", expected.unwrap_or_default()));
+        if let Some(expected) = expected.filter(|expected| *expected != written) {
+            differs(format!("has the {what} {written:?} and should have {expected:?}"));
         }
     }
     let parts = parts_of(&row)?;
-    // How new an address is, rows of before do not say.
     let is_written = |part: &&ReplayPart| {
         parts.iter().any(|written| ReplayPart { version: part.version, ..written.clone() } == **part)
     };
     for part in replay.parts.iter().filter(|part| !is_written(part)) {
         differs(format!("lacks the file {}", part.file));
     }
-    // Of a live that is forgotten it is not known any more whether a picture of it was forbidden.
+    // If the live is forgotten, so are the verdicts on its pictures.
     let is_known = is_forbidden || whole.live.is_some() || timeline.knows_lives_of(&replay);
     match (row.contains_key("forbidden"), is_forbidden) {
         (true, false) if is_known => {
@@ -272,7 +267,7 @@ fn replay_differs(
     }
     let is_listed = !is_kept_out(&row) && replay.seconds() > rules.replay_min_seconds;
     let expected = is_listed.then(|| Position::of(replay.end, replay.file.as_str()));
-    match (place_of(&row)?, expected) {
+    match (position_in(&row)?, expected) {
         (Some(_), None) => differs("is in the list and should not be".to_owned()),
         (None, Some(_)) => differs("is not in the list and should be".to_owned()),
         (written, expected) if written != expected => differs("stands at another place of the list".to_owned()),

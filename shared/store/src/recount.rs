@@ -48,13 +48,13 @@ pub(super) fn is_recounted(count: &Item) -> bool {
 }
 
 /// The counters of a tree, by the level and number of their node.
-type Tree = BTreeMap<(u32, u64), BTreeMap<String, u64>>;
+type Tree = BTreeMap<(u32, u64), BTreeMap<String, i64>>;
 
 impl Table {
     /// Recounts every list. No other process may write meanwhile.
     pub async fn recount_lists(&self, window: u64) -> Result<()> {
         for (name, lists, expires) in COUNT_TREES {
-            let counted = self.count_rows(lists).await?;
+            let counted = self.count_rows(lists, (Position::FIRST, Position::LAST)).await?;
             let mut stale: BTreeSet<(u32, u64)> = self.counted_nodes(name).await?;
             stale.extend(counted.keys());
             for (level, number) in stale {
@@ -104,12 +104,13 @@ impl Table {
         let is_long_enough = noted_at.plus(QUIET_SECONDS) <= counted_at && counted_at.plus(QUIET_SECONDS) <= now;
         let is_sure = is_recounted(&below) && is_long_enough;
         if !is_sure {
-            let mut counted = Vec::new();
-            for list in *lists {
-                let rows = self.count_rows_between(list, position.bucket()).await?;
-                let rows_at = |counter| rows.get(&counter).copied().unwrap_or(0);
-                counted.extend((0..=u8::MAX).map(|counter| (list.series.attribute(counter), rows_at(counter))));
-            }
+            let rows = self.count_rows(lists, position.bucket()).await?.remove(&(0, position.node(0)));
+            let rows = rows.unwrap_or_default();
+            let counters = lists.iter().flat_map(|list| (0..=u8::MAX).map(|counter| list.series.attribute(counter)));
+            let counted = counters.map(|counter| {
+                let count = rows.get(&counter).copied().unwrap_or(0);
+                (counter, count)
+            });
             let update = WriteOptions { changed_at: None, ..options(0) }.write(Update::of(key(0)));
             if self.set_counts(update, &mut below, counted, now).await? == WriteOutcome::ConditionFailed {
                 return Ok(false);
@@ -175,31 +176,16 @@ impl Table {
         update.send(self, CONTEXT).await
     }
 
-    /// The number of rows of a list per level-0 counter, between two positions.
-    async fn count_rows_between(&self, list: &List, (from, to): (Position, Position)) -> Result<BTreeMap<u8, i64>> {
-        let mut counted = BTreeMap::new();
-        for partition in list.partitions {
-            let rows = self.partition_query(partition, from, to).projection_expression("#position");
-            for row in self.query(rows, usize::MAX, CONTEXT).await? {
-                let position =
-                    Position::read(text_in(&row, keys::POSITION)?).ok_or_else(|| invalid_attribute(keys::POSITION))?;
-                *counted.entry(position.counter(0)).or_default() += 1;
-            }
-        }
-        Ok(counted)
-    }
-
-    /// The correct counters, from the rows of the lists.
-    async fn count_rows(&self, lists: &[List]) -> Result<Tree> {
+    /// The correct counters of a tree, from the rows of its lists between two positions.
+    async fn count_rows(&self, lists: &[List], (from, to): (Position, Position)) -> Result<Tree> {
         let mut tree = Tree::new();
         for list in lists {
             for partition in list.partitions {
-                let rows = self.partition_query(partition, Position::FIRST, Position::LAST);
-                let mut rows = self.pages(rows.projection_expression("#position"), None, CONTEXT);
-                while let Some(page) = rows.next().await? {
+                let rows = self.partition_query(partition, from, to).projection_expression("#position");
+                let mut pages = self.pages(rows, None, CONTEXT);
+                while let Some(page) = pages.next().await? {
                     for row in page {
-                        let sort_key = text_in(&row, keys::POSITION)?;
-                        let position = Position::read(sort_key).ok_or_else(|| invalid_attribute(keys::POSITION))?;
+                        let position = Position::in_row(&row)?;
                         for level in 0..=TOP_LEVEL {
                             let counters = tree.entry((level, position.node(level))).or_default();
                             *counters.entry(list.series.attribute(position.counter(level))).or_default() += 1;
@@ -239,7 +225,7 @@ impl Table {
         &self,
         tree: &'static str,
         (level, node): (u32, u64),
-        counters: BTreeMap<String, u64>,
+        counters: BTreeMap<String, i64>,
         expires_at: Option<UnixSeconds>,
     ) -> Result<()> {
         let mut item = keys::list_count(tree, level, TOP_LEVEL, node);

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    Item, Result, Table, counter_in, failed, invalid_attribute, keys, number, text, text_in, too_many_conflicts,
-    unix_seconds, unix_seconds_in,
-    update::{Update, WriteOutcome},
+    Item, Result, Table, counter_in, failed, invalid_attribute, keys, number, text, text_in, unix_seconds,
+    unix_seconds_in,
+    update::{Attempts, Update, WriteOutcome},
 };
 use crate::rules::TokenLifetimes;
 use protocol::{
@@ -18,8 +18,6 @@ use protocol::{
     types::{UnixSeconds, UserId},
 };
 
-/// How many times an optimistic write is tried.
-const ATTEMPTS: u32 = 16;
 /// For how long a refresh token that was used gets the same new tokens again, until those are used: the app may not
 /// have received the response.
 const RESEND_SECONDS: u64 = 60;
@@ -165,20 +163,20 @@ impl Table {
         max: usize,
         now: UnixSeconds,
     ) -> Result<()> {
-        const CONTEXT: &str = "start a session";
+        let mut attempts = Attempts::of("start a session");
         let mut sessions = seen;
-        for _ in 0..ATTEMPTS {
+        loop {
             let mut list = sessions.list.clone();
             // The session is in the list already if an earlier attempt was written and its response was lost.
             list.retain(|other| other.generation.session != session.generation.session && now < other.over_at());
             list.push(session.clone());
             list.drain(..list.len().saturating_sub(max));
-            if self.replace(user, &sessions, &list, now, CONTEXT).await? == WriteOutcome::Done {
+            if self.replace(user, &sessions, &list, now, attempts.context).await? == WriteOutcome::Done {
                 return Ok(());
             }
+            attempts.after_conflict().await?;
             sessions = self.sessions(user).await?;
         }
-        Err(too_many_conflicts(CONTEXT))
     }
 
     /// Replaces the tokens `used` of a session by those of `next`, if `used` is valid.
@@ -193,8 +191,8 @@ impl Table {
         next: &Session,
         now: UnixSeconds,
     ) -> Result<Renewal> {
-        const CONTEXT: &str = "renew a session";
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::of("renew a session");
+        loop {
             let sessions = self.sessions(user).await?;
             let mut list = sessions.list.clone();
             let Some(index) = list.iter().position(|session| session.generation.session == used.session) else {
@@ -221,11 +219,11 @@ impl Table {
                     "the refresh token was used before: two parties have it, so the session ends"
                 })
             };
-            if self.replace(user, &sessions, &list, now, CONTEXT).await? == WriteOutcome::Done {
+            if self.replace(user, &sessions, &list, now, attempts.context).await? == WriteOutcome::Done {
                 return Ok(outcome);
             }
+            attempts.after_conflict().await?;
         }
-        Err(too_many_conflicts(CONTEXT))
     }
 
     /// Records a use of a session, if that extends the session or is the first use of its tokens. If the sessions have
@@ -246,17 +244,17 @@ impl Table {
 
     /// Ends a session.
     pub async fn end_session(&self, user: &UserId, session: &str, now: UnixSeconds) -> Result<()> {
-        const CONTEXT: &str = "end a session";
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::of("end a session");
+        loop {
             let sessions = self.sessions(user).await?;
-            let list: Vec<Session> =
-                sessions.list.iter().filter(|other| other.generation.session != session).cloned().collect();
+            let mut list = sessions.list.clone();
+            list.retain(|other| other.generation.session != session);
             let is_over = list.len() == sessions.list.len();
-            if is_over || self.replace(user, &sessions, &list, now, CONTEXT).await? == WriteOutcome::Done {
+            if is_over || self.replace(user, &sessions, &list, now, attempts.context).await? == WriteOutcome::Done {
                 return Ok(());
             }
+            attempts.after_conflict().await?;
         }
-        Err(too_many_conflicts(CONTEXT))
     }
 
     /// Ends every session of a user.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Result, Table, invalid_attribute, keys, keys::Task, number, text, unix_seconds, update::Update};
+use super::{Result, Table, invalid_attribute, keys, keys::Task, number, text, update::Update};
 use protocol::types::UnixSeconds;
 
 /// The partition of the index of tasks.
@@ -52,10 +52,6 @@ impl Table {
     /// Sets when a task is due next, or removes the task if there is no time. Does nothing if the item does not exist.
     pub async fn reschedule(&self, task: &Task, due: Option<UnixSeconds>) -> Result<()> {
         let update = Update::of(task.key()).when("attribute_exists(PK)");
-        let update = match due {
-            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)),
-            None => update.remove(keys::TASK).remove(keys::DUE),
-        };
-        update.send(self, "reschedule a task").await.map(|_| ())
+        update.set_due(due).send(self, "reschedule a task").await.map(|_| ())
     }
 }

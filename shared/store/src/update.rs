@@ -1,4 +1,9 @@
-//! Builder of one conditional write: DynamoDB's UpdateItem.
+//! Conditional writes of one item (DynamoDB's UpdateItem), and their repetition after a conflict.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
@@ -8,9 +13,46 @@ use aws_sdk_dynamodb::{
 
 use super::{
     Error, Item, Result, Table, failed,
-    keys::{Key, PK, SK},
-    number, text,
+    keys::{self, Key, PK, SK},
+    number,
+    tasks::OPEN,
+    text, unix_seconds,
 };
+use protocol::types::UnixSeconds;
+
+/// How many times an optimistic write is tried.
+const ATTEMPTS: u32 = 16;
+
+/// The attempts of an optimistic write: read an item, change it, and write it under the condition that no other process
+/// wrote it since.
+pub(super) struct Attempts {
+    pub(super) context: &'static str,
+    conflicts: u32,
+}
+
+impl Attempts {
+    /// The attempts of an operation, which follows "the table could not" in errors.
+    pub(super) fn of(context: &'static str) -> Self {
+        Self { context, conflicts: 0 }
+    }
+
+    /// Waits before the next attempt, after another process wrote the item first. Fails after the last attempt.
+    pub(super) async fn after_conflict(&mut self) -> Result<()> {
+        self.conflicts += 1;
+        if self.conflicts == ATTEMPTS {
+            return Err(too_many_conflicts(self.context));
+        }
+        // At random, so that two processes do not conflict again; up to 2 ms at first, and up to 64 ms later.
+        let max = 1000 << self.conflicts.min(6);
+        tokio::time::sleep(Duration::from_micros(RandomState::new().hash_one(self.conflicts) % max)).await;
+        Ok(())
+    }
+}
+
+/// The error after the last attempt of an optimistic write.
+pub(super) fn too_many_conflicts(context: &'static str) -> Error {
+    Error::new(context, "another process wrote the item before each attempt").with_item_fault()
+}
 
 /// The result of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +73,7 @@ pub(super) enum OutcomeWithOldItem {
 }
 
 /// An update of one item. In its expressions, `#name` is the attribute `name`.
+#[derive(Default)]
 pub(super) struct Update {
     key: Key,
     set: Vec<String>,
@@ -38,30 +81,14 @@ pub(super) struct Update {
     remove: Vec<String>,
     condition: Option<String>,
     values: Item,
-    retries: Retries,
-}
-
-/// Whether the SDK may send an update again that may have been executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Retries {
-    /// Yes: a second execution changes nothing, or little.
-    Allowed,
-    /// No: a second execution would be wrong.
-    Forbidden,
+    /// The SDK must not send the update again if it may have been executed: a second execution would be wrong.
+    is_at_most_once: bool,
 }
 
 impl Update {
     /// An update of the item with this key, without changes yet.
     pub(super) fn of(key: Key) -> Self {
-        Self {
-            key,
-            set: vec![],
-            add: vec![],
-            remove: vec![],
-            condition: None,
-            values: Item::new(),
-            retries: Retries::Allowed,
-        }
+        Self { key, ..Self::default() }
     }
 
     /// Sets an attribute.
@@ -83,21 +110,29 @@ impl Update {
         if value.is_empty() { self.remove(attribute) } else { self.set(attribute, text(value)) }
     }
 
+    /// Sets an attribute to `true`, or removes it.
+    pub(super) fn set_flag(self, attribute: &str, value: bool) -> Self {
+        if value { self.set(attribute, AttributeValue::Bool(true)) } else { self.remove(attribute) }
+    }
+
+    /// Sets when the item's task is due, or removes the task.
+    pub(super) fn set_due(self, due: Option<UnixSeconds>) -> Self {
+        match due {
+            Some(due) => self.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)),
+            None => self.remove(keys::TASK).remove(keys::DUE),
+        }
+    }
+
     /// Adds to a number attribute, at most once: the update is not sent again if it may have been executed.
-    pub(super) fn add(self, attribute: &str, by: i64) -> Self {
-        self.at_most_once().add_at_least_once(attribute, by)
+    pub(super) fn add(mut self, attribute: &str, by: i64) -> Self {
+        self.is_at_most_once = true;
+        self.add_at_least_once(attribute, by)
     }
 
     /// Adds to a number attribute, at least once: a retry can add twice.
     pub(super) fn add_at_least_once(mut self, attribute: &str, by: i64) -> Self {
         self.add.push(format!("#{attribute} :{attribute}"));
         self.values.insert(format!(":{attribute}"), number(by));
-        self
-    }
-
-    /// Forbids a retry of an update that may have been executed.
-    pub(super) fn at_most_once(mut self) -> Self {
-        self.retries = Retries::Forbidden;
         self
     }
 
@@ -171,12 +206,9 @@ impl Update {
     fn request(self, table: &Table) -> UpdateItemFluentBuilder {
         let clauses = [("SET", self.set), ("ADD", self.add), ("REMOVE", self.remove)];
         let clauses = clauses.iter().filter(|(_, parts)| !parts.is_empty());
-        let expression = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>();
-        let expression = expression.join(" ");
-        let client = match self.retries {
-            Retries::Allowed => &table.client,
-            Retries::Forbidden => &table.no_retry_client,
-        };
+        let clauses: Vec<_> = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect();
+        let expression = clauses.join(" ");
+        let client = if self.is_at_most_once { &table.no_retry_client } else { &table.client };
         let mut request = client.update_item().table_name(&table.name).set_key(Some(self.key));
         for name in names(&expression).chain(self.condition.iter().flat_map(|condition| names(condition))) {
             request = request.expression_attribute_names(format!("#{name}"), name);

@@ -1,11 +1,11 @@
 //! Short videos (UGC): recorded on the phone, uploaded to video-on-demand, and listed for everybody.
 
 use super::{
-    Item, ListPage, Result, Table, keys,
+    Item, ListPage, Result, Table,
+    broadcasts::Profile,
+    keys,
     lists::{List, Position, Series, counts_expire_at},
-    parsed,
-    rooms::Profile,
-    text, text_in, unix_seconds, unix_seconds_in,
+    parsed, text, unix_seconds, unix_seconds_in,
     update::{OutcomeWithOldItem, Update},
 };
 use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};
@@ -62,8 +62,7 @@ impl Table {
         let mut changes = vec![(Series::All, video.position(), 1)];
         if let OutcomeWithOldItem::Done(before) = outcome {
             // The old position, even if the rest of the old row is invalid.
-            let position = text_in(&before, keys::POSITION).ok().and_then(Position::read);
-            changes.extend(position.map(|position| (Series::All, position, -1)));
+            changes.extend(Position::in_row(&before).ok().map(|position| (Series::All, position, -1)));
         }
         let expires_at = counts_expire_at(video.published_at, window);
         self.add_to_counts(COUNT_TREE, &changes, Some(expires_at), video.published_at).await

@@ -310,9 +310,9 @@ async fn a_room_that_has_a_stream_that_the_cloud_does_not_take_gets_another_one(
         profile: Profile::default(),
         description: Text::default(),
     };
-    let (table, rules) = (&program.app.table, &program.app.config.rules);
     let streams = [old.clone(), old.clone()];
-    let opening = table.open_room(&user, &show, &streams, |_| true, rules, program.app.now());
+    let broadcaster = program.app.broadcaster(&user);
+    let opening = broadcaster.open_room(&show, &streams, |_| true);
     program.guard.serve("get_push_url", opening).await.unwrap();
     let row = room(&program, "用户").await;
     assert_eq!(row["playurl"], format!("http://8888.liveplay.myqcloud.com/live/{old}.flv"));

@@ -256,7 +256,7 @@ async fn a_notice_that_nothing_follows_from_goes_into_the_ledger_and_no_further(
     acknowledged(&notice(&program, r#""event_type":321,"stream_id":"8888_alice""#).await);
     let operations: Vec<String> = watch.take().into_iter().map(|asked| asked.operation).collect();
     assert_eq!(operations, ["UpdateItem", "UpdateItem"]);
-    let notices = program.app.table.notices(&StreamId::parse("8888_alice").unwrap()).await.unwrap();
+    let notices = program.app.table.notice_summaries(&StreamId::parse("8888_alice").unwrap()).await.unwrap();
     assert!(notices.iter().any(|entry| entry.notice.id.starts_with("321 ") && entry.status.name() == "dropped"));
 }
 

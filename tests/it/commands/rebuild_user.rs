@@ -264,6 +264,20 @@ async fn replays_that_are_wrong_are_reported_and_repaired() {
 }
 
 #[tokio::test]
+async fn lives_and_replays_with_the_title_of_another_start_request_are_reported_and_repaired() {
+    let (program, rows) = broadcast().await;
+    rows.set(&format!("LIVE#{START}"), "info_at", AttributeValue::N((START - 50).to_string())).await;
+    rows.set("REPLAY#f1", "title", AttributeValue::S("an earlier show".to_owned())).await;
+    let expected = [
+        "the live of 2020-09-13T12:26:40Z has the information of 2020-09-13T12:25:50Z \
+         and should have that of 2020-09-13T12:26:40Z",
+        r#"the replay f1 has the title "an earlier show" and should have "the show""#,
+    ];
+    assert_repaired(rebuild(&program).await, &expected);
+    assert_eq!(crate::steps::replay(&program, "alice", "f1").await["title"], "the show");
+}
+
+#[tokio::test]
 async fn a_recording_of_long_ago_that_is_nowhere_becomes_a_replay_again() {
     let (program, rows) = broadcast().await;
     program.pass(9 * 24 * 3600);

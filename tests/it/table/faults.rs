@@ -449,7 +449,7 @@ async fn look(program: &Program, again: Again) -> Outcome {
     let mut due: Vec<String> = due.iter().map(|work| format!("{work:?}")).collect();
     due.sort();
     outcome.part("work", json!(due));
-    let notices = table.notices(&StreamId::parse(STREAM).unwrap()).await.unwrap();
+    let notices = table.notice_summaries(&StreamId::parse(STREAM).unwrap()).await.unwrap();
     let fates: BTreeMap<String, String> = notices
         .iter()
         .map(|entry| {

@@ -74,7 +74,7 @@ impl World {
         let (app, alice) = (&self.first.app, UserId::parse("alice").unwrap());
         for _ in 0..ROUNDS {
             self.pass(ROUND_SECONDS);
-            if app.table.recount_unconfirmed(&alice, &app.config.rules, app.now()).await.unwrap() {
+            if app.broadcaster(&alice).recount_unconfirmed().await.unwrap() {
                 return;
             }
         }
@@ -189,14 +189,13 @@ async fn a_list_is_counted_right_if_the_recount_comes_before_the_row_of_a_writer
     let other = world.another().await;
     world.watch.interrupt("UpdateItem", HIDES, move || async move {
         let (app, alice) = (&other.app, UserId::parse("alice").unwrap());
-        app.table.recount_unconfirmed(&alice, &app.config.rules, app.now()).await.unwrap();
+        app.broadcaster(&alice).recount_unconfirmed().await.unwrap();
     });
     world.injector.arm(vec![Strike { at: COUNTS, fault: Fault::RequestLost, lasts: Lasts::ForTheCall }]);
     let (alice, file) = (UserId::parse("alice").unwrap(), FileId::parse("v").unwrap());
     let app = &world.first.app;
     let changes = ReplayChanges { title: None, hidden: Some(true) };
-    let change = app.table.change_replay(&alice, &file, &changes, &app.config.rules, app.now());
-    assert!(change.await.is_err());
+    assert!(app.broadcaster(&alice).change_replay(&file, &changes).await.is_err());
     world.injector.call_ended().await;
     world.injector.arm(vec![]);
     assert!(!world.watch.call_off());
@@ -215,7 +214,7 @@ async fn a_list_is_counted_right_when_a_process_has_died_at_any_level_and_others
         for _ in 0..2 {
             let app = &world.first.app;
             let alice = UserId::parse("alice").unwrap();
-            let is_right = app.table.recount_unconfirmed(&alice, &app.config.rules, app.now()).await.unwrap();
+            let is_right = app.broadcaster(&alice).recount_unconfirmed().await.unwrap();
             assert!(!is_right, "while others go on nobody can know, {when}");
             go_online(&world.second, "carol").await;
             go_offline(&world.second, "carol").await;

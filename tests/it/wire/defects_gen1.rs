@@ -131,7 +131,7 @@ async fn g11_a_recording_has_the_title_of_its_live_and_none_is_refused_for_good(
     is_recorded(&program, file("v", "flv", START + 1, START + 499)).await;
     assert_eq!(replay(&program, "alice", "v").await["title"], "the show");
     is_recorded(&program, File { stream: "1400_nobody", id: "w", format: "flv", from: START - 100, to: START }).await;
-    let kept = program.app.table.notices(&StreamId::parse("1400_nobody").unwrap()).await.unwrap();
+    let kept = program.app.table.notice_summaries(&StreamId::parse("1400_nobody").unwrap()).await.unwrap();
     assert_eq!(kept[0].status.name(), "parked");
 }
 

@@ -21,7 +21,7 @@ impl Command for ChangeStatus {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        app.table.set_status(caller.id(), self.status, &app.config.rules, app.now()).await?;
+        app.broadcaster(caller.id()).set_status(self.status).await?;
         Ok(Done::YES)
     }
 }
@@ -39,7 +39,7 @@ impl Command for StopLive {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        app.table.set_status(caller.id(), Status::Offline, &app.config.rules, app.now()).await?;
+        app.broadcaster(caller.id()).set_status(Status::Offline).await?;
         Ok(Done::YES)
     }
 }

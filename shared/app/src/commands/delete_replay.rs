@@ -20,7 +20,7 @@ impl Command for DeleteReplay {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {
-        let deleted = app.table.delete_replay(caller.id(), &self.file, &app.config.rules, app.now()).await?;
+        let deleted = app.broadcaster(caller.id()).delete_replay(&self.file).await?;
         let file = deleted.ok_or(Error::NotFound("replay"))?;
         // The replay is no longer visible. An error of the cloud does not fail the call: the sweep retries the
         // deletion.

@@ -45,10 +45,10 @@ impl Command for EnterGroup {
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
         let Self { host, group, nickname, headpic, target } = self;
         let member = Member { user: caller.id().clone(), nickname, headpic };
-        let rules = &app.config.rules;
+        let (group, rules) = (app.table.group(&host, &group, app.now()), &app.config.rules);
         match target {
-            WatchTarget::Live => app.table.enter_live(&host, &group, &member, rules, app.now()).await?,
-            WatchTarget::Replay => app.table.enter_replay(&host, &group, &member, rules, app.now()).await?,
+            WatchTarget::Live => group.enter_live(&member, rules).await?,
+            WatchTarget::Replay => group.enter_replay(&member, rules).await?,
         }
         Ok(Done::YES)
     }

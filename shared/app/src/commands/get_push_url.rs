@@ -48,7 +48,7 @@ pub(super) async fn open_room(
 ) -> Result<(StreamId, UnixSeconds), Error> {
     let (domains, key) = (&app.config.live.domains, &app.config.live.push_key);
     let (streams, keeps) = (domains.streams(user, key), |stream: &StreamId| domains.accepts_stream(stream));
-    match app.table.open_room(user, broadcast, &streams, keeps, &app.config.rules, app.now()).await? {
+    match app.broadcaster(user).open_room(broadcast, &streams, keeps).await? {
         Opened::Open { stream, opened_at } => Ok((stream, opened_at)),
         Opened::Banned => Err(Error::Banned),
     }

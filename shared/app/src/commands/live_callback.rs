@@ -124,7 +124,7 @@ pub async fn apply(app: &App, record: &NoticeRecord) -> Result<NoticeStatus, Err
 /// Writes the effects of an event.
 async fn apply_event(app: &App, record: &NoticeRecord, event: Event) -> Result<NoticeStatus, Error> {
     let dropped = |reason: &str| Ok(NoticeStatus::Dropped(reason.to_owned()));
-    let (rules, received) = (&app.config.rules, record.received_at);
+    let received = record.received_at;
     if matches!(event, Event::Other) {
         return dropped("nothing follows from such an event");
     }
@@ -153,9 +153,9 @@ async fn apply_event(app: &App, record: &NoticeRecord, event: Event) -> Result<N
         | Event::Screenshot { .. }
         | Event::Moderated { .. }
         | Event::Other) => match evidence(event, user_stream, record) {
-            Ok(Evidence::Recorded(recording)) => app.table.record(&user, recording, rules, app.now()).await?,
+            Ok(Evidence::Recorded(recording)) => app.broadcaster(&user).record(recording).await?,
             Ok(evidence) => {
-                let state = app.table.apply(&user, evidence, rules, app.now()).await?;
+                let state = app.broadcaster(&user).apply(evidence).await?;
                 // A verdict may have ended this live before its start was reported: then the stream must be cut now.
                 cut_if_pending(app, &user, &state).await;
             }
@@ -270,11 +270,9 @@ async fn apply_screenshot(app: &App, user: &UserId, picture: Option<&Link<255>>,
         let was_guessed = last.is_some_and(|(end, why)| end < at && matches!(why, End::Vanished | End::Silent));
         was_guessed && state.timeline.add(Evidence::On(at))
     };
-    let state = app.table.change(user, rules, app.now(), note_sign_of_life).await?;
+    let state = app.broadcaster(user).change(note_sign_of_life).await?;
     match (picture, state.timeline.live_at(at, rules.grace_seconds)) {
-        (Some(picture), Some(live)) => {
-            Ok(app.table.set_cover_picture(user, &live, (picture, at), rules, app.now()).await?)
-        }
+        (Some(picture), Some(live)) => Ok(app.broadcaster(user).set_cover_picture(&live, picture, at).await?),
         (None, _) | (_, None) => Ok(()),
     }
 }
@@ -289,7 +287,7 @@ async fn apply_verdict(app: &App, user: &UserId, at: UnixSeconds) -> Result<(), 
     if let Some(broadcast) = app.table.state(user).await?.timeline.broadcasts().of(at) {
         app.table.remove_cover_picture(user, broadcast, at).await?;
     }
-    let state = app.table.change(user, rules, app.now(), |state| state.apply_verdict(at, rules)).await?;
+    let state = app.broadcaster(user).change(|state| state.apply_verdict(at, rules)).await?;
     cut_if_pending(app, user, &state).await;
     Ok(())
 }

@@ -15,11 +15,10 @@ pub(super) async fn missing_from_timeline(
     stream: &StreamId,
     records: &[NoticeRecord],
 ) -> Result<Option<(UserId, BTreeSet<String>)>, Error> {
-    let (rules, now) = (&app.config.rules, app.now());
     let owner = owner_of(app, stream).await?;
     let StreamOwner::User(user, _) = &owner else { return Ok(None) };
     let mut missing = BTreeSet::new();
-    let mut timeline = app.table.timeline(user, rules, now).await?;
+    let mut timeline = app.broadcaster(user).timeline().await?;
     let mut forgotten: Vec<(FileId, &NoticeRecord)> = Vec::new();
     for record in records {
         let Some(evidence) = evidence_in(&owner, record)? else { continue };
@@ -27,7 +26,7 @@ pub(super) async fn missing_from_timeline(
             && timeline.may_have_forgotten(recording)
         {
             forgotten.push((recording.part.file.clone(), record));
-        } else if add_if_new(&mut timeline, evidence, rules.grace_seconds) {
+        } else if add_if_new(&mut timeline, evidence, app.config.rules.grace_seconds) {
             missing.insert(record.notice.id.clone());
         }
     }

@@ -24,7 +24,7 @@ impl Command for QuitGroup {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<Done, Error> {
-        app.table.quit(&self.host, &self.group, caller.id(), app.now()).await?;
+        app.table.group(&self.host, &self.group, app.now()).quit(caller.id()).await?;
         Ok(Done::YES)
     }
 }

@@ -169,7 +169,7 @@ impl RebuildUser {
         for record in missing {
             live_callback::apply(app, record).await?;
         }
-        app.table.recount_later(&self.user, app.now(), &app.config.rules).await?;
+        app.broadcaster(&self.user).recount_later().await?;
         for stream in missing.iter().map(|record| &record.notice.stream).collect::<BTreeSet<_>>() {
             let of_stream: Vec<NoticeRecord> =
                 missing.iter().filter(|record| record.notice.stream == *stream).cloned().collect();
@@ -186,15 +186,15 @@ impl RebuildUser {
         after: Option<&Compared>,
         reply: &mut Reply,
     ) -> Result<Option<String>, Error> {
-        let (rules, now) = (&app.config.rules, app.now());
-        let (found, next) = app.table.differences(&self.user, after, rules, now).await?;
+        let broadcaster = app.broadcaster(&self.user);
+        let (found, next) = broadcaster.differences(after).await?;
         let words = |found: &[Difference]| found.iter().map(|found| found.words().to_owned()).collect::<Vec<_>>();
         reply.differences.extend(words(&found));
         if self.is_dry_run || found.is_empty() {
             reply.left.extend(words(&found));
         } else {
-            app.table.rewrite(&self.user, &found, rules, now).await?;
-            let (left, _) = app.table.differences(&self.user, after, rules, now).await?;
+            broadcaster.rewrite(&found).await?;
+            let (left, _) = broadcaster.differences(after).await?;
             reply.left.extend(words(&left));
         }
         next.map(|(end, file)| encoded(&Cursor::Replay(end.0, file.to_string()))).transpose()

@@ -24,8 +24,7 @@ impl Command for UpdateReplay {
     }
 
     async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {
-        let changed =
-            app.table.change_replay(caller.id(), &self.file, &self.changes, &app.config.rules, app.now()).await?;
+        let changed = app.broadcaster(caller.id()).change_replay(&self.file, &self.changes).await?;
         if changed { Ok(EmptyReply {}) } else { Err(Error::NotFound("replay")) }
     }
 }

@@ -4,253 +4,201 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection, WriteContext, projection::differences};
+use super::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection, RowWriter, projection::differences};
 use crate::{
     Result, Table,
     batch::Consistency,
-    keys,
-    lives::BroadcastRow,
-    number,
+    broadcasts::BroadcastRow,
+    failed, keys, number,
     rooms::Room,
     rules::Rules,
-    tasks::OPEN,
-    text, too_many_conflicts, unix_seconds,
-    update::{Update, WriteOutcome},
+    text, unix_seconds,
+    update::{Attempts, Update, WriteOutcome},
 };
 use protocol::{
     error::Chain,
     types::{UnixSeconds, UserId},
 };
-use timeline::{Evidence, Live, ReplayPart};
+use timeline::{Evidence, Live};
 
-/// How often a write is tried again that another one came before.
-const ATTEMPTS: u32 = 16;
+/// A broadcaster whose state is changed, with the settings and the time of the change.
+#[derive(Clone, Copy, Debug)]
+pub struct Broadcaster<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) user: &'a UserId,
+    pub(crate) rules: &'a Rules,
+    pub(crate) now: UnixSeconds,
+}
 
 impl Table {
-    /// What is known of a user.
+    /// A broadcaster, for changes of their state now.
+    pub fn broadcaster<'a>(&'a self, user: &'a UserId, rules: &'a Rules, now: UnixSeconds) -> Broadcaster<'a> {
+        Broadcaster { table: self, user, rules, now }
+    }
+
+    /// The state of a user.
     pub async fn state(&self, user: &UserId) -> Result<BroadcasterState> {
         self.state_and_room(user).await.map(|(state, _)| state)
     }
 
+    /// The state and the room of a user, in one request.
     pub(crate) async fn state_and_room(&self, user: &UserId) -> Result<(BroadcasterState, Option<Room>)> {
         let (timeline, room) = (keys::timeline(user), keys::room(user));
         let items = self.batch([timeline.clone(), room.clone()], Consistency::Strong, "read a timeline").await?;
-        // A damaged room is as good as none: it is written anew when it is opened the next time.
+        // An invalid room counts as none: the next start request writes it again.
         let room = items.get(&keys::id(&room)).and_then(|row| self.ok_or_log(row, Room::read(row)));
         Ok((BroadcasterState::read(items.get(&keys::id(&timeline)), room.as_ref())?, room))
     }
+}
 
-    /// Takes in what was told of a user who has a room, and writes out what follows.
-    /// Gives what is known then.
-    pub async fn apply(
-        &self,
-        user: &UserId,
-        evidence: Evidence,
-        rules: &Rules,
-        now: UnixSeconds,
-    ) -> Result<BroadcasterState> {
-        self.change(user, rules, now, |state| state.timeline.add(evidence.clone())).await
+impl Broadcaster<'_> {
+    /// Adds evidence to the timeline of a user who has a room, and writes the rows that follow. Returns the new state.
+    pub async fn apply(&self, evidence: Evidence) -> Result<BroadcasterState> {
+        self.change(|state| state.timeline.add(evidence.clone())).await
     }
 
-    /// Changes what is known of a user, and writes out what follows from that. `change` says whether it did anything.
-    /// Gives what is known then.
-    pub async fn change(
-        &self,
-        user: &UserId,
-        rules: &Rules,
-        now: UnixSeconds,
-        change: impl Fn(&mut BroadcasterState) -> bool,
-    ) -> Result<BroadcasterState> {
-        let seen = self.state_and_room(user).await?;
-        self.change_seen(user, rules, now, seen, None, change).await
+    /// Changes the state, and writes the rows that follow. `change` returns whether it changed anything. Returns the new
+    /// state.
+    pub async fn change(&self, change: impl Fn(&mut BroadcasterState) -> bool) -> Result<BroadcasterState> {
+        let read = self.table.state_and_room(self.user).await?;
+        self.change_read(read, None, change).await
     }
 
-    /// As [`Self::change`], of what has just been read; with an opening the change is that the room opens for a show, if
-    /// it is not live then.
-    pub(crate) async fn change_seen(
+    /// As [`Self::change`], for a state and room that were just read. With a start request, a change of a room that is
+    /// not live afterwards also writes the information of the start request to the room.
+    pub(crate) async fn change_read(
         &self,
-        user: &UserId,
-        rules: &Rules,
-        now: UnixSeconds,
-        mut seen: (BroadcasterState, Option<Room>),
+        mut read: (BroadcasterState, Option<Room>),
         start_request: Option<&BroadcastRow>,
         change: impl Fn(&mut BroadcasterState) -> bool,
     ) -> Result<BroadcasterState> {
-        for _ in 0..ATTEMPTS {
-            let unconfirmed = self.unconfirmed.count();
-            let (mut before, room) = seen;
+        let Broadcaster { table, user, rules, now } = *self;
+        let mut attempts = Attempts::of("write a timeline");
+        loop {
+            let unconfirmed = table.unconfirmed.count();
+            let (mut before, room) = read;
             let forgotten = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             before.pending_verdict_at = before.pending_verdict_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
             before.verdicts.retain(|at| *at >= now.minus(2 * KEPT_SECONDS));
             let mut after = before.clone();
             let is_capped = after.cap(now);
             let is_changed = change(&mut after);
-            let is_judged = after.apply_pending_verdict(rules);
-            if !is_changed && !is_judged && !is_capped && !before.has_dirty_rows(now) {
+            let is_moderated = after.apply_pending_verdict(rules);
+            if !is_changed && !is_moderated && !is_capped && !before.has_dirty_rows(now) {
                 return Ok(after);
             }
             if forgotten > 0 {
-                let user = self.log_names.of(user.as_str());
-                tracing::warn!(user, count = forgotten, "a timeline is full; the oldest of it is dropped");
+                let user = table.log_names.of(user.as_str());
+                tracing::warn!(user, count = forgotten, "a timeline is full; its oldest events are dropped");
             }
-            let (was, is) = (Projection::of(&before.timeline, rules), Projection::of(&after.timeline, rules));
-            let own = differences(user, (&before, &was), (&after, &is));
+            let (old, new) = (Projection::of(&before.timeline, rules), Projection::of(&after.timeline, rules));
+            let own = differences(user, (&before, &old), (&after, &new));
             after.mark_dirty(own.iter().cloned(), now);
             let start_request = start_request.filter(|_| is_changed && !after.is_live());
             if start_request.is_some() {
                 after.dirty.insert(DirtyRow::Room);
             }
             if before.is_to_be_retried(now) {
-                let failed = std::mem::take(&mut after.failed);
-                // They may move when they are written, and whether that was counted is not noted any more.
-                let is_again = |part: &ReplayPart| failed.contains(&DirtyRow::file(&part.file));
-                let again = is.replays.iter().filter(|replay| replay.parts.iter().any(is_again));
-                after.mark_dirty(again.map(DirtyRow::replay_count), now);
-                let room = after.timeline.broadcasts().last().filter(|_| failed.contains(&DirtyRow::Room));
-                after.mark_dirty(room.map(|broadcast| DirtyRow::room_count(broadcast, user)), now);
-                after.mark_dirty(failed, now);
+                after.retry_failed(user, &new, now);
             }
             let BroadcasterState { dirty, failed, .. } = &mut after;
             failed.retain(|name| !dirty.contains(name));
-            after.fit_names(&self.log_names.of(user.as_str()));
+            after.fit_names(&table.log_names.of(user.as_str()));
             after.revision += 1;
-            if self.write_state(user, &before, &after, now).await? == WriteOutcome::Done {
-                let write = WriteContext { user, state: &after, projection: &is, rules, now };
-                let written = match self.write_dirty_rows(&write, room, start_request).await {
+            if self.write_state(&before, &after).await? == WriteOutcome::Done {
+                let rows = RowWriter { table, user, rules, now, state: &after, projection: &new };
+                let written = match rows.write_dirty_rows(room, start_request).await {
                     Ok(failed) => {
-                        // Nobody else was at it, and all additions were answered.
+                        // Counts are right if no other writer was at work, and all additions were acknowledged.
                         let is_counted =
-                            before.dirty.iter().all(DirtyRow::is_count) && self.unconfirmed.count() == unconfirmed;
+                            before.dirty.iter().all(DirtyRow::is_count) && table.unconfirmed.count() == unconfirmed;
                         let counted = if is_counted { &own - &before.dirty } else { BTreeSet::new() };
-                        self.settle(user, &mut after, failed, &counted, now).await
+                        self.settle(&mut after, failed, &counted).await
                     }
-                    trouble => trouble.map(drop),
+                    Err(error) => Err(error),
                 };
                 if let Err(error) = written {
-                    // The item names what is left, and when the sweep comes by.
-                    let key = self.key_for_log(&keys::timeline(user));
+                    let key = table.key_for_log(&keys::timeline(user));
                     tracing::error!(key, error = %Chain(&error), "rows are left to the next call, or the sweep");
                 }
                 return Ok(after);
             }
-            seen = self.state_and_room(user).await?;
+            attempts.after_conflict().await?;
+            read = table.state_and_room(user).await?;
         }
-        Err(too_many_conflicts("write a timeline"))
     }
 
-    /// Writes these rows of a user anew, as they follow from what is known of them; what follows from nothing is taken
-    /// away. The sweep counts again where they stand.
-    pub(crate) async fn write_anew(
-        &self,
-        user: &UserId,
-        names: &BTreeSet<DirtyRow>,
-        rules: &Rules,
-        now: UnixSeconds,
-    ) -> Result<()> {
+    /// Writes the replays of a live again, which have the totals of its row.
+    pub(crate) async fn rewrite_replays_of(&self, live: &Live) -> Result<()> {
         let mark = |state: &mut BroadcasterState| {
-            state.mark_dirty(names.iter().cloned(), now);
-            !names.is_empty()
-        };
-        self.change(user, rules, now, mark).await.map(|_| ())
-    }
-
-    /// Writes the replays of a live anew, which take from its row what it came to.
-    pub(crate) async fn rewrite_replays_of(
-        &self,
-        user: &UserId,
-        live: &Live,
-        rules: &Rules,
-        now: UnixSeconds,
-    ) -> Result<()> {
-        let mark = |state: &mut BroadcasterState| {
-            let projection = Projection::of(&state.timeline, rules);
+            let projection = Projection::of(&state.timeline, self.rules);
             let replays = projection.replays.iter().filter(|replay| projection.live_of(replay) == Some(live));
             let files: Vec<DirtyRow> = replays.map(|replay| DirtyRow::file(&replay.file)).collect();
             let is_any = !files.is_empty();
             state.dirty.extend(files);
             is_any
         };
-        self.change(user, rules, now, mark).await.map(|_| ())
+        self.change(mark).await.map(drop)
     }
 
-    /// Writes when somebody should look after a user again, unless something was told of them since.
-    pub async fn reschedule_user(
-        &self,
-        user: &UserId,
-        seen: &BroadcasterState,
-        due: Option<UnixSeconds>,
-    ) -> Result<()> {
-        let update = Update::of(keys::timeline(user));
+    /// Sets when the task of the state is due next, unless the state was changed since it was read as `seen`.
+    pub async fn reschedule(&self, seen: &BroadcasterState, due: Option<UnixSeconds>) -> Result<()> {
+        let update = Update::of(keys::timeline(self.user)).set_due(due);
         let update = update.when("#revision = :seen").value(":seen", number(seen.revision));
-        let update = match due {
-            Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)),
-            None => update.remove(keys::TASK).remove(keys::DUE),
-        };
-        update.send(self, "postpone work").await.map(|_| ())
+        update.send(self.table, "reschedule the task of a user").await.map(drop)
     }
 
-    async fn write_state(
-        &self,
-        user: &UserId,
-        before: &BroadcasterState,
-        after: &BroadcasterState,
-        now: UnixSeconds,
-    ) -> Result<WriteOutcome> {
-        let update = Update::of(keys::timeline(user))
-            .set("user", text(user.as_str()))
-            .set("timeline", text(after.record()?))
+    async fn write_state(&self, before: &BroadcasterState, after: &BroadcasterState) -> Result<WriteOutcome> {
+        const CONTEXT: &str = "write a timeline";
+        let update = Update::of(keys::timeline(self.user))
+            .set("user", text(self.user.as_str()))
+            .set("timeline", text(serde_json::to_string(after).map_err(failed(CONTEXT))?))
             .set("revision", number(after.revision));
-        let update = write_task(update, after, now);
         let update = if before.revision == 0 {
             update.when("attribute_not_exists(PK)")
         } else {
             update.when("#revision = :seen").value(":seen", number(before.revision))
         };
-        update.send(self, "write a timeline").await
+        set_names_and_task(update, after, self.now).send(self.table, CONTEXT).await
     }
 
-    /// Writes that all of it is written out, but for what failed. Counts that are not sure to be right stay to be looked
-    /// at.
+    /// Removes the names of all rows but those that failed, and of the counts that are right.
     async fn settle(
         &self,
-        user: &UserId,
         after: &mut BroadcasterState,
         failed: BTreeSet<DirtyRow>,
         counted: &BTreeSet<DirtyRow>,
-        now: UnixSeconds,
     ) -> Result<()> {
         if after.dirty.is_empty() {
             return Ok(());
         }
         after.dirty.retain(|dirty| dirty.is_count() && !counted.contains(dirty));
-        after.note_failed(failed, now);
-        let update = write_task(Update::of(keys::timeline(user)), after, now);
+        after.note_failed(failed, self.now);
+        let update = set_names_and_task(Update::of(keys::timeline(self.user)), after, self.now);
+        // A writer that changed the state since has these names too, and settles them.
         let update = update.when("#revision = :seen").value(":seen", number(after.revision));
-        // If others wrote since, they saw what was unwritten then, and settle it.
-        update.send(self, "write a timeline").await.map(drop)
+        update.send(self.table, "write a timeline").await.map(drop)
     }
 }
 
-/// Writes what is left to do, and when.
-fn write_task(update: Update, state: &BroadcasterState, now: UnixSeconds) -> Update {
-    let names: Vec<String> = state.dirty.iter().map(DirtyRow::name).collect();
-    let update = if names.is_empty() { update.remove("dirty") } else { update.set("dirty", AttributeValue::Ss(names)) };
+/// Adds the names of dirty and failed rows to an update, and when the task is due.
+fn set_names_and_task(update: Update, state: &BroadcasterState, now: UnixSeconds) -> Update {
+    let set_names = |update: Update, attribute: &str, names: &BTreeSet<DirtyRow>| {
+        let names: Vec<String> = names.iter().map(DirtyRow::name).collect();
+        if names.is_empty() { update.remove(attribute) } else { update.set(attribute, AttributeValue::Ss(names)) }
+    };
+    let update = set_names(set_names(update, "dirty", &state.dirty), "failed", &state.failed);
     let update = if state.has_unconfirmed_counts() {
         update.set("unconfirmed_at", unix_seconds(state.unconfirmed_at))
     } else {
         update.remove("unconfirmed_at")
     };
-    let failed: Vec<String> = state.failed.iter().map(DirtyRow::name).collect();
-    let update = if failed.is_empty() {
-        update.remove("failed").remove("failures").remove("retry_at")
+    let update = if state.failed.is_empty() {
+        update.remove("failures").remove("retry_at")
     } else {
-        let update = update.set("failed", AttributeValue::Ss(failed)).set("failures", number(state.failures));
-        update.set("retry_at", unix_seconds(state.retry_at))
+        update.set("failures", number(state.failures)).set("retry_at", unix_seconds(state.retry_at))
     };
-    // What is left to do of a ban is not put off by what is told meanwhile.
+    // An event does not postpone the pending actions of a ban.
     let sooner = state.due_at.filter(|_| !state.pending_actions.is_empty());
-    match state.due(now).map(|due| sooner.map_or(due, |sooner| due.min(sooner))) {
-        Some(due) => update.set(keys::TASK, text(OPEN)).set(keys::DUE, unix_seconds(due)),
-        None => update.remove(keys::TASK).remove(keys::DUE),
-    }
+    update.set_due(state.due(now).map(|due| sooner.map_or(due, |sooner| due.min(sooner))))
 }

@@ -1,61 +1,53 @@
-//! Counts of rows that may be wrong because a write was not confirmed: noted in the state, and counted again by the sweep.
+//! Unconfirmed counts: the state names the positions whose counters may be wrong, and the sweep recounts them.
 
 use std::collections::BTreeSet;
 
-use super::{BroadcasterState, DirtyRow, Projection};
-use crate::{Result, Table, lists::Position, rules::Rules};
-use protocol::types::{UnixSeconds, UserId};
+use super::{Broadcaster, BroadcasterState, DirtyRow, Projection};
+use crate::{Result, lists::Position, replays};
 
-impl Table {
-    /// Has the sweep count again where the replays and the room of a user stand: rows that were wrong may have been
-    /// counted or not.
-    pub async fn recount_later(&self, user: &UserId, now: UnixSeconds, rules: &Rules) -> Result<()> {
-        let unconfirmed = |state: &mut BroadcasterState| {
-            let replays = Projection::of(&state.timeline, rules).replays;
-            let room = state.timeline.broadcasts().last().map(|broadcast| DirtyRow::room_count(broadcast, user));
-            state.mark_dirty(replays.iter().map(DirtyRow::replay_count).chain(room), now);
+impl Broadcaster<'_> {
+    /// Has the sweep recount the room and all replays of the user, whose rows were wrong and may not have been counted.
+    pub async fn recount_later(&self) -> Result<()> {
+        let mark = |state: &mut BroadcasterState| {
+            let replays = Projection::of(&state.timeline, self.rules).replays;
+            let room = state.timeline.broadcasts().last().map(|broadcast| DirtyRow::room_count(broadcast, self.user));
+            state.mark_dirty(replays.iter().map(DirtyRow::replay_count).chain(room), self.now);
             true
         };
-        self.change(user, rules, now, unconfirmed).await.map(drop)
+        self.change(mark).await.map(drop)
     }
 
-    /// Counts again what may have been counted or not, as far as it is at rest; says whether all of it is right.
-    pub async fn recount_unconfirmed(&self, user: &UserId, rules: &Rules, now: UnixSeconds) -> Result<bool> {
-        let (state, window) = (self.state(user).await?, rules.replay_window_seconds);
+    /// Recounts the unconfirmed counts whose buckets are quiet. Returns whether all unconfirmed counts are right now.
+    pub async fn recount_unconfirmed(&self) -> Result<bool> {
+        let (state, window) = (self.table.state(self.user).await?, self.rules.replay_window_seconds);
         let mut counted = BTreeSet::new();
         for dirty in &state.dirty {
             if let DirtyRow::Count(tree, position) = dirty
-                && self.recount_bucket(tree, *position, state.unconfirmed_at, window, now).await?
+                && self.table.recount_bucket(tree, *position, state.unconfirmed_at, window, self.now).await?
             {
                 counted.insert(dirty.clone());
             }
         }
-        let is_all = state.dirty.iter().filter(|dirty| dirty.is_count()).all(|known| counted.contains(known));
+        let is_all = state.dirty.iter().filter(|dirty| dirty.is_count()).all(|dirty| counted.contains(dirty));
         if !counted.is_empty() {
-            let forget = |is: &mut BroadcasterState| {
-                // Unless somebody is about to write there again.
-                let is_as_seen = is.unconfirmed_at == state.unconfirmed_at;
-                is.dirty.retain(|dirty| !is_as_seen || !counted.contains(dirty));
-                is_as_seen
+            let forget = |state_now: &mut BroadcasterState| {
+                // A count that was added since may be of the same position.
+                let is_unchanged = state_now.unconfirmed_at == state.unconfirmed_at;
+                state_now.dirty.retain(|dirty| !is_unchanged || !counted.contains(dirty));
+                is_unchanged
             };
-            self.change(user, rules, now, forget).await?;
+            self.change(forget).await?;
         }
         Ok(is_all)
     }
 
-    /// Writes down that rows are about to come to or go from these positions of a tree, and may not be counted.
-    pub(crate) async fn mark_counts_unconfirmed(
-        &self,
-        user: &UserId,
-        tree: &'static str,
-        positions: &[Position],
-        rules: &Rules,
-        now: UnixSeconds,
-    ) -> Result<()> {
-        let unconfirmed = |state: &mut BroadcasterState| {
-            state.mark_dirty(positions.iter().map(|position| DirtyRow::Count(tree, *position)), now);
+    /// Notes that replays are about to be added at, or removed from, these positions of the list.
+    pub(crate) async fn mark_replay_counts_unconfirmed(&self, positions: &[Position]) -> Result<()> {
+        let mark = |state: &mut BroadcasterState| {
+            let counts = positions.iter().map(|position| DirtyRow::Count(replays::COUNT_TREE, *position));
+            state.mark_dirty(counts, self.now);
             true
         };
-        self.change(user, rules, now, unconfirmed).await.map(|_| ())
+        self.change(mark).await.map(drop)
     }
 }

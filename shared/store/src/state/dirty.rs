@@ -2,30 +2,29 @@
 
 use std::collections::BTreeSet;
 
-use super::BroadcasterState;
+use super::{BroadcasterState, Projection};
 use crate::{keys, lists::Position, replays, rooms};
 use protocol::{
     sign::md5_hex,
     types::{FileId, UnixSeconds, UserId},
 };
-use timeline::{Live, ReplayFiles};
+use timeline::{Live, ReplayFiles, ReplayPart};
 
-/// How soon the sweep tries a row again that could not be written; each time twice as late, and at most so late.
+/// The delay before the sweep tries to write a row again: doubled after each failure, up to the maximum.
 const RETRY_SECONDS: u64 = 60;
 const MAX_RETRY_SECONDS: u64 = 3600;
-/// The most bytes of names of rows and counts that are to be written. The timeline itself has at most 250,000, and an
-/// item of the table 400 KB.
+/// The maximum length of all names in a state. The timeline has at most 250,000 bytes, and an item of the table 400 KB.
 const MAX_NAME_BYTES: usize = 120_000;
 
-/// Something that follows from the timeline and may not be written yet.
+/// A row or count that follows from the timeline, and may not be written yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DirtyRow {
     Room,
-    /// The sort key of a live.
+    /// A live, by its [id](keys::live_id).
     Live(String),
-    /// A file, by a hash of its id, and the replay that it is of: ids can be so long that there is no room for many.
+    /// The row of a file, by a hash of the file's id, because ids can be long.
     File(String),
-    /// Rows of a tree came to or went from this position, and may not have been counted.
+    /// The counters of a position in a tree, where a row may have been added or removed without being counted.
     Count(&'static str, Position),
 }
 
@@ -40,20 +39,20 @@ impl DirtyRow {
         Self::File(hash)
     }
 
-    /// Where the room is counted that was opened at this second.
-    pub(crate) fn room_count(opened: UnixSeconds, user: &UserId) -> Self {
-        Self::Count(rooms::COUNT_TREE, Position::of(opened, user.as_str()))
+    /// The count of a room whose broadcast started with the start request of this time.
+    pub(crate) fn room_count(start_request: UnixSeconds, user: &UserId) -> Self {
+        Self::Count(rooms::COUNT_TREE, Position::of(start_request, user.as_str()))
     }
 
-    /// Where a replay is counted.
     pub(crate) fn replay_count(replay: &ReplayFiles) -> Self {
         Self::Count(replays::COUNT_TREE, Position::of(replay.end, replay.file.as_str()))
     }
 
+    /// The name in the item.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Room => "room".to_owned(),
-            Self::Live(key) => format!("live {key}"),
+            Self::Live(id) => format!("live {id}"),
             Self::File(hash) => format!("recording {hash}"),
             Self::Count(tree, Position(position)) => format!("count {tree} {position}"),
         }
@@ -74,11 +73,8 @@ impl DirtyRow {
         }
     }
 
-    pub(super) fn place(&self) -> Option<&str> {
-        match self {
-            Self::Live(place) => Some(place),
-            Self::Room | Self::File(_) | Self::Count(..) => None,
-        }
+    pub(super) fn live_id(&self) -> Option<&str> {
+        if let Self::Live(id) = self { Some(id) } else { None }
     }
 
     pub(super) fn is_count(&self) -> bool {
@@ -87,14 +83,19 @@ impl DirtyRow {
 }
 
 impl BroadcasterState {
-    /// Whether rows that follow from it may not be written, because a process died, or others are at it just now, or the
-    /// row could not be written and is to be tried again.
+    /// Whether there are rows to write now: rows that another process is writing, or died before it wrote them, or rows
+    /// that failed and are due again.
     pub fn has_dirty_rows(&self, now: UnixSeconds) -> bool {
         !self.dirty.iter().all(DirtyRow::is_count) || self.is_to_be_retried(now)
     }
 
-    /// Notes that these rows are to be written, and these counts are not sure to be right.
-    pub(super) fn mark_dirty(&mut self, names: impl IntoIterator<Item = DirtyRow>, now: UnixSeconds) {
+    /// Whether there are counts that may be wrong.
+    pub fn has_unconfirmed_counts(&self) -> bool {
+        self.dirty.iter().any(DirtyRow::is_count)
+    }
+
+    /// Adds names of rows and counts.
+    pub(crate) fn mark_dirty(&mut self, names: impl IntoIterator<Item = DirtyRow>, now: UnixSeconds) {
         for name in names {
             if name.is_count() {
                 self.unconfirmed_at = now;
@@ -103,18 +104,25 @@ impl BroadcasterState {
         }
     }
 
-    /// Whether there are counts that are not sure to be right.
-    pub fn has_unconfirmed_counts(&self) -> bool {
-        self.dirty.iter().any(DirtyRow::is_count)
-    }
-
     pub(super) fn is_to_be_retried(&self, now: UnixSeconds) -> bool {
-        // A clock that was ahead may have put it off.
+        // A time beyond the longest delay comes from a clock that was ahead.
         let is_due = self.retry_at <= now || self.retry_at > now.plus(MAX_RETRY_SECONDS);
         is_due && !self.failed.is_empty()
     }
 
-    /// Notes what could not be written.
+    /// Makes the rows that failed dirty again, with the counts of the rooms and replays among them: the next write may move
+    /// these.
+    pub(super) fn retry_failed(&mut self, user: &UserId, projection: &Projection, now: UnixSeconds) {
+        let failed = std::mem::take(&mut self.failed);
+        let has_failed = |part: &ReplayPart| failed.contains(&DirtyRow::file(&part.file));
+        let replays = projection.replays.iter().filter(|replay| replay.parts.iter().any(has_failed));
+        self.mark_dirty(replays.map(DirtyRow::replay_count), now);
+        let broadcast = self.timeline.broadcasts().last().filter(|_| failed.contains(&DirtyRow::Room));
+        self.mark_dirty(broadcast.map(|broadcast| DirtyRow::room_count(broadcast, user)), now);
+        self.mark_dirty(failed, now);
+    }
+
+    /// Adds the names of rows that could not be written, and sets when they are tried again.
     pub(super) fn note_failed(&mut self, failed: BTreeSet<DirtyRow>, now: UnixSeconds) {
         if !failed.is_empty() {
             let seconds = RETRY_SECONDS.saturating_mul(1 << self.failures.min(10)).min(MAX_RETRY_SECONDS);
@@ -127,11 +135,10 @@ impl BroadcasterState {
         }
     }
 
-    /// Forgets the oldest doubts of counts if their names take more room than the item has: only if a process died would
-    /// they matter.
+    /// Drops the oldest unconfirmed counts if the names are too long for the item: these counts are wrong only if a
+    /// process died.
     pub(super) fn fit_names(&mut self, user: &str) {
-        let bytes = |names: &BTreeSet<DirtyRow>| names.iter().map(|name| name.name().len()).sum::<usize>();
-        let mut total = bytes(&self.dirty) + bytes(&self.failed);
+        let mut total: usize = self.dirty.union(&self.failed).map(|name| name.name().len()).sum();
         let mut dropped = 0;
         while total > MAX_NAME_BYTES
             && let Some(count) = self.dirty.iter().find(|name| name.is_count()).cloned()
@@ -141,7 +148,7 @@ impl BroadcasterState {
             self.dirty.remove(&count);
         }
         if dropped > 0 {
-            tracing::warn!(user, dropped, "so many counts are not known to be right that not all are noted");
+            tracing::warn!(user, dropped, "a state has too many unconfirmed counts; the oldest are not recounted");
         }
     }
 }
@@ -151,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_to_be_written_has_short_names_whatever_the_files_are_called() {
+    fn names_of_dirty_rows_are_short_however_long_the_file_ids_are() {
         let files = (0..400).map(|n| FileId::parse(&format!("{}{n}", "\u{2070e}".repeat(190))).unwrap());
         let names: BTreeSet<String> = files.map(|file| DirtyRow::file(&file).name()).collect();
         assert_eq!(names.len(), 400);
@@ -162,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn doubts_of_counts_are_forgotten_before_an_item_has_no_room_for_them() {
+    fn the_oldest_unconfirmed_counts_are_dropped_before_the_names_are_too_long() {
         let mut state = BroadcasterState::default();
         state.dirty.insert(DirtyRow::Room);
         state.dirty.extend((0..10_000).map(|n| DirtyRow::Count(replays::COUNT_TREE, Position(12_800_000_000 + n))));

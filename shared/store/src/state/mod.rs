@@ -1,5 +1,5 @@
-//! What is known of a broadcaster: one item per user, the state, with the timeline of events and all that follows from
-//! it and is not written yet.
+//! The state of a broadcaster: one item per user, with the timeline of events and the names of the rows that follow from
+//! it and are not written yet.
 //!
 //! A change of the state is written in these steps:
 //!
@@ -28,109 +28,100 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
-pub use self::ban::{Ban, PendingAction};
-pub(crate) use self::{dirty::DirtyRow, projection::Projection, rows::WriteContext};
-use crate::{Item, Result, invalid_attribute, keys, number_in, rooms::Room, text_in, unix_seconds_in};
+pub use self::{
+    ban::{Ban, PendingAction},
+    change::Broadcaster,
+};
+pub(crate) use self::{
+    dirty::DirtyRow,
+    projection::{Projection, row_content},
+    rows::RowWriter,
+};
+use crate::{
+    Item, Result, invalid_attribute, keys, number_in,
+    rooms::{Room, Status},
+    text_in, unix_seconds_in,
+};
 use protocol::types::UnixSeconds;
 use timeline::{Evidence, Timeline};
 
-/// How long evidence is kept: a day more than the longest recording.
+/// How long evidence is kept: a day longer than the longest recording.
 pub(crate) const KEPT_SECONDS: u64 = 8 * 24 * 3600;
-/// How soon a live is looked after.
+/// How often the sweep checks a live, or an end that is not confirmed.
 pub(crate) const CHECK_SECONDS: u64 = 30;
-/// For how long the cloud is asked whether a live is over whose end is doubtful.
-const DOUBT_SECONDS: u64 = 150;
-/// How soon unfinished work is finished by others: no process works on one event for so long.
+/// For how long after an unconfirmed end the cloud is asked whether the live is over.
+const UNCONFIRMED_END_SECONDS: u64 = 150;
+/// When the sweep writes dirty rows that the call did not write. No process works on one event for so long.
 const UNFINISHED_SECONDS: u64 = 90;
 
-/// What is known of a user.
-#[derive(Clone, Debug, Default)]
+/// What is known of a broadcaster. The serialized fields are one JSON text in the item; the others are attributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BroadcasterState {
-    /// What was told.
+    /// The events of the user's streams.
+    #[serde(flatten)]
     pub timeline: Timeline,
-    /// Whether they may broadcast.
+    /// The ban, if the user may not broadcast.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ban: Option<Ban>,
-    /// The show that is kept out of the lists, by the second at which it was opened.
+    /// The start request of the broadcast that moderation hides from the lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<UnixSeconds>,
-    /// When a picture was found to be forbidden that is of no live known so far: its start may be told late.
+    /// The latest verdict on a picture of no known live: the start of its live may be reported late.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pending_verdict_at: Option<UnixSeconds>,
-    /// The seconds of all pictures that were found to be forbidden: what they are of is kept out of the lists.
+    /// The times of all forbidden pictures. The replays of their lives are not listed.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     verdicts: BTreeSet<UnixSeconds>,
-    /// What is left to do about a ban.
+    /// The actions that a ban, or the end of a ban, still requires.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub pending_actions: BTreeSet<PendingAction>,
-    /// How often the cloud, asked, knew nothing of the live, one time after the other.
+    /// How many times in succession the cloud answered that it does not know the live.
     pub misses: u64,
-    /// When it knew nothing of it for the first of these times.
+    /// The time of the first of these answers.
     pub missed_at: UnixSeconds,
-    /// When the stream was last seen to run.
+    /// The time of the last sign that the stream is live.
     pub seen_at: UnixSeconds,
+    #[serde(skip)]
     revision: i64,
+    #[serde(skip)]
     dirty: BTreeSet<DirtyRow>,
-    /// When a count was last noted in it.
+    /// When the last unconfirmed count was added to `dirty`.
+    #[serde(skip)]
     unconfirmed_at: UnixSeconds,
-    /// What could not be written, and is not tried again before [`BroadcasterState::retry_at`].
+    /// The dirty rows that could not be written, and are not tried again before `retry_at`.
+    #[serde(skip)]
     failed: BTreeSet<DirtyRow>,
-    /// How often writing failed, one time after the other.
+    /// How many times in succession a write of rows failed.
+    #[serde(skip)]
     failures: u32,
+    #[serde(skip)]
     retry_at: UnixSeconds,
-    /// When somebody is to look at this again, as it is written.
+    /// When the task in the item is due.
+    #[serde(skip)]
     due_at: Option<UnixSeconds>,
 }
 
-/// What of a [`BroadcasterState`] is one text.
-#[derive(Default, Serialize, Deserialize)]
-struct Record {
-    #[serde(flatten)]
-    timeline: Timeline,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ban: Option<Ban>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hidden: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pending_verdict_at: Option<u64>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    verdicts: BTreeSet<u64>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pending_actions: BTreeSet<PendingAction>,
-    #[serde(default)]
-    misses: u64,
-    #[serde(default)]
-    missed_at: u64,
-    #[serde(default)]
-    seen_at: u64,
-}
-
 impl BroadcasterState {
-    /// Reads the item. A room that was opened before there were timelines is evidence of itself.
+    /// Reads the item. Without an item, the state follows from the room.
     fn read(item: Option<&Item>, room: Option<&Room>) -> Result<Self> {
         let Some(item) = item else {
             let mut timeline = Timeline::default();
             let ban = room.filter(|room| room.banned).map(|_| Ban::default());
             if let Some(room) = room {
                 timeline.add(Evidence::StartRequested(room.opened_at));
-                if room.is_on() {
+                if room.status == Status::Online {
                     timeline.add(Evidence::On(room.opened_at));
                 }
             }
             return Ok(Self { timeline, ban, ..Self::default() });
         };
-        let record: Record =
-            serde_json::from_str(text_in(item, "timeline")?).map_err(|_| invalid_attribute("timeline"))?;
         let named = |attribute: &str| match item.get(attribute) {
             None => Ok(BTreeSet::new()),
             Some(AttributeValue::Ss(names)) => Ok(names.iter().filter_map(|name| DirtyRow::parse(name)).collect()),
             Some(_) => Err(invalid_attribute(attribute)),
         };
         Ok(Self {
-            timeline: record.timeline,
-            ban: record.ban,
-            hidden: record.hidden.map(UnixSeconds),
-            pending_verdict_at: record.pending_verdict_at.map(UnixSeconds),
-            verdicts: record.verdicts.into_iter().map(UnixSeconds).collect(),
-            pending_actions: record.pending_actions,
-            misses: record.misses,
-            missed_at: UnixSeconds(record.missed_at),
-            seen_at: UnixSeconds(record.seen_at),
             revision: number_in(item, "revision")?,
             dirty: named("dirty")?,
             unconfirmed_at: unix_seconds_in(item, "unconfirmed_at")?,
@@ -138,68 +129,40 @@ impl BroadcasterState {
             failures: number_in(item, "failures")?.try_into().unwrap_or(0),
             retry_at: unix_seconds_in(item, "retry_at")?,
             due_at: item.contains_key(keys::DUE).then(|| unix_seconds_in(item, keys::DUE)).transpose()?,
+            ..serde_json::from_str(text_in(item, "timeline")?).map_err(|_| invalid_attribute("timeline"))?
         })
     }
 
-    fn record(&self) -> Result<String> {
-        let record = Record {
-            timeline: self.timeline.clone(),
-            ban: self.ban.clone(),
-            hidden: self.hidden.map(|at| at.0),
-            pending_verdict_at: self.pending_verdict_at.map(|at| at.0),
-            verdicts: self.verdicts.iter().map(|at| at.0).collect(),
-            pending_actions: self.pending_actions.clone(),
-            misses: self.misses,
-            missed_at: self.missed_at.0,
-            seen_at: self.seen_at.0,
-        };
-        serde_json::to_string(&record).map_err(super::failed("write a timeline"))
-    }
-
-    /// Brings what was said by a clock that was ahead, the cloud's or ours, back to now. Says whether there was any.
+    /// Replaces times that are ahead of now by now: the clock that gave them, the cloud's or ours, was wrong. Returns
+    /// whether there were any.
     pub(crate) fn cap(&mut self, now: UnixSeconds) -> bool {
         let before = self.clone();
         self.timeline.cap(now);
-        for at in [&mut self.seen_at, &mut self.missed_at, &mut self.unconfirmed_at] {
-            *at = at.or_now_if_ahead(now);
-        }
-        for at in [&mut self.pending_verdict_at, &mut self.hidden].into_iter().flatten() {
+        let times = [&mut self.seen_at, &mut self.missed_at, &mut self.unconfirmed_at].into_iter();
+        for at in times.chain(&mut self.pending_verdict_at).chain(&mut self.hidden) {
             *at = at.or_now_if_ahead(now);
         }
         self.verdicts = self.verdicts.iter().map(|at| at.or_now_if_ahead(now)).collect();
         if let Some(ban) = self.ban.as_mut().filter(|ban| UnixSeconds(ban.at).is_ahead_of(now)) {
-            let ahead = ban.at - now.0;
+            // `until` stays: an operator gave it, and no clock of ours.
+            ban.renew_at = ban.renew_at.saturating_sub(ban.at - now.0);
             ban.at = now.0;
-            // Until when the ban holds an operator said, by no clock of ours.
-            ban.renew_at = ban.renew_at.saturating_sub(ahead);
         }
-        let is_known = |is: &Self| {
-            (
-                is.timeline.clone(),
-                is.seen_at,
-                is.missed_at,
-                is.unconfirmed_at,
-                is.pending_verdict_at,
-                is.hidden,
-                is.verdicts.clone(),
-                is.ban.clone(),
-            )
-        };
-        is_known(&before) != is_known(self)
+        *self != before
     }
 
-    /// Whether the room is to be seen live.
+    /// Whether the room is shown as live.
     pub(crate) fn is_live(&self) -> bool {
         self.ban.is_none() && self.timeline.is_on()
     }
 
-    /// Whether the room is kept out of the lists.
+    /// Whether the room is live, and moderation hides it from the lists.
     pub(crate) fn is_hidden(&self) -> bool {
         let hidden = self.hidden.and_then(|start_request| self.timeline.broadcasts().of(start_request));
         hidden.is_some() && hidden == self.timeline.broadcasts().last() && self.is_live()
     }
 
-    /// The list that the room stands in.
+    /// The list that the room is in.
     pub(crate) fn list(&self) -> &'static str {
         match (self.is_live(), self.is_hidden()) {
             (true, true) => "hidden",
@@ -208,21 +171,20 @@ impl BroadcasterState {
         }
     }
 
-    /// When the user's own stream ended, if the cloud should be asked whether it did.
+    /// The end of the user's own stream, if the cloud should be asked whether the stream is over.
     pub fn unconfirmed_end(&self, now: UnixSeconds) -> Option<UnixSeconds> {
         let end = self.timeline.unconfirmed_end().filter(|_| self.ban.is_none())?;
-        (now < end.plus(DOUBT_SECONDS)).then_some(end)
+        (now < end.plus(UNCONFIRMED_END_SECONDS)).then_some(end)
     }
 
-    /// When somebody should look at this again; `None` if nothing is left to do.
+    /// When the task of this state is due; `None` if nothing is left to do.
     pub fn due(&self, now: UnixSeconds) -> Option<UnixSeconds> {
         let unfinished = (!self.dirty.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
-        let live = (self.is_live() || self.unconfirmed_end(now).is_some()).then(|| now.plus(CHECK_SECONDS));
-        let pending_actions = (!self.pending_actions.is_empty()).then(|| now.plus(CHECK_SECONDS));
-        let retried = (!self.failed.is_empty()).then_some(self.retry_at);
-        let lifted = self.ban.as_ref().and_then(|ban| ban.until);
-        let renewed = self.ban.as_ref().map(|ban| ban.renew_at).filter(|at| *at > 0);
-        let times = [unfinished, live, pending_actions, retried, lifted.map(UnixSeconds), renewed.map(UnixSeconds)];
-        times.into_iter().flatten().min()
+        let needs_check = self.is_live() || self.unconfirmed_end(now).is_some() || !self.pending_actions.is_empty();
+        let check = needs_check.then(|| now.plus(CHECK_SECONDS));
+        let retry = (!self.failed.is_empty()).then_some(self.retry_at);
+        let lift = self.ban.as_ref().and_then(|ban| ban.until).map(UnixSeconds);
+        let renew = self.ban.as_ref().map(|ban| UnixSeconds(ban.renew_at)).filter(|at| at.0 > 0);
+        [unfinished, check, retry, lift, renew].into_iter().flatten().min()
     }
 }

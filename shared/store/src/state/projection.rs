@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{BroadcasterState, DirtyRow};
-use crate::{lists::Position, replays, rules::Rules};
-use protocol::types::{FileId, UnixSeconds, UserId};
+use crate::rules::Rules;
+use protocol::types::{FileId, UserId};
 use timeline::{Broadcasts, Live, ReplayFiles, Timeline};
 
-/// What follows from a timeline.
+/// What a timeline implies.
 pub(crate) struct Projection {
     pub(crate) lives: Vec<Live>,
     pub(crate) replays: Vec<ReplayFiles>,
@@ -20,35 +20,25 @@ impl Projection {
         Self { lives, replays }
     }
 
-    pub(super) fn live_of(&self, replay: &ReplayFiles) -> Option<&Live> {
+    /// The live that a replay was recorded from, if it is known.
+    pub(crate) fn live_of(&self, replay: &ReplayFiles) -> Option<&Live> {
         self.lives.get(replay.live?)
-    }
-
-    /// What is written of the lives.
-    fn written_lives(&self, broadcasts: &Broadcasts) -> Vec<Live> {
-        self.lives.iter().map(|live| written(live, broadcasts)).collect()
-    }
-
-    /// What is written of the name of a replay, and of its live.
-    fn written_of(&self, replay: &ReplayFiles, broadcasts: &Broadcasts) -> (Option<UnixSeconds>, Option<Live>) {
-        let live = self.live_of(replay).map(|live| written(live, broadcasts));
-        (live.as_ref().map_or(replay.info_at, |live| live.info_at), live)
     }
 }
 
 /// The part of a live that its row and its replay depend on. While a live goes on, a repeated start request costs no
 /// write: the rows may show the information of any start request of their broadcast. They are written again at once if
 /// that start request turns out to belong to another broadcast.
-fn written(live: &Live, broadcasts: &Broadcasts) -> Live {
+pub(crate) fn row_content(live: &Live, broadcasts: &Broadcasts) -> Live {
     let is_decisive = live.end.is_some() || live.info_at.and_then(|at| broadcasts.of(at)) != live.broadcast;
     Live { info_at: live.info_at.filter(|_| is_decisive), ..live.clone() }
 }
 
-/// What has to be written because what is known of a user changed, and with that what it means.
+/// The rows and counts that differ between two states with their projections.
 pub(super) fn differences(
     user: &UserId,
-    (before, was): (&BroadcasterState, &Projection),
-    (after, is): (&BroadcasterState, &Projection),
+    (before, old): (&BroadcasterState, &Projection),
+    (after, new): (&BroadcasterState, &Projection),
 ) -> BTreeSet<DirtyRow> {
     let mut dirty = BTreeSet::new();
     let room = |state: &BroadcasterState| {
@@ -60,33 +50,35 @@ pub(super) fn differences(
         dirty.extend(broadcasts.map(|broadcast| DirtyRow::room_count(broadcast, user)));
     }
     let broadcasts = after.timeline.broadcasts();
-    let (were, are) = (was.written_lives(&broadcasts), is.written_lives(&broadcasts));
-    let changed = were.iter().filter(|live| !are.contains(live)).chain(are.iter().filter(|live| !were.contains(live)));
-    dirty.extend(changed.map(DirtyRow::live));
-    let known = |replay: &ReplayFiles| was.replays.iter().find(|known| known.file == replay.file);
-    for replay in &is.replays {
-        let known = known(replay);
-        let is_same = known.is_some_and(|known| {
-            (&known.parts, was.written_of(known, &broadcasts)) == (&replay.parts, is.written_of(replay, &broadcasts))
-        });
-        let is_forbidden = after.is_forbidden(is, replay);
-        let was_forbidden = known.is_some_and(|known| before.is_forbidden(was, known));
+    let content = |live: &Live| row_content(live, &broadcasts);
+    let lives = |projection: &Projection| projection.lives.iter().map(content).collect::<Vec<_>>();
+    let (before_lives, after_lives) = (lives(old), lives(new));
+    dirty.extend(before_lives.iter().filter(|live| !after_lives.contains(live)).map(DirtyRow::live));
+    dirty.extend(after_lives.iter().filter(|live| !before_lives.contains(live)).map(DirtyRow::live));
+    for replay in &new.replays {
+        let known = old.replays.iter().find(|known| known.file == replay.file);
+        let describe = |projection: &Projection, replay: &ReplayFiles| {
+            let live = projection.live_of(replay).map(content);
+            // A live has the start request of its replay.
+            (replay.info_at.filter(|_| live.is_none()), live)
+        };
+        let is_same =
+            known.is_some_and(|known| known.parts == replay.parts && describe(old, known) == describe(new, replay));
+        let is_forbidden = after.is_forbidden(new, replay);
+        let was_forbidden = known.is_some_and(|known| before.is_forbidden(old, known));
         if is_same && was_forbidden == is_forbidden {
             continue;
         }
         if known.is_some() && was_forbidden != is_forbidden {
-            let place = Position::of(replay.end, replay.file.as_str());
-            dirty.insert(DirtyRow::Count(replays::COUNT_TREE, place));
+            dirty.insert(DirtyRow::replay_count(replay));
         }
-        // Parts that lead to the replay already need not be told so again.
-        let leads_to_it = |file: &FileId| known.is_some_and(|known| known.parts.iter().any(|part| part.file == *file));
+        // The rows of known parts refer to the replay already.
+        let is_known = |file: &FileId| known.is_some_and(|known| known.parts.iter().any(|part| part.file == *file));
         let files = replay.parts.iter().map(|part| &part.file);
-        let files = files.filter(|file| **file == replay.file || !leads_to_it(file));
-        dirty.extend(files.map(DirtyRow::file));
+        dirty.extend(files.filter(|file| **file == replay.file || !is_known(file)).map(DirtyRow::file));
     }
-    let position = |replay: &ReplayFiles| Position::of(replay.end, replay.file.as_str());
-    let all = |projection: &Projection| projection.replays.iter().map(position).collect::<BTreeSet<_>>();
-    let moved = &all(was) ^ &all(is);
-    dirty.extend(moved.into_iter().map(|position| DirtyRow::Count(replays::COUNT_TREE, position)));
+    let counts = |projection: &Projection| projection.replays.iter().map(DirtyRow::replay_count).collect();
+    let (before_counts, after_counts): (BTreeSet<DirtyRow>, BTreeSet<DirtyRow>) = (counts(old), counts(new));
+    dirty.extend(&before_counts ^ &after_counts);
     dirty
 }
