@@ -2,16 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{
-    Item, Result, Table,
-    batch::Consistency,
-    invalid_attribute, keys, number, number_in, parsed,
-    sessions::Sessions,
-    text_in, unix_seconds,
-    update::{OutcomeWithOldItem, Update, WriteOutcome},
-};
-use crate::password;
-use protocol::types::{Link, Nickname, Secret, Sex, UnixSeconds, UserId};
+use super::sessions::Sessions;
+use crate::{password, prelude::*};
+use protocol::types::{Link, Nickname, Secret, Sex};
 
 /// The account of a user.
 #[derive(Clone, Debug)]
@@ -92,17 +85,11 @@ impl Table {
             .set_text("nickname", profile.nickname.as_str())
             .set_text("avatar", profile.avatar.as_str())
             .when("attribute_not_exists(PK)");
-        Ok(match update.send_returning_old(self, "create an account").await? {
-            OutcomeWithOldItem::Done(_) => Created::Yes,
-            // Hashes are salted, so an equal hash means the account of this very call: the first response was lost and
-            // the SDK sent the request again.
-            OutcomeWithOldItem::ConditionFailed(item)
-                if password.is_some_and(|p| text_in(&item, "password").is_ok_and(|hash| hash == p.expose())) =>
-            {
-                Created::Yes
-            }
-            OutcomeWithOldItem::ConditionFailed(_) => Created::AlreadyThere,
-        })
+        let (outcome, item) = update.send_returning_old(self, "create an account").await?;
+        // Hashes are salted, so an equal hash means the account of this very call: the first response was lost and the
+        // SDK sent the request again.
+        let is_of_this_call = password.is_some_and(|p| text_in(&item, "password").is_ok_and(|hash| hash == p.expose()));
+        Ok(if outcome == WriteOutcome::Done || is_of_this_call { Created::Yes } else { Created::AlreadyThere })
     }
 
     /// The account and the sessions of `user`, in one request.

@@ -4,7 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
-use super::{Error, Item, Result, Table, counter_batcher::ItemId, failed, keys, projection};
+use super::{Error, counter_batcher::ItemId, projection};
+use crate::prelude::*;
 
 /// The maximum number of keys in one request, by DynamoDB.
 const KEYS_PER_REQUEST: usize = 100;

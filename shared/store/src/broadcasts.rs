@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Item, Result, Table, batch::Consistency, keys, parsed, state::Broadcaster, text, text_in, unix_seconds,
-    update::Update,
-};
-use protocol::types::{GroupId, StreamId, Text, UnixSeconds, UserId};
+use super::state::Broadcaster;
+use crate::prelude::*;
+use protocol::types::{GroupId, StreamId};
 
 /// How long the information of a start request is kept: longer than the evidence of its lives.
 const KEPT_SECONDS: u64 = 60 * 24 * 3600;

@@ -11,8 +11,9 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Error, Result, Table, failed, keys, keys::Key, tasks::OPEN, text, unix_seconds, update::Update};
-use protocol::{error::Chain, types::UnixSeconds};
+use super::{Error, keys::Key, tasks::OPEN};
+use crate::prelude::*;
+use protocol::error::Chain;
 
 /// The maximum number of counters per write: an expression has at most 4 KB, and a counter takes about 15 bytes.
 const COUNTERS_PER_WRITE: usize = 128;

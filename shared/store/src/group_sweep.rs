@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Item, Result, counter_in, keys,
     members::{Counted, Group, counter},
-    number, number_in, parsed,
     recount::{QUIET_SECONDS, is_quiet, is_recounted},
-    text_in, unix_seconds, unix_seconds_in,
-    update::Update,
     viewers::{VIEWERS_AT, VIEWERS_BY_APP},
 };
-use protocol::types::{FileId, GroupId, UnixSeconds, UserId};
+use crate::prelude::*;
+use protocol::types::GroupId;
 
 /// The members of a group, by the counters that count them.
 #[derive(Debug, Default)]

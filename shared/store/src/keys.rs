@@ -29,11 +29,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{counter_batcher::ItemId, limits::Attempt, lists::Position, text};
+use super::{counter_batcher::ItemId, limits::Attempt, lists::Position};
+use crate::prelude::*;
 use protocol::{
     log_names::LogNames,
     sign::md5_hex,
-    types::{FileId, GroupId, StreamId, UnixSeconds, UserId},
+    types::{GroupId, StreamId},
 };
 use timeline::UserStream;
 
@@ -96,12 +97,10 @@ pub(super) fn user_partition(user: &UserId) -> String {
     format!("USER#{user}")
 }
 
-/// The room of a user.
 pub(super) fn room(user: &UserId) -> Key {
     user_item_key(user, "ROOM")
 }
 
-/// The account of a user.
 pub(super) fn account(user: &UserId) -> Key {
     user_item_key(user, "ACCOUNT")
 }
@@ -112,7 +111,6 @@ pub(super) fn sessions(user: &UserId) -> Key {
     key(format!("SESSIONS#{user}"), "SESSIONS")
 }
 
-/// The count of attempts in one time window.
 pub(super) fn attempts(attempt: Attempt<'_>, window: u64) -> Key {
     let (what, who) = match attempt {
         Attempt::UserLogin(user) => ("USER_LOGIN", user),
@@ -122,27 +120,22 @@ pub(super) fn attempts(attempt: Attempt<'_>, window: u64) -> Key {
     key(format!("ATTEMPTS#{what}#{who}"), window.to_string())
 }
 
-/// The owner of a stream.
 pub(super) fn stream(stream: &StreamId) -> Key {
     key(format!("STREAM#{stream}"), "OWNER")
 }
 
-/// The partition of the notices about a stream.
 pub(super) fn notices_partition(stream: &StreamId) -> String {
     format!("NOTICE#{stream}")
 }
 
-/// A notice of the cloud.
 pub(super) fn notice(stream: &StreamId, id: &str) -> Key {
     key(notices_partition(stream), id)
 }
 
-/// The replay of a file.
 pub(super) fn replay(user: &UserId, file: &FileId) -> Key {
     user_item_key(user, format!("{REPLAY_PREFIX}{file}"))
 }
 
-/// The prefix of the sort keys of replays.
 pub(super) const REPLAY_PREFIX: &str = "REPLAY#";
 
 /// An item with a task for the sweep.
@@ -187,7 +180,6 @@ impl Task {
     }
 }
 
-/// The timeline of a user.
 pub(super) fn timeline(user: &UserId) -> Key {
     user_item_key(user, "TIMELINE")
 }
@@ -210,10 +202,8 @@ pub(super) fn live(user: &UserId, id: &str) -> Key {
     user_item_key(user, format!("{LIVE_PREFIX}{id}"))
 }
 
-/// The prefix of the sort keys of lives.
 pub(super) const LIVE_PREFIX: &str = "LIVE#";
 
-/// A short video.
 pub(super) fn video(user: &UserId, file: &FileId) -> Key {
     user_item_key(user, format!("VIDEO#{file}"))
 }
@@ -247,10 +237,8 @@ pub(super) fn bin_of(suffix: &str) -> u8 {
     suffix.split('#').next().and_then(|bin| bin.parse().ok()).unwrap_or(BINS)
 }
 
-/// The prefix of the sort keys of members.
 pub(super) const MEMBER_PREFIX: &str = "MEMBER#";
 
-/// The member counts of a group.
 pub(super) fn head_count(host: &UserId, group: &GroupId) -> Key {
     key(group_partition(host, group), "COUNT")
 }
@@ -283,7 +271,6 @@ pub(super) fn first_sort_key(Position(position): Position) -> String {
     format!("{position:012}")
 }
 
-/// The version of the table.
 pub(super) fn version() -> Key {
     key("TABLE".to_owned(), "VERSION")
 }

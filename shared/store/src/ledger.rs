@@ -3,15 +3,9 @@
 //! The key of a record has the stream, the event and the id of the notice, so a notice that is sent twice has one
 //! record. An open or parked record has a task: if the process dies before the notice is applied, the sweep applies it.
 
-use super::{
-    Item, ListPage, Result, Table,
-    batch::Consistency,
-    counter_in, invalid_attribute, keys, number, parsed, projection,
-    tasks::OPEN,
-    text, text_in, unix_seconds, unix_seconds_in,
-    update::{OutcomeWithOldItem, Update},
-};
-use protocol::types::{Page, StreamId, UnixSeconds, UserId};
+use super::{ListPage, projection, tasks::OPEN};
+use crate::prelude::*;
+use protocol::types::StreamId;
 use timeline::Reason;
 
 /// When the sweep applies a notice that is still open. By then the cloud has sent it again, if it got no answer.
@@ -122,20 +116,17 @@ impl Table {
             }
             None => update,
         };
-        match update.send_returning_old(self, CONTEXT).await? {
-            OutcomeWithOldItem::Done(_) => {
-                let (notice, status) = (notice.clone(), NoticeStatus::Open);
-                Ok(NoticeRecord { notice, received_at: now, times: 1, status, tries: 0 })
-            }
-            OutcomeWithOldItem::ConditionFailed(known) => {
-                let again = Update::of(keys::notice(&notice.stream, &notice.id)).add_at_least_once("times", 1);
-                let again = if notice.is_late { again } else { again.remove("late") };
-                again.when("attribute_exists(PK)").send(self, CONTEXT).await?;
-                let mut record = NoticeRecord::read(&known)?;
-                record.notice.is_late &= notice.is_late;
-                Ok(record)
-            }
+        let (outcome, known) = update.send_returning_old(self, CONTEXT).await?;
+        if outcome == WriteOutcome::Done {
+            let (notice, status) = (notice.clone(), NoticeStatus::Open);
+            return Ok(NoticeRecord { notice, received_at: now, times: 1, status, tries: 0 });
         }
+        let again = Update::of(keys::notice(&notice.stream, &notice.id)).add_at_least_once("times", 1);
+        let again = if notice.is_late { again } else { again.remove("late") };
+        again.when("attribute_exists(PK)").send(self, CONTEXT).await?;
+        let mut record = NoticeRecord::read(&known)?;
+        record.notice.is_late &= notice.is_late;
+        Ok(record)
     }
 
     /// Sets the status of a notice, and when the sweep tries it next.
@@ -145,22 +136,18 @@ impl Table {
         status: &NoticeStatus,
         now: UnixSeconds,
     ) -> Result<()> {
-        let update = Update::of(keys::notice(&record.notice.stream, &record.notice.id)).when("attribute_exists(PK)");
-        let update =
-            if *status == NoticeStatus::Open { update.remove("fate") } else { update.set("fate", text(status.name())) };
-        let update = match status {
-            NoticeStatus::Applied(user) => update.set("user", text(user.as_str())),
-            NoticeStatus::Dropped(reason) => update.set("reason", text(reason)),
-            NoticeStatus::Open | NoticeStatus::Parked => update,
-        };
-        let again = match status {
-            NoticeStatus::Open => Some(UNFINISHED_SECONDS),
+        let fate = if *status == NoticeStatus::Open { "" } else { status.name() };
+        let update = Update::of(keys::notice(&record.notice.stream, &record.notice.id)).set_text("fate", fate);
+        let update = update.when("attribute_exists(PK)");
+        let (update, again) = match status {
+            NoticeStatus::Open => (update, Some(UNFINISHED_SECONDS)),
+            NoticeStatus::Applied(user) => (update.set("user", text(user.as_str())), None),
+            NoticeStatus::Dropped(reason) => (update.set("reason", text(reason)), None),
             NoticeStatus::Parked => {
-                usize::try_from(record.tries).ok().and_then(|tries| PARKED_RETRY_SECONDS.get(tries)).copied()
+                let retry = usize::try_from(record.tries).ok().and_then(|tries| PARKED_RETRY_SECONDS.get(tries));
+                (update.add_at_least_once("tries", 1), retry.copied())
             }
-            NoticeStatus::Applied(_) | NoticeStatus::Dropped(_) => None,
         };
-        let update = if *status == NoticeStatus::Parked { update.add_at_least_once("tries", 1) } else { update };
         update
             .set_due(again.map(|seconds| now.plus(seconds)))
             .send(self, "set the status of a notice")

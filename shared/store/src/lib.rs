@@ -18,6 +18,7 @@ mod lists;
 mod lives;
 mod members;
 pub mod password;
+mod prelude;
 mod rebuild;
 mod recount;
 mod replays;
@@ -272,38 +273,35 @@ impl Table {
 
     /// Creates the table if there is none: for the local server and the tests. On AWS, `template.yaml` creates it.
     pub async fn create_if_missing(&self) -> Result<Created> {
-        const MAKE: &str = "be created";
+        self.create().await.map_err(|error| Error::new("be created", error))
+    }
+
+    async fn create(&self) -> std::result::Result<Created, Box<dyn std::error::Error + Send + Sync>> {
         let attribute = |name, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
         let key = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
         let index = |name, hash, range, projected| {
-            let keys =
-                [key(hash, KeyType::Hash).map_err(failed(MAKE))?, key(range, KeyType::Range).map_err(failed(MAKE))?];
+            let keys = vec![key(hash, KeyType::Hash)?, key(range, KeyType::Range)?];
             let projection = Projection::builder().projection_type(projected).build();
-            let index = GlobalSecondaryIndex::builder().index_name(name).set_key_schema(Some(keys.to_vec()));
-            index.projection(projection).build().map_err(failed(MAKE))
+            GlobalSecondaryIndex::builder().index_name(name).set_key_schema(Some(keys)).projection(projection).build()
         };
         let mut request = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
         for name in [keys::PK, keys::SK, keys::LIST, keys::POSITION, keys::TASK] {
-            request = request.attribute_definitions(attribute(name, ScalarAttributeType::S).map_err(failed(MAKE))?);
+            request = request.attribute_definitions(attribute(name, ScalarAttributeType::S)?);
         }
-        request = request.attribute_definitions(attribute(keys::DUE, ScalarAttributeType::N).map_err(failed(MAKE))?);
         let request = request
-            .key_schema(key(keys::PK, KeyType::Hash).map_err(failed(MAKE))?)
-            .key_schema(key(keys::SK, KeyType::Range).map_err(failed(MAKE))?)
+            .attribute_definitions(attribute(keys::DUE, ScalarAttributeType::N)?)
+            .key_schema(key(keys::PK, KeyType::Hash)?)
+            .key_schema(key(keys::SK, KeyType::Range)?)
             .global_secondary_indexes(index(keys::LISTS, keys::LIST, keys::POSITION, ProjectionType::All)?)
             .global_secondary_indexes(index(keys::TASKS, keys::TASK, keys::DUE, ProjectionType::KeysOnly)?);
         match request.send().await {
-            Ok(_) => {
-                let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name(keys::EXPIRES_AT).build();
-                let request = self.client.update_time_to_live().table_name(&self.name);
-                let request = request.time_to_live_specification(expiry.map_err(failed(MAKE))?);
-                request.send().await.map_err(failed(MAKE))?;
-                Ok(Created::Yes)
-            }
             Err(SdkError::ServiceError(error)) if error.err().is_resource_in_use_exception() => {
-                Ok(Created::AlreadyThere)
+                return Ok(Created::AlreadyThere);
             }
-            Err(error) => Err(failed(MAKE)(error)),
+            outcome => drop(outcome?),
         }
+        let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name(keys::EXPIRES_AT).build()?;
+        self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(expiry).send().await?;
+        Ok(Created::Yes)
     }
 }

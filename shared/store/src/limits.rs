@@ -1,11 +1,6 @@
 //! Rate limits of logins and registrations: counters of attempts per time window.
 
-use super::{
-    Result, Table, keys, number, unix_seconds,
-    update::{Update, WriteOutcome},
-};
-use crate::rules::Limit;
-use protocol::types::UnixSeconds;
+use crate::{prelude::*, rules::Limit};
 
 /// A kind of attempts that are limited, with the user or address that they are counted by.
 #[derive(Clone, Copy, Debug)]

@@ -22,15 +22,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
-use super::{
-    Item, Result, Table,
-    batch::Consistency,
-    counter_batcher::WriteOptions,
-    counter_in, failed, invalid_attribute,
-    keys::{self, hash},
-    text, text_in,
-};
-use protocol::types::{Page, UnixSeconds};
+use super::{counter_batcher::WriteOptions, keys::hash};
+use crate::prelude::*;
 
 /// The number of bits of a position that are a hash.
 const HASH_BITS: u32 = 3;

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Item, Result, Table, counter_in, keys, lists::counts_expire_at, number, rooms::Room, state::RowWriter, text,
-    text_in, unix_seconds, unix_seconds_in, update::Update,
-};
-use protocol::types::{UnixSeconds, UserId};
+use super::{lists::counts_expire_at, rooms::Room, state::RowWriter};
+use crate::prelude::*;
 use timeline::{Live, UserStream};
 
 /// The row of a live.

@@ -5,16 +5,9 @@
 
 use aws_sdk_dynamodb::{error::SdkError, types::ReturnValue};
 
-use super::{
-    Item, ListPage, Result, Table,
-    counter_batcher::WriteOptions,
-    counter_in, failed, keys, parsed,
-    rules::Rules,
-    text, unix_seconds, unix_seconds_in,
-    update::{OutcomeWithOldItem, Update},
-    viewers::Departure,
-};
-use protocol::types::{FileId, GroupId, Page, Text, UnixSeconds, UserId};
+use super::{ListPage, counter_batcher::WriteOptions, viewers::Departure};
+use crate::prelude::*;
+use protocol::types::GroupId;
 
 /// How much longer than the sweep needs the table keeps a member.
 const KEPT_SECONDS: u64 = 7 * 24 * 3600;
@@ -119,8 +112,7 @@ impl Group<'_> {
             Counted::Broadcast(broadcast) => update.set("broadcast", unix_seconds(broadcast)),
             Counted::Replay | Counted::Nowhere => update.remove("broadcast"),
         };
-        let (OutcomeWithOldItem::Done(before) | OutcomeWithOldItem::ConditionFailed(before)) =
-            update.send_returning_old(self.table, "write a member").await?;
+        let (_, before) = update.send_returning_old(self.table, "write a member").await?;
         // An addition of 0 for a known member: it extends the expiry of the head count.
         let by = i64::from(before.is_empty());
         // A group that is counted nowhere needs no sweep.

@@ -3,21 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
-    Item, Result, Table,
-    batch::Consistency,
-    keys,
     lists::Position,
     lives::LiveRow,
     replays::{Rows, as_kept, is_kept_out, parts_of, position_in},
     rooms::Room,
-    rules::Rules,
     state::{Broadcaster, BroadcasterState, DirtyRow, KEPT_SECONDS, Projection, row_content},
-    text_in, unix_seconds_in,
 };
-use protocol::{
-    error::Chain,
-    types::{FileId, StreamId, Text, UnixSeconds, UserId},
-};
+use crate::prelude::*;
+use protocol::{error::Chain, types::StreamId};
 use timeline::{Broadcasts, Live, ReplayFiles, ReplayPart, Timeline, UserStream};
 
 /// How many replays are compared per call: a function can write as many before it has to answer.
@@ -177,6 +170,11 @@ fn live_differs(live: &Live, row: Option<&LiveRow>, broadcasts: &Broadcasts) -> 
         let (row, broadcast) = (row.broadcast.in_utc(), broadcast.in_utc());
         found.push(format!("{name} is of the show of {row} and should be of that of {broadcast}"));
     }
+    let as_written = Live { info_at: Some(row.info_at).filter(|at| at.0 > 0), ..live.clone() };
+    if row_content(&as_written, broadcasts) != row_content(live, broadcasts) {
+        let (row, expected) = (row.info_at.in_utc(), live.info_at.unwrap_or_default().in_utc());
+        found.push(format!("{name} has the information of {row} and should have that of {expected}"));
+    }
     found
 }
 
@@ -241,7 +239,7 @@ fn replay_differs(
     let texts = [
         ("playurl", Some(replay.play_url().unwrap_or_default()), "play_url"),
         ("hls_play_url", Some(replay.hls_url().unwrap_or_default()), "hls_url"),
-        ("title", title.filter(|_| false), "title"),
+        ("title", title, "title"),
     ];
     for (what, expected, attribute) in texts {
         let written = text_in(&row, attribute)?;

@@ -11,15 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Item, Result, Table,
     counter_batcher::WriteOptions,
-    failed, invalid_attribute, keys,
     lists::{List, Position, Series, TOP_LEVEL, counts_expire_at},
-    number, number_in, replays, rooms, text_in, unix_seconds, unix_seconds_in,
-    update::{Update, WriteOutcome},
-    videos,
+    replays, rooms, videos,
 };
-use protocol::types::UnixSeconds;
+use crate::prelude::*;
 
 /// A counter that was not added to for this long is quiet: no process works on one event for a minute, and the index is
 /// up to date with the table by then.

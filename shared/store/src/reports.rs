@@ -1,7 +1,6 @@
 //! Reports of abuse: a viewer reports a broadcaster to the operators.
 
-use super::{Result, Table, keys, text, unix_seconds, update::Update};
-use protocol::types::{UnixSeconds, UserId};
+use crate::prelude::*;
 
 /// When a report expires: after 180 days.
 const KEPT_SECONDS: u64 = 180 * 24 * 3600;

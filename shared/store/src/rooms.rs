@@ -3,19 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Item, ListPage, Result, Table,
-    batch::Consistency,
+    ListPage,
     broadcasts::{BroadcastInfo, BroadcastRow, Profile},
-    counter_in, invalid_attribute, keys,
     lists::{Change, List, Position, Series},
     lives::Totals,
-    parsed,
     state::{Ban, Broadcaster, BroadcasterState, RowWriter},
-    text, text_in, unix_seconds, unix_seconds_in,
-    update::{OutcomeWithOldItem, Update},
     viewers::{VIEWERS_AT, VIEWERS_BY_APP},
 };
-use protocol::types::{AHEAD_SECONDS, Link, Page, StreamId, Text, UnixSeconds, UserId};
+use crate::prelude::*;
+use protocol::types::{AHEAD_SECONDS, Link, StreamId};
 use timeline::{End, Evidence, Live};
 
 /// The tree that counts rooms.
@@ -148,7 +144,7 @@ impl Broadcaster<'_> {
         }
         let stream = match read.1.as_ref().map(|room| &room.stream).filter(|stream| keeps(stream)) {
             Some(stream) => stream.clone(),
-            None => table.claim_stream(streams, user, now).await?,
+            None => table.assign_stream(streams, user, None, now).await?,
         };
         let row = BroadcastRow { info: info.clone(), stream };
         // First, because another process that writes the dirty rows needs it. Also if the room seems to be live: that live
@@ -234,12 +230,9 @@ impl Broadcaster<'_> {
             .value(":list", text("offline"))
             .when("#opened_at = :broadcast AND attribute_not_exists(#screenshot_at)")
             .value(":broadcast", unix_seconds(broadcast));
-        let is_cover = match update.send_returning_old(table, CONTEXT).await? {
-            OutcomeWithOldItem::Done(_) => true,
-            // An earlier call may have got no further.
-            OutcomeWithOldItem::ConditionFailed(room) => text_in(&room, "screenshot")? == picture.as_str(),
-        };
-        if !is_cover {
+        let (outcome, room) = update.send_returning_old(table, CONTEXT).await?;
+        // An earlier call may have written the room, and got no further.
+        if outcome == WriteOutcome::ConditionFailed && text_in(&room, "screenshot")? != picture.as_str() {
             return Ok(());
         }
         let row = Update::of(keys::live(user, &keys::live_id(live.start, &live.user_stream)));
@@ -288,8 +281,8 @@ impl RowWriter<'_> {
             None => update,
         };
         match update.send_returning_old(table, "write a room").await? {
-            OutcomeWithOldItem::ConditionFailed(newer) => Room::read(&newer).map(Some),
-            OutcomeWithOldItem::Done(before) => {
+            (WriteOutcome::ConditionFailed, newer) => Room::read(&newer).map(Some),
+            (WriteOutcome::Done, before) => {
                 // The counters of the old position, even if the rest of the old row is invalid.
                 let old_position = Position::in_row(&before).ok();
                 let old_series = series_of(text_in(&before, keys::LIST).unwrap_or_default());

@@ -7,16 +7,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{
-    Item, Result, Table, counter_in, failed, invalid_attribute, keys, number, text, text_in, unix_seconds,
-    unix_seconds_in,
-    update::{Attempts, Update, WriteOutcome},
-};
-use crate::rules::TokenLifetimes;
-use protocol::{
-    sign::{md5_hex, session::Generation},
-    types::{UnixSeconds, UserId},
-};
+use crate::{prelude::*, rules::TokenLifetimes};
+use protocol::sign::{md5_hex, session::Generation};
 
 /// For how long a refresh token that was used gets the same new tokens again, until those are used: the app may not
 /// have received the response.

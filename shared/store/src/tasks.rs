@@ -3,8 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Result, Table, invalid_attribute, keys, keys::Task, number, text, update::Update};
-use protocol::types::UnixSeconds;
+use super::keys::Task;
+use crate::prelude::*;
 
 /// The partition of the index of tasks.
 pub(super) const OPEN: &str = "open";

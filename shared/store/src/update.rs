@@ -12,13 +12,11 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
-    Error, Item, Result, Table, failed,
-    keys::{self, Key, PK, SK},
-    number,
+    Error,
+    keys::{Key, PK, SK},
     tasks::OPEN,
-    text, unix_seconds,
 };
-use protocol::types::UnixSeconds;
+use crate::prelude::*;
 
 /// How many times an optimistic write is tried.
 const ATTEMPTS: u32 = 16;
@@ -61,15 +59,6 @@ pub(super) enum WriteOutcome {
     Done,
     /// Not written: the condition was false.
     ConditionFailed,
-}
-
-/// The result of a conditional write, with the item before the write: empty if there was none.
-#[derive(Debug)]
-pub(super) enum OutcomeWithOldItem {
-    /// Written.
-    Done(Item),
-    /// Not written: the condition was false.
-    ConditionFailed(Item),
 }
 
 /// An update of one item. In its expressions, `#name` is the attribute `name`.
@@ -178,8 +167,8 @@ impl Update {
         }
     }
 
-    /// Sends the update, and returns the item as it was before.
-    pub(super) async fn send_returning_old(self, table: &Table, context: &'static str) -> Result<OutcomeWithOldItem> {
+    /// Sends the update. With the outcome comes the item before the write; empty if there was none.
+    pub(super) async fn send_returning_old(self, table: &Table, context: &'static str) -> Result<(WriteOutcome, Item)> {
         let request = self
             .request(table)
             .return_values(ReturnValue::AllOld)
@@ -190,12 +179,12 @@ impl Update {
                 // For an item that did not exist, some engines return its key. Every item of ours has further
                 // attributes.
                 let existed = before.keys().any(|name| name != PK && name != SK);
-                Ok(OutcomeWithOldItem::Done(if existed { before } else { Item::new() }))
+                Ok((WriteOutcome::Done, if existed { before } else { Item::new() }))
             }
             Err(SdkError::ServiceError(error)) => {
                 let error = error.into_err();
                 if let UpdateItemError::ConditionalCheckFailedException(failed) = error {
-                    return Ok(OutcomeWithOldItem::ConditionFailed(failed.item.unwrap_or_default()));
+                    return Ok((WriteOutcome::ConditionFailed, failed.item.unwrap_or_default()));
                 }
                 Err(update_error(context, error))
             }

@@ -2,7 +2,7 @@
 
 use thiserror::Error as ThisError;
 
-use super::{Result, Table, keys, number, number_in, update::Update};
+use crate::prelude::*;
 
 /// The attribute with the version.
 const VERSION: &str = "version";

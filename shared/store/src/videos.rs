@@ -1,14 +1,11 @@
 //! Short videos (UGC): recorded on the phone, uploaded to video-on-demand, and listed for everybody.
 
 use super::{
-    Item, ListPage, Result, Table,
+    ListPage,
     broadcasts::Profile,
-    keys,
     lists::{List, Position, Series, counts_expire_at},
-    parsed, text, unix_seconds, unix_seconds_in,
-    update::{OutcomeWithOldItem, Update},
 };
-use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};
+use crate::prelude::*;
 
 const COUNT_TREE: &str = "videos";
 pub(super) const VIDEOS: List = List { tree: COUNT_TREE, series: Series::All, partitions: &["videos"] };
@@ -58,12 +55,10 @@ impl Table {
             .set("title", text(video.title.as_str()))
             .set(keys::LIST, text(COUNT_TREE))
             .set(keys::POSITION, text(keys::list_sort_key(video.position(), video.file.as_str())));
-        let outcome = video.profile.write(update).send_returning_old(self, "publish a video").await?;
-        let mut changes = vec![(Series::All, video.position(), 1)];
-        if let OutcomeWithOldItem::Done(before) = outcome {
-            // The old position, even if the rest of the old row is invalid.
-            changes.extend(Position::in_row(&before).ok().map(|position| (Series::All, position, -1)));
-        }
+        let (_, before) = video.profile.write(update).send_returning_old(self, "publish a video").await?;
+        // The old position, even if the rest of the old row is invalid.
+        let old = Position::in_row(&before).ok().map(|position| (Series::All, position, -1));
+        let changes: Vec<_> = old.into_iter().chain([(Series::All, video.position(), 1)]).collect();
         let expires_at = counts_expire_at(video.published_at, window);
         self.add_to_counts(COUNT_TREE, &changes, Some(expires_at), video.published_at).await
     }

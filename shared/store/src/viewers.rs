@@ -1,14 +1,7 @@
 //! Viewers and likes: the counters in the rows of rooms and replays.
 
-use super::{
-    Item, Result, Table, counter_in, keys,
-    members::Group,
-    number,
-    replays::parts_of,
-    text, unix_seconds, unix_seconds_in,
-    update::{OutcomeWithOldItem, Update},
-};
-use protocol::types::{FileId, UnixSeconds, UserId};
+use super::{members::Group, replays::parts_of};
+use crate::prelude::*;
 
 /// The attribute with the time at which a member was last counted.
 pub(super) const VIEWERS_AT: &str = "viewers_at";
@@ -76,12 +69,11 @@ impl Group<'_> {
         let update = Update::of(keys::room(self.host)).add("viewers", 1).add("visits", 1);
         let update = update.set(VIEWERS_AT, unix_seconds(self.now));
         let update = update.when("#group = :group").value(":group", text(self.id.as_str()));
-        match update.send_returning_old(self.table, "count a viewer").await? {
-            OutcomeWithOldItem::Done(before) => {
-                Ok(Some((unix_seconds_in(&before, "counted_since")?, counter_in(&before, "viewers")? + 1)))
-            }
-            OutcomeWithOldItem::ConditionFailed(_) => Ok(None),
+        let (outcome, before) = update.send_returning_old(self.table, "count a viewer").await?;
+        if outcome == WriteOutcome::ConditionFailed {
+            return Ok(None);
         }
+        Ok(Some((unix_seconds_in(&before, "counted_since")?, counter_in(&before, "viewers")? + 1)))
     }
 
     /// Counts a viewer out of the room, if the room still counts since this start request. A duplicate was no visit.

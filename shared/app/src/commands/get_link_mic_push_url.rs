@@ -31,7 +31,7 @@ impl Command for GetLinkMicPushUrl {
         let (id, domains) = (caller.id(), &live.domains);
         refuse_banned(app, id).await?;
         let streams = domains.streams(id, &live.push_key).map(|stream| domains.guest_stream(&stream, expiry));
-        let stream = app.table.lend_stream(streams, id, now, expiry).await?;
+        let stream = app.table.assign_stream(&streams, id, Some(expiry), now).await?;
         // A guest's stream is part of the broadcaster's live and is not recorded separately.
         let pushurl = domains.push_url(&live.push_key, &stream, expiry, None);
         Ok(Reply { pushurl, timestamp: now.0, playurl: domains.rtmp_url(&stream) })

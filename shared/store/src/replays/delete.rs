@@ -4,15 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{json_of, parts_of, position_in, write::Rows};
 use crate::{
-    Item, Result, Table, invalid_attribute, keys,
+    prelude::*,
     state::{Broadcaster, RowWriter},
-    text, text_in, unix_seconds, unix_seconds_in,
-    update::{Attempts, Update, WriteOutcome},
 };
-use protocol::{
-    json::bytes_of,
-    types::{FileId, UnixSeconds, UserId},
-};
+use protocol::json::bytes_of;
 use timeline::{ReplayFiles, ReplayPart};
 
 /// When the sweep deletes files that the call did not delete. The call gives up earlier.

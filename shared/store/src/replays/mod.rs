@@ -7,23 +7,19 @@ mod delete;
 mod write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
 
 pub use self::delete::PendingDeletion;
 pub(super) use self::write::{Rows, as_kept};
 use super::{
-    Item, ListPage, Result, Table,
+    ListPage,
     broadcasts::Profile,
-    counter_in, failed, invalid_attribute, keys,
     lists::{Change, List, Position, Series, counts_expire_at},
     lives::Totals,
-    number, parsed,
-    rules::Rules,
     state::{Broadcaster, BroadcasterState, KEPT_SECONDS},
-    text, text_in, unix_seconds_in,
-    update::{Attempts, Update, WriteOutcome, too_many_conflicts},
+    update::too_many_conflicts,
 };
-use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};
-use serde::Serialize;
+use crate::prelude::*;
 use timeline::{Evidence, Recording, ReplayFiles, ReplayPart, Timeline};
 
 pub(super) const COUNT_TREE: &str = "replays";

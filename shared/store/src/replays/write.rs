@@ -3,18 +3,8 @@
 use std::collections::HashMap;
 
 use super::{KEPT_OUT, json_of, parts_of};
-use crate::{
-    Item, Result, Table,
-    batch::Consistency,
-    keys,
-    state::RowWriter,
-    text, text_in, unix_seconds,
-    update::{Attempts, Update, WriteOutcome},
-};
-use protocol::{
-    json::bytes_of,
-    types::{FileId, UnixSeconds, UserId},
-};
+use crate::{prelude::*, state::RowWriter};
+use protocol::json::bytes_of;
 use timeline::{Live, ReplayFiles, ReplayPart, Timeline, UserStream};
 
 /// The maximum number and size of the files in the row of a replay: an item of the table has at most 400 KB.

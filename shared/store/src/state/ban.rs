@@ -1,84 +1,84 @@
-//! Bans: that a user may not broadcast, and the actions that follow from a ban or its end.
+//! Bans, and the actions that a ban or its end requires.
 
 use serde::{Deserialize, Serialize};
 
 use super::BroadcasterState;
-use protocol::types::UnixSeconds;
+use crate::prelude::*;
 use timeline::{End, Evidence};
 
-/// That a user may not broadcast.
+/// A ban: the user may not broadcast.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
-    /// When it was said.
+    /// When the operator banned the user.
     pub at: u64,
-    /// Until when; without it for good.
+    /// The end; `None` if the ban has no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
-    /// Why, for people.
+    /// The reason, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// Who said it.
+    /// The operator.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub actor: String,
-    /// Whether the user's replays are kept out of the lists, too.
+    /// Whether the user's replays are not listed either.
     #[serde(default)]
     pub hides_replays: bool,
-    /// When the cloud has to be told again: it forgets bans.
+    /// When the cloud has to be asked again to forbid the stream: it does so for a limited time.
     #[serde(default)]
     pub renew_at: u64,
 }
 
 impl Ban {
-    /// Whether it still holds.
+    /// Whether the ban has not ended.
     pub fn holds(&self, now: UnixSeconds) -> bool {
         self.until.is_none_or(|until| now.0 < until)
     }
 }
 
-/// A part of a ban, or of its end.
+/// An action that a ban, or the end of a ban, requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PendingAction {
-    /// The cloud is told to take no push of the stream, and to cut the one that runs.
+    /// Ask the cloud to cut the push of the stream, and to refuse further ones.
     ForbidStream,
-    /// The cloud is told to take pushes of the stream again.
+    /// Ask the cloud to accept pushes of the stream again.
     AllowStream,
-    /// The cloud is told to cut the push that runs, whatever comes after it.
+    /// Ask the cloud to cut the push of the stream, and to accept further ones.
     CutStream,
-    /// The user is logged out everywhere.
+    /// End all sessions of the user.
     EndSessions,
-    /// The user's replays are taken out of the lists.
+    /// Remove the user's replays from the list.
     WithholdReplays,
-    /// They come back.
+    /// Return them to the list.
     ReleaseReplays,
 }
 
 impl BroadcasterState {
-    /// Bans the user, or another time, and notes what there is to do about it.
+    /// Bans the user, or replaces the ban, and adds the pending actions.
     pub(crate) fn ban(&mut self, ban: &Ban, now: UnixSeconds) {
-        // Also of what is not known to run: its start may come late.
+        // Even if no live is known: its start may be reported late.
         self.timeline.add(Evidence::Off(now, End::Banned));
-        self.release_or_withhold(ban.hides_replays);
+        self.withhold_or_release(ban.hides_replays);
         self.pending_actions.extend([PendingAction::ForbidStream, PendingAction::EndSessions]);
         self.pending_actions.remove(&PendingAction::AllowStream);
         self.ban = Some(ban.clone());
     }
 
-    /// Lifts the ban, and notes what there is to do about that.
+    /// Lifts the ban, and adds the pending actions.
     pub(crate) fn lift(&mut self) {
-        self.release_or_withhold(false);
+        self.withhold_or_release(false);
         self.pending_actions.insert(PendingAction::AllowStream);
         self.pending_actions
             .retain(|action| ![PendingAction::ForbidStream, PendingAction::EndSessions].contains(action));
         self.ban = None;
     }
 
-    fn release_or_withhold(&mut self, withholds: bool) {
-        let did = self.ban.as_ref().is_some_and(|ban| ban.hides_replays);
+    fn withhold_or_release(&mut self, withholds: bool) {
+        let withheld = self.ban.as_ref().is_some_and(|ban| ban.hides_replays);
         if withholds {
             self.pending_actions.remove(&PendingAction::ReleaseReplays);
             self.pending_actions.insert(PendingAction::WithholdReplays);
-        } else if did {
+        } else if withheld {
             self.pending_actions.remove(&PendingAction::WithholdReplays);
             self.pending_actions.insert(PendingAction::ReleaseReplays);
         }

@@ -5,20 +5,8 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection, RowWriter, projection::differences};
-use crate::{
-    Result, Table,
-    batch::Consistency,
-    broadcasts::BroadcastRow,
-    failed, keys, number,
-    rooms::Room,
-    rules::Rules,
-    text, unix_seconds,
-    update::{Attempts, Update, WriteOutcome},
-};
-use protocol::{
-    error::Chain,
-    types::{UnixSeconds, UserId},
-};
+use crate::{broadcasts::BroadcastRow, prelude::*, rooms::Room};
+use protocol::error::Chain;
 use timeline::{Evidence, Live};
 
 /// A broadcaster whose state is changed, with the settings and the time of the change.

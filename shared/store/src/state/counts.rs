@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Broadcaster, BroadcasterState, DirtyRow, Projection};
-use crate::{Result, lists::Position, replays};
+use crate::{lists::Position, prelude::*, replays};
 
 impl Broadcaster<'_> {
     /// Has the sweep recount the room and all replays of the user, whose rows were wrong and may not have been counted.

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{BroadcasterState, Projection};
-use crate::{keys, lists::Position, replays, rooms};
-use protocol::{
-    sign::md5_hex,
-    types::{FileId, UnixSeconds, UserId},
-};
+use crate::{lists::Position, prelude::*, replays, rooms};
+use protocol::sign::md5_hex;
 use timeline::{Live, ReplayFiles, ReplayPart};
 
 /// The delay before the sweep tries to write a row again: doubled after each failure, up to the maximum.

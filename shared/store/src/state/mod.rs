@@ -38,11 +38,9 @@ pub(crate) use self::{
     rows::RowWriter,
 };
 use crate::{
-    Item, Result, invalid_attribute, keys, number_in,
+    prelude::*,
     rooms::{Room, Status},
-    text_in, unix_seconds_in,
 };
-use protocol::types::UnixSeconds;
 use timeline::{Evidence, Timeline};
 
 /// How long evidence is kept: a day longer than the longest recording.

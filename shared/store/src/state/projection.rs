@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{BroadcasterState, DirtyRow};
-use crate::rules::Rules;
-use protocol::types::{FileId, UserId};
+use crate::prelude::*;
 use timeline::{Broadcasts, Live, ReplayFiles, Timeline};
 
 /// What a timeline implies.

@@ -5,13 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Broadcaster, BroadcasterState, DirtyRow, Projection};
-use crate::{
-    Item, Result, Table, broadcasts::BroadcastRow, keys, number, number_in, rooms::Room, rules::Rules, update::Update,
-};
-use protocol::{
-    error::Chain,
-    types::{UnixSeconds, UserId},
-};
+use crate::{broadcasts::BroadcastRow, prelude::*, rooms::Room};
+use protocol::error::Chain;
 use timeline::{Live, ReplayPart};
 
 /// Writes rows that follow from a state of a user.
