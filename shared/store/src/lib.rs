@@ -1,5 +1,5 @@
 //! The store: all data of the server, in one DynamoDB table. [`Table`] has one method per query or change that a
-//! command makes.
+//! command makes; changes of a broadcaster's state are methods of [`Broadcaster`], those of a group of [`Group`].
 //!
 //! The table is reached through the AWS SDK in every environment: on AWS, on a server of one's own, and in the tests.
 //! [`keys`] lists the items of the table and their keys. A write changes one item, under a condition where writers can
