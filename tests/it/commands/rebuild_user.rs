@@ -7,7 +7,7 @@ use crate::support::{
     harness::{Program, START, golden, program_over, rest, swept},
     steps::{
         File, OPERATOR_KEY, by_operator, column, done, fields, is_recorded, list, open_room, operated, parse,
-        push_ends, push_starts, room,
+        push_ends, push_starts, replay, room,
     },
     watch::Watch,
 };
@@ -274,7 +274,7 @@ async fn lives_and_replays_with_the_title_of_another_start_request_are_reported_
         r#"the replay f1 has the title "an earlier show" and should have "the show""#,
     ];
     assert_repaired(rebuild(&program).await, &expected);
-    assert_eq!(crate::steps::replay(&program, "alice", "f1").await["title"], "the show");
+    assert_eq!(replay(&program, "alice", "f1").await["title"], "the show");
 }
 
 #[tokio::test]
