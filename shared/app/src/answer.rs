@@ -171,25 +171,24 @@ fn after_path_key<'a>(app: &App, path: &'a str) -> Option<&'a str> {
 /// Answers a call at a path without an entrypoint.
 fn answer_unknown_path(app: &App, request: Request<Vec<u8>>) -> Response<String> {
     let mut line = LogLine::begin(&app.config.log_names, Dialect::Rest, &request);
-    let error = Error::UnknownCommand(request.uri().path().trim_start_matches('/').to_owned());
-    // The path may be wrong after a right key. The log must not contain the key.
-    let path = match after_path_key(app, request.uri().path()) {
-        Some(rest) => format!("<CALLBACK_PATH_KEY>/{rest}"),
-        None => request.uri().path().trim_start_matches('/').to_owned(),
-    };
-    line.set_error(Dialect::Rest, &Error::UnknownCommand(path.clone()));
     let (head, body) = request.into_parts();
-    // Apps send POST and treat every status but 200 as a network failure. Other methods get 404.
-    if head.method != Method::POST {
-        return line.end(respond(Reply { status: 404, ..Dialect::Rest.refuse(&error) }));
-    }
-    // The callback URL is wrong. The error makes the cloud send the notice again.
-    if Params::read(Dialect::Callback, body).is_ok_and(|params| params.is_notice()) {
-        let error = Error::MisplacedNotice(format!("/{path}"));
+    let path = head.uri.path();
+    // The path may be wrong after a right key. The log must not contain the key.
+    let logged = match after_path_key(app, path) {
+        Some(rest) => format!("<CALLBACK_PATH_KEY>/{rest}"),
+        None => path.trim_start_matches('/').to_owned(),
+    };
+    let is_post = head.method == Method::POST;
+    if is_post && Params::read(Dialect::Callback, body).is_ok_and(|params| params.is_notice()) {
+        // The callback URL is wrong. The error makes the cloud send the notice again.
+        let error = Error::MisplacedNotice(format!("/{logged}"));
         line.set_error(Dialect::Callback, &error);
         return line.end(respond(Dialect::Callback.refuse(&error)));
     }
-    line.end(respond(Dialect::Rest.refuse(&error)))
+    line.set_error(Dialect::Rest, &Error::UnknownCommand(logged));
+    let reply = Dialect::Rest.refuse(&Error::UnknownCommand(path.trim_start_matches('/').to_owned()));
+    // Apps send POST and treat every status but 200 as a network failure. Other methods get 404.
+    line.end(respond(if is_post { reply } else { Reply { status: 404, ..reply } }))
 }
 
 fn read(dialect: Dialect, request: Request<Vec<u8>>) -> Result<Call, Error> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::{
     harness::{KEY, Program, golden, program, program_with, rest},
     object_store::{ObjectStore, Sent},
-    steps::{Phone, done_by, fields, registered, signed},
+    steps::{Phone, done_by, fields, registered, rest_code, signed},
 };
 use protocol::{
     sign::cos,
@@ -148,5 +148,9 @@ async fn fields_that_are_missing_or_break_their_rules_are_refused() {
         ("type_svg", r#"{"userid":"alice","size":12345,"type":"image/svg+xml"}"#),
     ] {
         golden(&format!("get_cos_grant/{name}.rest.json"), &rest(&program, "get_cos_grant", body).await);
+    }
+    for kind in ["image/JPEG", "image/png; charset=utf-8", "text/html", "png", ""] {
+        let body = fields!("userid": "alice", "size": 12345, "type": kind).to_string();
+        assert_eq!(rest_code(&rest(&program, "get_cos_grant", &body).await), 602, "{kind}");
     }
 }

@@ -99,3 +99,20 @@ async fn a_user_without_a_room_has_no_streams_and_one_thing_is_asked_for_at_a_ti
     let both = fields!("userid": "alice", "streamid": "8888_alice");
     golden("list_notices/both.rest.json", &by_operator(&program, "list_notices", both).await);
 }
+
+#[tokio::test]
+async fn an_unnamed_notice_that_comes_again_with_another_expiry_and_signature_is_the_same_notice() {
+    let program = operated().await;
+    open_room(&program, "alice", "t").await;
+    for _ in 0..2 {
+        // `t` and `sign` follow from the time of the program.
+        notice(&program, r#""event_type":999,"stream_id":"8888_alice","what":"an event of later versions""#).await;
+        program.pass(30);
+    }
+    let answer = parse(&by_operator(&program, "list_notices", fields!("streamid": "8888_alice")).await);
+    assert_eq!(
+        (&answer["data"]["totalcount"], &answer["data"]["list"][0]["times"]),
+        (&json!(1), &json!(2)),
+        "{answer}"
+    );
+}

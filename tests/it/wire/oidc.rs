@@ -19,9 +19,12 @@ use crate::support::{
 use app::process;
 use app::{
     config::Oidc,
-    oidc::{Error, Identity, Provider},
+    oidc::{Identity, Provider},
 };
-use protocol::{error::Chain, types::UnixSeconds};
+use protocol::{
+    error::{Chain, Error},
+    types::UnixSeconds,
+};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -77,7 +80,7 @@ impl World {
 #[track_caller]
 fn refusal(outcome: Result<impl Debug, Error>) -> &'static str {
     match outcome {
-        Err(Error::Refused(why)) => why,
+        Err(Error::BadIdToken(why)) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -86,7 +89,7 @@ fn refusal(outcome: Result<impl Debug, Error>) -> &'static str {
 #[track_caller]
 fn failure(outcome: Result<impl Debug, Error>) -> String {
     match outcome {
-        Err(error @ Error::Unreachable(_)) => Chain(&error).to_string(),
+        Err(error @ Error::IdentityProvider(_)) => Chain(&error).to_string(),
         other => panic!("{other:?}"),
     }
 }

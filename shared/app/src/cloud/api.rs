@@ -9,7 +9,6 @@
 //! No call has a region.
 
 use http::Request;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Cloud, Error};
@@ -71,7 +70,7 @@ impl Cloud {
     /// The state of a stream.
     pub async fn stream_state(&self, stream: &StreamId, now: UnixSeconds) -> Result<StreamState, Error> {
         let response = self.call(&LIVE, "DescribeLiveStreamState", self.stream(stream), now).await?;
-        match response.stream_state.as_deref() {
+        match response["StreamState"].as_str() {
             Some("active") => Ok(StreamState::Active),
             Some("inactive") => Ok(StreamState::Inactive),
             Some("forbid") => Ok(StreamState::Forbidden),
@@ -122,7 +121,7 @@ impl Cloud {
         action: &'static str,
         params: Value,
         now: UnixSeconds,
-    ) -> Result<Response, Error> {
+    ) -> Result<Value, Error> {
         const CONTENT_TYPE: &str = "application/json";
         let api = self.api.as_ref().ok_or(Error::SwitchedOff("CLOUD_API_URL"))?;
         let (body, host) = (params.to_string(), api.url.host(service.name));
@@ -138,37 +137,19 @@ impl Cloud {
     }
 }
 
-/// The fields of an answer that are read.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Response {
-    request_id: Option<String>,
-    error: Option<ResponseError>,
-    stream_state: Option<String>,
-}
-
-/// The error of an answer. Its message is not read: the message may quote the request.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ResponseError {
-    code: String,
-}
-
 /// Reads an answer. An answer without a request id does not come from the cloud.
-fn read(answer: &str) -> Result<Response, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Answer {
-        response: Response,
+fn read(answer: &str) -> Result<Value, Error> {
+    let mut answer: Value = serde_json::from_str(answer).map_err(|_| Error::Answer)?;
+    let response = answer.get_mut("Response").map(Value::take).unwrap_or_default();
+    if !response["RequestId"].is_string() {
+        return Err(Error::Answer);
     }
-    let Answer { response } = serde_json::from_str(answer).map_err(|_| Error::Answer)?;
-    match response {
-        Response { request_id: None, .. } => Err(Error::Answer),
-        Response { error: Some(ResponseError { code }), .. } => {
-            Err(if is_error_code(&code) { Error::Refused(code) } else { Error::Answer })
-        }
-        Response { error: None, .. } => Ok(response),
+    if response["Error"].is_null() {
+        return Ok(response);
     }
+    // The message of an error is not read: it may quote the request.
+    let code = response["Error"]["Code"].as_str().filter(|code| is_error_code(code));
+    Err(code.map_or(Error::Answer, |code| Error::Refused(code.to_owned())))
 }
 
 /// Whether a text has the form of an error code and may be logged.
@@ -177,7 +158,7 @@ fn is_error_code(text: &str) -> bool {
 }
 
 /// Treats the error "does not exist" as success.
-fn ignore_missing(service: &Service, outcome: Result<Response, Error>) -> Result<(), Error> {
+fn ignore_missing(service: &Service, outcome: Result<Value, Error>) -> Result<(), Error> {
     match outcome {
         Err(Error::Refused(code)) if service.not_found_codes.contains(&code.as_str()) => Ok(()),
         outcome => outcome.map(|_| ()),

@@ -3,7 +3,6 @@
 use super::prelude::*;
 use super::rows::host;
 
-/// See the module.
 pub struct ChangeCount {
     host: UserId,
     counter: Counter,

@@ -3,7 +3,6 @@
 use super::prelude::*;
 use store::Status;
 
-/// See the module.
 pub struct ChangeStatus {
     status: Status,
 }

@@ -4,7 +4,6 @@ use super::prelude::*;
 use crate::deletion;
 use protocol::error::Chain;
 
-/// See the module.
 pub struct DeleteReplay {
     file: FileId,
 }

@@ -3,7 +3,6 @@
 use super::prelude::*;
 use store::Member;
 
-/// See the module.
 pub struct EnterGroup {
     host: UserId,
     group: GroupId,

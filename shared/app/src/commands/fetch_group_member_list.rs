@@ -2,14 +2,12 @@
 
 use super::prelude::*;
 
-/// See the module.
 pub struct FetchGroupMemberList {
     host: UserId,
     group: GroupId,
     page: Page,
 }
 
-/// A page.
 #[derive(Serialize)]
 pub struct Reply {
     totalcount: u64,

@@ -4,13 +4,11 @@ use super::prelude::*;
 use super::rows::ListRow;
 use store::{ListPage, Room};
 
-/// See the module.
 pub struct FetchList {
     flag: u64,
     page: Page,
 }
 
-/// A page.
 #[derive(Serialize)]
 pub struct Reply {
     totalcount: u64,

@@ -4,7 +4,6 @@ use super::prelude::*;
 use crate::ban;
 use store::Ban;
 
-/// See the module.
 pub struct ForbidLive {
     user: UserId,
     verdict: Verdict,

@@ -4,10 +4,8 @@ use super::prelude::*;
 use crate::config::Cos;
 use protocol::sign::cos;
 
-/// See the module.
 pub struct GetCosSign;
 
-/// The key.
 #[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 pub struct Reply {

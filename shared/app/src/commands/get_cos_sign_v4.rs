@@ -4,10 +4,8 @@ use super::get_cos_sign::cos_if_keys_given;
 use super::prelude::*;
 use protocol::sign::cos;
 
-/// See the module.
 pub struct GetCosSignV4;
 
-/// The signature.
 #[derive(Serialize)]
 pub struct Reply {
     sign: String,

@@ -9,14 +9,12 @@ use store::{Owner, Room};
 /// The message to a caller who may not get the URL of a stream.
 const NOT_IN_GROUP: &str = "enter the group of the live first; of a guest's stream, name the broadcaster in liveuserid";
 
-/// See the module.
 pub struct GetLinkMicPlayUrl {
     url: PlayUrl,
     stream: StreamId,
     host: Option<UserId>,
 }
 
-/// The signed URL.
 #[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 pub struct Reply {

@@ -2,7 +2,6 @@
 
 use super::prelude::*;
 
-/// See the module.
 pub struct GetLinkMicPushUrl;
 
 /// The URLs for the guest to push to and for the others to play.

@@ -3,7 +3,6 @@
 use super::prelude::*;
 use super::rows::{ListRow, host, parts};
 
-/// See the module.
 pub struct GetLiveInfo {
     host: UserId,
     item: Item,

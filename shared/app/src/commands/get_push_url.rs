@@ -3,12 +3,10 @@
 use super::prelude::*;
 use store::{BroadcastInfo, Opened};
 
-/// See the module.
 pub struct GetPushUrl {
     broadcast: BroadcastInfo,
 }
 
-/// The push URL.
 #[derive(Serialize)]
 pub struct Reply {
     pushurl: String,

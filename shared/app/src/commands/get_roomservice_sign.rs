@@ -6,10 +6,8 @@ use protocol::sign::roomservice;
 /// How long the signature is valid, as in the original.
 const SIGN_SECONDS: u64 = 600;
 
-/// See the module.
 pub struct GetRoomserviceSign;
 
-/// The signature.
 #[derive(Serialize)]
 #[expect(non_snake_case, reason = "the wire's own spelling")]
 pub struct Reply {

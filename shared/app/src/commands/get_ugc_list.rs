@@ -4,12 +4,10 @@ use super::prelude::*;
 use super::rows::{PublicProfiles, page};
 use store::Video;
 
-/// See the module.
 pub struct GetUgcList {
     page: Page,
 }
 
-/// A page.
 #[derive(Serialize)]
 pub struct Reply {
     list: Vec<Row>,

@@ -3,10 +3,8 @@
 use super::prelude::*;
 use crate::auth::AccountHolder;
 
-/// See the module.
 pub struct GetUserInfo;
 
-/// The account.
 #[derive(Serialize)]
 pub struct Reply {
     userid: String,

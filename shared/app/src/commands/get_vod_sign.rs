@@ -6,13 +6,11 @@ use protocol::sign::vod;
 /// How long the signature is valid, as in the original.
 const SIGN_SECONDS: u64 = 24 * 3600;
 
-/// See the module.
 pub struct GetVodSign;
 
 /// [`GetVodSign`] with the field names of the upload SDK's first version.
 pub struct GetVodSignV1;
 
-/// The signature.
 #[derive(Serialize)]
 pub struct Reply {
     signature: String,

@@ -6,7 +6,6 @@ use super::prelude::*;
 /// The default number of rows of a page.
 const DEFAULT_COUNT: u64 = 20;
 
-/// See the module.
 pub struct ListNotices {
     filter: Filter,
     page: Page,
@@ -19,7 +18,6 @@ enum Filter {
     Unsettled,
 }
 
-/// A page.
 #[derive(Serialize)]
 pub struct Reply {
     totalcount: u64,

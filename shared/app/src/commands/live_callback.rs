@@ -29,7 +29,6 @@ const MAX_BYTES: usize = 128 * 1024;
 /// How often at most a sign of life of a stream is written.
 const SEEN_EVERY_SECONDS: u64 = 20;
 
-/// See the module.
 pub struct LiveCallback {
     stream: String,
     id: String,

@@ -1,5 +1,7 @@
 //! `login`: starts a session for a name and a password, or for an ID token of the customer's identity provider.
 
+use futures_util::future::BoxFuture;
+
 use super::prelude::*;
 use super::tokens::{Tokens, issue};
 use crate::{auth::Anonymous, config::Accounts, oidc::Provider};
@@ -9,7 +11,6 @@ use protocol::{
 };
 use store::{Attempt, PublicProfile, Sessions, password, rules::Limit};
 
-/// See the module.
 pub struct Login {
     credential: Credential,
 }
@@ -65,11 +66,10 @@ impl Command for Login {
     }
 
     async fn run(self, caller: Anonymous, app: &App) -> Result<Reply, Error> {
-        let method = self.credential.method(app)?;
-        let authenticated = method.authenticate(app);
+        let authentication = self.credential.authentication(app)?;
         let (user, sessions) = match caller.address().map(Attempt::AddressLogin) {
-            Some(attempt) => limited(app, attempt, app.config.limits.address_logins, authenticated).await?,
-            None => authenticated.await?,
+            Some(attempt) => limited(app, attempt, app.config.limits.address_logins, authentication).await?,
+            None => authentication.await?,
         };
         // The UserSig of an administrator would grant full rights over all messages.
         if app.config.im.administrators.iter().any(|administrator| *administrator == user.as_str()) {
@@ -100,17 +100,15 @@ async fn limited<T>(
     outcome
 }
 
-/// A method of login that the settings allow.
-enum LoginMethod<'a> {
-    Password(AccountName, Password),
-    IdToken(&'a Provider, Secret),
-}
+/// The user whose credential is right, and the user's sessions.
+type Authentication<'a> = BoxFuture<'a, Result<(UserId, Sessions), Error>>;
 
 impl Credential {
-    fn method(self, app: &App) -> Result<LoginMethod<'_>, Error> {
+    /// Authenticates the user, later. Refuses at once a credential that the settings do not allow.
+    fn authentication(self, app: &App) -> Result<Authentication<'_>, Error> {
         match (self, &app.oidc, app.config.accounts) {
-            (Self::Password(name, password), None, Accounts::Open) => Ok(LoginMethod::Password(name, password)),
-            (Self::IdToken(token), Some(provider), _) => Ok(LoginMethod::IdToken(provider, token)),
+            (Self::Password(name, password), None, Accounts::Open) => Ok(Box::pin(by_password(app, name, password))),
+            (Self::IdToken(token), Some(provider), _) => Ok(Box::pin(by_id_token(app, provider, token))),
             (Self::Password(..), Some(_), _) => {
                 Err(Error::SwitchedOff("accounts are those of the identity provider: log in with id_token"))
             }
@@ -122,32 +120,23 @@ impl Credential {
     }
 }
 
-impl LoginMethod<'_> {
-    /// Authenticates the user. Returns the user and the user's sessions.
-    async fn authenticate(self, app: &App) -> Result<(UserId, Sessions), Error> {
-        match self {
-            Self::Password(name, password) => {
-                let attempt = Attempt::UserLogin(name.user().as_str());
-                limited(app, attempt, app.config.limits.user_logins, by_password(app, name.user(), password)).await
-            }
-            Self::IdToken(provider, token) => by_id_token(app, provider, &token).await,
-        }
-    }
-}
-
 /// Authenticates the user of an account of this server.
-async fn by_password(app: &App, user: &UserId, password: Password) -> Result<(UserId, Sessions), Error> {
-    let (account, sessions) = app.table.account_and_sessions(user).await?;
-    let is_known = account.is_some();
-    match password::verify(password, account.and_then(|account| account.password)).await? {
-        true => Ok((user.clone(), sessions)),
-        false if is_known => Err(Error::WrongPassword),
-        false => Err(Error::NotFound("user")),
-    }
+async fn by_password(app: &App, name: AccountName, password: Password) -> Result<(UserId, Sessions), Error> {
+    let user = name.user();
+    let verified = async {
+        let (account, sessions) = app.table.account_and_sessions(user).await?;
+        let is_known = account.is_some();
+        match password::verify(password, account.and_then(|account| account.password)).await? {
+            true => Ok((user.clone(), sessions)),
+            false if is_known => Err(Error::WrongPassword),
+            false => Err(Error::NotFound("user")),
+        }
+    };
+    limited(app, Attempt::UserLogin(user.as_str()), app.config.limits.user_logins, verified).await
 }
 
 /// Authenticates the user of an ID token. The first login of a user creates the account.
-async fn by_id_token(app: &App, provider: &Provider, token: &Secret) -> Result<(UserId, Sessions), Error> {
+async fn by_id_token(app: &App, provider: &Provider, token: Secret) -> Result<(UserId, Sessions), Error> {
     let identity = provider.identify(token.expose(), app.now()).await?;
     let user = identity.user;
     let (account, sessions) = app.table.account_and_sessions(&user).await?;

@@ -3,7 +3,6 @@
 use super::prelude::*;
 use crate::auth::SessionHolder;
 
-/// See the module.
 pub struct Logout;
 
 impl Command for Logout {

@@ -3,13 +3,11 @@
 use super::prelude::*;
 use crate::cloud;
 
-/// See the module.
 pub struct MergeVideoStream {
     /// The request to the cloud, a JSON text that is passed on unchanged.
     params: String,
 }
 
-/// The answer of the cloud.
 #[derive(Serialize)]
 pub struct Reply {
     /// A JSON text that the app parses.

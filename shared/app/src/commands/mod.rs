@@ -1,5 +1,7 @@
 //! The trait of a command, the list of all commands, and the execution of a call.
 
+#![allow(missing_docs, reason = "the first line of each command's file describes the command")]
+
 pub mod change_count;
 pub mod change_status;
 pub mod delete_replay;
@@ -40,7 +42,7 @@ pub mod upload_room;
 pub mod upload_ugc;
 pub mod upload_user_info;
 
-use std::pin::Pin;
+use futures_util::future::BoxFuture;
 
 use self::prelude::*;
 use crate::auth::{Caller, TimestampRule};
@@ -106,15 +108,13 @@ impl Names {
     }
 }
 
-type Execution<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + Send + 'a>>;
-
 /// An entry of the list of commands.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandEntry {
     /// The names of the command.
     pub names: Names,
     /// Executes a call of the command.
-    pub execute: for<'a> fn(&'a App, &'a Call) -> Execution<'a>,
+    pub execute: for<'a> fn(&'a App, &'a Call) -> BoxFuture<'a, Result<Reply, Error>>,
 }
 
 impl CommandEntry {

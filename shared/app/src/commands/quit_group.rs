@@ -3,7 +3,6 @@
 use super::enter_group::WatchTarget;
 use super::prelude::*;
 
-/// See the module.
 pub struct QuitGroup {
     host: UserId,
     group: GroupId,

@@ -20,7 +20,6 @@ const MAX_REAPPLIED: usize = 50;
 /// The cost of a request, counted in notices: a stream may have very few notices.
 const PAGE_COST: usize = 10;
 
-/// See the module.
 pub struct RebuildUser {
     user: UserId,
     is_dry_run: bool,
@@ -37,7 +36,6 @@ enum Cursor {
     Replay(u64, String),
 }
 
-/// The result.
 #[derive(Default, Serialize)]
 pub struct Reply {
     /// The differences before the call, one line each.

@@ -7,7 +7,6 @@ use crate::auth::{Refresher, TimestampRule};
 use protocol::sign::session::Generation;
 use store::Renewal;
 
-/// See the module.
 pub struct Refresh;
 
 impl Command for Refresh {

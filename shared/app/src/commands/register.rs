@@ -5,7 +5,6 @@ use crate::{auth::Anonymous, config::Accounts};
 use protocol::types::Password;
 use store::{Attempt, Created, PublicProfile, password};
 
-/// See the module.
 pub struct Register {
     name: AccountName,
     password: Password,

@@ -11,7 +11,6 @@ use store::NoticeStatus;
 /// How many notices one call applies at most. More would exceed the time limit of a call.
 const MAX_NOTICES: u64 = 100;
 
-/// See the module.
 pub struct ReplayNotices {
     stream: StreamId,
     selection: Selection,

@@ -2,7 +2,6 @@
 
 use super::prelude::*;
 
-/// See the module.
 pub struct ReportUser {
     host: UserId,
 }

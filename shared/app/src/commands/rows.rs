@@ -45,9 +45,7 @@ impl PublicProfiles {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum ListRow {
-    /// A live or a replay.
     Broadcast(BroadcastRow),
-    /// A short video.
     Video(VideoRow),
 }
 
@@ -140,7 +138,6 @@ impl UserInfo {
 }
 
 impl ListRow {
-    /// A room.
     pub(super) fn of_room(room: Room, domains: &Domains) -> Self {
         Self::Broadcast(BroadcastRow {
             groupid: room.group,
@@ -164,7 +161,6 @@ impl ListRow {
         })
     }
 
-    /// A replay.
     pub(super) fn of_replay(replay: Replay) -> Self {
         Self::Broadcast(BroadcastRow {
             groupid: String::new(),
@@ -185,7 +181,6 @@ impl ListRow {
         })
     }
 
-    /// A short video.
     pub(super) fn of_video(video: &Video) -> Self {
         Self::Video(VideoRow {
             userid: video.user.to_string(),

@@ -9,13 +9,11 @@ use protocol::types::NoticeId;
 /// The replacement of a signature.
 const BLANK: &str = "***";
 
-/// See the module.
 pub struct ShowNotice {
     stream: StreamId,
     id: NoticeId,
 }
 
-/// The notice.
 #[derive(Serialize)]
 pub struct Reply {
     #[serde(flatten)]

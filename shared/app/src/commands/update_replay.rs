@@ -3,7 +3,6 @@
 use super::prelude::*;
 use store::ReplayChanges;
 
-/// See the module.
 pub struct UpdateReplay {
     file: FileId,
     changes: ReplayChanges,

@@ -5,7 +5,6 @@ use super::prelude::*;
 use crate::auth::{AccountHolder, TimestampRule};
 use store::{Account, BroadcastInfo, Profile};
 
-/// See the module.
 pub struct UploadRoom {
     title: Text<255>,
     /// If empty, the cover of the account is used.

@@ -4,7 +4,6 @@ use super::prelude::*;
 use crate::auth::TimestampRule;
 use store::{Profile, Video};
 
-/// See the module.
 pub struct UploadUgc {
     file: FileId,
     title: Text<128>,

@@ -3,7 +3,6 @@
 use super::prelude::*;
 use store::AccountChanges;
 
-/// See the module.
 pub struct UploadUserInfo {
     changes: AccountChanges,
 }
