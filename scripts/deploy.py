@@ -1,8 +1,8 @@
-"""What scripts/deploy does, which says how it is called.
+"""The code of scripts/deploy, which documents the usage.
 
-Settings are parameters of template.yaml and stand in a file. Secrets are members of one secret of AWS Secrets Manager:
-those that are ours alone are invented; the others come from the environment or are asked for, and are never shown,
-never in a file, and never on a command line.
+Settings are parameters of template.yaml, and stand in a file. Secrets are members of one secret of AWS Secrets Manager.
+Secrets that only this server uses are generated. The others come from the environment or from questions, and are never
+shown, in a file, or on a command line.
 """
 
 import argparse
@@ -23,38 +23,38 @@ from botocore.exceptions import BotoCoreError, ClientError
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# Parameters that are not asked for: what is deployed says what they are.
+# Parameters that follow from the deployment. They are not in the file.
 OURS = {"Architecture", "Release", "Secrets", "SecretsVersion"}
-# Parameters with a default that many will want to change; each of the second row is asked for if that before it is set.
+# Parameters with a default for which the guide asks all the same. The second list follows if DomainName is set.
 OFFERED = ["CosRegion", "RecordFormats", "AlarmEmail", "CallbackConcurrency", "DomainName"]
 WITH_DOMAIN = ["CertificateArn", "HostedZoneId"]
-# Secrets that are nobody's business but ours.
+# Secrets that only this server uses.
 INVENTED = {"CALLBACK_PATH_KEY", "OPERATOR_KEY", "SESSION_KEY"}
-# What stands for a secret that is not set: none can be empty.
+# The value of a secret that is not set, since AWS has no empty secrets.
 NONE = "none"
-# What scripts/build --fast leaves.
+# Marks the binaries of scripts/build --fast.
 FAST = ROOT / "target/lambda/fast"
-# What the names of those members of the secret begin with that hold the keys of a function, as JSON.
+# The prefix of the members of the secret that have the keys of a function, as JSON.
 MEMBER = "SECRETS__"
 MACHINES = {0x3E: "x86_64", 0xB7: "arm64"}
-# What Lambda takes of variables for a function: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+# The maximum size of the variables of a function: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ENVIRONMENT_BYTES = 4096
-# Regions in which a function has no URL, which the cloud's notices come to: as
-# https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html said on 30 November 2026.
+# Regions without function URLs, which the cloud's notices need, on 30 November 2026 according to
+# https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html
 WITHOUT_URLS = {
     "ap-east-2": "Taipei", "ap-south-2": "Hyderabad", "ap-southeast-4": "Melbourne", "ap-southeast-5": "Malaysia",
     "ap-southeast-6": "New Zealand", "ap-southeast-7": "Thailand", "ca-west-1": "Calgary", "eu-central-2": "Zurich",
     "eu-south-2": "Spain", "il-central-1": "Tel Aviv", "me-central-1": "UAE",
 }
-# What the file has beside parameters of the template. Those of the second row may be left out.
+# The entries of the file beside parameters of the template. Those in BESIDE are optional.
 HEAD = {
-    "Stack": "what all of it is called in AWS",
-    "Region": "the region of AWS",
+    "Stack": "the name of the stack in AWS",
+    "Region": "the AWS region",
     "Account": "the AWS account that the stack belongs to, twelve digits: credentials of another are refused",
 }
 BESIDE = {
-    "Role": "the ARN of the IAM role that CloudFormation does its work as; without it, as who deploys",
-    "Tags": "a table of tags for all that the stack has",
+    "Role": "the ARN of the IAM role of CloudFormation; without it, CloudFormation has the rights of the caller",
+    "Tags": "a table of tags for all resources of the stack",
 }
 # Which keys were exchanged with the next ones, in the secret: names, with a blank between them.
 EXCHANGED = "EXCHANGED"
@@ -73,7 +73,7 @@ def members_of(template):
 
 
 def known_secrets(template):
-    """The keys that functions read, in the order of the settings: what each is, and whether it must be set."""
+    """The keys that functions read, in the order of the settings: their descriptions, and whether each is required."""
     names = {name for names in members_of(template).values() for name in names}
     source = (ROOT / "shared/app/src/config/settings.rs").read_text()
     # A setting is a line "NAME," or "NAME = default," under the lines of its description.
@@ -82,52 +82,52 @@ def known_secrets(template):
             for help, name, default in setting.findall(source) if name in names}
 
 
-# What is given
+# The settings
 
 
 def parameter_fault(parameter, value):
-    """What is wrong with a value, or None: what CloudFormation would say after minutes."""
+    """The error of a value, or None. CloudFormation would report the error after minutes."""
     allowed = [str(known) for known in parameter.get("AllowedValues", [])]
     if allowed and value not in allowed:
-        return "is one of " + ", ".join(allowed)
+        return "must be one of " + ", ".join(allowed)
     if parameter["Type"] == "Number":
         if not re.fullmatch(r"\d+", value):
-            return "is a number"
+            return "must be a number"
         least, most = parameter.get("MinValue", 0), parameter.get("MaxValue", float("inf"))
         if not least <= int(value) <= most:
-            return f"is {least} to {most}" if "MaxValue" in parameter else f"is {least} or more"
+            return f"must be {least} to {most}" if "MaxValue" in parameter else f"must be {least} or more"
     if value == "" and "Default" not in parameter:
         return "must be set"
     if not re.fullmatch(parameter.get("AllowedPattern", ".*"), value):
-        return "does not look like " + parameter["AllowedPattern"]
+        return "must match " + parameter["AllowedPattern"]
     return None
 
 
 def region_fault(region):
     if not re.fullmatch("[a-z]{2}(-[a-z]+)+-[0-9]", region):
-        return "does not look like us-east-1 or ap-southeast-1"
+        return "must be the name of a region, such as us-east-1"
     if region in WITHOUT_URLS:
-        return ("has no function URLs, which the cloud's notices come to; others without: "
+        return ("has no function URLs, which the cloud's notices need; neither have "
                 + ", ".join(sorted(WITHOUT_URLS.keys() - {region})))
     return None
 
 
 def contradictions(values):
-    """What is wrong with parameters that are good each by itself: what the rules of the template say, and more."""
+    """The errors of parameters that contradict each other: those of the rules of the template, and more."""
     value = lambda name: values.get(name, "")
     faults = []
     if value("DomainName") and not value("CertificateArn"):
-        faults.append("DomainName needs CertificateArn, the certificate of that name")
+        faults.append("DomainName needs CertificateArn, a certificate for the domain")
     if value("HostedZoneId") and not value("DomainName"):
         faults.append("HostedZoneId needs DomainName, the name of the record")
     if value("OidcIssuer") and not value("OidcAudience"):
-        faults.append("OidcIssuer needs OidcAudience, the client id that its tokens are meant for")
+        faults.append("OidcIssuer needs OidcAudience, the client id of its tokens")
     if value("OidcAudience") and not value("OidcIssuer"):
-        faults.append("OidcAudience needs OidcIssuer, the provider whose tokens are meant for it")
+        faults.append("OidcAudience needs OidcIssuer, the provider of the tokens")
     if value("LogUsers") == "off" and not value("LogSalt"):
-        faults.append("LogUsers off needs LogSalt, which the pseudonyms are made with")
+        faults.append("LogUsers off needs LogSalt, the salt of the pseudonyms")
     if int(value("RefreshSeconds") or 0) < int(value("SessionSeconds") or 0):
-        faults.append("RefreshSeconds is less than SessionSeconds: a session that can be used can be refreshed")
+        faults.append("RefreshSeconds must be at least SessionSeconds")
     return faults
 
 
@@ -136,20 +136,20 @@ def secret_fault(name, value, must):
         return "must be set" if must else None
     least = 32 if name.startswith("SESSION_KEY") else 8
     if len(value) < least:
-        return f"has {least} characters or more"
+        return f"must have at least {least} characters"
     if value == "withheld":
-        return "is another one: this word stands for a secret that a function does not get"
+        return "must not be withheld, which stands for a secret that a function does not get"
     if name == "CALLBACK_PATH_KEY" and not re.fullmatch("[-_A-Za-z0-9]+", value):
         return "may contain only letters, digits, - and _"
     return None
 
 
-# How answers are read.
+# Reads an answer. scripts/emulate replaces this function.
 read = input
 
 
 def ask(name, what, offer, fault, hidden=False, shown=None):
-    """Asks until the answer is good; nothing is what is offered."""
+    """Asks until the answer is valid. An empty answer takes the offered value."""
     print(f"\n{name}: {what}")
     while True:
         hint = "" if offer is None else f" [{offer if shown is None else shown}]"
@@ -173,7 +173,7 @@ def read_file(file, parameters):
     faults = []
     for name, value in given.items():
         if name not in {*HEAD, *BESIDE, *parameters} or name in OURS:
-            faults.append(f"{name} is no parameter of template.yaml that can be set")
+            faults.append(f"{name} is not a parameter of template.yaml that can be set")
         elif name == "Tags":
             if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
                 faults.append('Tags is a table of texts, as [Tags] and then team = "live"')
@@ -201,7 +201,7 @@ def with_defaults(given, parameters):
 
 
 def write_file(file, given):
-    lines = ["# What scripts/deploy deploys with: template.yaml says what each is. No secret belongs here."]
+    lines = ["# The settings of scripts/deploy. template.yaml describes each. Do not write secrets here."]
     quoted = lambda value: json.dumps(value, ensure_ascii=False)
     lines += [f"{name} = {quoted(value)}" for name, value in given.items() if name != "Tags"]
     if given.get("Tags"):
@@ -210,14 +210,14 @@ def write_file(file, given):
 
 
 def guide(file, parameters):
-    """Asks for what must be set and for what many will want to change, and writes it down; what is there is offered."""
+    """Asks for the required parameters and for those that many users change, and writes the file. Offers the old values."""
     given = tomllib.loads(file.read_text()) if file.exists() else {}
     given = {name: value if name == "Tags" else str(value) for name, value in given.items()}
-    print(f"An empty answer takes what stands in brackets. {file} will have the answers, but for the secrets.")
+    print(f"An empty answer takes the value in brackets. The answers are written to {file}, without the secrets.")
     word = lambda value: None if re.fullmatch("[A-Za-z][-A-Za-z0-9]*", value) else "must be a letter, then letters, digits or -"
-    given["Stack"] = ask("Stack", "What all of it is called in AWS.", given.get("Stack", "mini-lvb"), word)
+    given["Stack"] = ask("Stack", "The name of the stack in AWS.", given.get("Stack", "mini-lvb"), word)
     region = given.get("Region") or boto3.Session().region_name
-    given["Region"] = ask("Region", "The region of AWS, as us-east-1 or ap-southeast-1.", region, region_fault)
+    given["Region"] = ask("Region", "The AWS region, such as us-east-1 or ap-southeast-1.", region, region_fault)
     session, given["Account"] = connect(given)
     required = [name for name in parameters if "Default" not in parameters[name] and name not in OURS]
     todo = required + OFFERED
@@ -226,7 +226,7 @@ def guide(file, parameters):
         offer = given.get(name, parameter.get("Default"))
         what = parameter["Description"]
         if name == "CallbackConcurrency" and name not in given and reservable(session) < int(offer):
-            offer, what = 0, f"{what} This account has none to spare."
+            offer, what = 0, f"{what} This account cannot reserve any."
         fault = lambda value: parameter_fault(parameter, value)
         if name == "CertificateArn":
             fault = lambda value: "must be set for DomainName" if value == "" else parameter_fault(parameter, value)
@@ -238,21 +238,21 @@ def guide(file, parameters):
     print(f"\n{file} is written.")
 
 
-# What AWS has
+# The state in AWS
 
 
 def connect(given):
-    """A session with the account that the credentials are of, which must be the one of the file; and its number."""
+    """A session with the account of the credentials, which must be that of the file; and the number of the account."""
     session = boto3.Session(region_name=given["Region"])
     try:
         account = session.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"AWS does not let us in: {error}\nSay who you are with AWS_PROFILE, or with "
-                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or with `aws configure`.")
+        sys.exit(f"AWS refuses the credentials: {error}\nSet AWS_PROFILE, or "
+                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`.")
     if given.get("Account", account) != account:
         sys.exit(f"these credentials are of the AWS account {account}, and the stack is of {given['Account']}: "
-                 "another AWS_PROFILE, or another --file")
-    # Not among what is printed for others to read.
+                 "set another AWS_PROFILE, or another --file")
+    # On standard error, since the standard output may be public.
     print(f"\nAWS account {account}, region {given['Region']}, stack {given['Stack']}", file=sys.stderr)
     return session, account
 
@@ -273,25 +273,25 @@ def stack_of(session, stack):
 
 
 def stored_form(values, members):
-    """The members of the secret: each key by its name, and together those that a function reads."""
+    """The members of the secret: each key by its name, and the keys of each function together."""
     together = {member: json.dumps({name: values[name] for name in names}) for member, names in members.items()}
     return {**values, **together}
 
 
 class Keys:
-    """The secret of AWS Secrets Manager that has all the keys: each by its name, and once more as functions read them."""
+    """The secret of AWS Secrets Manager with all keys: each by its name, and the keys of each function together."""
 
     def __init__(self, session, stack, restores=True):
-        """Reads the secret. One that is to be deleted is restored, or else nothing is done."""
+        """Reads the secret. Restores a secret that is marked for deletion, or else ends the program."""
         self.client, self.name = session.client("secretsmanager"), f"{stack}/keys"
         try:
             # A removed stack leaves the secret marked for deletion, and its name taken.
             if "DeletedDate" in self.client.describe_secret(SecretId=self.name):
                 if not restores:
                     sys.exit(f"The secret {self.name} is to be deleted, with its stack: its keys cannot be read. "
-                             "A deployment takes them again: scripts/deploy")
+                             "A deployment restores them: scripts/deploy")
                 self.client.restore_secret(SecretId=self.name)
-                print(f"The secret {self.name}, which was to be deleted, is restored: its keys hold again.", file=sys.stderr)
+                print(f"The secret {self.name}, which was to be deleted, is restored with its keys.", file=sys.stderr)
             stored = self.client.get_secret_value(SecretId=self.name)
             self.stored, self.version = json.loads(stored["SecretString"]), stored["VersionId"]
         except self.client.exceptions.ResourceNotFoundException:
@@ -303,11 +303,11 @@ class Keys:
 
     @property
     def exchanged(self):
-        """The keys whose next ones are the old ones."""
+        """The keys that have been exchanged: their next keys are the old ones."""
         return set(self.stored.get(EXCHANGED, "").split())
 
     def store(self, values, members, exchanged=frozenset()):
-        """A new version, if anything is new in it."""
+        """Stores a new version, if anything has changed."""
         wanted = stored_form(values, members)
         if exchanged:
             wanted[EXCHANGED] = " ".join(sorted(exchanged))
@@ -323,7 +323,7 @@ class Keys:
 
 
 def complete(stored, known, renew, guided):
-    """All secrets: those that are stored, but for those to renew; what is missing is invented, given or asked for."""
+    """All secrets: the stored ones, except those to renew. The others are generated, read from the environment, or asked for."""
     values, faults = {}, []
     for name, (what, must) in known.items():
         is_new = name not in stored or name in renew
@@ -341,7 +341,7 @@ def complete(stored, known, renew, guided):
         else:
             ours = name.removesuffix("_NEXT") in INVENTED
             offer = stored.get(name) if not is_new else secrets.token_hex(32) if ours else None if must else NONE
-            shown = "as it is" if not is_new else "a new one is invented" if ours else "none"
+            shown = "unchanged" if not is_new else "a new one is generated" if ours else "none"
             what += f" `{NONE}`: not set." if not must else ""
             fault = lambda value: secret_fault(name, value, must)
             values[name] = ask(name, what, offer, fault, True, shown)
@@ -354,7 +354,7 @@ def complete(stored, known, renew, guided):
 
 
 def exchanged(values, name):
-    """NAME and NAME_NEXT, the one for the other."""
+    """The values with NAME and NAME_NEXT exchanged."""
     following = name + "_NEXT"
     if values.get(following, NONE) == NONE:
         sys.exit(f"{following} is not set: scripts/deploy --secrets {following}")
@@ -364,13 +364,13 @@ def exchanged(values, name):
 
 
 def renewed(keys, values, exchange=None, exchange_back=None):
-    """The keys to store, and which of them have been exchanged: once is enough, however often it is asked for."""
+    """The keys to store, and which of them have been exchanged. A repeated exchange does nothing."""
     # A key whose next one is new has not been exchanged with that.
     done = {name for name in keys.exchanged if values[name + "_NEXT"] == keys.values[name + "_NEXT"]}
     name = exchange or exchange_back
     if exchange and exchange in done:
-        print(f"{exchange} is exchanged already, {exchange}_NEXT is the old one, and nothing of that changes: "
-              f"scripts/deploy --exchange-back {exchange} would")
+        print(f"{exchange} is exchanged already: {exchange}_NEXT is the old key. Nothing changes. "
+              f"To undo the exchange: scripts/deploy --exchange-back {exchange}")
     elif exchange_back and exchange_back not in done:
         sys.exit(f"{exchange_back} is not exchanged: scripts/deploy --exchange {exchange_back}")
     elif name:
@@ -378,11 +378,11 @@ def renewed(keys, values, exchange=None, exchange_back=None):
     return values, done
 
 
-# What goes there
+# The deployment
 
 
 def binaries(template):
-    """What they were built for, and a digest of all."""
+    """The processor of the binaries, and a digest of all."""
     digest, machines = hashlib.sha256(), set()
     for function in template["Resources"].values():
         if "CodeUri" not in function.get("Properties", {}):
@@ -399,10 +399,10 @@ def binaries(template):
 
 
 def environment_bytes(variables, parameters, values):
-    """How long the variables of a function are, as Lambda counts them: as JSON, names included."""
+    """The size of the variables of a function as Lambda counts it: as JSON, with the names."""
     def resolved(value):
         if isinstance(value, dict) and "Ref" in value:
-            # The name of the table, which has up to 255 characters, is not known before the table is there.
+            # The name of the table is not known before the table exists. It has at most 255 characters.
             return parameters.get(value["Ref"], 255 * "t")
         reference = re.search(r"SecretString:(\w+)::", json.dumps(value))
         return stored_form(values, members_of(value))[reference[1]] if reference else value
@@ -410,7 +410,7 @@ def environment_bytes(variables, parameters, values):
 
 
 def check_environments(template, parameters, values):
-    """Refuses settings that are too long together, which Lambda would after minutes."""
+    """Refuses settings that are too long together. Lambda would refuse them after minutes."""
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
@@ -422,7 +422,7 @@ def check_environments(template, parameters, values):
 
 
 def sam(*words):
-    """Runs SAM, which says itself what is wrong."""
+    """Runs SAM, which prints its errors itself."""
     process = subprocess.run(["sam", *words], cwd=ROOT, env={**os.environ, "SAM_CLI_TELEMETRY": "0"})
     if process.returncode:
         sys.exit(process.returncode)
@@ -433,7 +433,7 @@ def deploy(session, given, keys, template, prepare=None):
     parameters = with_defaults(given, template["Parameters"])
     architecture, digest = binaries(template)
     parameters |= {"Architecture": architecture, "Secrets": keys.name, "SecretsVersion": keys.version}
-    # Whatever of this changes, the functions are published anew.
+    # A change of any of these publishes a new version of the functions.
     parameters.pop("Release")
     released = [digest, (ROOT / "template.yaml").read_text(), sorted(parameters.items())]
     parameters["Release"] = hashlib.sha256(json.dumps(released).encode()).hexdigest()
@@ -443,12 +443,12 @@ def deploy(session, given, keys, template, prepare=None):
     there = stack_of(session, stack)
     cloudformation = session.client("cloudformation")
     if there and there["StackStatus"] == "ROLLBACK_COMPLETE":
-        print("The first deployment failed: what is left of it goes away.")
+        print("The first deployment failed: its remains are deleted.")
         cloudformation.delete_stack(StackName=stack)
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack)
         there = None
     if not there and int(parameters["CallbackConcurrency"]) > max(0, reservable(session)):
-        sys.exit("CallbackConcurrency is more than this account can reserve: 0, or have the quota raised "
+        sys.exit("CallbackConcurrency is more than this account can reserve: set 0, or request a higher quota "
                  "(Service Quotas, AWS Lambda, Concurrent executions)")
     if parameters["ExistingTable"]:
         take_in(session, parameters["ExistingTable"], template)
@@ -466,16 +466,16 @@ def deploy(session, given, keys, template, prepare=None):
 
 
 def protect(session, stack, protected=True):
-    """Lets nobody delete the stack by mistake, or lets them again."""
+    """Protects the stack against deletion, or ends the protection."""
     session.client("cloudformation").update_termination_protection(
         StackName=stack, EnableTerminationProtection=protected)
 
 
-# The table that was there
+# An existing table
 
 
 def shape(table):
-    """What must be alike of two tables for the one to stand in for the other."""
+    """The properties in which a table must be equal to another one to replace it."""
     keys = lambda part: sorted((key["AttributeName"], key["KeyType"]) for key in part["KeySchema"])
     indices = {index["IndexName"]: (keys(index), index["Projection"]["ProjectionType"])
                for index in table.get("GlobalSecondaryIndexes", [])}
@@ -483,7 +483,7 @@ def shape(table):
 
 
 def take_in(session, table, template):
-    """Makes a table fit to be the stack's, or says why it is not: what a restored one lacks is switched on."""
+    """Refuses a table that cannot be the stack's. Switches on what a restored table lacks."""
     dynamodb = session.client("dynamodb")
     try:
         there = dynamodb.describe_table(TableName=table)["Table"]
@@ -493,7 +493,7 @@ def take_in(session, table, template):
         sys.exit(f"ExistingTable: {table} is {there['TableStatus']}: wait until it is ACTIVE, and deploy again")
     if shape(there) != shape(template["Resources"]["Table"]["Properties"]):
         sys.exit(f"ExistingTable: {table} has other keys or indices than the table of template.yaml")
-    # None of these comes with the data of a backup.
+    # A restored table lacks all of these.
     lives = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
     if lives in ("DISABLED", "DISABLING"):
         wanted = template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]
@@ -505,7 +505,7 @@ def take_in(session, table, template):
 
 
 def restore(session, given, second):
-    """Makes a table as the stack's was at a second, under a name that follows from it, and waits until it is there."""
+    """Restores the stack's table as of a second into a new table with that time in its name, and waits for it."""
     dynamodb = session.client("dynamodb")
     source = outputs_of(session, given["Stack"])["Table"]
     table = f"{given['Stack']}-{second:%Y%m%dT%H%M%SZ}"
@@ -517,24 +517,24 @@ def restore(session, given, second):
             override = {"SSESpecificationOverride": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": given["KmsKeyArn"]}}
         dynamodb.restore_table_to_point_in_time(
             SourceTableName=source, TargetTableName=table, RestoreDateTime=second, **override)
-    print(f"{source} is restored as of {second:%Y-%m-%d %H:%M:%S} UTC into {table}, which takes from minutes to hours.")
+    print(f"{source} is being restored as of {second:%Y-%m-%d %H:%M:%S} UTC into {table}, which takes from minutes to hours.")
     dynamodb.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 20, "MaxAttempts": 4320})
     return table
 
 
 def second_of(text):
-    """A second, as 2026-11-30T17:00:00Z."""
+    """Parses a second, such as 2026-11-30T17:00:00Z."""
     try:
         second = datetime.datetime.fromisoformat(text)
     except ValueError:
         second = None
     if second is None or second.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text} is no second with a time zone, as 2026-11-30T17:00:00Z")
+        raise argparse.ArgumentTypeError(f"{text} must be a second with a time zone, such as 2026-11-30T17:00:00Z")
     return second.astimezone(datetime.timezone.utc)
 
 
 def remove(session, given):
-    """Deletes the stack and marks its keys for deletion. The table and the logs stay, and it says where."""
+    """Deletes the stack and marks its keys for deletion. Keeps the table and the logs, and prints the table's name."""
     stack = given["Stack"]
     there = stack_of(session, stack)
     if there:
@@ -545,10 +545,10 @@ def remove(session, given):
         cloudformation.delete_stack(StackName=stack, **role)
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack)
         if table:
-            print(f"""The stack {stack} is removed. Its table stays, with all that is in it: {table}
-To deploy it again with this table, add to the file that scripts/deploy reads:
+            print(f"""The stack {stack} is removed. Its table and the data remain: {table}
+To use this table in a new deployment, add to the file of scripts/deploy:
   ExistingTable = "{table}"
-To delete it for good:
+To delete the table:
   aws dynamodb update-table --table-name {table} --no-deletion-protection-enabled
   aws dynamodb delete-table --table-name {table}""")
     else:
@@ -556,9 +556,9 @@ To delete it for good:
     secret = session.client("secretsmanager")
     try:
         secret.delete_secret(SecretId=f"{stack}/keys", RecoveryWindowInDays=30)
-        print(f"The secret {stack}/keys is deleted in 30 days; a deployment before that takes its keys again.")
+        print(f"The secret {stack}/keys is deleted in 30 days; a deployment before that restores its keys.")
     except (secret.exceptions.ResourceNotFoundException, secret.exceptions.InvalidRequestException):
-        # It is not there, or is to be deleted already.
+        # The secret does not exist, or is already marked for deletion.
         pass
 
 
@@ -587,7 +587,7 @@ mini-lvb is deployed
 
 
 def smoke(outputs, keys):
-    """Tries what is deployed, as a phone and as the cloud."""
+    """Tests the deployment as a phone and as the cloud."""
     key = keys["CALLBACK_KEY"] if keys["CALLBACK_KEY"] != NONE else keys["API_KEY"]
     environment = {**os.environ, "CALLBACK_URL": callback_url(outputs, keys), "CALLBACK_KEY": key}
     return subprocess.run(["scripts/smoke", outputs["Base"]], cwd=ROOT, env=environment).returncode
@@ -610,11 +610,11 @@ def main(arguments=None, prepare=None):
     exchange = args.exchange or args.exchange_back
     for name in [*args.secrets, *filter(None, [exchange, args.print])]:
         if name not in known:
-            sys.exit(f"{name} is no secret: " + ", ".join(known))
+            sys.exit(f"{name} is not a secret; the secrets are " + ", ".join(known))
     if exchange and f"{exchange}_NEXT" not in known:
         sys.exit(f"{exchange} has no next one: scripts/deploy --secrets {exchange}")
     if not args.print and not args.remove:
-        # Nobody should have to answer everything first.
+        # Before any question is asked.
         binaries(template)
         if prepare is None and FAST.exists():
             sys.exit("target/lambda has the binaries of scripts/build --fast, which are for scripts/emulate only: scripts/build")
@@ -634,7 +634,7 @@ def main(arguments=None, prepare=None):
     if args.restore:
         given["ExistingTable"] = restore(session, given, args.restore)
         write_file(args.file, given)
-        print(f"{args.file} has it as ExistingTable.")
+        print(f"ExistingTable in {args.file} is the restored table.")
     values = complete(keys.values, known, args.secrets, args.guided)
     values, done = renewed(keys, values, args.exchange, args.exchange_back)
     keys.store(values, members_of(template), done)
@@ -650,6 +650,6 @@ if __name__ == "__main__":
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"AWS: {error}")
     except EOFError:
-        sys.exit("\nnot all is answered: nothing is deployed")
+        sys.exit("\nthe answers are incomplete: nothing is deployed")
     except KeyboardInterrupt:
-        sys.exit("\nstopped; scripts/deploy goes on where this was")
+        sys.exit("\nstopped; scripts/deploy continues from here")

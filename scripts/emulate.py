@@ -1,7 +1,7 @@
-"""What scripts/emulate does.
+"""The code of scripts/emulate: deploys to MiniStack, an emulator of AWS on this machine.
 
-MiniStack runs the real zips, each call in a process of its own, behind an HTTP API and a function URL, on a table. What
-it does not do is done for it in `emulated`, and nothing else differs from a deployment to AWS.
+MiniStack runs the packaged functions behind an HTTP API and a function URL, on a table, with a process for each call.
+`emulated` replaces what MiniStack lacks. Everything else is the same as in a deployment to AWS.
 """
 
 import getpass
@@ -25,39 +25,39 @@ import deploy
 import expand
 
 HOST = "127.0.0.1"
-# Of the tests: tests/it/deploy/phone.rs signs notices and uploads with it.
+# The key with which tests/it/deploy/phone.rs signs notices and uploads.
 KEY = "a-key-for-tests-only"
-# What scripts/deploy --guided asks for; nothing goes out.
+# The answers to the questions of scripts/deploy --guided.
 ANSWERS = {
     "Stack": "mini-lvb", "Region": "us-east-1", "ActionAuth": "open", "BizId": "8888", "LiveAppId": "1250000000",
     "CosAppId": "1250000000", "CosBucket": "covers", "CosSecretId": "AKIDtest", "CloudApiSecretId": "AKIDtest",
     "ImSdkAppId": "1400000000", "PUSH_KEY": KEY, "API_KEY": KEY, "COS_SECRET_KEY": KEY, "CLOUD_API_SECRET_KEY": KEY,
     "IM_SECRET_KEY": KEY,
 }
-# What stands in the file before: the answers are written beside it.
+# The file before the questions. No address is called.
 FILE = 'ApiUrl = "http://127.0.0.1:9/common_access"\nCloudApiUrl = "none"\n'
 SERVICES = "apigateway,cloudformation,cloudwatch,dynamodb,iam,lambda,logs,s3,scheduler,secretsmanager,sns,sts"
-# What MiniStack does not know.
+# The types of resources that MiniStack lacks.
 UNKNOWN = {"AWS::Logs::MetricFilter", "AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName",
            "AWS::CloudWatch::Dashboard"}
 
 
 def emulated(gateway):
-    """What MiniStack does not do, done with the packaged template before it gets it."""
+    """Replaces in the packaged template what MiniStack lacks."""
 
     def prepare(packaged, parameters):
-        # It expands templates, but knows no parameter then, and SAM wants to know one.
+        # MiniStack expands templates without their parameters, and SAM needs one of them.
         template = expand.expand(yaml_parse(packaged.read_text()), parameters["Release"])
         resources = template["Resources"]
         for name, resource in list(resources.items()):
-            # Of alarms it knows those of one metric.
+            # MiniStack has only alarms of one metric.
             if resource["Type"] in UNKNOWN or "Metrics" in resource.get("Properties", {}):
                 del resources[name]
-            # It makes a function that changes anew, without its aliases: so they change with it.
+            # MiniStack creates a changed function again without its aliases. So the aliases must change, too.
             if resource["Type"] == "AWS::Lambda::Alias":
                 resource["Properties"]["Description"] = {"Ref": "Release"}
         routes(template)
-        # It knows no dynamic references.
+        # MiniStack has no dynamic references.
         values = json.loads(boto3.client("secretsmanager").get_secret_value(
             SecretId=parameters["Secrets"], VersionId=parameters["SecretsVersion"])["SecretString"])
         for function in resources.values():
@@ -66,7 +66,7 @@ def emulated(gateway):
                 if "{{resolve:" in str(value):
                     # {"Fn::Sub": "{{resolve:secretsmanager:${Secrets}:SecretString:<member>::${SecretsVersion}}}"}
                     variables[name] = values[re.search(r"SecretString:(\w+)::", str(value))[1]]
-        # Its addresses are not those of AWS.
+        # The addresses of MiniStack have another form.
         api = f"{gateway}/_aws/execute-api/${{ServerlessHttpApi}}"
         url = {"Fn::GetAtt": ["LiveCallbackUrl", "FunctionUrl"]}
         host = {"Fn::Select": [1, {"Fn::Split": ["//", url]}]}
@@ -82,7 +82,7 @@ def emulated(gateway):
 
 
 def routes(template):
-    """The routes of the API as resources: MiniStack reads none from its Body."""
+    """Adds the routes of the API as resources, since MiniStack does not read them from the body of the API."""
     resources = template["Resources"]
     paths = resources["ServerlessHttpApi"]["Properties"].pop("Body")["paths"]
     resources["ServerlessHttpApi"]["Properties"] |= {"Name": "mini-lvb", "ProtocolType": "HTTP"}
@@ -99,14 +99,14 @@ def routes(template):
 
 
 class MiniStack:
-    """The process, at a free port of this machine only; it ends with the block."""
+    """The process of MiniStack, at a free port of this machine, until the end of the block."""
 
     def __init__(self, folder):
         with socket.socket() as free:
             free.bind((HOST, 0))
             port = free.getsockname()[1]
         self.url, self.log = f"http://{HOST}:{port}", pathlib.Path(folder, "ministack.log")
-        # Not what this shell knows of a real account.
+        # Without the credentials of a real account.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
                        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": self.url}
@@ -131,7 +131,7 @@ class MiniStack:
         sys.exit("MiniStack does not start: " + self.log.read_text()[-2000:])
 
     def __exit__(self, *_):
-        # And the functions that it has started.
+        # The group includes the functions that MiniStack has started.
         try:
             os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait(20)
@@ -142,14 +142,14 @@ class MiniStack:
 
 
 def deployed(gateway, *words):
-    """Deploys as scripts/deploy does, which tries it, too; ends if it does not work."""
+    """Deploys and tests as scripts/deploy does. Ends the program if that fails."""
     status = deploy.main(list(words), emulated(gateway))
     if status:
         sys.exit(status)
 
 
 def answering(prompt):
-    """Answers a question of scripts/deploy, the first time wrongly if that can be seen; nothing is what is offered."""
+    """Answers a question of scripts/deploy. The first answers to some questions are wrong, to test the checks."""
     name = re.match(r"\s*(\w+)", prompt)[1]
     answer = ANSWERS.get(name, "")
     is_new, answering.asked = name not in answering.asked, answering.asked | {name}
@@ -163,7 +163,7 @@ answering.asked = set()
 
 
 def play(name, **environment):
-    """Runs tests of tests/it that want what is named so."""
+    """Runs the tests of tests/it with this name, which need these variables."""
     words = ["cargo", "test", "--quiet", "--workspace", "--test", "it", "--", "--include-ignored", name]
     if subprocess.run(words, cwd=deploy.ROOT, env={**os.environ, **environment}).returncode:
         sys.exit(1)
@@ -174,14 +174,14 @@ def main():
     if deploy.binaries(deploy.read_template())[0] != machine:
         sys.exit(f"MiniStack runs the functions on this machine: scripts/build --arch {machine}")
     if "--stay" not in sys.argv:
-        # MiniStack throws away what functions write to their logs; the runtime of the tests looks at it.
+        # These tests check the logs of the functions, which MiniStack discards.
         play("runtime::", BINARIES=str(deploy.ROOT / "target/lambda"))
     with tempfile.TemporaryDirectory(prefix="mini-lvb-") as folder, MiniStack(folder) as ministack:
         file = pathlib.Path(folder, "deploy.toml")
         file.write_text(FILE)
         began = time.time()
         deploy.read, getpass.getpass = answering, answering
-        # It protects no stack from being deleted.
+        # MiniStack has no protection of stacks.
         deploy.protect = lambda *_: None
         deployed(ministack.url, "--guided", "--file", str(file))
         print(f"deployed in {time.time() - began:.0f} s")
@@ -189,19 +189,19 @@ def main():
         outputs, keys = deploy.outputs_of(session, "mini-lvb"), deploy.Keys(session, "mini-lvb").values
         if "--stay" in sys.argv:
             print(f"""
-It stays until it is interrupted. The live cloud signs its notices with {KEY} and sends them to
+Running until interrupted. The live cloud signs its notices with {KEY} and sends them to
 {deploy.callback_url(outputs, keys)}
-The AWS command line reaches it with AWS_ENDPOINT_URL={ministack.url} and any credentials.""", flush=True)
+Use the AWS command line with AWS_ENDPOINT_URL={ministack.url} and any credentials.""", flush=True)
             signal.pause()
         play("before_a_deployed_stack", BASE_URL=outputs["Base"], CALLBACK_URL=deploy.callback_url(outputs, keys))
-        # Keys change without an interruption: the notices of before and after are taken.
+        # Change a key without an interruption: notices with the old and the new key are accepted.
         os.environ["CALLBACK_KEY_NEXT"] = "another-key-for-tests"
         deployed(ministack.url, "--secrets", "CALLBACK_KEY_NEXT", "--file", str(file))
         deployed(ministack.url, "--exchange", "CALLBACK_KEY", "--file", str(file))
 
 
 if __name__ == "__main__":
-    # However it ends, what it started ends with it.
+    # However the program ends, MiniStack ends with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         main()

@@ -1,4 +1,4 @@
-"""Expands template.yaml as AWS does when the stack is deployed: a line for each parameter, resource and output.
+"""Expands template.yaml as AWS does in a deployment, and prints a line for each parameter, resource and output.
 
 Usage: expand.py < template.yaml
 """
@@ -14,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 
 class NoPolicies(ManagedPolicyLoader):
-    """No AWS account is asked for the names of managed policies: the template uses none by name."""
+    """Loads no managed policies from AWS, since the template names none."""
 
     def __init__(self):
         super().__init__(None)
@@ -24,14 +24,14 @@ class NoPolicies(ManagedPolicyLoader):
 
 
 def expand(template, release, parameters=None):
-    """What the template, packaged or not, comes to with these parameters."""
+    """Expands a template, packaged or not, with these parameters."""
     logging.disable(logging.WARNING)
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     for function in template["Resources"].values():
         code = function.get("Properties", {}).get("CodeUri", "s3://")
         if not code.startswith("s3://"):
             function["Properties"]["CodeUri"] = "s3://code/" + code
-    # Of the parameters without a default SAM itself looks at one.
+    # SAM reads this one of the parameters without a default.
     return transform(template, {"Release": release, **(parameters or {})}, NoPolicies())
 
 
