@@ -226,7 +226,7 @@ impl<'a, B: Backend> Player<'a, B> {
     fn call_body(&self, caller: &str, mut fields: Value) -> String {
         if self.config.action_auth == ActionAuth::UserSig {
             let (im, now) = (&self.config.im, self.backend.now());
-            let sig = user_sig::sign(caller, im.sdk_app_id, &im.secret_key, now, USER_SIG_SECONDS, None);
+            let sig = user_sig::sign(caller, im.sdk_app_id, &im.secret_key, now, USER_SIG_SECONDS);
             fields["usersig"] = json!(sig);
         }
         fields.to_string()

@@ -41,7 +41,7 @@ pub(crate) async fn guarded() -> Program {
 
 /// The UserSig of a user, good for an hour.
 pub(crate) fn user_sig_of(program: &Program, user: &str) -> String {
-    user_sig::sign(user, 1_400_000_000, &Secret::new(KEY), UnixSeconds(program.now()), 3600, None)
+    user_sig::sign(user, 1_400_000_000, &Secret::new(KEY), UnixSeconds(program.now()), 3600)
 }
 
 /// Calls an Action, `fields` being JSON members, with a header.

@@ -99,7 +99,7 @@ async fn whoever_it_is_may_read_and_like() {
 #[tokio::test]
 async fn a_user_sig_of_another_key_is_refused() {
     let program = guarded().await;
-    let sig = user_sig::sign("alice", 1_400_000_000, &Secret::new("x"), UnixSeconds(program.now()), 3600, None);
+    let sig = user_sig::sign("alice", 1_400_000_000, &Secret::new("x"), UnixSeconds(program.now()), 3600);
     for body in of_oneself().into_iter().chain(of_anyone()) {
         assert_eq!(call(&program, body.clone(), &sig).await, NOT_ALLOWED, "{body}");
     }
@@ -108,7 +108,7 @@ async fn a_user_sig_of_another_key_is_refused() {
 #[tokio::test]
 async fn a_user_sig_of_another_app_is_refused() {
     let program = guarded().await;
-    let sig = user_sig::sign("alice", 1_400_000_001, &Secret::new(KEY), UnixSeconds(program.now()), 3600, None);
+    let sig = user_sig::sign("alice", 1_400_000_001, &Secret::new(KEY), UnixSeconds(program.now()), 3600);
     assert_eq!(call(&program, fields!("Action": "GetCOSSignV2"), &sig).await, NOT_ALLOWED);
 }
 

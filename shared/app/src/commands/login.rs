@@ -157,7 +157,7 @@ async fn start(app: &App, user: &UserId, sessions: Sessions) -> Result<Reply, Er
     let (tokens, session) = issue(app, user, generation);
     app.table.start_session(user, sessions, &session, app.config.sessions.per_user, app.now()).await?;
     let (im, cos) = (&app.config.im, &app.config.cos);
-    let user_sig = user_sig::sign(user.as_str(), im.sdk_app_id, &im.secret_key, app.now(), im.user_sig_seconds, None);
+    let user_sig = user_sig::sign(user.as_str(), im.sdk_app_id, &im.secret_key, app.now(), im.user_sig_seconds);
     Ok(Reply {
         tokens,
         roomservice_sign: Im {

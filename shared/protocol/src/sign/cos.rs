@@ -69,12 +69,6 @@ pub fn derive(key: &Secret, start: UnixSeconds, end: UnixSeconds) -> SignKey {
 const BEFORE_NOW_SECONDS: u64 = 60;
 
 /// Derives a key that is valid for `seconds` from now.
-///
-/// ```
-/// use protocol::{sign::cos, types::{Secret, UnixSeconds}};
-/// let key = cos::derive_now(&Secret::new("key"), UnixSeconds(1_500_000_000), 30);
-/// assert_eq!(key.key_time, "1499999940;1500000030");
-/// ```
 pub fn derive_now(key: &Secret, now: UnixSeconds, seconds: u64) -> SignKey {
     derive(key, now.minus(BEFORE_NOW_SECONDS), now.plus(seconds))
 }

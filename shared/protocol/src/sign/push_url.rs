@@ -65,13 +65,6 @@ impl Domains {
     /// `_`.
     ///
     /// Two users can have the same stream by this rule. The table assigns a stream to one user only.
-    ///
-    /// ```
-    /// # use protocol::{sign::push_url::Domains, types::UserId};
-    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
-    /// assert_eq!(domains.stream(&UserId::parse("a@b").unwrap()).as_str(), "8888_a_b");
-    /// assert_eq!(domains.stream(&UserId::parse("a-b").unwrap()).as_str(), "8888_a_b");
-    /// ```
     pub fn stream(&self, user: &UserId) -> StreamId {
         let name = user.as_str().replace(['@', '#', '-'], "_");
         self.stream_id(&format!("{}{name}", self.prefix()))
@@ -88,6 +81,7 @@ impl Domains {
     /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
     /// let streams = |user| domains.streams(&UserId::parse(user).unwrap(), &Secret::new("pushkey123"));
     /// assert_eq!(streams("a@b").map(|stream| stream.to_string()), ["8888_a_b", "8888_a_b_f3a29a7d73a035fd"]);
+    /// assert_eq!(streams("a-b").map(|stream| stream.to_string()), ["8888_a_b", "8888_a_b_9b9a2400647c77a4"]);
     /// assert_eq!(streams("john doe").map(|stream| stream.to_string()), ["8888_john_doe_4033865975e17046"; 2]);
     /// assert_eq!(streams("用户").map(|stream| stream.to_string()), ["8888_10ce0b9358d02148"; 2]);
     /// ```

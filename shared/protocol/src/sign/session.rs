@@ -16,6 +16,19 @@ use crate::types::{Secret, UserId};
 
 /// A generation of a session's tokens: the token and the refresh token that are valid together. A refresh replaces
 /// both.
+///
+/// ```
+/// use protocol::{sign::session::Generation, types::{Secret, UserId}};
+/// let (alice, key) = (UserId::parse("alice").unwrap(), Secret::new("a-session-key"));
+/// let first = Generation { session: "5e55".to_owned(), number: 0 };
+/// let second = Generation { number: 1, ..first.clone() };
+/// assert_eq!(first.token(&alice, &key).len(), 64);
+/// assert_ne!(first.token(&alice, &key), second.token(&alice, &key));
+///
+/// let (token, keys) = (second.refresh_token(&alice, &key), [Secret::new("a-new-key"), key]);
+/// assert_eq!(Generation::of_refresh_token(&token, &alice, &keys), Some(second));
+/// assert_eq!(Generation::of_refresh_token(&token, &UserId::parse("bob").unwrap(), &keys), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generation {
     /// The random id of the session, 32 hexadecimal digits.
@@ -26,15 +39,6 @@ pub struct Generation {
 
 impl Generation {
     /// The token that signs the calls of `user`.
-    ///
-    /// ```
-    /// use protocol::{sign::session::Generation, types::{Secret, UserId}};
-    /// let (user, key) = (UserId::parse("alice").unwrap(), Secret::new("a-session-key"));
-    /// let first = Generation { session: "5e55".to_owned(), number: 0 };
-    /// let second = Generation { number: 1, ..first.clone() };
-    /// assert_eq!(first.token(&user, &key).len(), 64);
-    /// assert_ne!(first.token(&user, &key), second.token(&user, &key));
-    /// ```
     pub fn token(&self, user: &UserId, key: &Secret) -> String {
         self.derive("token", user, key)
     }
@@ -45,16 +49,6 @@ impl Generation {
     }
 
     /// The generation of a refresh token of `user`; `None` if the token is made with none of the `keys`.
-    ///
-    /// ```
-    /// use protocol::{sign::session::Generation, types::{Secret, UserId}};
-    /// let (user, key) = (UserId::parse("alice").unwrap(), Secret::new("a-session-key"));
-    /// let keys = [Secret::new("a-new-key"), key.clone()];
-    /// let generation = Generation { session: "5e55".to_owned(), number: 7 };
-    /// let token = generation.refresh_token(&user, &key);
-    /// assert_eq!(Generation::of_refresh_token(&token, &user, &keys), Some(generation));
-    /// assert_eq!(Generation::of_refresh_token(&token, &UserId::parse("bob").unwrap(), &keys), None);
-    /// ```
     pub fn of_refresh_token(token: &str, user: &UserId, keys: &[Secret]) -> Option<Self> {
         let mut parts = token.split('.');
         let (session, number) = (parts.next()?.to_owned(), parts.next()?.parse().ok()?);

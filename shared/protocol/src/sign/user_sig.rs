@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! content = "TLS.identifier:<user>\nTLS.sdkappid:<app>\nTLS.time:<now>\nTLS.expire:<seconds>\n"
-//!           and, with a userbuf, "TLS.userbuf:<base64>\n"
+//!           and, if the customer's own server adds a userbuf, "TLS.userbuf:<base64>\n"
 //! TLS.sig = base64(HMAC-SHA256(key, content))
 //! UserSig = base64(zlib({"TLS.ver":"2.0", ... "TLS.sig":...}))   with + / = written as * - _
 //! ```
@@ -64,26 +64,19 @@ impl Document {
 /// ```
 /// use protocol::{sign::user_sig, types::{Secret, UnixSeconds}};
 /// let (key, now) = (Secret::new("imsecret"), UnixSeconds(1_500_000_000));
-/// let sig = user_sig::sign("alice", 1_400_000_000, &key, now, 60, None);
+/// let sig = user_sig::sign("alice", 1_400_000_000, &key, now, 60);
 /// assert_eq!(user_sig::verify(&sig, 1_400_000_000, &key, now).as_deref(), Some("alice"));
 /// assert_eq!(user_sig::verify(&sig, 1_400_000_000, &key, now.plus(61)), None, "expired");
 /// assert_eq!(user_sig::verify(&sig, 1_400_000_000, &Secret::new("other"), now), None, "another key");
 /// ```
-pub fn sign(
-    user: &str,
-    sdk_app_id: u64,
-    key: &Secret,
-    now: UnixSeconds,
-    seconds: u64,
-    userbuf: Option<&[u8]>,
-) -> String {
+pub fn sign(user: &str, sdk_app_id: u64, key: &Secret, now: UnixSeconds, seconds: u64) -> String {
     let mut document = Document {
         version: "2.0".to_owned(),
         user: user.to_owned(),
         sdk_app_id,
         expire: seconds,
         time: now.0,
-        userbuf: userbuf.map(|buf| BASE64.encode(buf)),
+        userbuf: None,
         signature: String::new(),
     };
     document.signature = document.sign(key);

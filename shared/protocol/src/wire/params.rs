@@ -69,9 +69,8 @@ impl Params {
         };
         if dialect == Dialect::Rest {
             for (name, alias) in ALIASES {
-                if !fields.contains_key(name) {
-                    let value = fields.remove(alias);
-                    fields.extend(value.map(|value| (name.to_owned(), value)));
+                if let Some(value) = fields.remove(alias) {
+                    fields.entry(name).or_insert(value);
                 }
             }
         }
@@ -90,34 +89,34 @@ impl Params {
 
     /// A field that must be present and not null.
     pub fn required<T: FromParam>(&self, name: &'static str) -> Result<T, Error> {
-        self.optional(name)?.ok_or(missing(name))
+        self.optional(name)?.ok_or(invalid(name, MISSING))
     }
 
     /// A field, or `None` if it is absent or null.
     pub fn optional<T: FromParam>(&self, name: &'static str) -> Result<Option<T>, Error> {
         match self.fields.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => T::from_param(value).map(Some).map_err(|reason| Error::InvalidParam { name, reason }),
+            Some(value) => T::from_param(value).map(Some).map_err(|reason| invalid(name, reason)),
         }
     }
 
     /// A field that must be present; `None` if it is null.
     pub fn nullable<T: FromParam>(&self, name: &'static str) -> Result<Option<T>, Error> {
-        if self.fields.contains_key(name) { self.optional(name) } else { Err(missing(name)) }
+        if self.fields.contains_key(name) { self.optional(name) } else { Err(invalid(name, MISSING)) }
     }
 
     /// A field that must be a JSON string: other types are not converted.
     pub fn text_only(&self, name: &'static str) -> Result<String, Error> {
         match self.fields.get(name) {
             Some(Value::String(text)) => Ok(text.clone()),
-            _ => Err(Error::InvalidParam { name, reason: "is not a text!" }),
+            _ => Err(invalid(name, "is not a text!")),
         }
     }
 
     /// A field that must be present, as text: empty if the field is neither a number nor a string.
     pub fn number_or_text(&self, name: &'static str) -> Result<String, Error> {
         match self.fields.get(name) {
-            None => Err(missing(name)),
+            None => Err(invalid(name, MISSING)),
             Some(value @ (Value::Number(_) | Value::String(_))) => Ok(String::from_param(value).unwrap_or_default()),
             Some(_) => Ok(String::new()),
         }
@@ -133,17 +132,13 @@ impl Params {
     /// The JSON text of a nested object, unchanged.
     pub fn raw_object(&self, name: &'static str) -> Result<String, Error> {
         let whole = std::str::from_utf8(&self.body).map_err(|_| Error::MalformedRequest)?;
-        let text = shallow::raw_field(whole, name).ok_or(missing(name))?;
-        if text.starts_with('{') {
-            Ok(text.to_owned())
-        } else {
-            Err(Error::InvalidParam { name, reason: "is not an object!" })
-        }
+        let text = shallow::raw_field(whole, name).ok_or(invalid(name, MISSING))?;
+        if text.starts_with('{') { Ok(text.to_owned()) } else { Err(invalid(name, "is not an object!")) }
     }
 }
 
-fn missing(name: &'static str) -> Error {
-    Error::InvalidParam { name, reason: MISSING }
+fn invalid(name: &'static str, reason: &'static str) -> Error {
+    Error::InvalidParam { name, reason }
 }
 
 /// Whether PHP converts the value to false.
