@@ -44,7 +44,7 @@ fn hmac_sha1(key: &Secret, text: &str) -> [u8; 20] {
 }
 
 /// HMAC-SHA256 of `text`.
-fn hmac_sha256(key: &Secret, text: &str) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &Secret, text: &str) -> [u8; 32] {
     hmac_sha256_bytes(key.expose().as_bytes(), text)
 }
 
