@@ -141,6 +141,23 @@ class MiniStack:
             pass
 
 
+def packaged_once(sam):
+    """Runs SAM, but packages the functions only once. They do not change, and compressing them takes most of the time of a
+    deployment."""
+    packaged = {}
+
+    def run(command, *words):
+        if command != "package":
+            return sam(command, *words)
+        file = pathlib.Path(words[words.index("--output-template-file") + 1])
+        if words not in packaged:
+            sam(command, *words)
+            packaged[words] = file.read_text()
+        file.write_text(packaged[words])
+
+    return run
+
+
 def deployed(gateway, *words):
     """Deploys and tests as scripts/deploy does. Ends the program if that fails."""
     status = deploy.main(list(words), emulated(gateway))
@@ -181,6 +198,7 @@ def main():
         file.write_text(FILE)
         began = time.time()
         deploy.read, getpass.getpass = answering, answering
+        deploy.sam = packaged_once(deploy.sam)
         # MiniStack has no protection of stacks.
         deploy.protect = lambda *_: None
         deployed(ministack.url, "--guided", "--file", str(file))
