@@ -257,16 +257,17 @@ mod tests {
 
     #[test]
     fn an_id_has_one_character_to_as_many_as_its_type_allows() {
-        let accepts = |length: usize, is_id: fn(&str) -> bool| is_id(&"x".repeat(length));
-        let types: [(usize, fn(&str) -> bool); 5] = [
+        type Parses = fn(&str) -> bool;
+        let types: [(usize, Parses); 5] = [
             (128, |text| UserId::parse(text).is_some()),
             (200, |text| GroupId::parse(text).is_some()),
             (200, |text| FileId::parse(text).is_some()),
             (255, |text| StreamId::parse(text).is_some()),
             (600, |text| NoticeId::parse(text).is_some()),
         ];
-        for (max, is_id) in types {
-            assert_eq!([0, 1, max, max + 1].map(|length| accepts(length, is_id)), [false, true, true, false], "{max}");
+        for (max, parses) in types {
+            let are_ids = [0, 1, max, max + 1].map(|length| parses(&"x".repeat(length)));
+            assert_eq!(are_ids, [false, true, true, false], "{max}");
         }
     }
 }
