@@ -15,6 +15,7 @@ use protocol::error::Chain;
 use server::{Stopped, TrustedProxy, serve};
 use store::{Created, Table};
 use tokio::{
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
     task::JoinSet,
@@ -214,28 +215,12 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let stop = stop_signal()?;
     announce(listener.local_addr()?, &app.config, &data, &settings_from)?;
 
-    let (running, stopping) = watch::channel(());
-    let mut background = JoinSet::new();
-    if let Some(engine) = engine.clone() {
-        background.spawn(every(CLEAN_INTERVAL, stopping.clone(), move || delete_expired(engine.clone())));
-    }
-    let swept = Arc::clone(&app);
-    let period = Duration::from_secs(sweep::RECHECK_SECONDS);
-    background.spawn(every(period, stopping, move || execute_due_tasks(Arc::clone(&swept))));
-    let stop = async move {
-        stop.await;
-        drop(running);
-    };
     let proxy = options.proxy.map_or(TrustedProxy::None, |proxy| TrustedProxy::Address(proxy.to_canonical()));
-    let stopped = serve(app, listener, proxy, stop).await;
-    let all = async { while background.join_next().await.is_some() {} };
-    let is_at_rest = tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_ok();
-
+    let is_in_order = serve_with_tasks(app, engine.clone(), listener, proxy, stop).await;
     // Closed before the lock is released: a call that still runs would write after the release.
     if let Some(Err(error)) = engine.map(|engine| engine.close()) {
         tracing::warn!(error, "keep table.db-wal with table.db: a copy of table.db alone is incomplete");
     }
-    let is_in_order = stopped == Stopped::Drained && is_at_rest;
     if is_in_order {
         tracing::info!("stopped: every call was answered");
     }
@@ -245,6 +230,31 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         None => {}
     }
     Ok(())
+}
+
+/// Serves until `stop` completes, and meanwhile executes due tasks and deletes expired items. Whether all that had begun
+/// was completed.
+async fn serve_with_tasks(
+    app: Arc<App>,
+    engine: Option<Engine>,
+    listener: TcpListener,
+    proxy: TrustedProxy,
+    stop: impl Future<Output = ()>,
+) -> bool {
+    let (running, stopping) = watch::channel(());
+    let mut background = JoinSet::new();
+    if let Some(engine) = engine {
+        background.spawn(every(CLEAN_INTERVAL, stopping.clone(), move || delete_expired(engine.clone())));
+    }
+    let (swept, period) = (Arc::clone(&app), Duration::from_secs(sweep::RECHECK_SECONDS));
+    background.spawn(every(period, stopping, move || execute_due_tasks(Arc::clone(&swept))));
+    let stop = async move {
+        stop.await;
+        drop(running);
+    };
+    let stopped = serve(app, listener, proxy, stop).await;
+    let all = async { while background.join_next().await.is_some() {} };
+    tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_ok() && stopped == Stopped::Drained
 }
 
 /// Completes when the process is told to stop: by a user, by a supervisor, or because its terminal is closed.

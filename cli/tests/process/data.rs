@@ -123,13 +123,11 @@ fn after_a_stop_the_table_is_in_its_file_alone_and_the_folder_is_left_in_order()
 fn a_start_warns_of_settings_without_their_table_and_of_a_table_without_its_settings() {
     let folder = Folder::new();
     let (settings, table, moved) = (folder.join("settings.toml"), folder.join("table.db"), folder.join("moved.db"));
-    let first = log_of(&folder);
-    assert!(!first.contains("WARN"), "{first}");
-    let server = Server::start(&folder);
+    let server = Server::run_logged(&mut serve(&folder));
     server.call(&open_room("alice"));
-    server.stop();
-    let second = log_of(&folder);
-    assert!(!second.contains("WARN"), "{second}");
+    for log in [server.stop(), log_of(&folder)] {
+        assert!(!log.contains("WARN"), "{log}");
+    }
     fs::rename(&table, &moved).unwrap();
     let log = log_of(&folder);
     assert!(log.contains("WARN") && log.contains("table.db is missing") && log.contains("table.db-wal"), "{log}");
