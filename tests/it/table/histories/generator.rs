@@ -1,15 +1,15 @@
-//! Histories by number: what truly happened to some users, and when it was told.
+//! Generates histories by number: first what happens to some users, then when the cloud reports what.
 
 use std::collections::BTreeSet;
 
 use super::history::{Act, File, History, Notice, Step};
 use crate::support::harness::START;
 
-/// Numbers that look random and are the same each time: Vigna's splitmix64.
+/// Pseudo-random numbers, the same for the same seed: splitmix64 by Vigna.
 pub(super) struct Rng(u64);
 
 impl Rng {
-    /// Those of a history.
+    /// The numbers for a history.
     pub(super) fn of(seed: u64, number: u64) -> Self {
         let mut rng = Self(seed);
         Self(rng.next() ^ number.wrapping_mul(0xd134_2543_de82_ef95))
@@ -28,90 +28,92 @@ impl Rng {
         self.next() % sides
     }
 
-    /// Yes, so many times of a hundred.
+    /// True with this probability, in percent.
     fn chance(&mut self, percent: u64) -> bool {
         self.roll(100) < percent
     }
 
-    /// One of these.
-    fn pick<T: Copy>(&mut self, those: &[T]) -> T {
-        those[usize::try_from(self.roll(those.len() as u64)).unwrap()]
+    /// One of these values.
+    fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+        values[usize::try_from(self.roll(values.len() as u64)).unwrap()]
     }
 }
 
-/// What truly happened: what people did, at its time; and what the cloud saw, to be told from a time on.
+/// What happens: the acts of people at their times, and the notices of the cloud, to be reported later or never.
 pub(super) struct Truth {
-    done: Vec<(u64, Act)>,
-    seen: Vec<Seen>,
+    acts: Vec<(u64, Act)>,
+    notices: Vec<PendingNotice>,
     /// Whether a push may start in the second in which another one starts or ends.
     has_ties: bool,
 }
 
-struct Seen {
+/// A notice that the cloud has not reported yet.
+struct PendingNotice {
     user: String,
     stream: String,
     notice: Notice,
+    /// The earliest time of the report.
     from: u64,
-    /// Whether it is ever told.
-    is_told: bool,
+    /// Whether the notice is ever reported.
+    is_reported: bool,
 }
 
 impl Truth {
-    /// That of a history.
+    /// What happens in a history.
     pub(super) fn of(rng: &mut Rng) -> Self {
-        let mut truth = Self { done: Vec::new(), seen: Vec::new(), has_ties: rng.chance(15) };
+        let mut truth = Self { acts: Vec::new(), notices: Vec::new(), has_ties: rng.chance(15) };
         let users = rng.pick(&[1, 1, 1, 2, 2, 3]);
         for user in &["alice", "bert", "carol"][..users] {
             Broadcaster { user, truth: &mut truth, taken: BTreeSet::new(), opened: BTreeSet::new(), pushes: 0 }
-                .live(rng);
+                .generate(rng);
         }
         truth
     }
 
-    /// Whether two pieces of evidence are of one second, so that their order counts.
+    /// Whether two events may be of one second, so that their order of arrival counts.
     pub(super) fn has_ties(&self) -> bool {
         self.has_ties
     }
 
-    /// Whether a user's app asks where to push between these seconds.
-    fn opens(&self, user: &str, since: u64, until: u64) -> bool {
+    /// Whether there is a start request of a user between these seconds.
+    fn has_request(&self, user: &str, since: u64, until: u64) -> bool {
         let is_it = |act: &Act| matches!(act, Act::Open { user: opener, .. } if opener == user);
-        self.done.iter().any(|(at, act)| is_it(act) && (since..=until).contains(at))
+        self.acts.iter().any(|(at, act)| is_it(act) && (since..=until).contains(at))
     }
 }
 
-/// A user who has shows.
+/// Generates the broadcasts of a user.
 struct Broadcaster<'a> {
     user: &'a str,
     truth: &'a mut Truth,
-    /// The seconds at which something turned the stream on or off.
+    /// The seconds with an event that turns the stream on or off.
     taken: BTreeSet<u64>,
-    /// The seconds at which the room was asked for.
+    /// The seconds of start requests.
     opened: BTreeSet<u64>,
     pushes: u64,
 }
 
 impl Broadcaster<'_> {
-    fn live(&mut self, rng: &mut Rng) {
+    fn generate(&mut self, rng: &mut Rng) {
         let begin = START + 10 + rng.roll(300);
         let mut now = begin;
-        for show in 0..rng.pick(&[1, 1, 2, 2, 3, 4]) {
-            now = self.show(rng, now, show) + rng.pick(&[3, 10, 30, 57, 59, 61, 100, 3000, 20_000]);
+        for number in 0..rng.pick(&[1, 1, 2, 2, 3, 4]) {
+            now = self.broadcast(rng, now, number) + rng.pick(&[3, 10, 30, 57, 59, 61, 100, 3000, 20_000]);
         }
         if rng.chance(15) {
             let at = self.free(begin + rng.roll(now - begin));
-            self.does(at, Act::Forbid { user: self.user.to_owned(), banned: true });
+            self.act(at, Act::Forbid { user: self.user.to_owned(), banned: true });
             if rng.chance(70) {
                 let at = self.free(at + rng.pick(&[1, 20, 100, 2000, 9000]));
-                self.does(at, Act::Forbid { user: self.user.to_owned(), banned: false });
+                self.act(at, Act::Forbid { user: self.user.to_owned(), banned: false });
             }
         }
     }
 
-    /// One show, from the opening on; the second after which nothing happens in it.
-    fn show(&mut self, rng: &mut Rng, now: u64, show: u64) -> u64 {
-        let title = format!("{} {show}", self.user);
-        let group = if rng.chance(40) { format!("@{}", self.user) } else { format!("@{}-{show}", self.user) };
+    /// A broadcast, from its start request. Returns its last second.
+    fn broadcast(&mut self, rng: &mut Rng, now: u64, number: u64) -> u64 {
+        let title = format!("{} {number}", self.user);
+        let group = if rng.chance(40) { format!("@{}", self.user) } else { format!("@{}-{number}", self.user) };
         let opened = self.open(now, &title, &group);
         if rng.chance(15) {
             self.open(opened + rng.pick(&[1, 2, 5, 30]), &title, &group);
@@ -150,24 +152,24 @@ impl Broadcaster<'_> {
                 self.open(to + 1 + rng.roll(start - to + 3), &title, &group);
             }
         }
-        self.app_says(rng, first, last);
-        self.is_watched(rng, &group, opened, last);
+        self.report_status(rng, first, last);
+        self.add_viewers(rng, &group, opened, last);
         last
     }
 
-    /// A push and what is recorded of it; its first second and its last.
+    /// A push and its files. Returns the first and the last second of the push.
     fn push(&mut self, rng: &mut Rng, stream: &str, opened: u64, start: u64, length: u64) -> (u64, u64) {
         let is_tie = self.truth.has_ties && self.taken.contains(&start) && rng.chance(70);
         let from = if is_tie { start } else { self.free(start) };
         let to = if length == 0 { from } else { self.free(from + length) };
         let push = format!("{}{}", &self.user[..1], self.pushes);
         self.pushes += 1;
-        self.sees(rng, stream, Notice::Start { push: push.clone(), at: from }, from.max(opened));
+        self.notify(rng, stream, Notice::Start { push: push.clone(), at: from }, from.max(opened));
         let seconds = rng.chance(85).then_some(to - from);
-        self.sees(rng, stream, Notice::End { push, at: to, seconds, errcode: None }, to.max(opened));
+        self.notify(rng, stream, Notice::End { push, at: to, seconds, errcode: None }, to.max(opened));
         if rng.chance(10) {
             let at = self.free(from + rng.roll(length + 20));
-            self.is_refused(rng, stream, at, opened);
+            self.refuse(rng, stream, at, opened);
         }
         let formats = rng.roll(8);
         for (bit, format) in ["flv", "hls", "mp4"].into_iter().enumerate() {
@@ -179,16 +181,16 @@ impl Broadcaster<'_> {
         (from, to)
     }
 
-    /// Somebody else pushes the stream, and the cloud does not take it.
-    fn is_refused(&mut self, rng: &mut Rng, stream: &str, at: u64, opened: u64) {
+    /// Somebody else pushes the stream, and the cloud refuses the push.
+    fn refuse(&mut self, rng: &mut Rng, stream: &str, at: u64, opened: u64) {
         let push = format!("{}{}", &self.user[..1], self.pushes);
         self.pushes += 1;
         let (seconds, errcode) =
             rng.pick(&[(None, Some(18)), (Some(0), Some(18)), (Some(2), Some(19)), (Some(0), None)]);
-        self.sees(rng, stream, Notice::End { push, at, seconds, errcode }, at.max(opened));
+        self.notify(rng, stream, Notice::End { push, at, seconds, errcode }, at.max(opened));
     }
 
-    /// The parts of a recording.
+    /// The files of a recording in one format.
     fn record(&mut self, rng: &mut Rng, stream: &str, format: &'static str, from: u64, to: u64) {
         let (part, overlap) = (rng.pick(&[10_800, 10_800, 7200, 300]), rng.roll(2));
         let mut start = from;
@@ -196,42 +198,42 @@ impl Broadcaster<'_> {
             self.file(rng, stream, format, start, to.min(start + part + overlap));
             start += part;
         }
-        // What cannot be a file, and is told all the same.
+        // Files that the server must refuse: of no duration, without a URL, of a future time.
         match rng.roll(60) {
             0 => self.file(rng, stream, format, to, to),
             1 => {
                 let id = format!("{}x", self.user);
                 let file = File { id, format, from, to: to + 100, has_url: false };
-                self.sees(rng, stream, Notice::File(file), to);
+                self.notify(rng, stream, Notice::File(file), to);
             }
             2 => {
                 let file = File { id: format!("{}y", self.user), format, from, to: to + 1_000_000, has_url: true };
-                self.sees(rng, stream, Notice::File(file), to);
+                self.notify(rng, stream, Notice::File(file), to);
             }
             _ => {}
         }
     }
 
     fn file(&mut self, rng: &mut Rng, stream: &str, format: &'static str, from: u64, to: u64) {
-        let id = format!("{}f{}", &self.user[..1], self.truth.seen.len());
+        let id = format!("{}f{}", &self.user[..1], self.truth.notices.len());
         let after = to + rng.pick(&[0, 2, 5, 60, 300]);
-        self.sees(rng, stream, Notice::File(File { id, format, from, to, has_url: true }), after);
+        self.notify(rng, stream, Notice::File(File { id, format, from, to, has_url: true }), after);
     }
 
-    /// What the app says of going online and offline.
-    fn app_says(&mut self, rng: &mut Rng, first: u64, last: u64) {
+    /// The status reports of the app.
+    fn report_status(&mut self, rng: &mut Rng, first: u64, last: u64) {
         if rng.chance(30) {
             let at = self.free(first.max(START + 1) + rng.pick(&[1, 2, 7]));
-            self.does(at, Act::Say { user: self.user.to_owned(), online: true });
+            self.act(at, Act::Say { user: self.user.to_owned(), online: true });
         }
         if rng.chance(30) {
             let at = self.free(last + 2 + rng.pick(&[0, 1, 5, 40]) - rng.pick(&[0, 1, 2]));
-            self.does(at, Act::Say { user: self.user.to_owned(), online: false });
+            self.act(at, Act::Say { user: self.user.to_owned(), online: false });
         }
     }
 
-    /// What viewers do; a phone that got no answer sends again.
-    fn is_watched(&mut self, rng: &mut Rng, group: &str, first: u64, last: u64) {
+    /// The acts of viewers. A phone without an answer sends a call again.
+    fn add_viewers(&mut self, rng: &mut Rng, group: &str, first: u64, last: u64) {
         for _ in 0..rng.pick(&[0, 2, 5, 12]) {
             let at = first + rng.roll(last - first + 60);
             let viewer = format!("viewer{}", rng.roll(5));
@@ -242,9 +244,9 @@ impl Broadcaster<'_> {
                 _ => Act::Like { host },
             };
             if rng.chance(25) {
-                self.does(at + rng.roll(3), act.clone());
+                self.act(at + rng.roll(3), act.clone());
             }
-            self.does(at, act);
+            self.act(at, act);
         }
     }
 
@@ -253,11 +255,11 @@ impl Broadcaster<'_> {
             at += 1;
         }
         let (title, group) = (title.to_owned(), group.to_owned());
-        self.does(at, Act::Open { user: self.user.to_owned(), title, group });
+        self.act(at, Act::Open { user: self.user.to_owned(), title, group });
         at
     }
 
-    /// The next second at which nothing else turned the stream on or off.
+    /// The next second without another event that turns the stream on or off.
     fn free(&mut self, mut at: u64) -> u64 {
         while !self.taken.insert(at) {
             at += 1;
@@ -265,28 +267,28 @@ impl Broadcaster<'_> {
         at
     }
 
-    fn does(&mut self, at: u64, act: Act) {
-        self.truth.done.push((at, act));
+    fn act(&mut self, at: u64, act: Act) {
+        self.truth.acts.push((at, act));
     }
 
-    fn sees(&mut self, rng: &mut Rng, stream: &str, notice: Notice, from: u64) {
+    fn notify(&mut self, rng: &mut Rng, stream: &str, notice: Notice, from: u64) {
         let (user, stream) = (self.user.to_owned(), stream.to_owned());
-        self.truth.seen.push(Seen { user, stream, notice, from, is_told: rng.chance(97) });
+        self.truth.notices.push(PendingNotice { user, stream, notice, from, is_reported: rng.chance(97) });
     }
 }
 
-/// How the cloud's notices travel.
-pub(super) struct Roads {
-    /// How many of a hundred come late.
+/// How the cloud delivers notices.
+pub(super) struct Delivery {
+    /// How many percent arrive late.
     late: u64,
-    /// How many of a hundred come twice.
+    /// How many percent arrive twice.
     twice: u64,
-    /// How many of a hundred come with the one after.
+    /// How many percent arrive at the same time as the next.
     together: u64,
 }
 
-impl Roads {
-    /// Those of a history.
+impl Delivery {
+    /// The delivery of a history.
     pub(super) fn of(rng: &mut Rng) -> Self {
         match rng.roll(5) {
             0 => Self { late: 0, twice: 0, together: 0 },
@@ -296,14 +298,14 @@ impl Roads {
         }
     }
 
-    /// What is told when, of what happened.
+    /// The history: all acts and reports in the order of their arrival.
     pub(super) fn history(&self, truth: &Truth, rng: &mut Rng) -> History {
-        let mut acts = truth.done.clone();
-        for Seen { user, stream, notice, from, is_told } in &truth.seen {
-            let times = if *is_told { 1 + u64::from(rng.chance(self.twice)) } else { 0 };
+        let mut acts = truth.acts.clone();
+        for PendingNotice { user, stream, notice, from, is_reported } in &truth.notices {
+            let times = if *is_reported { 1 + u64::from(rng.chance(self.twice)) } else { 0 };
             for time in 0..times {
                 let delay = self.delay(rng);
-                // One try at least comes in time: else it would be as if it had never come.
+                // The first delivery is in time: a notice that only arrives after its expiry counts as not reported.
                 let expired = time > 0 && (601..4200).contains(&delay) && rng.chance(40);
                 let (user, stream) = (user.clone(), stream.clone());
                 acts.push((from + delay, Act::Tell { user, stream, notice: notice.clone(), expired }));
@@ -317,8 +319,8 @@ impl Roads {
             let can_join = steps.last().is_some_and(|step| {
                 let all = || step.acts.iter().chain([&act]);
                 let is_new = |act: &Act| !is_entry(act) || earlier.iter().all(|step| !step.acts.contains(act));
-                let is_opened = |user: &str, since: u64| truth.opens(user, since, at);
-                !step.look && step.acts.len() < 6 && may_join(&step.acts, &act, is_opened) && all().all(is_new)
+                let has_request = |user: &str, since: u64| truth.has_request(user, since, at);
+                !step.look && step.acts.len() < 6 && may_join(&step.acts, &act, has_request) && all().all(is_new)
             });
             match steps.last_mut() {
                 Some(step) if can_join && rng.chance(self.together) => {
@@ -340,13 +342,14 @@ impl Roads {
     }
 }
 
-/// Whether what comes of all these at the same time does not depend on which one comes first. What is told of a stream
-/// after its user's room was opened again may begin a show by itself, which counts anew, and none with what comes next.
-fn may_join(acts: &[Act], act: &Act, is_opened_since: impl Fn(&str, u64) -> bool) -> bool {
+/// Whether the result of these acts at the same time does not depend on their order. Two notices of a user do not join if
+/// a start request followed one of them: that event alone may let the request begin a broadcast, whose counters start at
+/// zero, and both events together may not.
+fn may_join(acts: &[Act], act: &Act, has_request_since: impl Fn(&str, u64) -> bool) -> bool {
     acts.iter().all(|other| match (other, act) {
         (Act::Tell { user, notice, .. }, Act::Tell { user: also, notice: next, .. }) => {
             let both = turns_at(notice).zip(turns_at(next)).filter(|_| user == also && notice != next);
-            both.is_none_or(|(one, other)| one != other && !is_opened_since(user, one.min(other)))
+            both.is_none_or(|(one, other)| one != other && !has_request_since(user, one.min(other)))
         }
         (Act::Enter { .. }, Act::Enter { .. }) => other != act,
         (Act::Enter { .. } | Act::Like { .. }, Act::Like { .. })
@@ -366,8 +369,8 @@ fn may_join(acts: &[Act], act: &Act, is_opened_since: impl Fn(&str, u64) -> bool
     })
 }
 
-/// Whether a viewer comes. One who is in already is counted twice while that is found out, so others who come in that
-/// very moment may find a higher peak.
+/// Whether a viewer enters. The server counts a viewer who is in already twice for a moment; if others enter in that
+/// moment, the peak may be higher.
 fn is_entry(act: &Act) -> bool {
     matches!(act, Act::Enter { .. })
 }

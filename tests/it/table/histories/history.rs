@@ -1,20 +1,20 @@
-//! What a history is made of.
+//! The parts of a history.
 
 use crate::support::harness::setting;
 use cli::simulate::cloud::file_url;
 
-/// What the cloud tells about a stream.
+/// A notice of the cloud about a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Notice {
     /// A push started.
     Start { push: String, at: u64 },
-    /// It ended; `seconds` is how long it lasted, if that is told; `errcode` is why, if it was refused.
+    /// A push ended; `seconds` is its duration, if the notice has one, and `errcode` the reason of a refusal.
     End { push: String, at: u64, seconds: Option<u64>, errcode: Option<u64> },
     /// A file was recorded.
     File(File),
 }
 
-/// A file that was recorded; one without an address plays nowhere.
+/// A recorded file. A file without a URL is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct File {
     pub(super) id: String,
@@ -25,42 +25,42 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Where it plays.
+    /// The play URL; empty for none.
     pub(super) fn url(&self) -> String {
         let appid = setting("LIVE_APPID").unwrap_or_default();
         if self.has_url { file_url(appid, &self.id, self.format) } else { String::new() }
     }
 }
 
-/// One thing that somebody does.
+/// Something that a person or the cloud does.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Act {
-    /// The app asks where to push.
+    /// The app requests a push URL.
     Open { user: String, title: String, group: String },
-    /// The app says that its user's room is online or offline.
+    /// The app reports that its user's room is online or offline.
     Say { user: String, online: bool },
     /// An operator bans a user, or lifts the ban.
     Forbid { user: String, banned: bool },
-    /// A viewer comes.
+    /// A viewer enters a group.
     Enter { viewer: String, host: String, group: String },
-    /// A viewer leaves.
+    /// A viewer leaves a group.
     Quit { viewer: String, host: String, group: String },
     /// Somebody likes a live.
     Like { host: String },
-    /// The cloud tells something, perhaps after the notice's expiry.
+    /// The cloud sends a notice, perhaps after the expiry of the notice.
     Tell { user: String, stream: String, notice: Notice, expired: bool },
 }
 
-/// What is done at a second; more than one thing: at the same time.
+/// The acts of a second, which are done at the same time.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) at: u64,
     pub(super) acts: Vec<Act>,
-    /// Whether everything is looked at after it.
+    /// Whether the server is compared with the model after this step.
     pub(super) look: bool,
 }
 
-/// Everything that is done, and when it is looked at last.
+/// All steps, and the second of the last comparison.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     pub(super) steps: Vec<Step>,
@@ -68,23 +68,23 @@ pub(super) struct History {
 }
 
 impl History {
-    /// The steps, and the last look.
+    /// The steps, and the last comparison.
     pub(super) fn with_its_end(&self) -> impl Iterator<Item = Step> {
         let end = Step { at: self.end, acts: Vec::new(), look: true };
         self.steps.iter().cloned().chain([end])
     }
 
-    /// How many things are done.
+    /// The number of acts.
     pub(super) fn acts(&self) -> usize {
         self.steps.iter().map(|step| step.acts.len()).sum()
     }
 
-    /// How many parts can be left out: what is done, and the looks.
+    /// How many parts can be left out: acts and comparisons.
     pub(super) fn parts(&self) -> usize {
         self.acts() + self.steps.iter().filter(|step| step.look).count()
     }
 
-    /// The history without some of its parts, by their numbers.
+    /// The history without the parts of these numbers.
     pub(super) fn without(&self, gone: std::ops::Range<usize>) -> Self {
         let mut numbers = 0..;
         let mut stays = || !gone.contains(&numbers.next().unwrap_or_default());

@@ -153,8 +153,8 @@ pub(super) async fn look(program: &Program, model: &Model) -> Result<Vec<String>
         for group in BTreeSet::from([user.group.as_str(), &format!("@{name}")]) {
             let page = fields!("liveuserid": name, "groupid": group, "pageno": 1, "pagesize": 10);
             let page = call(program, "FetchGroupMemberList", page).await?;
-            let heads = page["totalcount"].as_u64().unwrap_or_default();
-            same("members", format!("{name} {group}"), &heads, &user.heads(group))?;
+            let members = page["totalcount"].as_u64().unwrap_or_default();
+            same("members", format!("{name} {group}"), &members, &user.members(group))?;
         }
         let rows = program.app.table.lives(&UserId::parse(name).unwrap()).await.unwrap();
         let lives: Vec<Live> = rows.iter().map(live).collect();
@@ -163,8 +163,8 @@ pub(super) async fn look(program: &Program, model: &Model) -> Result<Vec<String>
             |lives: &[Live]| -> Vec<Live> { lives.iter().map(|live| Live { totals: None, ..live.clone() }).collect() };
         same("lives", name, &bare(&lives), &bare(expected))?;
         for (row, expected) in rows.iter().zip(expected) {
-            let (at, openings) = (row.info_at.0, user.info_at(expected));
-            same("live's name", format!("{name}, {at} of {openings:?}"), &openings.contains(&at), &true)?;
+            let (at, possible) = (row.info_at.0, user.info_at(expected));
+            same("live's title", format!("{name}, {at} of {possible:?}"), &possible.contains(&at), &true)?;
         }
         let is_known = |live: &Live| live.end.is_some() && live.totals.is_some();
         for (live, expected) in lives.iter().zip(expected).filter(|(_, expected)| is_known(expected)) {
@@ -186,7 +186,7 @@ fn live(row: &LiveRow) -> Live {
         stream: row.stream.clone(),
         start: row.started_at.0,
         end: row.ended_at.map(|end| (end.0, reason)),
-        show: row.broadcast.0,
+        broadcast: row.broadcast.0,
         totals: Some(Totals { peak: row.totals.peak, visits: row.totals.visits, likes: row.totals.likes }),
     }
 }
@@ -195,14 +195,14 @@ fn live(row: &LiveRow) -> Live {
 fn check_room(row: &Value, name: &str, user: &User) -> Result<(), Fault> {
     let is_live = if user.is_live() { "1" } else { "0" };
     same("room", format!("{name}, whether it is live"), &row["status"], &is_live.into())?;
-    same("room", format!("{name}, when it was opened"), &row["timestamp"], &user.show().into())?;
+    same("room", format!("{name}, when it was opened"), &row["timestamp"], &user.broadcast().into())?;
     same("room", format!("{name}, title"), &row["title"], &user.title().into())?;
     same("room", format!("{name}, group"), &row["groupid"], &user.group.as_str().into())?;
     same("viewers", name, &row["viewercount"], &user.viewers().into())?;
     same("likes", name, &row["likecount"], &user.likes().into())
 }
 
-/// Checks that each file of a replay leads to it, and what is said of it.
+/// Checks that each file of a replay leads to its row, and what the row shows.
 async fn check_replay(program: &Program, replay: &Replay) -> Result<String, Fault> {
     let user = UserId::parse(&replay.user).unwrap();
     let mut names = BTreeSet::new();
@@ -215,19 +215,19 @@ async fn check_replay(program: &Program, replay: &Replay) -> Result<String, Faul
         let files: BTreeSet<String> = row.parts.iter().map(|part| part.file.to_string()).collect();
         same("files", &what, &files, &replay.files)?;
         same("replay", format!("{what}, how many files"), &row.parts.len(), &files.len())?;
-        let candidates: Vec<&String> = replay.by_name.keys().collect();
-        let Some(said) = replay.by_name.get(row.file.as_str()) else {
+        let possible: Vec<&String> = replay.rows.keys().collect();
+        let Some(expected) = replay.rows.get(row.file.as_str()) else {
             return Err(Fault {
                 kind: "name",
-                text: format!("{what} leads to {}, which is none of {candidates:?}", row.file),
+                text: format!("{what} leads to {}, which is none of {possible:?}", row.file),
             });
         };
-        same("replay", format!("{what}, from"), &row.started_at.0, &said.start)?;
-        same("replay", format!("{what}, to"), &row.ended_at.0, &said.end)?;
+        same("replay", format!("{what}, from"), &row.started_at.0, &expected.start)?;
+        same("replay", format!("{what}, to"), &row.ended_at.0, &expected.end)?;
         let title = row.title.as_str();
         same("title", format!("{what}, {title} of {:?}", replay.titles), &has_title(replay, title), &true)?;
         same("replay likes", &what, &row.likes, &replay.likes.unwrap_or(row.likes))?;
-        let urls = [(&row.play_url, &said.play_urls), (&row.hls_url, &said.hls_urls)];
+        let urls = [(&row.play_url, &expected.play_urls), (&row.hls_url, &expected.hls_urls)];
         for (url, good) in urls {
             same("address", format!("{what}, {url} is one of {good:?}"), &good.contains(url), &true)?;
         }
@@ -238,7 +238,7 @@ async fn check_replay(program: &Program, replay: &Replay) -> Result<String, Faul
     Ok(shown)
 }
 
-/// Whether a replay may be called so: a show that was renamed leaves some under what it was called before.
+/// Whether a replay may have this title. A start request with another title does not change all replays before it.
 fn has_title(replay: &Replay, title: &str) -> bool {
     replay.titles.iter().any(|known| known == title)
 }
@@ -274,7 +274,7 @@ async fn check_lists(program: &Program, model: &Model, replays: &[Replay]) -> Re
             same("room", format!("{user}, ban"), &row["forbid_status"], &u8::from(model.users[user].banned).into())?;
         }
         let rooms = model.users.iter().filter(|(_, user)| !only_live || user.is_live());
-        let mut places: Vec<_> = rooms.map(|(name, user)| place(user.show(), name)).collect();
+        let mut places: Vec<_> = rooms.map(|(name, user)| place(user.broadcast(), name)).collect();
         places.sort();
         let expected: Vec<_> = places.into_iter().rev().map(|(_, _, name)| name).collect();
         let names: Vec<_> = rows.iter().map(name).collect();
@@ -287,21 +287,21 @@ async fn check_lists(program: &Program, model: &Model, replays: &[Replay]) -> Re
     for row in &rows_of_replays {
         let (user, file) = (row["userid"].as_str().unwrap(), name(row));
         let replay = replays.iter().find(|replay| replay.user == user && replay.files.contains(&file));
-        let said = |replay: &'_ Replay| replay.by_name.get(&file).filter(|said| said.is_listed()).cloned();
-        let Some((replay, said)) = replay.and_then(|replay| Some((replay, said(replay)?))) else {
+        let expected = |replay: &'_ Replay| replay.rows.get(&file).filter(|expected| expected.is_listed()).cloned();
+        let Some((replay, expected)) = replay.and_then(|replay| Some((replay, expected(replay)?))) else {
             return Err(Fault {
                 kind: "list",
                 text: format!("flag 2 has {file} of {user}, which should not be there"),
             });
         };
         same("list", format!("flag 2 has {file} once"), &found.insert(replay.files.clone()), &true)?;
-        same("list", format!("flag 2, end of {file}"), &row["timestamp"], &said.end.into())?;
+        same("list", format!("flag 2, end of {file}"), &row["timestamp"], &expected.end.into())?;
         let is_titled = row["title"].as_str().is_some_and(|title| has_title(replay, title));
         same("list", format!("flag 2, title of {file}"), &is_titled, &true)?;
         if let Some(likes) = replay.likes {
             same("list", format!("flag 2, likes of {file}"), &row["likecount"], &likes.into())?;
         }
-        places.push(place(said.end, &file));
+        places.push(place(expected.end, &file));
     }
     let number = rows_of_replays.len() as u64;
     same("list", "flag 2, how many replays", &how_many_listed(replays).contains(&number), &true)?;
