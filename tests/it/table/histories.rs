@@ -27,7 +27,7 @@ use std::{
 use self::{
     generator::{Delivery, Rng, Truth},
     history::{Act, File, History, Notice, Step},
-    play::{Fault, Outcome, look, play, shown, simulate, tell},
+    play::{Fault, Outcome, look, play, play_steps, shown, simulate},
     script::script,
 };
 use crate::support::{
@@ -88,7 +88,7 @@ async fn a_script_has_all_of_its_history() {
         let text = written(&history);
         let steps = parse(&text).unwrap();
         assert!(steps.iter().map(|step| &step.statement).eq(&script(&history)), "{text}");
-        let (program, model, _) = tell(&history).await.unwrap_or_else(|fault| panic!("{text}{fault}"));
+        let (program, model, _) = play_steps(&history).await.unwrap_or_else(|fault| panic!("{text}{fault}"));
         let simulated = simulate(&steps, &program.app.config).await.unwrap_or_else(|failure| panic!("{text}{failure}"));
         look(&simulated, &model).await.unwrap_or_else(|fault| panic!("{text}{fault}"));
         // Of two files that are sent at the same time, either may be the first, whose id the replay has.
@@ -132,7 +132,7 @@ async fn a_script_fails_in_the_line_in_which_the_server_differs() {
 /// A live that is watched, ends, and leaves a replay.
 fn small() -> History {
     let [alice, bob, stream, group] = ["alice", "bob", "8888_alice", "@alice"].map(str::to_owned);
-    let report = |notice| Act::Tell { user: alice.clone(), stream: stream.clone(), notice, expired: false };
+    let report = |notice| Act::Report { user: alice.clone(), stream: stream.clone(), notice, expired: false };
     let start = Notice::Start { push: "a0".to_owned(), at: START + 10 };
     let file = File { id: "f0".to_owned(), format: "flv", from: START + 20, to: START + 120, has_url: true };
     let step = |second, act, look| Step { at: START + second, acts: vec![act], look };

@@ -308,7 +308,7 @@ impl Delivery {
                 // The first delivery is in time: a notice that only arrives after its expiry counts as not reported.
                 let expired = time > 0 && (601..4200).contains(&delay) && rng.chance(40);
                 let (user, stream) = (user.clone(), stream.clone());
-                acts.push((from + delay, Act::Tell { user, stream, notice: notice.clone(), expired }));
+                acts.push((from + delay, Act::Report { user, stream, notice: notice.clone(), expired }));
             }
         }
         acts.sort_by_key(|(at, _)| *at);
@@ -347,7 +347,7 @@ impl Delivery {
 /// zero, and both events together may not.
 fn may_join(acts: &[Act], act: &Act, has_request_since: impl Fn(&str, u64) -> bool) -> bool {
     acts.iter().all(|other| match (other, act) {
-        (Act::Tell { user, notice, .. }, Act::Tell { user: also, notice: next, .. }) => {
+        (Act::Report { user, notice, .. }, Act::Report { user: also, notice: next, .. }) => {
             let both = turns_at(notice).zip(turns_at(next)).filter(|_| user == also && notice != next);
             both.is_none_or(|(one, other)| one != other && !has_request_since(user, one.min(other)))
         }
@@ -363,7 +363,7 @@ fn may_join(acts: &[Act], act: &Act, has_request_since: impl Fn(&str, u64) -> bo
             | Act::Enter { .. }
             | Act::Quit { .. }
             | Act::Like { .. }
-            | Act::Tell { .. },
+            | Act::Report { .. },
             _,
         ) => false,
     })

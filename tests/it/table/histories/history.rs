@@ -48,7 +48,7 @@ pub(super) enum Act {
     /// Somebody likes a live.
     Like { host: String },
     /// The cloud sends a notice, perhaps after the expiry of the notice.
-    Tell { user: String, stream: String, notice: Notice, expired: bool },
+    Report { user: String, stream: String, notice: Notice, expired: bool },
 }
 
 /// The acts of a second, which are done at the same time.

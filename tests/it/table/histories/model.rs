@@ -128,7 +128,7 @@ impl Model {
     /// The server applies acts that are done at the same time in any order. If a live is the same before and after the
     /// step, but was different in between in some order, the live may have got the totals of that moment: the model does
     /// not know its totals.
-    pub(super) fn take(&mut self, at: u64, acts: &[Act]) {
+    pub(super) fn add(&mut self, at: u64, acts: &[Act]) {
         self.step += 1;
         let between: Vec<Self> = (1..(1_usize << acts.len()) - 1)
             .map(|chosen| {
@@ -161,7 +161,7 @@ impl Model {
             | Act::Enter { host: name, .. }
             | Act::Quit { host: name, .. }
             | Act::Like { host: name }
-            | Act::Tell { user: name, .. }) = act;
+            | Act::Report { user: name, .. }) = act;
             if let Act::Open { .. } = act {
                 let new = || User { name: name.clone(), ..User::default() };
                 self.users.entry(name.clone()).or_insert_with(new);
@@ -187,7 +187,7 @@ impl Model {
                     user.viewers.remove(&(group.clone(), viewer.clone()));
                 }
                 Act::Like { .. } => user.totals.likes += 1,
-                Act::Tell { stream, notice, expired, .. } => user.add_notice(at, step, stream, notice, *expired),
+                Act::Report { stream, notice, expired, .. } => user.add_notice(at, step, stream, notice, *expired),
             }
         }
         self.users.values_mut().for_each(User::recompute);

@@ -1,4 +1,4 @@
-//! Plays a history against a server, and compares what it shows with what it should show.
+//! Plays a history against a server, and compares what the server shows with what the model says.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{
     history::History,
     model::{Live, Model, Replay, Totals, User, how_many_listed},
-    script::Scribe,
+    script::Writer,
 };
 use crate::{
     support::{
@@ -34,13 +34,13 @@ use cli::simulate::{
 use protocol::types::{FileId, Page, Secret, UnixSeconds, UserId};
 use store::LiveRow;
 
-/// How the cloud tells again what was too much at once.
+/// The cloud sends a notice again at once if the server was too busy.
 const RETRIES: Retries = Retries { times: 50, seconds: 0 };
 
-/// How what is shown differs from what should be.
+/// A difference between the server and the model.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
-    /// In what.
+    /// What differs. A smaller history must fail in the same kind of thing.
     pub(super) kind: &'static str,
     text: String,
 }
@@ -77,43 +77,43 @@ fn same<T: PartialEq + fmt::Debug>(
     Err(Fault { kind, text: format!("{what}\n     shown {shown:?}\n  expected {expected:?}") })
 }
 
-/// What a history came to.
+/// The result of a history.
 pub(super) struct Outcome {
-    /// All that was told, but for when.
+    /// The reported events without their order.
     pub(super) evidence: String,
-    /// The lives and the replays that are shown, but for what they are named and what was counted.
+    /// The lives and the replays, without ids and totals.
     pub(super) shown: Vec<String>,
 }
 
-/// Plays a history; what it came to.
+/// Plays a history and compares the server with the model.
 pub(super) async fn play(history: &History) -> Result<Outcome, Fault> {
-    let (program, model, mut shown) = tell(history).await?;
+    let (program, model, mut shown) = play_steps(history).await?;
     shown.sort();
     like_replays(&program, &model).await?;
     Ok(Outcome { evidence: model.evidence(), shown })
 }
 
-/// Tells a program a history, step by step; what lives and replays there are.
-pub(super) async fn tell(history: &History) -> Result<(Program, Model, Vec<String>), Fault> {
-    let (program, mut scribe) = (without_cloud().await, Scribe::of(history));
+/// Plays the steps of a history against a new server. Returns the server, the model, and the lives and replays.
+pub(super) async fn play_steps(history: &History) -> Result<(Program, Model, Vec<String>), Fault> {
+    let (program, mut writer) = (without_cloud().await, Writer::of(history));
     let cloud = Mutex::new(Cloud::new(&program.app.config, ""));
     let mut player = Player::new(&program, &cloud, &program.app.config, RETRIES);
     let mut shown = Vec::new();
     for step in history.with_its_end() {
-        let acts = scribe.write(&step);
-        let told = |error: script::Error| Fault {
+        let acts = writer.write(&step);
+        let refused = |error: script::Error| Fault {
             kind: "answer",
             text: format!("{}: {}", acts[error.line - 1], error.reason),
         };
-        player.play(&script::parse(&print(&acts)).unwrap(), |_| {}).await.map_err(told)?;
+        player.play(&script::parse(&print(&acts)).unwrap(), |_| {}).await.map_err(refused)?;
         if step.look {
-            shown = look(&program, &scribe.model).await?;
+            shown = look(&program, &writer.model).await?;
         }
     }
-    Ok((program, scribe.model, shown))
+    Ok((program, writer.model, shown))
 }
 
-/// Plays a script as `mini-lvb simulate --memory` does, but from the second on at which the histories begin; the server.
+/// Plays a script as `mini-lvb simulate --memory` does, but from the first second of the histories. Returns the server.
 pub(super) async fn simulate(script: &[script::Step], config: &Config) -> Result<Program, script::Error> {
     let backend = Memory::new(config.clone(), UnixSeconds(START)).await.unwrap();
     let cloud = Mutex::new(Cloud::new(config, ""));
@@ -121,7 +121,7 @@ pub(super) async fn simulate(script: &[script::Step], config: &Config) -> Result
     Ok(Program::of(backend.app))
 }
 
-/// All that is shown of these users, as it is.
+/// All that the server shows of these users, without regard to the model.
 pub(super) async fn shown<'a>(app: &App, users: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut all = Vec::new();
     for flag in 1..=4 {
@@ -136,7 +136,7 @@ pub(super) async fn shown<'a>(app: &App, users: impl Iterator<Item = &'a String>
     all
 }
 
-/// Calls an Action that must be done; what it answers.
+/// Calls an Action that must succeed, and returns its reply.
 async fn call(program: &Program, name: &str, mut fields: Value) -> Result<Value, Fault> {
     fields["Action"] = name.into();
     let mut answer = parse(&action(program, &fields.to_string()).await);
@@ -144,7 +144,7 @@ async fn call(program: &Program, name: &str, mut fields: Value) -> Result<Value,
     Ok(answer["returnData"].take())
 }
 
-/// Looks at everything; what lives and replays there are.
+/// Compares all that the server shows with the model. Returns the lives and replays.
 pub(super) async fn look(program: &Program, model: &Model) -> Result<Vec<String>, Fault> {
     let mut shown = Vec::new();
     for (name, user) in &model.users {

@@ -1,4 +1,4 @@
-//! Writes histories down in the language of `mini-lvb simulate`.
+//! Writes a history as a script for `mini-lvb simulate`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,40 +9,40 @@ use super::{
 use crate::support::harness::START;
 use cli::simulate::script::{Action, Expectation, Modifiers, RoomStatus, Statement};
 
-/// The code of the server for who is banned.
+/// The server's code for a banned user.
 const BANNED: &str = "10001";
 
-/// A history as a script, which fails where the server does not show what it should.
+/// The script of a history. The script fails in the line where the server differs from the model.
 pub(super) fn script(history: &History) -> Vec<Statement> {
-    let mut scribe = Scribe::of(history);
+    let mut writer = Writer::of(history);
     let mut acts = Vec::new();
     for step in history.with_its_end() {
-        acts.extend(scribe.write(&step));
+        acts.extend(writer.write(&step));
         if step.look {
-            acts.extend(scribe.expectations());
+            acts.extend(writer.expectations());
         }
     }
     acts
 }
 
-/// Writes a history down, step by step.
-pub(super) struct Scribe {
-    /// What should be shown after all that is written down.
+/// Writes a history step by step.
+pub(super) struct Writer {
+    /// The model after all steps that are written.
     pub(super) model: Model,
     now: u64,
-    /// When the pushes started of which that is told.
+    /// The reported starts of pushes.
     starts: BTreeMap<String, u64>,
-    /// The notices that the cloud has made, by their names.
+    /// The names of the notices that the script has created.
     made: BTreeSet<String>,
     /// A push of each stream.
     pushes: BTreeMap<String, String>,
 }
 
-impl Scribe {
-    /// Who is about to write this one down.
+impl Writer {
+    /// A writer for this history.
     pub(super) fn of(history: &History) -> Self {
         let start = |act: &Act| {
-            let Act::Tell { notice: Notice::Start { push, at }, .. } = act else { return None };
+            let Act::Report { notice: Notice::Start { push, at }, .. } = act else { return None };
             Some((push.clone(), *at))
         };
         let starts = history.steps.iter().flat_map(|step| &step.acts).filter_map(start).collect();
@@ -50,7 +50,7 @@ impl Scribe {
         Self { model, now: START, starts, made, pushes }
     }
 
-    /// What is done in a step, when its time has come.
+    /// Writes a step, with the wait before it.
     pub(super) fn write(&mut self, step: &Step) -> Vec<Statement> {
         let done: Vec<Act> = step.acts.iter().filter(|act| is_played(&self.model, act)).cloned().collect();
         let seconds = step.at.saturating_sub(self.now);
@@ -63,7 +63,7 @@ impl Scribe {
         if seconds > 0 {
             acts.insert(0, Action::Wait { seconds }.into());
         }
-        self.model.take(self.now, &done);
+        self.model.add(self.now, &done);
         acts
     }
 
@@ -89,13 +89,13 @@ impl Scribe {
             Act::Enter { viewer, host, group } => Action::Enter { viewer, user: host, group: Some(group) },
             Act::Quit { viewer, host, group } => Action::Quit { viewer, user: host, group: Some(group) },
             Act::Like { host } => Action::Like { viewer: "somebody".to_owned(), user: host },
-            Act::Tell { user, stream, notice, expired } => return self.tell(&user, &stream, notice, expired),
+            Act::Report { user, stream, notice, expired } => return self.report(&user, &stream, notice, expired),
         };
         vec![Statement { action, modifiers }]
     }
 
-    /// What the cloud tells, after what it must know for that.
-    fn tell(&mut self, user: &str, stream: &str, notice: Notice, expired: bool) -> Vec<Statement> {
+    /// Writes a notice, after the push that it is about.
+    fn report(&mut self, user: &str, stream: &str, notice: Notice, expired: bool) -> Vec<Statement> {
         let modifiers = Modifiers { late: expired.then_some(1), ..Modifiers::default() };
         let name = match &notice {
             Notice::Start { push, .. } => push.clone(),
@@ -114,30 +114,30 @@ impl Scribe {
             }
             Notice::End { push, at, seconds, errcode } => {
                 let start = self.starts.get(&push).copied().unwrap_or(at - seconds.unwrap_or_default());
-                assert!(seconds.is_none_or(|seconds| start + seconds == at), "{push} lasts as long as it is told");
+                assert!(seconds.is_none_or(|seconds| start + seconds == at), "{push} lasts as long as reported");
                 let is_new = self.made.insert(push.clone());
-                let unknown = is_new.then(|| self.untold(user, stream, push.clone(), start));
+                let unknown = is_new.then(|| self.unreported(user, stream, push.clone(), start));
                 let without = seconds.is_none().then(|| "push_duration".to_owned());
                 let modifiers = Modifiers { at: self.offset(at), without, ..modifiers };
                 unknown.into_iter().chain([Statement { action: Action::Stop { push, errcode }, modifiers }]).collect()
             }
             Notice::File(file) => {
                 let is_new = !self.pushes.contains_key(stream);
-                let unknown = is_new.then(|| self.untold(user, stream, stream.to_owned(), self.now));
+                let unknown = is_new.then(|| self.unreported(user, stream, stream.to_owned(), self.now));
                 unknown.into_iter().chain([Statement { action: self.file(stream, file), modifiers }]).collect()
             }
         }
     }
 
-    /// A file of a stream of which the cloud knows a push.
+    /// Writes a file of a stream that has a push.
     fn file(&self, stream: &str, File { id, format, from, to, has_url }: File) -> Action {
         let (from, to) = (Some(self.offset(from)), Some(self.offset(to)));
         let (push, format, url) = (self.pushes[stream].clone(), format.to_owned(), (!has_url).then(String::new));
         Action::Record { push, format, file: id, from, to, url }
     }
 
-    /// A push of whose start the server is not told, or not yet.
-    fn untold(&mut self, user: &str, stream: &str, push: String, start: u64) -> Statement {
+    /// A push whose start is not reported, or not yet.
+    fn unreported(&mut self, user: &str, stream: &str, push: String, start: u64) -> Statement {
         self.push(user, stream, push, Modifiers { lost: true, at: self.offset(start), ..Modifiers::default() })
     }
 
@@ -149,12 +149,12 @@ impl Scribe {
         }
     }
 
-    /// A second, from now.
+    /// A second relative to now.
     fn offset(&self, at: u64) -> i64 {
         at.cast_signed() - self.now.cast_signed()
     }
 
-    /// What should be shown of each user now, as far as a script can say it.
+    /// What the server must show of each user now, as far as a script can say it.
     fn expectations(&self) -> Vec<Statement> {
         let of_user = |(name, model): (&String, &User)| {
             let user = || name.clone();
@@ -166,7 +166,7 @@ impl Scribe {
             let viewers = Expectation::Viewers { user: user(), number: model.viewers() };
             let likes = Expectation::Likes { user: user(), number: model.likes() };
             let replays = how_many_listed(&model.replays());
-            // Which file names a replay may be open, and that decides whether it is long enough for the lists.
+            // The id of a replay may be open, and decides whether the replay is long enough for the lists.
             let is_certain = replays.start() == replays.end();
             let replays = is_certain.then(|| Expectation::Replays { user: user(), number: *replays.start() });
             let all = [status, viewers, likes].into_iter().chain(replays);
@@ -176,13 +176,13 @@ impl Scribe {
     }
 }
 
-/// Whether an act is about what there is: a smaller history may lack the opening, or the ban. Nor is a viewer sent again
-/// into the group that they are counted in, if the room has another one since: nothing says what that would mean.
+/// Whether an act makes sense: a smaller history may lack the start request, or the ban. A viewer does not enter again the
+/// group in which the room counts the viewer if the room has another group since: no rule says what that means.
 fn is_played(model: &Model, act: &Act) -> bool {
     match act {
         Act::Open { .. } => true,
         Act::Forbid { user, banned } => model.users.get(user).is_some_and(|user| user.banned != *banned),
-        Act::Say { user, .. } | Act::Tell { user, .. } => model.users.contains_key(user),
+        Act::Say { user, .. } | Act::Report { user, .. } => model.users.contains_key(user),
         Act::Enter { viewer, host, group } => {
             model.users.get(host).is_some_and(|host| host.group == *group || !host.counts(viewer, group))
         }
