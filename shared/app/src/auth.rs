@@ -315,18 +315,18 @@ impl Caller for Operator {
 }
 
 /// The live cloud, which signs its notices with one of the callback keys.
-pub struct SignedNotice {
+pub struct LiveCloud {
     is_late: bool,
 }
 
-impl SignedNotice {
+impl LiveCloud {
     /// Whether the notice was received after its expiry. A late notice may end a live, but starts nothing.
     pub fn is_late(&self) -> bool {
         self.is_late
     }
 }
 
-impl Caller for SignedNotice {
+impl Caller for LiveCloud {
     async fn identify(app: &App, call: &Call, _: TimestampRule) -> Result<Self, Error> {
         // The signature covers the digits as received, so `t` is not parsed as a number before the check.
         let t: String = call.params.required("t")?;

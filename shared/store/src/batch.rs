@@ -54,9 +54,9 @@ impl Table {
                 let (attributes, names) = projection(attributes);
                 keys = keys.projection_expression(attributes).set_expression_attribute_names(Some(names));
             }
-            let keys = keys.build().map_err(failed(context))?;
+            let keys = keys.build().map_err(table_error(context))?;
             let request = self.client.batch_get_item().request_items(&self.name, keys);
-            let mut answer = request.send().await.map_err(failed(context))?;
+            let mut answer = request.send().await.map_err(table_error(context))?;
             let items = answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default();
             found.extend(items.into_iter().map(|item| (keys::id(&item), item)));
             match answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name)) {

@@ -105,7 +105,7 @@ impl Table {
             // A spawned task runs to its end, even if the call that started it is cancelled: other calls wait for it.
             tokio::spawn(self.clone().write_batches(key, id, context));
         }
-        result.await.map_err(failed(context))?.map_err(|text| Error::new(context, text))
+        result.await.map_err(table_error(context))?.map_err(|text| Error::new(context, text))
     }
 
     /// Writes the pending batch of an item, again and again, until there is none.

@@ -8,13 +8,13 @@
 //! | attempts   | `ATTEMPTS#<kind>#<user or address>` | `<time window>`        | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url |
 //! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback, update_replay, delete_replay, sweep, rebuild_user |
-//! | timeline   | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep, rebuild_user |
-//! | broadcast  | `USER#<user>`                       | `BROADCAST#<opened at>` | live_callback, sweep, rebuild_user: the title and cover that a start request gave |
+//! | state      | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep, rebuild_user |
+//! | start request | `USER#<user>`                    | `BROADCAST#<time>`     | live_callback, sweep, rebuild_user: the title, the profile and the cover of the start request |
 //! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                      |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
 //! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>`  | enter_group, quit_group, fetch_group_member_list, get_link_mic_play_url |
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
-//! | list count | `COUNT#<list>`, `COUNT#<list>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
+//! | list count | `COUNT#<tree>`, `COUNT#<tree>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
 //! | notice     | `NOTICE#<stream>`                   | `<event> <id of the notice>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
 //! | version    | `TABLE`                             | `VERSION`              | every function when it starts, to open the connection as well; a table without this item has version 1 |
@@ -141,7 +141,7 @@ pub(super) const REPLAY_PREFIX: &str = "REPLAY#";
 /// An item with a task for the sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// The timeline of this user.
+    /// The state of this user.
     User(UserId),
     /// A notice of the live cloud that is not finished: its stream and its id.
     Notice(StreamId, String),
@@ -184,7 +184,7 @@ pub(super) fn timeline(user: &UserId) -> Key {
     user_item_key(user, "TIMELINE")
 }
 
-/// The broadcast that was opened at this second.
+/// The information of the start request of this second, also of one that only renews a broadcast.
 pub(super) fn broadcast(user: &UserId, UnixSeconds(opened): UnixSeconds) -> Key {
     user_item_key(user, format!("BROADCAST#{opened:010}"))
 }

@@ -8,7 +8,7 @@ use crate::prelude::*;
 use protocol::types::StreamId;
 use timeline::Reason;
 
-/// When the sweep applies a notice that is still open. By then the cloud has sent it again, if it got no answer.
+/// How long after its receipt the sweep applies a notice that is still open. The cloud repeats an unanswered notice sooner.
 const UNFINISHED_SECONDS: u64 = 90;
 /// When a parked notice is tried again, after each try: the stream may have an owner by then.
 const PARKED_RETRY_SECONDS: [u64; 3] = [60, 600, 3600];

@@ -2,8 +2,8 @@
 //! command makes; changes of a broadcaster's state are methods of [`Broadcaster`], those of a group of [`Group`].
 //!
 //! The table is reached through the AWS SDK in every environment: on AWS, on a server of one's own, and in the tests.
-//! [`keys`] lists the items of the table and their keys. A write changes one item, under a condition where writers can
-//! conflict. No operation scans the table or needs a transaction, so other servers with DynamoDB's interface will do.
+//! [`keys`] lists the items of the table and their keys. Each write changes one item. If two writers could conflict, the write
+//! has a condition. Nothing scans the table or needs a transaction, so any server with DynamoDB's interface can be used.
 
 mod accounts;
 mod batch;
@@ -103,7 +103,7 @@ impl From<Error> for protocol::error::Error {
 type Result<T> = std::result::Result<T, Error>;
 
 /// Makes an [`Error`] of an error of the SDK.
-fn failed<E>(context: &'static str) -> impl FnOnce(E) -> Error
+fn table_error<E>(context: &'static str) -> impl FnOnce(E) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
 {
@@ -142,7 +142,7 @@ impl Pages {
     async fn next(&mut self) -> Result<Option<Vec<Item>>> {
         let Some(request) = self.request.take().filter(|_| self.wanted != Some(0)) else { return Ok(None) };
         let limit = self.wanted.and_then(|wanted| i32::try_from(wanted).ok());
-        let answer = request.clone().set_limit(limit).send().await.map_err(failed(self.context))?;
+        let answer = request.clone().set_limit(limit).send().await.map_err(table_error(self.context))?;
         let items = answer.items.unwrap_or_default();
         self.wanted = self.wanted.map(|wanted| wanted.saturating_sub(items.len()));
         self.request = answer.last_evaluated_key.map(|last| request.set_exclusive_start_key(Some(last)));
@@ -242,7 +242,7 @@ impl Table {
     /// Reads one item, strongly consistent.
     async fn get(&self, key: keys::Key, context: &'static str) -> Result<Option<Item>> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
-        Ok(request.send().await.map_err(failed(context))?.item)
+        Ok(request.send().await.map_err(table_error(context))?.item)
     }
 
     /// Reads the items of a query, at most `wanted`, in as many requests as it takes.

@@ -196,7 +196,7 @@ impl Node {
 }
 
 /// When the counters of a row expire, by the row's time. The row leaves its list `window` seconds after that time.
-pub(super) fn counts_expire_at(at: UnixSeconds, window: u64) -> UnixSeconds {
+pub(super) fn expires_after_window(at: UnixSeconds, window: u64) -> UnixSeconds {
     at.plus(window).plus(COUNTS_KEPT_SECONDS)
 }
 
@@ -233,7 +233,7 @@ impl Table {
             }
             Ok(())
         });
-        counting.await.map_err(failed(CONTEXT))?
+        counting.await.map_err(table_error(CONTEXT))?
     }
 
     /// A page of a list whose rows do not leave it by age.

@@ -1,8 +1,8 @@
-//! Lives: the rows of what a user has broadcast, with the totals of viewers and likes.
+//! One row per live of a user, with its totals.
 
 use std::collections::BTreeMap;
 
-use super::{lists::counts_expire_at, rooms::Room, state::RowWriter};
+use super::{lists::expires_after_window, rooms::Room, state::RowWriter};
 use crate::prelude::*;
 use timeline::{Live, UserStream};
 
@@ -74,10 +74,10 @@ impl LiveRow {
 }
 
 impl RowWriter<'_> {
-    /// Writes a live. A live that ended takes the totals of the room, if the room counts for its broadcast; else the
-    /// totals of earlier lives of its broadcast that were `merged` into another live.
+    /// Writes a live. If the live has ended and the counters of the room belong to its broadcast, the row gets them.
+    /// Otherwise the row gets the largest totals of the lives of its broadcast that were `merged` into another live.
     pub(super) async fn write_live(&self, live: &Live, room: Option<&Room>, merged: &[&str]) -> Result<()> {
-        let until = counts_expire_at(live.end.map_or(self.now, |(end, _)| end), self.rules.replay_window_seconds);
+        let until = expires_after_window(live.end.map_or(self.now, |(end, _)| end), self.rules.replay_window_seconds);
         let update = self
             .update(keys::live(self.user, &keys::live_id(live.start, &live.user_stream)))
             .set_text("stream", live.user_stream.stream())

@@ -137,7 +137,7 @@ impl Group<'_> {
         let before = match request.send().await {
             Ok(done) => done.attributes.unwrap_or_default(),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => return Ok(()),
-            Err(error) => return Err(failed("remove a member")(error)),
+            Err(error) => return Err(table_error("remove a member")(error)),
         };
         if before.is_empty() {
             return Ok(());

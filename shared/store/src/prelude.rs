@@ -3,9 +3,9 @@
 pub(crate) use crate::{
     Item, Result, Table,
     batch::Consistency,
-    counter_in, failed, invalid_attribute, keys, number, number_in, parsed,
+    counter_in, invalid_attribute, keys, number, number_in, parsed,
     rules::Rules,
-    text, text_in, unix_seconds, unix_seconds_in,
+    table_error, text, text_in, unix_seconds, unix_seconds_in,
     update::{Attempts, Update, WriteOutcome},
 };
 pub(crate) use protocol::types::{FileId, Page, Text, UnixSeconds, UserId};

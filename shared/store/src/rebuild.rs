@@ -132,7 +132,8 @@ impl Broadcaster<'_> {
         // The evidence of older lives is forgotten.
         let first = projection.lives.iter().map(|live| live.start).min().unwrap_or(self.now);
         let is_known = |row: &LiveRow| {
-            let user_stream = StreamId::parse(&row.stream).as_ref().map_or(UserStream::Own, UserStream::of);
+            let user_stream =
+                StreamId::parse(&row.stream).as_ref().map_or(UserStream::Own, UserStream::of_room_service);
             row.started_at >= first && timeline.is_complete_since(&user_stream, row.started_at)
         };
         for (id, row) in rows.into_iter().filter(|(_, row)| is_known(row)) {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     counter_batcher::WriteOptions,
-    lists::{List, Position, Series, TOP_LEVEL, counts_expire_at},
+    lists::{List, Position, Series, TOP_LEVEL, expires_after_window},
     replays, rooms, videos,
 };
 use crate::prelude::*;
@@ -55,7 +55,7 @@ impl Table {
             stale.extend(counted.keys());
             for (level, number) in stale {
                 let counters = counted.get(&(level, number)).cloned().unwrap_or_default();
-                let expires_at = expires.then(|| counts_expire_at(Position::end_of_node(level, number), window));
+                let expires_at = expires.then(|| expires_after_window(Position::end_of_node(level, number), window));
                 self.replace_node(name, (level, number), counters, expires_at).await?;
             }
         }
@@ -88,7 +88,7 @@ impl Table {
         let read = async |level| Ok(self.get(key(level), CONTEXT).await?.unwrap_or_default());
         let options = |level| {
             let end = Position::end_of_node(level, position.node(level));
-            let expires_at = expires.then(|| counts_expire_at(end, window));
+            let expires_at = expires.then(|| expires_after_window(end, window));
             WriteOptions { expires_at, changed_at: Some(now), due: None }
         };
         let mut below: Item = read(0).await?;
@@ -227,13 +227,13 @@ impl Table {
         let mut item = keys::list_count(tree, level, TOP_LEVEL, node);
         if counters.is_empty() {
             let request = self.client.delete_item().table_name(&self.name).set_key(Some(item));
-            request.send().await.map_err(failed(CONTEXT))?;
+            request.send().await.map_err(table_error(CONTEXT))?;
             return Ok(());
         }
         item.extend(counters.into_iter().map(|(name, count)| (name, number(count))));
         item.extend(expires_at.map(|at| (keys::EXPIRES_AT.to_owned(), unix_seconds(at))));
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item));
-        request.send().await.map_err(failed(CONTEXT))?;
+        request.send().await.map_err(table_error(CONTEXT))?;
         Ok(())
     }
 }

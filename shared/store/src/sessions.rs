@@ -252,7 +252,7 @@ impl Table {
     /// Ends every session of a user.
     pub async fn end_sessions(&self, user: &UserId) -> Result<()> {
         let request = self.client.delete_item().table_name(&self.name).set_key(Some(keys::sessions(user)));
-        request.send().await.map(|_| ()).map_err(failed("end sessions"))
+        request.send().await.map(|_| ()).map_err(table_error("end sessions"))
     }
 
     /// Replaces the sessions by `list`, unless they have changed since they were `seen`.

@@ -8,7 +8,7 @@ use crate::prelude::*;
 
 /// The partition of the index of tasks.
 pub(super) const OPEN: &str = "open";
-/// The longest delay with which a task of a live is scheduled.
+/// More than the longest delay (90 s) with which a task of a live is scheduled.
 const SOON_SECONDS: u64 = 120;
 
 /// The latest time that the clock of this process has shown. If the clock was ahead and was set back, tasks that were

@@ -215,7 +215,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let is_item_fault = error.code() == Some("ValidationException");
-    let error = failed(context)(error);
+    let error = table_error(context)(error);
     if is_item_fault { error.with_item_fault() } else { error }
 }
 

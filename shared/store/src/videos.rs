@@ -3,7 +3,7 @@
 use super::{
     ListPage,
     broadcasts::Profile,
-    lists::{List, Position, Series, counts_expire_at},
+    lists::{List, Position, Series, expires_after_window},
 };
 use crate::prelude::*;
 
@@ -59,7 +59,7 @@ impl Table {
         // The old position, even if the rest of the old row is invalid.
         let old = Position::in_row(&before).ok().map(|position| (Series::All, position, -1));
         let changes: Vec<_> = old.into_iter().chain([(Series::All, video.position(), 1)]).collect();
-        let expires_at = counts_expire_at(video.published_at, window);
+        let expires_at = expires_after_window(video.published_at, window);
         self.add_to_counts(COUNT_TREE, &changes, Some(expires_at), video.published_at).await
     }
 

@@ -81,7 +81,7 @@ pub enum UserStream {
 
 impl UserStream {
     /// The user stream of a stream of the room service.
-    pub fn of(stream: &StreamId) -> Self {
+    pub fn of_room_service(stream: &StreamId) -> Self {
         Self::RoomService(stream.to_string())
     }
 

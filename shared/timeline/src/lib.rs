@@ -223,7 +223,7 @@ impl Timeline {
     /// Adds a file, or a newer play URL of a known file.
     fn record(&mut self, recording: Recording) -> bool {
         if let Some(known) = self.files.iter_mut().find(|known| known.part.file == recording.part.file) {
-            return known.part.take_address(&recording.part);
+            return known.part.take_newer_url(&recording.part);
         }
         self.files.push(recording);
         true

@@ -130,7 +130,7 @@ impl Timeline {
     }
 
     /// When the user's own stream ended, if the end is doubtful: the cloud has not reported the end of the running push.
-    pub fn unconfirmed_end(&self) -> Option<UnixSeconds> {
+    pub fn doubtful_end(&self) -> Option<UnixSeconds> {
         let last = intervals(&self.stream_events(&UserStream::Own)).pop()?;
         last.end.filter(|_| last.is_unconfirmed).map(|(at, _)| at)
     }

@@ -63,7 +63,7 @@ fn file_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Erro
 impl ReplayPart {
     /// Replaces the play URL by that of a notice about the file, unless the notice is older. Returns whether the URL
     /// changed.
-    pub fn take_address(&mut self, notice: &Self) -> bool {
+    pub fn take_newer_url(&mut self, notice: &Self) -> bool {
         if notice.version < self.version || self.url == notice.url {
             return false;
         }

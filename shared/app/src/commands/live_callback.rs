@@ -1,19 +1,20 @@
 //! `live_callback`: the live cloud reports what happened to a stream.
 //!
-//! A notice goes through these steps, which this file has in the same order:
+//! A notice goes through these functions, which this file has in the same order:
 //!
 //! 1. `parse`: the body becomes an event ([`Event`]).
 //! 2. `run`: the notice is written to the ledger.
-//! 3. `settle`: the effects of the event are written, then the status of the notice.
+//! 3. `apply_and_set_status` calls `apply_event`, then writes the status of the notice.
 //! 4. `apply_event`: the owner of the stream is found; the event becomes evidence in the owner's timeline, a sign of
 //!    life, or a verdict.
 //!
-//! If a step fails, the answer has HTTP status 500, and the cloud sends the notice again. The sweep applies notices
-//! that the cloud does not send again.
+//! If the table fails before the timeline is written, or when the status is written, the answer is 500, and the cloud
+//! sends the notice again. The sweep applies notices that the cloud does not send again. Rows that could not be written
+//! after the timeline are left to the next change, or the sweep.
 
-use super::notice_event::{Event, File, address_in, notice_id, notice_id_of_address, push_end_reason};
+use super::notice_event::{Event, File, notice_id, notice_id_of_url, push_end_reason, url_in};
 use super::prelude::*;
-use crate::{auth::SignedNotice, ban};
+use crate::{auth::LiveCloud, ban};
 use protocol::{error::BodyFault, sign::md5_hex};
 use store::{BroadcasterState, Notice, NoticeRecord, NoticeStatus, Owner, PendingAction, rules::Moderation};
 use timeline::{End, Evidence, Reason, Recording, ReplayPart, UserStream, Version};
@@ -21,7 +22,7 @@ use timeline::{End, Evidence, Reason, Recording, ReplayPart, UserStream, Version
 /// The longest recording that is accepted: a file ends with its push, and no push lasts longer.
 const MAX_RECORDING_SECONDS: u64 = 7 * 24 * 3600;
 /// How far ahead of the server's clock a recording may end.
-const MAX_AHEAD_SECONDS: u64 = 3600;
+const MAX_END_AHEAD_SECONDS: u64 = 3600;
 /// How many user ids are tried in the name of a stream that the table does not have.
 const MAX_NAMES: usize = 10;
 /// The longest notice that is kept: many times what the cloud sends, and little enough for an item of the table.
@@ -40,7 +41,7 @@ pub struct LiveCallback {
 
 impl Command for LiveCallback {
     const NAMES: Names = Names { name: "live_callback", path: None, action: None };
-    type Caller = SignedNotice;
+    type Caller = LiveCloud;
     type Reply = EmptyReply;
 
     fn parse(params: &Params) -> Result<Self, Error> {
@@ -69,33 +70,36 @@ impl Command for LiveCallback {
         })
     }
 
-    async fn run(self, signed: SignedNotice, app: &App) -> Result<EmptyReply, Error> {
+    async fn run(self, signed: LiveCloud, app: &App) -> Result<EmptyReply, Error> {
         // No stream can have such a name. The notice is accepted, since sending it again would not help.
         let Some(stream) = StreamId::parse(&self.stream) else { return Ok(EmptyReply {}) };
         let reason = self.reason;
         let notice = Notice { stream, id: self.id, body: self.body, is_late: signed.is_late(), reason };
         let mut record = app.table.record_notice(&notice, app.now(), app.config.rules.ledger_seconds).await?;
         if let Ok(Event::Recorded(file)) = &self.event
-            && address_in(&record.notice.body).is_some_and(|known| known != file.url)
+            && url_in(&record.notice.body).is_some_and(|known| known != file.url)
         {
-            // Each address of a file has a record of its own: a repeated old notice must not bring an old address back.
-            let id = notice_id_of_address(&notice.id, &file.url);
+            // The notice reports a new URL of a known file. It gets a record of its own, so that a repetition of the first
+            // notice is still recognized, and does not restore the old URL.
+            let id = notice_id_of_url(&notice.id, &file.url);
             record =
                 app.table.record_notice(&Notice { id, ..notice }, app.now(), app.config.rules.ledger_seconds).await?;
         }
-        // A notice that was received in time at least once is not late.
-        record.notice.is_late &= signed.is_late();
         match record.status {
             NoticeStatus::Applied(_) => Ok(EmptyReply {}),
             NoticeStatus::Open | NoticeStatus::Parked | NoticeStatus::Dropped(_) => {
-                settle(app, &record, self.event).await.map(|_| EmptyReply {})
+                apply_and_set_status(app, &record, self.event).await.map(|_| EmptyReply {})
             }
         }
     }
 }
 
 /// Applies the event of a notice, and writes the resulting status of the notice.
-async fn settle(app: &App, record: &NoticeRecord, event: Result<Event, Error>) -> Result<NoticeStatus, Error> {
+async fn apply_and_set_status(
+    app: &App,
+    record: &NoticeRecord,
+    event: Result<Event, Error>,
+) -> Result<NoticeStatus, Error> {
     let outcome = match event {
         Ok(event) => apply_event(app, record, event).await,
         Err(error) => Err(error),
@@ -111,10 +115,10 @@ async fn settle(app: &App, record: &NoticeRecord, event: Result<Event, Error>) -
 }
 
 /// Applies a notice of the ledger again, and returns its new status.
-pub async fn apply(app: &App, record: &NoticeRecord) -> Result<NoticeStatus, Error> {
+pub async fn apply_again(app: &App, record: &NoticeRecord) -> Result<NoticeStatus, Error> {
     let params = Params::of_notice(&record.notice.body)?;
     let kind = params.number_or_text("event_type")?;
-    match settle(app, record, Event::parse(&params, &kind)).await {
+    match apply_and_set_status(app, record, Event::parse(&params, &kind)).await {
         Err(error) if !error.is_internal() => Ok(NoticeStatus::Dropped(error.to_string())),
         outcome => outcome,
     }
@@ -154,7 +158,7 @@ async fn apply_event(app: &App, record: &NoticeRecord, event: Event) -> Result<N
         | Event::Other) => match evidence(event, user_stream, record) {
             Ok(Evidence::Recorded(recording)) => app.broadcaster(&user).record(recording).await?,
             Ok(evidence) => {
-                let state = app.broadcaster(&user).apply(evidence).await?;
+                let state = app.broadcaster(&user).add_evidence(evidence).await?;
                 // A verdict may have ended this live before its start was reported: then the stream must be cut now.
                 cut_if_pending(app, &user, &state).await;
             }
@@ -166,7 +170,7 @@ async fn apply_event(app: &App, record: &NoticeRecord, event: Event) -> Result<N
 
 /// The owner of a stream.
 pub(super) enum StreamOwner {
-    /// A user who has a room, and which of the user's streams it is.
+    /// The user to whom the stream was assigned, or whose room its name names; and which of the user's streams it is.
     User(UserId, UserStream),
     /// A guest of a joint broadcast. The pushes of a guest are no lives.
     Guest,
@@ -181,7 +185,8 @@ pub(super) async fn owner_of(app: &App, stream: &StreamId) -> Result<StreamOwner
         Owner::Guest(..) => Ok(StreamOwner::Guest),
         Owner::Nobody => {
             let room = app.table.first_room(&users_named_in(stream)).await?;
-            Ok(room.map_or(StreamOwner::Unknown, |room| StreamOwner::User(room.user, UserStream::of(stream))))
+            Ok(room
+                .map_or(StreamOwner::Unknown, |room| StreamOwner::User(room.user, UserStream::of_room_service(stream))))
         }
     }
 }
@@ -238,7 +243,7 @@ pub(super) fn evidence_in(owner: &StreamOwner, record: &NoticeRecord) -> Result<
 fn recording(file: File, user_stream: UserStream, record: &NoticeRecord) -> Result<Recording, &'static str> {
     let File { file, vod_file, url, format, start, end, expires_at } = file;
     let length = end.0.saturating_sub(start.0);
-    if end > record.received_at.plus(MAX_AHEAD_SECONDS) || length > MAX_RECORDING_SECONDS {
+    if end > record.received_at.plus(MAX_END_AHEAD_SECONDS) || length > MAX_RECORDING_SECONDS {
         Err("it is a recording of a time that cannot be")
     } else if length == 0 {
         Err("it is a recording of nothing")
@@ -261,7 +266,7 @@ async fn apply_screenshot(app: &App, user: &UserId, picture: Option<&Link<255>>,
             return is_due;
         }
         // The end may belong to another push than the one that runs.
-        if let Some(end) = state.timeline.unconfirmed_end().filter(|end| *end < at) {
+        if let Some(end) = state.timeline.doubtful_end().filter(|end| *end < at) {
             return state.timeline.add(Evidence::On(end));
         }
         // The sweep ended the live because nothing was heard of the stream. The picture shows that the stream runs.

@@ -129,12 +129,12 @@ pub(super) fn notice_id(params: &Params, kind: &str) -> String {
 }
 
 /// The id of a notice that reports another address of a file than an earlier notice with the id `id`.
-pub(super) fn notice_id_of_address(id: &str, url: &Link<1024>) -> String {
+pub(super) fn notice_id_of_url(id: &str, url: &Link<1024>) -> String {
     format!("{id} {}", md5_hex(&[url.as_str()]))
 }
 
 /// The address of the file that a notice reports.
-pub(super) fn address_in(body: &str) -> Option<Link<1024>> {
+pub(super) fn url_in(body: &str) -> Option<Link<1024>> {
     Params::of_notice(body).ok()?.required("video_url").ok()
 }
 

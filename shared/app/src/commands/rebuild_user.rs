@@ -165,7 +165,7 @@ impl RebuildUser {
     /// Applies these notices again, and reports the notices whose evidence the timeline still lacks.
     async fn apply_again(&self, app: &App, missing: &[NoticeRecord], reply: &mut Reply) -> Result<(), Error> {
         for record in missing {
-            live_callback::apply(app, record).await?;
+            live_callback::apply_again(app, record).await?;
         }
         app.broadcaster(&self.user).recount_later().await?;
         for stream in missing.iter().map(|record| &record.notice.stream).collect::<BTreeSet<_>>() {

@@ -54,7 +54,7 @@ impl Command for ReplayNotices {
         match self.selection {
             Selection::One(id) => {
                 let record = app.table.notice(&self.stream, id.as_str()).await?.ok_or(Error::NotFound("notice"))?;
-                let status = live_callback::apply(app, &record).await?;
+                let status = live_callback::apply_again(app, &record).await?;
                 Ok(Reply { list: vec![NoticeRow::of(&record, &status)], next: None })
             }
             Selection::Page { after, max } => {
@@ -69,7 +69,7 @@ impl Command for ReplayNotices {
                     let status = if is_settled && !missing.contains(&record.notice.id) {
                         record.status.clone()
                     } else {
-                        live_callback::apply(app, record).await?
+                        live_callback::apply_again(app, record).await?
                     };
                     list.push(NoticeRow::of(record, &status));
                 }

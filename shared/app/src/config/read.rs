@@ -248,7 +248,7 @@ impl Reader<'_> {
     fn path_key(&mut self) -> Option<Secret> {
         let key = self.optional_secret(CALLBACK_PATH_KEY)?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if !key.expose().chars().all(is_plain) {
+        if !self.text(CALLBACK_PATH_KEY).chars().all(is_plain) {
             self.error::<()>(CALLBACK_PATH_KEY, "may contain only letters, digits, - and _");
         }
         Some(key)

@@ -14,7 +14,7 @@ pub(super) use self::write::{Rows, as_kept};
 use super::{
     ListPage,
     broadcasts::Profile,
-    lists::{Change, List, Position, Series, counts_expire_at},
+    lists::{Change, List, Position, Series, expires_after_window},
     lives::Totals,
     state::{Broadcaster, BroadcasterState, KEPT_SECONDS},
     update::too_many_conflicts,
@@ -128,12 +128,12 @@ fn with_flag(row: &Item, flag: &str, value: bool) -> Item {
 }
 
 fn json_of<T: Serialize + ?Sized>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(failed("write a replay"))
+    serde_json::to_string(value).map_err(table_error("write a replay"))
 }
 
 /// Adds the condition that the row of a replay is as it was read: its position, what keeps it out of the list, its
 /// revision, and how many times an address was replaced.
-fn when_unchanged(update: Update, row: &Item) -> Update {
+fn when_row_unchanged(update: Update, row: &Item) -> Update {
     let attributes = KEPT_OUT.into_iter().chain(["to_delete", "revision", "address_changes", keys::POSITION]);
     attributes.fold(update, |update, attribute| update.when_unchanged(attribute, row))
 }
@@ -143,32 +143,33 @@ impl Broadcaster<'_> {
     pub async fn record(&self, recording: Recording) -> Result<()> {
         let Broadcaster { table, user, rules, now } = *self;
         let read = table.state_and_room(user).await?;
-        let before = now.minus(KEPT_SECONDS);
+        let kept_since = now.minus(KEPT_SECONDS);
         let is_kept = |mut timeline: Timeline| {
-            timeline.prune(before, rules.grace_seconds);
+            timeline.prune(kept_since, rules.grace_seconds);
             timeline.has_file(&recording.part.file)
         };
-        // A file that the timeline may have forgotten is known if it has a row.
-        if (recording.part.end < before || read.0.timeline.may_have_forgotten(&recording))
+        // If the timeline may have forgotten the file, its row decides. A file with a row is known: only its URL may be
+        // replaced.
+        if (recording.part.end < kept_since || read.0.timeline.may_have_forgotten(&recording))
             && !is_kept(read.0.timeline.clone())
             && table.get(keys::replay(user, &recording.part.file), "read a replay").await?.is_some()
         {
-            return self.replace_address(&recording.part).await;
+            return self.replace_url(&recording.part).await;
         }
         let evidence = Evidence::Recorded(recording);
         let add = |state: &mut BroadcasterState| state.timeline.add(evidence.clone());
         self.change_read(read, None, add).await.map(drop)
     }
 
-    /// Replaces the address of a file that the timeline has forgotten, in the row of its replay, unless the row has a
-    /// newer address.
-    async fn replace_address(&self, notice: &ReplayPart) -> Result<()> {
-        let mut attempts = Attempts::of("replace an address");
+    /// Replaces the URL of a file that the timeline has forgotten, in the row of its replay, unless the row has a newer
+    /// URL.
+    async fn replace_url(&self, reported: &ReplayPart) -> Result<()> {
+        let mut attempts = Attempts::of("replace a URL");
         loop {
-            let found = self.table.existing_replay_row(self.user, &notice.file).await?;
+            let found = self.table.existing_replay_row(self.user, &reported.file).await?;
             let Some((file, row)) = found else { return Ok(()) };
             let mut parts = parts_of(&row)?;
-            if !parts.iter_mut().any(|part| part.file == notice.file && part.take_address(notice)) {
+            if !parts.iter_mut().any(|part| part.file == reported.file && part.take_newer_url(reported)) {
                 return Ok(());
             }
             let (start, end) = (unix_seconds_in(&row, "started_at")?, unix_seconds_in(&row, "ended_at")?);
@@ -178,7 +179,7 @@ impl Broadcaster<'_> {
                 .set_text("play_url", replay.play_url().unwrap_or_default())
                 .set_text("hls_url", replay.hls_url().unwrap_or_default())
                 .set("address_changes", number(counter_in(&row, "address_changes")? + 1));
-            if when_unchanged(update, &row).send(self.table, attempts.context).await? == WriteOutcome::Done {
+            if when_row_unchanged(update, &row).send(self.table, attempts.context).await? == WriteOutcome::Done {
                 return Ok(());
             }
             attempts.after_conflict().await?;
@@ -250,11 +251,11 @@ impl Broadcaster<'_> {
                 .set(keys::POSITION, text(keys::list_sort_key(position, file.as_str()))),
             None => update.remove(keys::LIST).remove(keys::POSITION),
         };
-        let outcome = when_unchanged(update, row).send(self.table, "write a replay").await?;
+        let outcome = when_row_unchanged(update, row).send(self.table, "write a replay").await?;
         if outcome == WriteOutcome::Done && old != new {
             let changes = [(old, -1), (new, 1)].into_iter();
             let changes = changes.filter_map(|(position, by)| Some((Series::All, position?, by)));
-            let expires_at = end.map(|end| counts_expire_at(end, self.rules.replay_window_seconds));
+            let expires_at = end.map(|end| expires_after_window(end, self.rules.replay_window_seconds));
             self.table.add_to_counts(COUNT_TREE, &changes.collect::<Vec<Change>>(), expires_at, self.now).await?;
         }
         Ok(outcome)

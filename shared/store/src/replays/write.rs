@@ -44,9 +44,9 @@ impl Table {
     }
 }
 
-/// The files of a replay in its row: also those that the timeline has forgotten, without those that were deleted (unless
-/// the whole replay is deleted), and without the oldest if there are too many for the row, but for those that are played.
-/// With them the number of files that are too many.
+/// The files to store in the row of a replay: the known files, and those that the timeline has forgotten. Deleted files are
+/// left out, unless the whole replay is deleted. If there are too many for the row, the oldest are left out, but no file
+/// that the row plays. Also returns the number of files that are too many.
 pub(crate) fn as_kept(
     replay: &ReplayFiles,
     row: &Item,
@@ -93,8 +93,8 @@ impl RowWriter<'_> {
     }
 
     /// The update of a replay's row, and the replay's end if it belongs in the list. A deleted replay stays deleted, and
-    /// files that were added since are to be deleted too. A replay is hidden if one of its parts was a hidden replay, or
-    /// if it was a part of one.
+    /// files that were added since are to be deleted too. A replay stays hidden if a hidden replay was merged
+    /// into it, or if it was split off from one.
     async fn replay_update(
         &self,
         whole: &ReplayFiles,
@@ -130,7 +130,7 @@ impl RowWriter<'_> {
             Some(live) if live.end.is_some() && live.user_stream == UserStream::Own => {
                 update = self.totals(live).await?.write(update, "live_likes");
             }
-            // The replay may have been taken for that of a live.
+            // The replay may have had the totals of a live to which it turned out not to belong.
             None if knows_live => {
                 update = ["peak", "visits", "live_likes", "screenshot"].into_iter().fold(update, Update::remove);
             }

@@ -41,7 +41,7 @@ impl Table {
 
 impl Broadcaster<'_> {
     /// Adds evidence to the timeline of a user who has a room, and writes the rows that follow. Returns the new state.
-    pub async fn apply(&self, evidence: Evidence) -> Result<BroadcasterState> {
+    pub async fn add_evidence(&self, evidence: Evidence) -> Result<BroadcasterState> {
         self.change(|state| state.timeline.add(evidence.clone())).await
     }
 
@@ -52,8 +52,8 @@ impl Broadcaster<'_> {
         self.change_read(read, None, change).await
     }
 
-    /// As [`Self::change`], for a state and room that were just read. With a start request, a change of a room that is
-    /// not live afterwards also writes the information of the start request to the room.
+    /// As [`Self::change`], for a state and room that were just read. If a start request is given, and the room is not
+    /// live after the change, the title and the profile of the start request are also written to the room.
     pub(crate) async fn change_read(
         &self,
         mut read: (BroadcasterState, Option<Room>),
@@ -80,8 +80,8 @@ impl Broadcaster<'_> {
                 tracing::warn!(user, count = forgotten, "a timeline is full; its oldest events are dropped");
             }
             let (old, new) = (Projection::of(&before.timeline, rules), Projection::of(&after.timeline, rules));
-            let own = differences(user, (&before, &old), (&after, &new));
-            after.mark_dirty(own.iter().cloned(), now);
+            let differing = differences(user, (&before, &old), (&after, &new));
+            after.mark_dirty(differing.iter().cloned(), now);
             let start_request = start_request.filter(|_| is_changed && !after.is_live());
             if start_request.is_some() {
                 after.dirty.insert(DirtyRow::Room);
@@ -97,11 +97,11 @@ impl Broadcaster<'_> {
                 let rows = RowWriter { table, user, rules, now, state: &after, projection: &new };
                 let written = match rows.write_dirty_rows(room, start_request).await {
                     Ok(failed) => {
-                        // Counts are right if no other writer was at work, and all additions were acknowledged.
+                        // The counts are right if no earlier writer left dirty rows, and every addition was acknowledged.
                         let is_counted =
                             before.dirty.iter().all(DirtyRow::is_count) && table.unconfirmed.count() == unconfirmed;
-                        let counted = if is_counted { &own - &before.dirty } else { BTreeSet::new() };
-                        self.settle(&mut after, failed, &counted).await
+                        let counted = if is_counted { &differing - &before.dirty } else { BTreeSet::new() };
+                        self.remove_written_names(&mut after, failed, &counted).await
                     }
                     Err(error) => Err(error),
                 };
@@ -140,7 +140,7 @@ impl Broadcaster<'_> {
         const CONTEXT: &str = "write a timeline";
         let update = Update::of(keys::timeline(self.user))
             .set("user", text(self.user.as_str()))
-            .set("timeline", text(serde_json::to_string(after).map_err(failed(CONTEXT))?))
+            .set("timeline", text(serde_json::to_string(after).map_err(table_error(CONTEXT))?))
             .set("revision", number(after.revision));
         let update = if before.revision == 0 {
             update.when("attribute_not_exists(PK)")
@@ -150,8 +150,9 @@ impl Broadcaster<'_> {
         set_names_and_task(update, after, self.now).send(self.table, CONTEXT).await
     }
 
-    /// Removes the names of all rows but those that failed, and of the counts that are right.
-    async fn settle(
+    /// Removes the names of the rows from `dirty`: rows that could not be written move to `failed`. The counts in `counted`
+    /// are removed, too; other counts stay until the sweep has recounted them.
+    async fn remove_written_names(
         &self,
         after: &mut BroadcasterState,
         failed: BTreeSet<DirtyRow>,

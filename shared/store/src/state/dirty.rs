@@ -45,7 +45,7 @@ impl DirtyRow {
         Self::Count(replays::COUNT_TREE, Position::of(replay.end, replay.file.as_str()))
     }
 
-    /// The name in the item.
+    /// The name in the item. The row of a file is called `recording` there.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Room => "room".to_owned(),
@@ -80,8 +80,7 @@ impl DirtyRow {
 }
 
 impl BroadcasterState {
-    /// Whether there are rows to write now: rows that another process is writing, or died before it wrote them, or rows
-    /// that failed and are due again.
+    /// Whether rows must be written now: rows that no writer has confirmed as written, or failed rows whose retry is due.
     pub fn has_dirty_rows(&self, now: UnixSeconds) -> bool {
         !self.dirty.iter().all(DirtyRow::is_count) || self.is_to_be_retried(now)
     }

@@ -1,4 +1,4 @@
-//! Writes the dirty rows of a state: the room, the lives, then the replays.
+//! Writes the dirty rows of a state: the room and the lives, then the replays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,12 +50,12 @@ impl RowWriter<'_> {
         let Self { user, state, projection, .. } = self;
         let mut failed = BTreeSet::new();
         let is_room_dirty = state.dirty.contains(&DirtyRow::Room);
-        // The counters of a new broadcast replace those in the room. So the lives, which take their totals from the room,
-        // are written first: if this process dies, another one finds the counters in the room, or the totals in the lives.
+        // A new broadcast sets the counters in the room to zero. The lives that ended take their totals from these counters,
+        // so the lives are written first: wherever this process dies, the counters are in the room or in the lives.
         let resets_counters =
             room.as_ref().is_some_and(|room| Some(room.counts_since(self.now)) < state.timeline.broadcasts().last());
         if is_room_dirty && !resets_counters {
-            match self.ok_or_log(keys::room(user), self.write_room(room.clone(), start_request).await)? {
+            match self.none_if_item_fault(keys::room(user), self.write_room(room.clone(), start_request).await)? {
                 // The room just before the write: a live that ends takes its totals from there.
                 Some(before) => room = before,
                 None => drop(failed.insert(DirtyRow::Room)),
@@ -64,7 +64,7 @@ impl RowWriter<'_> {
         self.write_dirty_lives(room.as_ref(), &mut failed).await?;
         if is_room_dirty && resets_counters {
             let is_written = failed.is_empty()
-                && self.ok_or_log(keys::room(user), self.write_room(room, start_request).await)?.is_some();
+                && self.none_if_item_fault(keys::room(user), self.write_room(room, start_request).await)?.is_some();
             if !is_written {
                 failed.insert(DirtyRow::Room);
             }
@@ -78,12 +78,14 @@ impl RowWriter<'_> {
             let live = projection.live_of(replay);
             // A replay has the totals of the row of its live.
             let is_replay_written = live.is_none_or(|live| !failed.contains(&DirtyRow::live(live)))
-                && self.ok_or_log(keys::replay(user, &replay.file), self.write_replay(replay, live).await)?.is_some();
+                && self
+                    .none_if_item_fault(keys::replay(user, &replay.file), self.write_replay(replay, live).await)?
+                    .is_some();
             for part in parts {
                 let key = keys::replay(user, &part.file);
                 let is_written = is_replay_written
                     && (part.file == replay.file
-                        || self.ok_or_log(key, self.write_part(replay, &part.file).await)?.is_some());
+                        || self.none_if_item_fault(key, self.write_part(replay, &part.file).await)?.is_some());
                 if !is_written {
                     failed.insert(DirtyRow::file(&part.file));
                 }
@@ -101,7 +103,7 @@ impl RowWriter<'_> {
         for id in existing {
             let is_written = !failed.contains(&DirtyRow::Room) && {
                 let written = self.write_live(lives[id], room, &merged).await;
-                self.ok_or_log(keys::live(self.user, id), written)?.is_some()
+                self.none_if_item_fault(keys::live(self.user, id), written)?.is_some()
             };
             if !is_written {
                 failed.insert(DirtyRow::Live(id.to_owned()));
@@ -111,7 +113,7 @@ impl RowWriter<'_> {
         let can_remove = failed.is_empty();
         for id in merged {
             let is_removed =
-                can_remove && self.ok_or_log(keys::live(self.user, id), self.remove_live(id).await)?.is_some();
+                can_remove && self.none_if_item_fault(keys::live(self.user, id), self.remove_live(id).await)?.is_some();
             if !is_removed {
                 failed.insert(DirtyRow::Live(id.to_owned()));
             }
@@ -120,7 +122,7 @@ impl RowWriter<'_> {
     }
 
     /// The result of a write; `None`, and a line in the log, if the table refuses only this row.
-    fn ok_or_log<T>(&self, key: keys::Key, written: Result<T>) -> Result<Option<T>> {
+    fn none_if_item_fault<T>(&self, key: keys::Key, written: Result<T>) -> Result<Option<T>> {
         match written {
             Err(error) if error.is_item_fault => {
                 let key = self.table.key_for_log(&key);
