@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{Live, Timeline, Version, is_default};
+use super::{Live, Timeline, UserStream, Version, is_default};
 use protocol::types::{FileId, UnixSeconds};
 
 /// The tolerance between files of one recording in several formats: their starts and ends differ by a few seconds.
@@ -166,18 +166,24 @@ impl Timeline {
         of_lives.chain(others).collect()
     }
 
-    /// Groups of files that overlap, directly or through others.
-    fn overlapping(&self, mut files: Vec<usize>) -> Vec<Vec<usize>> {
-        files.sort_by_key(|n| self.files[*n].part.start);
-        let mut groups: Vec<Vec<usize>> = Vec::new();
-        let mut end = UnixSeconds(0);
+    /// Groups of files of one user stream that overlap, directly or through others.
+    fn overlapping(&self, files: Vec<usize>) -> Vec<Vec<usize>> {
+        let mut of_streams: BTreeMap<&UserStream, Vec<usize>> = BTreeMap::new();
         for n in files {
-            let part = &self.files[n].part;
-            match groups.last_mut() {
-                Some(group) if part.start < end => group.push(n),
-                Some(_) | None => groups.push(vec![n]),
+            of_streams.entry(&self.files[n].user_stream).or_default().push(n);
+        }
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for mut files in of_streams.into_values() {
+            files.sort_by_key(|n| self.files[*n].part.start);
+            let mut end = UnixSeconds(0);
+            for n in files {
+                let part = &self.files[n].part;
+                match groups.last_mut() {
+                    Some(group) if part.start < end => group.push(n),
+                    Some(_) | None => groups.push(vec![n]),
+                }
+                end = end.max(part.end);
             }
-            end = end.max(part.end);
         }
         groups
     }

@@ -32,7 +32,9 @@ fn files_of_no_live_are_one_replay_if_they_overlap_directly_or_through_others() 
     let (a, b, c) = (file("a", "flv", 100, 200), file("b", "flv", 190, 300), file("c", "flv", 299, 400));
     assert_eq!(files(&[a.clone(), c.clone()]), ["a", "c"]);
     assert_eq!(files(&[a.clone(), c, b]), ["a b c"]);
-    assert_eq!(files(&[a, file("d", "flv", 200, 300)]), ["a", "d"], "touching is not overlapping");
+    assert_eq!(files(&[a.clone(), file("d", "flv", 200, 300)]), ["a", "d"], "touching is not overlapping");
+    let of_room_service = file_of(UserStream::RoomService("1400_alice".to_owned()), "e", "flv", 100, 200);
+    assert_eq!(files(&[a, of_room_service]), ["a", "e"], "another stream");
 }
 
 #[test]
