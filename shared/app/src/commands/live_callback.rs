@@ -2,7 +2,7 @@
 //!
 //! A notice goes through these functions, which this file has in the same order:
 //!
-//! 1. `parse`: the body becomes an event ([`Event`]).
+//! 1. `parse`: the body becomes an event (`Event`).
 //! 2. `run`: the notice is written to the ledger.
 //! 3. `apply_and_set_status` calls `apply_event`, then writes the status of the notice.
 //! 4. `apply_event`: the owner of the stream is found; the event becomes evidence in the owner's timeline, a sign of
