@@ -19,20 +19,20 @@ use app::{
 };
 use clap::{Args, Parser, Subcommand};
 use cli::{
+    cloud_account::account,
     listen::Listen,
     operate::{self, Callbacks, Operator},
     settings,
     simulate::{
         backend::{Backend, Memory},
-        cloud::Cloud as SimulatedCloud,
         demonstration,
         network::{self, Remote},
-        notices::Retries,
         play::Player,
         script,
     },
     terminal::{self, print},
 };
+use cloud::notices::Retries;
 use tracing_subscriber::filter::LevelFilter;
 
 /// The business server of a mobile live-streaming app.
@@ -135,7 +135,7 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     let config = settings::judge(&settings, environment)?;
     let retries = Retries { times: options.retries, seconds: options.retry_seconds };
     let run = format!("{:08x}", random_u32());
-    let cloud = Arc::new(Mutex::new(SimulatedCloud::new(&config, &format!("{run}-"))));
+    let cloud = Arc::new(Mutex::new(account(&config, &format!("{run}-"))));
     let server = Remote::new(&options.server);
     if let Some(address) = options.api {
         let listener = address.bind().await.map_err(|error| format!("{address}: {error}"))?;

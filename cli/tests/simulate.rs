@@ -15,17 +15,20 @@ use std::{
 
 use app::{App, answer::CALLBACKS, config::Config, process::now};
 use cli::{
+    cloud_account::account,
     engine::Engine,
     settings::{invented, judge},
     simulate::{
         backend::{Answer, Backend, Memory, deliver},
-        cloud::{Cloud, State},
         demonstration,
         network::{self, Remote},
-        notices::Retries,
         play::Player,
         script::{Action, Error, parse, print},
     },
+};
+use cloud::{
+    account::{Account, State},
+    notices::Retries,
 };
 use protocol::types::{Secret, StreamId, UnixSeconds};
 use serde_json::Value;
@@ -44,7 +47,12 @@ fn config_with(setting: impl Fn(&str) -> Option<String>) -> Config {
 }
 
 /// Plays a script on a backend; returns what was printed.
-async fn play_on(backend: &impl Backend, cloud: &Mutex<Cloud>, config: &Config, script: &str) -> Result<String, Error> {
+async fn play_on(
+    backend: &impl Backend,
+    cloud: &Mutex<Account>,
+    config: &Config,
+    script: &str,
+) -> Result<String, Error> {
     let mut printed = String::new();
     let mut player = Player::new(backend, cloud, config, Retries::NONE);
     player.play(&parse(script).unwrap(), |line| printed.extend([line, "\n"])).await?;
@@ -54,7 +62,7 @@ async fn play_on(backend: &impl Backend, cloud: &Mutex<Cloud>, config: &Config, 
 /// Plays a script on a fresh server in memory with these settings.
 async fn play_with(config: Config, script: &str) -> Result<String, Error> {
     let backend = Memory::new(config.clone(), START).await.unwrap();
-    play_on(&backend, &Mutex::new(Cloud::new(&config, "")), &config, script).await
+    play_on(&backend, &Mutex::new(account(&config, "")), &config, script).await
 }
 
 /// Plays a script on a fresh server in memory.
@@ -67,7 +75,7 @@ async fn the_demonstration_passes_as_often_as_it_is_played() {
     let config = config();
     let backend = Memory::new(config.clone(), START).await.unwrap();
     for run in ["first", "second"] {
-        let cloud = Mutex::new(Cloud::new(&config, run));
+        let cloud = Mutex::new(account(&config, run));
         play_on(&backend, &cloud, &config, &demonstration(run)).await.unwrap();
     }
 }
@@ -208,7 +216,7 @@ async fn what_is_sent_together_is_under_way_together() {
     }
     let config = config();
     let script = format!("together\npush alice as p1 url=\"{}\" again\nstop p1\nend", push_url(&config));
-    let (backend, cloud) = (Meeting(Barrier::new(3)), Mutex::new(Cloud::new(&config, "")));
+    let (backend, cloud) = (Meeting(Barrier::new(3)), Mutex::new(account(&config, "")));
     let play = play_on(&backend, &cloud, &config, &script);
     tokio::time::timeout(Duration::from_secs(10), play).await.expect("nobody waits for another").unwrap();
 }
@@ -260,7 +268,7 @@ fn an_error_names_its_line_and_what_was_expected() {
 /// A server over sockets, and its simulated cloud.
 struct World {
     remote: Remote,
-    cloud: Arc<Mutex<Cloud>>,
+    cloud: Arc<Mutex<Account>>,
     config: Config,
 }
 
@@ -274,7 +282,7 @@ impl World {
             "CLOUD_API_URL" => Some(format!("http://{api}")),
             _ => None,
         });
-        let cloud = Arc::new(Mutex::new(Cloud::new(&config, "run-")));
+        let cloud = Arc::new(Mutex::new(account(&config, "run-")));
         let table = Table::new(Engine::in_memory().unwrap().client(), "mini-lvb");
         table.create_if_missing().await.unwrap();
         let app = App::new(config.clone(), table);
@@ -318,7 +326,7 @@ async fn whom_an_operator_bans_the_cloud_cuts_and_refuses() {
 #[tokio::test]
 async fn an_operator_shows_no_key_where_others_can_read_it() {
     let (remote, config) = (Remote::new("http://server.example"), config());
-    let refused = play_on(&remote, &Mutex::new(Cloud::new(&config, "")), &config, "ban alice").await.unwrap_err();
+    let refused = play_on(&remote, &Mutex::new(account(&config, "")), &config, "ban alice").await.unwrap_err();
     let expected = "line 1: http://server.example: the operator key is only sent over https, or to this machine";
     assert_eq!(refused.to_string(), expected);
 }
@@ -352,9 +360,9 @@ fn the_command_says_what_it_does_and_how_it_ended() {
 #[test]
 fn a_notice_has_what_the_documents_say() {
     let config = config();
-    let mut cloud = Cloud::new(&config, "");
+    let mut cloud = account(&config, "");
     let start = cloud.push(&push_url(&config), "p1", START).unwrap();
-    let body: Value = serde_json::from_str(&start.body(START, &cloud.key())).unwrap();
+    let body: Value = serde_json::from_str(&start.body(START, &cloud.settings().callback_key)).unwrap();
     for field in [
         "t",
         "sign",

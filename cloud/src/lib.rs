@@ -3,4 +3,9 @@
 //! It stands in for the vendor's live cloud during development, and on a small server of one's own. It has its own
 //! listeners and knows the business server by its callback URL only.
 
+pub mod account;
+pub mod api;
 pub mod flv;
+pub mod notices;
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use app::{App, answer::answer_anywhere, config::Config};
+use cloud::notices::Retries;
 use http::Request;
 use protocol::{
     error::Chain,
@@ -16,7 +17,6 @@ use protocol::{
 };
 use store::Table;
 
-use super::notices::Retries;
 use crate::{engine::Engine, operate};
 
 /// An answer of the server.

@@ -1,38 +1,35 @@
-//! A simulated live cloud, for tests, for demonstrations, and for users without an account at a real one.
+//! A live cloud without video, which scripts direct: for tests, for demonstrations, and for users without an account at
+//! a real one.
 //!
 //! - [`script`] and `words`: the language of the scripts, which say what users and the cloud do
-//! - [`cloud`]: the state of the cloud
-//! - [`notices`]: its notices to the business server
-//! - [`api`]: its answers to the business server
 //! - [`play`]: plays a script
 //! - [`backend`]: the business server that a script is played against; one in this process
 //! - [`network`]: the same over HTTP
 //!
-//! Only `network` has sockets and reads the clock of the machine.
+//! The package `cloud` has the state of the cloud, its notices, and its answers to the business server. Only `network` has sockets and reads the clock of the machine.
 //!
 //! ```
 //! use std::sync::Mutex;
 //! use cli::{
+//!     cloud_account::account,
 //!     settings::{invented, judge},
-//!     simulate::{backend::Memory, cloud::Cloud, notices::Retries, play::Player, script},
+//!     simulate::{backend::Memory, play::Player, script},
 //! };
+//! use cloud::notices::Retries;
 //! use protocol::types::UnixSeconds;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let config = judge(&invented(), |_| None).unwrap();
-//! let cloud = Mutex::new(Cloud::new(&config, ""));
+//! let cloud = Mutex::new(account(&config, ""));
 //! let backend = Memory::new(config.clone(), UnixSeconds(1_600_000_000)).await.unwrap();
 //! let steps = script::parse("open alice Hello\npush alice as p1\nexpect live alice").unwrap();
 //! Player::new(&backend, &cloud, &config, Retries::NONE).play(&steps, |_| {}).await.unwrap();
 //! # }
 //! ```
 
-pub mod api;
 pub mod backend;
-pub mod cloud;
 pub mod network;
-pub mod notices;
 pub mod play;
 pub mod script;
 mod words;

@@ -8,6 +8,10 @@ use std::{
 };
 
 use app::process;
+use cloud::{
+    account::{Account, Settings, lock},
+    notices::Retries,
+};
 use http_body_util::{BodyExt, Full, Limited};
 use http_client::{Client, Error};
 use hyper::{
@@ -24,11 +28,7 @@ use protocol::{
 };
 use tokio::net::TcpListener;
 
-use super::{
-    backend::{Answer, Backend, deliver},
-    cloud::{Cloud, lock},
-    notices::{self, Retries},
-};
+use super::backend::{Answer, Backend, deliver};
 use crate::operate::{HEADER, is_private, key_header};
 
 /// The maximum length of the body of a call to the cloud.
@@ -83,7 +83,7 @@ impl Backend for Remote {
 }
 
 /// Answers the calls of the business server at a port, forever. The notices that follow are sent to `server`.
-pub async fn serve(listener: TcpListener, cloud: Arc<Mutex<Cloud>>, server: Remote, retries: Retries) -> Infallible {
+pub async fn serve(listener: TcpListener, cloud: Arc<Mutex<Account>>, server: Remote, retries: Retries) -> Infallible {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -107,7 +107,7 @@ pub async fn serve(listener: TcpListener, cloud: Arc<Mutex<Cloud>>, server: Remo
 }
 
 async fn respond(
-    cloud: &Mutex<Cloud>,
+    cloud: &Mutex<Account>,
     server: &Remote,
     retries: Retries,
     request: Request<Incoming>,
@@ -119,8 +119,9 @@ async fn respond(
     let now = process::now();
     let mut cloud = lock(cloud);
     let (answer, notices) = cloud.answer(&request, now);
+    let Settings { callback_path, callback_key, .. } = cloud.settings();
     for notice in notices {
-        let (server, path, body) = (server.clone(), notices::path(&cloud.live), notice.body(now, &cloud.key()));
+        let (server, path, body) = (server.clone(), callback_path.clone(), notice.body(now, callback_key));
         tokio::spawn(async move {
             match deliver(&server, &path, body, retries).await {
                 Ok(answer) if answer.status == 200 => {}

@@ -6,6 +6,10 @@ use app::{
     answer::INTERFACE,
     config::{ActionAuth, Config},
 };
+use cloud::{
+    account::{Account, CLOSED, FilePart, Refusal, lock},
+    notices::{LIFETIME_SECONDS, Notice, Retries},
+};
 use futures_util::future::join_all;
 use protocol::{
     sign::{push_url, user_sig},
@@ -15,8 +19,6 @@ use serde_json::{Value, json};
 
 use super::{
     backend::{Answer, Backend, deliver},
-    cloud::{CLOSED, Cloud, FilePart, Refusal, lock},
-    notices::{self, LIFETIME_SECONDS, Notice, Retries},
     script::{Action, Error, Expectation, Modifiers, RoomStatus, Statement, Step},
 };
 
@@ -35,7 +37,7 @@ const NO_SUCH_ROOM: u64 = 2003;
 #[derive(Debug)]
 pub struct Player<'a, B> {
     backend: &'a B,
-    cloud: &'a Mutex<Cloud>,
+    cloud: &'a Mutex<Account>,
     config: &'a Config,
     retries: Retries,
     /// The push URL of each user.
@@ -66,7 +68,7 @@ enum Kind {
 
 impl<'a, B: Backend> Player<'a, B> {
     /// A player against a server that has these settings.
-    pub fn new(backend: &'a B, cloud: &'a Mutex<Cloud>, config: &'a Config, retries: Retries) -> Self {
+    pub fn new(backend: &'a B, cloud: &'a Mutex<Account>, config: &'a Config, retries: Retries) -> Self {
         let (urls, groups, notices) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { backend, cloud, config, retries, urls, groups, notices }
     }
@@ -119,7 +121,7 @@ impl<'a, B: Backend> Player<'a, B> {
         let now = UnixSeconds(made_at.0.saturating_add_signed(modifiers.at));
         let known = |push: &str, notice: Option<Notice>| notice.ok_or_else(|| format!("there is no push {push}"));
         let mut cloud = lock(self.cloud);
-        let key = if modifiers.wrong_key { Secret::new(WRONG_KEY) } else { cloud.key() };
+        let key = if modifiers.wrong_key { Secret::new(WRONG_KEY) } else { cloud.settings().callback_key.clone() };
         let mut name = None;
         #[expect(clippy::wildcard_enum_match_arm, reason = "the other actions are not about notices")]
         let mut notice = match action {
@@ -237,7 +239,8 @@ impl<'a, B: Backend> Player<'a, B> {
         match request.kind {
             Kind::Notice => {
                 let retries = if request.refused.is_none() { self.retries } else { Retries::NONE };
-                deliver(self.backend, &notices::path(&self.config.live), body, retries).await
+                let path = lock(self.cloud).settings().callback_path.clone();
+                deliver(self.backend, &path, body, retries).await
             }
             Kind::Call | Kind::Open(_) => self.backend.post(INTERFACE, None, body).await,
             Kind::OperatorCall => self.backend.post(INTERFACE, self.config.operator_key.as_ref(), body).await,

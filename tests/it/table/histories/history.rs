@@ -1,7 +1,7 @@
 //! The parts of a history.
 
 use crate::support::harness::setting;
-use cli::simulate::cloud::file_url;
+use cloud::account::file_url;
 
 /// A notice of the cloud about a stream.
 #[derive(Clone, Debug, PartialEq)]

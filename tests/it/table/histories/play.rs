@@ -24,13 +24,15 @@ use crate::{
     table::lists::place,
 };
 use app::{App, answer::INTERFACE, config::Config};
-use cli::simulate::{
-    backend::{self, Answer, Backend, Memory},
-    cloud::Cloud,
-    notices::Retries,
-    play::Player,
-    script::{self, print},
+use cli::{
+    cloud_account::account,
+    simulate::{
+        backend::{self, Answer, Backend, Memory},
+        play::Player,
+        script::{self, print},
+    },
 };
+use cloud::notices::Retries;
 use protocol::types::{FileId, Page, Secret, UnixSeconds, UserId};
 use store::LiveRow;
 
@@ -96,7 +98,7 @@ pub(super) async fn play(history: &History) -> Result<Outcome, Fault> {
 /// Plays the steps of a history against a new server. Returns the server, the model, and the lives and replays.
 pub(super) async fn play_steps(history: &History) -> Result<(Program, Model, Vec<String>), Fault> {
     let (program, mut writer) = (without_cloud().await, Writer::of(history));
-    let cloud = Mutex::new(Cloud::new(&program.app.config, ""));
+    let cloud = Mutex::new(account(&program.app.config, ""));
     let mut player = Player::new(&program, &cloud, &program.app.config, RETRIES);
     let mut shown = Vec::new();
     for step in history.with_its_end() {
@@ -116,7 +118,7 @@ pub(super) async fn play_steps(history: &History) -> Result<(Program, Model, Vec
 /// Plays a script as `mini-lvb simulate --memory` does, but from the first second of the histories. Returns the server.
 pub(super) async fn simulate(script: &[script::Step], config: &Config) -> Result<Program, script::Error> {
     let backend = Memory::new(config.clone(), UnixSeconds(START)).await.unwrap();
-    let cloud = Mutex::new(Cloud::new(config, ""));
+    let cloud = Mutex::new(account(config, ""));
     Player::new(&backend, &cloud, config, RETRIES).play(script, |_| {}).await?;
     Ok(Program::of(backend.app))
 }

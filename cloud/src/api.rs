@@ -1,11 +1,10 @@
-//! The simulated live cloud's answers to the calls of the business server.
+//! The live cloud's answers to the calls of the business server.
 //!
 //! The cloud has two interfaces: the old one, `?cmd=..&interface=..&t=..&sign=..` at any path, and API 3.0, which has
 //! the action in the header `X-TC-Action`.
 
 use std::collections::BTreeMap;
 
-use app::config::Vod;
 use http::Request;
 use protocol::{
     sign::{callback::sign, constant_time_eq, tc3},
@@ -13,8 +12,8 @@ use protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    cloud::{Cloud, FORBIDDEN_SECONDS, State},
+use crate::{
+    account::{Account, FORBIDDEN_SECONDS, Settings, State},
     notices::Notice,
 };
 
@@ -32,7 +31,7 @@ const MAX_CLOCK_DIFFERENCE_SECONDS: u64 = 300;
 /// Why API 3.0 refuses a call: the code and the message.
 type Refusal = (&'static str, String);
 
-impl Cloud {
+impl Account {
     /// Answers a call: the JSON text, always with HTTP status 200, and the notices that follow.
     pub fn answer(&mut self, request: &Request<Vec<u8>>, now: UnixSeconds) -> (String, Vec<Notice>) {
         let query = request.uri().query().unwrap_or_default();
@@ -44,7 +43,7 @@ impl Cloud {
                 outcome.unwrap_or_else(|(code, message)| json!({ "ret": code, "code": code, "message": message }))
             }
             (None, Some(action)) => {
-                let outcome = if is_signed(request, &self.vod, now) {
+                let outcome = if is_signed(request, &self.settings, now) {
                     self.answer_api3(action, request.body(), now, &mut notices)
                 } else {
                     let message = "the call is not signed with the key of the account";
@@ -72,10 +71,10 @@ impl Cloud {
         let param = |name: &str| params.get(name).map(String::as_str).unwrap_or_default();
         let refuse = |code: i64, message: &str| Err((code, message.to_owned()));
         let t = param("t");
-        if param("cmd") != self.live.appid {
+        if param("cmd") != self.settings.appid {
             return refuse(BAD_SIGNATURE, "cmd is not the appid");
         }
-        if !constant_time_eq(&sign(&self.live.api_key, t), param("sign")) {
+        if !constant_time_eq(&sign(&self.settings.api_key, t), param("sign")) {
             return refuse(BAD_SIGNATURE, "sign is wrong");
         }
         if t.parse().is_ok_and(|expiry| UnixSeconds(expiry) < now) {
@@ -123,8 +122,8 @@ impl Cloud {
             text.ok_or_else(|| ("MissingParameter", format!("{name} is missing")))
         };
         // The actual cloud ignores the domain. A caller that writes another domain has a fault.
-        let stream = |cloud: &Self| match (param("DomainName")?, param("AppName")?) {
-            (domain, _) if domain != cloud.live.domains.push => {
+        let stream = |account: &Self| match (param("DomainName")?, param("AppName")?) {
+            (domain, _) if domain != account.settings.domains.push => {
                 Err(("InvalidParameter", format!("{domain} is not the push domain")))
             }
             (_, _) => param("StreamName"),
@@ -162,7 +161,7 @@ impl Cloud {
 }
 
 /// Whether a call of API 3.0 is signed with the key of the account, at about `now`.
-fn is_signed(request: &Request<Vec<u8>>, account: &Vod, now: UnixSeconds) -> bool {
+fn is_signed(request: &Request<Vec<u8>>, account: &Settings, now: UnixSeconds) -> bool {
     let [received, signed_at, content_type, host] = ["authorization", "x-tc-timestamp", "content-type", "host"]
         .map(|name| header(request, name).unwrap_or_default());
     let (Ok(signed_at), Ok(body)) = (signed_at.parse().map(UnixSeconds), std::str::from_utf8(request.body())) else {
@@ -182,34 +181,29 @@ fn header<'a>(request: &'a Request<Vec<u8>>, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{invented, judge};
+    use crate::tests::{settings, url_of_alice};
 
     const NOW: UnixSeconds = UnixSeconds(1_600_000_000);
 
     /// A cloud in which `8888_alice` is pushed as `p1`, and recorded as `f1`.
-    fn cloud() -> Cloud {
-        let key = |name: &str| (name == "CLOUD_API_SECRET_KEY").then(|| "the same in all of these tests".to_owned());
-        let config = judge(&invented(), key).unwrap();
-        let live = &config.live;
-        let stream = protocol::types::StreamId::parse("8888_alice").unwrap();
-        let url = live.domains.push_url(&live.push_key, &stream, NOW.plus(60), None);
-        let mut cloud = Cloud::new(&config, "");
-        cloud.push(&url, "p1", NOW).unwrap();
+    fn cloud() -> Account {
+        let mut cloud = Account::new(settings(), "");
+        cloud.push(&url_of_alice(NOW), "p1", NOW).unwrap();
         cloud.record("p1", "flv", "f1", Default::default(), NOW).unwrap();
         cloud
     }
 
     /// Calls the old interface with this query, and with `t` and `sign`.
-    fn old(cloud: &mut Cloud, query: &str, body: &str) -> (Value, usize) {
+    fn old(cloud: &mut Account, query: &str, body: &str) -> (Value, usize) {
         let t = NOW.to_string();
-        let sign = sign(&cloud.live.api_key, &t);
+        let sign = sign(&cloud.settings.api_key, &t);
         let uri = format!("/common_access?cmd=1250000000&interface={query}&t={t}&sign={sign}");
         let (answer, notices) = cloud.answer(&Request::post(uri).body(body.into()).unwrap(), NOW);
         (serde_json::from_str(&answer).unwrap(), notices.len())
     }
 
     fn signed(action: &str, params: Value) -> Request<Vec<u8>> {
-        let (account, body) = (cloud().vod, params.to_string());
+        let (account, body) = (settings(), params.to_string());
         let (content_type, host) = ("application/json", "127.0.0.1:9100");
         let call = tc3::Request { method: "POST", query: "", content_type, host, body: &body };
         let authorization = tc3::authorization(call, "live", &account.secret_id, &account.secret_key, NOW);
@@ -218,7 +212,7 @@ mod tests {
         request.header("authorization", authorization).body(body.into_bytes()).unwrap()
     }
 
-    fn new(cloud: &mut Cloud, action: &str, params: Value) -> (Value, usize) {
+    fn new(cloud: &mut Account, action: &str, params: Value) -> (Value, usize) {
         let (answer, notices) = cloud.answer(&signed(action, params), NOW);
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
         assert!(answer["Response"].as_object_mut().unwrap().remove("RequestId").is_some());
@@ -246,7 +240,7 @@ mod tests {
     fn the_old_interface_wants_its_sign() {
         let mut cloud = cloud();
         let t = NOW.to_string();
-        let sign = sign(&cloud.live.api_key, &t);
+        let sign = sign(&cloud.settings.api_key, &t);
         let mut message = |query: &str, now| {
             let uri = format!("/?interface=Live_Channel_SetStatus&{query}");
             let answer = cloud.answer(&Request::get(uri).body(vec![]).unwrap(), now).0;
@@ -271,7 +265,7 @@ mod tests {
     #[test]
     fn a_stream_is_described_dropped_forbidden_and_resumed() {
         let mut cloud = cloud();
-        let state = |cloud: &mut Cloud| new(cloud, "DescribeLiveStreamState", alice()).0["StreamState"].take();
+        let state = |cloud: &mut Account| new(cloud, "DescribeLiveStreamState", alice()).0["StreamState"].take();
         assert_eq!(state(&mut cloud), "active");
         assert_eq!(new(&mut cloud, "DropLiveStream", alice()), (json!({}), 1));
         assert_eq!(state(&mut cloud), "inactive");
@@ -315,7 +309,7 @@ mod tests {
         let text = header(&good, "authorization").unwrap();
         let mut other_body = good.clone();
         other_body.body_mut().push(b' ');
-        let mut account = cloud().vod;
+        let mut account = settings();
         for bad in [
             with("authorization", &text.replacen("TC3-", "TC2-", 1)),
             with("authorization", &text.replacen("/live/", "/vod/", 1)),

@@ -1,21 +1,21 @@
-//! The simulated live cloud: its pushes and files, and the notices about them. It has no sockets and no clock.
+//! The live cloud's account of one customer: its pushes, bans and files, and the notices about them. It has no sockets,
+//! no video and no clock.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use app::config::{Config, Live, Vod};
 use protocol::{
-    sign::push_url::{self, PushUrl},
+    sign::push_url::{self, Domains, PushUrl},
     types::{Secret, UnixSeconds},
 };
 use serde_json::{Value, json};
 
-use super::notices::Notice;
+use crate::notices::Notice;
 
 /// How long a stream is forbidden by default.
-pub(super) const FORBIDDEN_SECONDS: u64 = 7 * 24 * 3600;
+pub(crate) const FORBIDDEN_SECONDS: u64 = 7 * 24 * 3600;
 /// The `errcode` of a push that the app closed.
 pub const CLOSED: u64 = 1;
 /// The `errcode` of a push that the cloud refused.
@@ -29,18 +29,38 @@ const APP: &str = "live";
 /// The size of a second of video, about.
 const BYTES_PER_SECOND: u64 = 100_000;
 
-/// The live cloud of one account.
+/// What the cloud and the business server have agreed on.
 #[derive(Clone, Debug)]
-pub struct Cloud {
-    pub(super) live: Live,
-    pub(super) vod: Vod,
+pub struct Settings {
+    /// The appid of the account.
+    pub appid: String,
+    /// The business id, and the push and play domains.
+    pub domains: Domains,
+    /// The key of the push domain's hotlink protection.
+    pub push_key: Secret,
+    /// The key that signs notices.
+    pub callback_key: Secret,
+    /// The path at which the business server takes notices.
+    pub callback_path: String,
+    /// The key that signs calls to the old interface.
+    pub api_key: Secret,
+    /// The id of the key that signs calls to API 3.0.
+    pub secret_id: String,
+    /// The key that signs calls to API 3.0.
+    pub secret_key: Secret,
+}
+
+/// The account, and what the cloud has of it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub(crate) settings: Settings,
     run: String,
     pushes: BTreeMap<String, Push>,
     /// The end of each ban of a stream.
     forbidden: BTreeMap<String, UnixSeconds>,
     files: BTreeSet<String>,
     /// The number of answers of API 3.0.
-    pub(super) answers: u64,
+    pub(crate) answers: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -94,19 +114,18 @@ pub enum State {
     Forbidden,
 }
 
-/// Locks a cloud, also after a panic.
-pub(super) fn lock(cloud: &Mutex<Cloud>) -> MutexGuard<'_, Cloud> {
-    cloud.lock().unwrap_or_else(PoisonError::into_inner)
+/// Locks an account, also after a panic.
+pub fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
+    account.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Cloud {
-    /// A cloud with these settings, without pushes and files.
+impl Account {
+    /// An account with these settings, without pushes and files.
     ///
     /// `run` is a prefix of the names of pushes and files, so that two runs against one server use different names.
-    pub fn new(config: &Config, run: &str) -> Self {
+    pub fn new(settings: Settings, run: &str) -> Self {
         Self {
-            live: config.live.clone(),
-            vod: config.vod.clone(),
+            settings,
             run: run.to_owned(),
             pushes: BTreeMap::new(),
             forbidden: BTreeMap::new(),
@@ -115,15 +134,15 @@ impl Cloud {
         }
     }
 
-    /// The key that signs the notices.
-    pub fn key(&self) -> Secret {
-        self.live.callback_keys.first().unwrap_or(&self.live.api_key).clone()
+    /// The settings of the account.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Starts the push `name` to a URL, which is checked.
     pub fn push(&mut self, url: &str, name: &str, now: UnixSeconds) -> Result<Notice, Refusal> {
         let PushUrl { app, stream, query, .. } =
-            self.live.domains.read_push_url(url, &self.live.push_key, now).map_err(Refusal::Url)?;
+            self.settings.domains.read_push_url(url, &self.settings.push_key, now).map_err(Refusal::Url)?;
         let [app, stream, query] = [app, stream, query].map(str::to_owned);
         self.start(Push { app, stream, query, start: now, end: None }, name)
     }
@@ -195,12 +214,12 @@ impl Cloud {
     }
 
     /// The streams that are pushed.
-    pub(super) fn running(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn running(&self) -> impl Iterator<Item = &str> {
         self.pushes.values().filter(|push| push.end.is_none()).map(|push| push.stream.as_str())
     }
 
     /// Whether a stream was ever pushed.
-    pub(super) fn was_pushed(&self, stream: &str) -> bool {
+    pub(crate) fn was_pushed(&self, stream: &str) -> bool {
         self.pushes.values().any(|push| push.stream == stream)
     }
 
@@ -217,7 +236,7 @@ impl Cloud {
         let id = format!("{}{file}", self.run);
         let (from, to) = (part.from.unwrap_or(push.start), part.to.or(push.end).unwrap_or(now));
         let seconds = to.0.saturating_sub(from.0);
-        let url = part.url.map_or_else(|| file_url(&self.live.appid, &id, format), str::to_owned);
+        let url = part.url.map_or_else(|| file_url(&self.settings.appid, &id, format), str::to_owned);
         let fields = json!({
             "event_type": 100, "video_id": id, "file_id": id, "video_url": url, "file_format": format,
             "file_size": seconds * BYTES_PER_SECOND, "start_time": from.0, "end_time": to.0, "duration": seconds,
@@ -229,7 +248,7 @@ impl Cloud {
     }
 
     /// Deletes a file; whether there was one.
-    pub(super) fn delete_file(&mut self, id: &str) -> bool {
+    pub(crate) fn delete_file(&mut self, id: &str) -> bool {
         self.files.remove(id)
     }
 
@@ -238,7 +257,7 @@ impl Cloud {
         let path = format!("/screenshots/{}{name}-{now}.jpg", self.run);
         let fields = json!({
             "event_type": 200, "create_time": now.0, "pic_url": path,
-            "pic_full_url": format!("http://screenshots-{}.file.myqcloud.com{path}", self.live.appid),
+            "pic_full_url": format!("http://screenshots-{}.file.myqcloud.com{path}", self.settings.appid),
             "file_size": 20_000, "width": 960, "height": 540,
         });
         Some(self.notice(name, self.pushes.get(name)?, fields))
@@ -247,12 +266,12 @@ impl Cloud {
     /// Moderates a screenshot of a push; `None` if there is no such push.
     pub fn verdict(&self, name: &str, verdict: &str, now: UnixSeconds) -> Option<Notice> {
         let push = self.pushes.get(name)?;
-        let img = format!("http://screenshots-{}.file.myqcloud.com/{name}-{now}.jpg", self.live.appid);
+        let img = format!("http://screenshots-{}.file.myqcloud.com/{name}-{now}.jpg", self.settings.appid);
         // This notice has other names for the stream than all other notices.
         let fields = json!({
             "event_type": 317, "streamId": push.stream, "channelId": push.stream, "img": img, "type": [1],
             "score": [95], "suggestion": verdict, "label": "Porn", "subLabel": "", "ocrMsg": "",
-            "appid": self.appid(), "app": self.live.domains.push, "appname": push.app,
+            "appid": self.appid(), "app": self.settings.domains.push, "appname": push.app,
         });
         Some(Notice { fields })
     }
@@ -261,7 +280,7 @@ impl Cloud {
     pub fn event(&self, name: &str, number: u32, now: UnixSeconds) -> Option<Notice> {
         let push = self.pushes.get(name)?;
         let fields = json!({
-            "event_type": number, "event_time": now.0, "data_time": now.0, "domain": self.live.domains.push,
+            "event_type": number, "event_time": now.0, "data_time": now.0, "domain": self.settings.domains.push,
             "path": push.app,
         });
         Some(self.notice(name, push, fields))
@@ -270,7 +289,7 @@ impl Cloud {
     /// A notice about a push: these fields and those of all notices.
     fn notice(&self, name: &str, push: &Push, mut fields: Value) -> Notice {
         let common = json!({
-            "appid": self.appid(), "app": self.live.domains.push, "appname": push.app, "stream_id": push.stream,
+            "appid": self.appid(), "app": self.settings.domains.push, "appname": push.app, "stream_id": push.stream,
             "channel_id": push.stream, "stream_param": push.query, "sequence": format!("{}{name}", self.run),
             "node": EXAMPLE_ADDRESS, "user_ip": EXAMPLE_ADDRESS, "set_id": 2,
         });
@@ -281,23 +300,19 @@ impl Cloud {
     }
 
     fn appid(&self) -> Option<u64> {
-        self.live.appid.parse().ok()
+        self.settings.appid.parse().ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{invented, judge};
+    use crate::tests::{settings, url_of_alice};
 
     const NOW: UnixSeconds = UnixSeconds(1_600_000_000);
 
-    fn cloud() -> (Cloud, String) {
-        let config = judge(&invented(), |_| None).unwrap();
-        let live = &config.live;
-        let stream = protocol::types::StreamId::parse("8888_alice").unwrap();
-        let url = live.domains.push_url(&live.push_key, &stream, NOW.plus(60), live.recording.as_ref());
-        (Cloud::new(&config, "run-"), url)
+    fn cloud() -> (Account, String) {
+        (Account::new(settings(), "run-"), url_of_alice(NOW))
     }
 
     #[test]

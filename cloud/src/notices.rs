@@ -1,17 +1,10 @@
 //! The notices of the live cloud to the business server.
 
-use app::{answer::CALLBACKS, config::Live};
 use protocol::{
     sign::callback::sign,
     types::{Secret, UnixSeconds},
 };
 use serde_json::{Value, json};
-
-/// The path at which a server with these settings takes notices.
-pub fn path(live: &Live) -> String {
-    let key = live.callback_path_key.iter().map(|key| format!("/{}", key.expose()));
-    key.chain([CALLBACKS[0].to_owned()]).collect()
-}
 
 /// The time between the signing of a notice and its expiry.
 pub const LIFETIME_SECONDS: u64 = 600;
@@ -27,7 +20,7 @@ impl Notice {
     /// The body of the notice, signed at `now`. It expires ten minutes later.
     ///
     /// ```
-    /// use cli::simulate::notices::Notice;
+    /// use cloud::notices::Notice;
     /// use protocol::types::{Secret, UnixSeconds};
     /// let notice = Notice { fields: serde_json::json!({ "event_type": 1 }) };
     /// let expected = r#"{"event_type":1,"sign":"f9471b62d40374b6eb2716c7ec4e088b","t":1500000600}"#;

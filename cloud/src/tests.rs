@@ -1,0 +1,32 @@
+//! What the tests of the account share.
+
+use protocol::{
+    sign::push_url::Domains,
+    types::{Secret, StreamId, UnixSeconds},
+};
+
+use crate::account::Settings;
+
+/// Settings of an account.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        appid: "1250000000".to_owned(),
+        domains: Domains {
+            bizid: "8888".to_owned(),
+            push: "8888.livepush.myqcloud.com".to_owned(),
+            play: "8888.liveplay.myqcloud.com".to_owned(),
+        },
+        push_key: Secret::new("pushkey123"),
+        callback_key: Secret::new("cbkey456"),
+        callback_path: "/callback/Live_callback.php".to_owned(),
+        api_key: Secret::new("apikey789"),
+        secret_id: "AKIDaccount".to_owned(),
+        secret_key: Secret::new("secret of the account"),
+    }
+}
+
+/// A push URL of the stream `8888_alice` that is good for a minute.
+pub(crate) fn url_of_alice(now: UnixSeconds) -> String {
+    let Settings { domains, push_key, .. } = settings();
+    domains.push_url(&push_key, &StreamId::parse("8888_alice").unwrap(), now.plus(60), None)
+}
