@@ -1,7 +1,7 @@
 //! What the tests of the account share.
 
 use protocol::{
-    sign::push_url::Domains,
+    sign::push_url::{Domains, Scheme},
     types::{Secret, StreamId, UnixSeconds},
 };
 
@@ -15,6 +15,7 @@ pub(crate) fn settings() -> Settings {
             bizid: "8888".to_owned(),
             push: "8888.livepush.myqcloud.com".to_owned(),
             play: "8888.liveplay.myqcloud.com".to_owned(),
+            play_scheme: Scheme::Http,
         },
         push_key: Secret::new("pushkey123"),
         callback_key: Secret::new("cbkey456"),

@@ -60,7 +60,7 @@ async fn what_is_signed_for_one_upload_is_good_for_that_only() {
     let key = cos::derive(&Secret::new(KEY), now, now.plus(30));
     let authorization = key.authorization("AKIDtest", request);
     let headers = fields!("Authorization": authorization, "Content-Length": "7", "Content-Type": "image/png");
-    let grant = fields!("method": "PUT", "url": cos::url(HOST, request.path), "headers": headers);
+    let grant = fields!("method": "PUT", "url": cos::url(&format!("https://{HOST}"), request.path), "headers": headers);
     is_good_for_itself_only(&store, &Sent::as_told(&grant, b"picture")).await;
 }
 

@@ -70,14 +70,15 @@ impl Command for GetCosGrant {
         }
         // The name is unique and contains the caller's id, so an upload never replaces an object of another user.
         let path = format!("/{}/{}.{extension}", caller.id(), hex(app.nonce()));
-        let (host, content_length) = (settings.host(), self.size.to_string());
-        let headers = [("host", &*host), ("content-length", &*content_length), ("content-type", media_type)];
+        let (address, content_length) = (settings.address(), self.size.to_string());
+        let host = address.split_once("://").map_or(&*address, |(_, host)| host);
+        let headers = [("host", host), ("content-length", &*content_length), ("content-type", media_type)];
         let request = cos::Request { method: PUT, path: &path, parameters: &[], headers: &headers };
         let key = cos::derive_now(&settings.secret_key, now, settings.sign_seconds);
         let authorization = key.authorization(&settings.secret_id, request);
         Ok(Reply {
             method: PUT,
-            url: cos::url(&host, &path),
+            url: cos::url(&address, &path),
             headers: Headers { authorization, content_type: media_type, content_length },
             expires: now.plus(settings.sign_seconds).0,
         })

@@ -130,6 +130,8 @@ pub struct Cos {
     pub appid: u64,
     pub bucket: String,
     pub region: String,
+    /// `None`: the address of the bucket at Tencent.
+    pub url: Option<String>,
     pub secret_id: String,
     pub secret_key: Secret,
     pub sign_seconds: u64,
@@ -139,10 +141,11 @@ pub struct Cos {
 }
 
 impl Cos {
-    /// The host of the bucket's objects.
-    pub fn host(&self) -> String {
+    /// The address of the bucket's objects: a scheme and a host.
+    pub fn address(&self) -> String {
         let Self { bucket, appid, region, .. } = self;
-        format!("{bucket}-{appid}.cos.{region}.myqcloud.com")
+        let url = self.url.clone();
+        url.unwrap_or_else(|| format!("https://{bucket}-{appid}.cos.{region}.myqcloud.com"))
     }
 }
 

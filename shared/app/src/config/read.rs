@@ -7,7 +7,7 @@ use thiserror::Error as ThisError;
 use super::{Accounts, ActionAuth, ApiUrl, CloudApi, Config, Cos, Im, Limits, Live, Oidc, Sessions, Vod, settings::*};
 use protocol::{
     log_names::LogNames,
-    sign::push_url::{Domains, Recording},
+    sign::push_url::{Domains, Recording, Scheme},
     types::Secret,
 };
 use store::rules::{Limit, Moderation, Rules, TokenLifetimes};
@@ -54,6 +54,7 @@ impl Config {
         let domains = Domains {
             push: or_default(read.host(PUSH_DOMAIN), "livepush"),
             play: or_default(read.host(PLAY_DOMAIN), "liveplay"),
+            play_scheme: read.choice(PLAY_SCHEME, [("http", Scheme::Http), ("https", Scheme::Https)]),
             bizid,
         };
         let api_key = read.secret(API_KEY);
@@ -90,6 +91,7 @@ impl Config {
                 appid: read.number(COS_APPID),
                 bucket: read.word(COS_BUCKET),
                 region: read.word(COS_REGION),
+                url: read.cos_url(),
                 secret_id: read.text(COS_SECRET_ID),
                 secret_key: read.secret(COS_SECRET_KEY),
                 sign_seconds: read.seconds(COS_SIGN_SECONDS),
@@ -167,9 +169,19 @@ impl Reader<'_> {
         if word.len() <= MAX_WORD_CHARS { word } else { self.error(setting, "must have at most 64 characters") }
     }
 
+    /// A host name, with a port or without.
     fn host(&mut self, setting: Setting) -> String {
-        let rule = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-        self.checked_text(setting, rule, "must be a host name: letters, digits, - and . only")
+        let text = self.text(setting);
+        let (host, port) = text.split_once(':').unwrap_or((&text, "1"));
+        let is_host = host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+        if is_host && is_port && (text.is_empty() || !host.is_empty()) {
+            return text;
+        }
+        self.error(
+            setting,
+            "must be a host name, or host:port: letters, digits, - and . only, and a port from 1 to 65535",
+        )
     }
 
     fn number(&mut self, setting: Setting) -> u64 {
@@ -265,6 +277,16 @@ impl Reader<'_> {
     }
 
     /// The address of the old interface, to which each call appends its query.
+    fn cos_url(&mut self) -> Option<String> {
+        let url = Some(self.text(COS_URL)).filter(|url| !url.is_empty())?;
+        let url = url.trim_end_matches('/');
+        let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+        if !http_client::is_address(url) || host.contains(['/', '?', '#', '@']) {
+            self.error::<()>(COS_URL, "must be an http or https address without path");
+        }
+        Some(url.to_owned())
+    }
+
     fn old_api_url(&mut self) -> Option<String> {
         let url = Some(self.text(API_URL)).filter(|url| url != "none")?;
         if !http_client::is_address(&url) || url.contains(['?', '#']) {

@@ -47,10 +47,12 @@ settings! {
     /// The key of the push domain's hotlink protection. CSS console, Domain Management, the push domain, Push
     /// Configuration: Primary Key.
     PUSH_KEY,
-    /// The push domain; empty: <bizid>.livepush.myqcloud.com.
+    /// The push domain, with a port if it is not RTMP's; empty: <bizid>.livepush.myqcloud.com.
     PUSH_DOMAIN = "",
-    /// The play domain; empty: <bizid>.liveplay.myqcloud.com.
+    /// The play domain, with a port if it is not the scheme's; empty: <bizid>.liveplay.myqcloud.com.
     PLAY_DOMAIN = "",
+    /// The scheme of play URLs: http, or https if the play domain has a certificate.
+    PLAY_SCHEME = "http",
     /// How long a push URL is valid, in seconds.
     PUSH_URL_SECONDS = "86400",
     /// How long the URLs of a joint broadcast are valid, in seconds.
@@ -79,6 +81,9 @@ settings! {
     COS_BUCKET,
     /// The region of the bucket.
     COS_REGION = "ap-guangzhou",
+    /// The address of the bucket; empty: https://<bucket>-<appid>.cos.<region>.myqcloud.com. For an own domain of the
+    /// bucket, or another storage with COS's interface.
+    COS_URL = "",
     /// The SecretId of the key that uploads to the bucket; docs/apps.md lists its permissions.
     COS_SECRET_ID,
     /// The SecretKey of COS_SECRET_ID. Console, Cloud Access Management, API Keys: shown once, when the key is made.

@@ -119,15 +119,15 @@ fn canonical_lists(pairs: &[(&str, &str)]) -> (String, String) {
     (names.join(";"), list.join("&"))
 }
 
-/// The URL of an object. The path is given without encoding.
+/// The URL of an object at the address of its bucket. The path is given without encoding.
 ///
 /// ```
 /// use protocol::sign::cos::url;
-/// assert_eq!(url("h", "/a b/\u{7528}.png"), "https://h/a%20b/%E7%94%A8.png");
+/// assert_eq!(url("https://h", "/a b/\u{7528}.png"), "https://h/a%20b/%E7%94%A8.png");
 /// ```
-pub fn url(host: &str, path: &str) -> String {
+pub fn url(address: &str, path: &str) -> String {
     let segments: Vec<_> = path.split('/').map(encode).collect();
-    format!("https://{host}{}", segments.join("/"))
+    format!("{address}{}", segments.join("/"))
 }
 
 /// Percent-encodes every byte but letters, digits, `-`, `_`, `.` and `~`.

@@ -17,10 +17,31 @@ use crate::types::{Secret, StreamId, UnixSeconds, UserId};
 pub struct Domains {
     /// The business id, the prefix of all stream names of the account: four digits as a rule.
     pub bizid: String,
-    /// The domain that phones push to.
+    /// The domain that phones push to, and its port if that is not RTMP's.
     pub push: String,
-    /// The domain that phones play from.
+    /// The domain that phones play from, and its port if that is not the scheme's.
     pub play: String,
+    /// The scheme of the URLs that play FLV and HLS.
+    pub play_scheme: Scheme,
+}
+
+/// The scheme of a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http`
+    Http,
+    /// `https`, which players in a page that was loaded over `https` require.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme in a URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// How the cloud records a push.
@@ -77,8 +98,8 @@ impl Domains {
     /// going live.
     ///
     /// ```
-    /// # use protocol::{sign::push_url::Domains, types::{Secret, UserId}};
-    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
+    /// # use protocol::{sign::push_url::{Domains, Scheme}, types::{Secret, UserId}};
+    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new(), play_scheme: Scheme::Http };
     /// let streams = |user| domains.streams(&UserId::parse(user).unwrap(), &Secret::new("pushkey123"));
     /// assert_eq!(streams("a@b").map(|stream| stream.to_string()), ["8888_a_b", "8888_a_b_f3a29a7d73a035fd"]);
     /// assert_eq!(streams("a-b").map(|stream| stream.to_string()), ["8888_a_b", "8888_a_b_9b9a2400647c77a4"]);
@@ -108,8 +129,8 @@ impl Domains {
     /// symbols (Tencent's document 267/31084), of which only symbols without a special meaning in a path.
     ///
     /// ```
-    /// # use protocol::{sign::push_url::Domains, types::StreamId};
-    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new() };
+    /// # use protocol::{sign::push_url::{Domains, Scheme}, types::StreamId};
+    /// # let domains = Domains { bizid: "8888".into(), push: String::new(), play: String::new(), play_scheme: Scheme::Http };
     /// let accepts = |stream| domains.accepts_stream(&StreamId::parse(stream).unwrap());
     /// assert!(accepts("8888_e.x+1"));
     /// assert!(!accepts("9999_e"), "of another account");
@@ -163,12 +184,12 @@ impl Domains {
 
     /// The URL for viewers that plays the stream as FLV over HTTP.
     pub fn flv_url(&self, stream: &str) -> String {
-        format!("http://{}/live/{stream}.flv", self.play)
+        format!("{}://{}/live/{stream}.flv", self.play_scheme.name(), self.play)
     }
 
     /// The URL for viewers that plays the stream as HLS.
     pub fn hls_url(&self, stream: &str) -> String {
-        format!("http://{}/live/{stream}.m3u8", self.play)
+        format!("{}://{}/live/{stream}.m3u8", self.play_scheme.name(), self.play)
     }
 
     /// The RTMP URL with which a partner in a joint broadcast plays the stream, without the
@@ -283,7 +304,12 @@ mod tests {
 
     #[test]
     fn each_part_of_a_push_url_that_is_wrong_is_named() {
-        let domains = Domains { bizid: "8888".into(), push: "push.example".into(), play: String::new() };
+        let domains = Domains {
+            bizid: "8888".into(),
+            push: "push.example".into(),
+            play: String::new(),
+            play_scheme: Scheme::Http,
+        };
         let (key, now) = (Secret::new("pushkey123"), UnixSeconds(1_500_000_000));
         let good = "rtmp://push.example/live/8888_alice?bizid=8888&txSecret=4e92aebb4b6c185abea7669adde8091b\
                     &txTime=59685930";
