@@ -7,5 +7,6 @@ pub mod account;
 pub mod api;
 pub mod flv;
 pub mod notices;
+pub mod object_storage;
 #[cfg(test)]
 mod tests;

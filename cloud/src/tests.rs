@@ -1,4 +1,11 @@
-//! What the tests of the account share.
+//! What the tests share.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use protocol::{
     sign::push_url::{Domains, Scheme},
@@ -30,4 +37,27 @@ pub(crate) fn settings() -> Settings {
 pub(crate) fn url_of_alice(now: UnixSeconds) -> String {
     let Settings { domains, push_key, .. } = settings();
     domains.push_url(&push_key, &StreamId::parse("8888_alice").unwrap(), now.plus(60), None)
+}
+
+/// An empty folder that is deleted when the value is dropped.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("live-cloud-{}-{number}", process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
 }

@@ -18,7 +18,9 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{hex, hmac_sha1, sha1_hex, signed_text};
+use thiserror::Error as ThisError;
+
+use super::{constant_time_eq, hex, hmac_sha1, sha1_hex, signed_text};
 use crate::types::{Secret, UnixSeconds};
 
 /// The account, bucket and file of a v4 signature.
@@ -107,6 +109,90 @@ impl SignKey {
              &q-header-list={headers}&q-url-param-list={parameters}&q-signature={signature}"
         )
     }
+}
+
+/// Why a request's `Authorization` is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
+pub enum Fault {
+    /// The header has not the form that is described above.
+    #[error("the header Authorization is missing, or malformed")]
+    Shape,
+    /// The key is another one.
+    #[error("q-ak is not the id of the key")]
+    Key,
+    /// The time is before or after the interval.
+    #[error("the signature is not valid at this time: q-sign-time is {0}")]
+    Time(UnixSeconds),
+    /// A signed header or parameter is missing in the request.
+    #[error("a header or parameter that is signed is missing")]
+    Missing,
+    /// The signature is another one.
+    #[error("q-signature is wrong")]
+    Signature,
+}
+
+/// Verifies the header `Authorization` of a request as COS does. `request` has all headers and parameters of the
+/// request; those that the header does not list are ignored.
+///
+/// ```
+/// use protocol::{sign::cos::{self, Fault}, types::{Secret, UnixSeconds}};
+/// // The example of the COS document (436/7778).
+/// let headers = [
+///     ("content-length", "13"), ("content-md5", "mQ/fVh815F3k6TAUm8m0eg=="), ("content-type", "text/plain"),
+///     ("date", "Thu, 16 May 2019 06:45:51 GMT"),
+///     ("host", "examplebucket-1250000000.cos.ap-beijing.myqcloud.com"), ("user-agent", "not signed"),
+///     ("x-cos-acl", "private"), ("x-cos-grant-read", "uin=\"100000000011\""),
+/// ];
+/// let request =
+///     cos::Request { method: "PUT", path: "/exampleobject(\u{817e}\u{8baf}\u{4e91})", parameters: &[], headers: &headers };
+/// let header = "q-sign-algorithm=sha1&q-ak=AKIDQjz3ltompVjBni5LitkWHFlFpwkn9U5q\
+///     &q-sign-time=1557989151;1557996351&q-key-time=1557989151;1557996351\
+///     &q-header-list=content-length;content-md5;content-type;date;host;x-cos-acl;x-cos-grant-read\
+///     &q-url-param-list=&q-signature=3b8851a11a569213c17ba8fa7dcf2abec6935172";
+/// let key = Secret::new("BQYIM75p8x0iWVFSIgqEKwFprpRSVHlz");
+/// let verify = |request, now| cos::verify(header, request, "AKIDQjz3ltompVjBni5LitkWHFlFpwkn9U5q", &key, UnixSeconds(now));
+/// assert_eq!(verify(request, 1_557_990_000), Ok(()));
+/// assert_eq!(verify(cos::Request { path: "/another", ..request }, 1_557_990_000), Err(Fault::Signature));
+/// assert_eq!(verify(request, 1_557_996_352), Err(Fault::Time(UnixSeconds(1_557_996_351))));
+/// ```
+pub fn verify(
+    header: &str,
+    request: Request<'_>,
+    secret_id: &str,
+    key: &Secret,
+    now: UnixSeconds,
+) -> Result<(), Fault> {
+    let field = |name: &str| {
+        let mut fields = header.split('&').filter_map(|field| field.split_once('='));
+        fields.find_map(|(field, value)| (field == name).then_some(value)).ok_or(Fault::Shape)
+    };
+    let (sign_time, key_time) = (field("q-sign-time")?, field("q-key-time")?);
+    if field("q-sign-algorithm")? != "sha1" {
+        return Err(Fault::Shape);
+    }
+    if field("q-ak")? != secret_id {
+        return Err(Fault::Key);
+    }
+    for interval in [sign_time, key_time] {
+        let (start, end) = interval.split_once(';').ok_or(Fault::Shape)?;
+        let (start, end) = (start.parse().map_err(|_| Fault::Shape)?, end.parse().map_err(|_| Fault::Shape)?);
+        if now < UnixSeconds(start) || now > UnixSeconds(end) {
+            return Err(Fault::Time(UnixSeconds(if now.0 < start { start } else { end })));
+        }
+    }
+    let headers = listed(field("q-header-list")?, request.headers)?;
+    let parameters = listed(field("q-url-param-list")?, request.parameters)?;
+    let signed = Request { parameters: &parameters, headers: &headers, ..request };
+    let sign_key = Secret::new(&hex(hmac_sha1(key, key_time)));
+    let signature = hex(hmac_sha1(&sign_key, &format!("sha1\n{sign_time}\n{}\n", sha1_hex(&signed.text()))));
+    if constant_time_eq(&signature, field("q-signature")?) { Ok(()) } else { Err(Fault::Signature) }
+}
+
+/// Those pairs whose names are in a list of the header.
+fn listed<'a>(list: &str, pairs: &[(&'a str, &'a str)]) -> Result<Vec<(&'a str, &'a str)>, Fault> {
+    let names = list.split(';').filter(|name| !name.is_empty());
+    let pair = |name: &str| pairs.iter().find(|pair| encode(pair.0).eq_ignore_ascii_case(name)).copied();
+    names.map(|name| pair(name).ok_or(Fault::Missing)).collect()
 }
 
 /// The list of names and the list of `name=value` pairs, sorted and encoded as COS signs them.
