@@ -183,7 +183,7 @@ pub fn verify(
     let headers = listed(field("q-header-list")?, request.headers)?;
     let parameters = listed(field("q-url-param-list")?, request.parameters)?;
     let signed = Request { parameters: &parameters, headers: &headers, ..request };
-    let sign_key = Secret::new(&hex(hmac_sha1(key, key_time)));
+    let sign_key = Secret::new(hex(hmac_sha1(key, key_time)));
     let signature = hex(hmac_sha1(&sign_key, &format!("sha1\n{sign_time}\n{}\n", sha1_hex(&signed.text()))));
     if constant_time_eq(&signature, field("q-signature")?) { Ok(()) } else { Err(Fault::Signature) }
 }
