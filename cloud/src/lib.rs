@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod api;
+pub mod chat;
 pub mod flv;
 pub mod notices;
 pub mod object_storage;
