@@ -18,10 +18,16 @@ use crate::notices::Notice;
 pub(crate) const FORBIDDEN_SECONDS: u64 = 7 * 24 * 3600;
 /// The `errcode` of a push that the app closed.
 pub const CLOSED: u64 = 1;
+/// The `errcode` of a push whose connection the publisher closed without a word.
+pub const CLOSED_BY_PEER: u64 = 3;
+/// The `errcode` of a push whose connection failed.
+pub const FAILED: u64 = 4;
 /// The `errcode` of a push that the cloud refused.
 const REFUSED: u64 = 18;
 /// The `errcode` of a push that the business server dropped.
 const DROPPED: u64 = 21;
+/// The `sub_errcode` of a push that was dropped because a newer push of the stream began.
+const REPLACED: u64 = 102;
 /// An address that is reserved for documentation.
 const EXAMPLE_ADDRESS: &str = "203.0.113.7";
 /// The application of a push without a URL.
@@ -56,6 +62,8 @@ pub struct Account {
     pub(crate) settings: Settings,
     run: String,
     pushes: BTreeMap<String, Push>,
+    /// The streams of pushes that are forgotten.
+    pushed: BTreeSet<String>,
     /// The end of each ban of a stream.
     forbidden: BTreeMap<String, UnixSeconds>,
     files: BTreeSet<String>,
@@ -95,6 +103,8 @@ pub struct FilePart<'a> {
     pub to: Option<UnixSeconds>,
     /// The address; by default one of the cloud.
     pub url: Option<&'a str>,
+    /// The size; by default that of a usual video of this length.
+    pub bytes: Option<u64>,
 }
 
 /// The address of a file of an account.
@@ -128,6 +138,7 @@ impl Account {
             settings,
             run: run.to_owned(),
             pushes: BTreeMap::new(),
+            pushed: BTreeSet::new(),
             forbidden: BTreeMap::new(),
             files: BTreeSet::new(),
             answers: 0,
@@ -172,6 +183,8 @@ impl Account {
     pub fn stop(&mut self, name: &str, errcode: u64, now: UnixSeconds) -> Option<Notice> {
         let message = match errcode {
             CLOSED => "recv rtmp deleteStream",
+            CLOSED_BY_PEER => "the connection was closed by the peer",
+            FAILED => "the connection failed",
             REFUSED => "push is not allowed",
             DROPPED => "the stream was dropped",
             _ => "",
@@ -192,6 +205,33 @@ impl Account {
         let pushes = self.pushes.iter().filter(|(_, push)| push.stream == stream);
         let names: Vec<_> = pushes.map(|(name, _)| name.clone()).collect();
         names.iter().filter_map(|name| self.stop(name, DROPPED, now)).collect()
+    }
+
+    /// Starts the push `name` to a URL, which is checked, and ends every other push of the stream. A phone that lost its
+    /// connection pushes again before the cloud has noticed.
+    pub fn replace(&mut self, url: &str, name: &str, now: UnixSeconds) -> Result<Vec<Notice>, Refusal> {
+        let start = self.push(url, name, now)?;
+        let stream = self.pushes.get(name).map(|push| push.stream.clone()).unwrap_or_default();
+        let others = self.pushes.iter().filter(|(other, push)| push.stream == stream && *other != name);
+        let others: Vec<_> = others.map(|(other, _)| other.clone()).collect();
+        let mut notices: Vec<_> = others.iter().filter_map(|other| self.stop(other, DROPPED, now)).collect();
+        for notice in &mut notices {
+            notice.fields["sub_errcode"] = json!(REPLACED);
+        }
+        notices.push(start);
+        Ok(notices)
+    }
+
+    /// Whether a push runs.
+    pub fn is_running(&self, name: &str) -> bool {
+        self.pushes.get(name).is_some_and(|push| push.end.is_none())
+    }
+
+    /// Forgets a push that has ended, when its files are recorded. Its stream counts as pushed.
+    pub fn forget(&mut self, name: &str) {
+        if let Some(push) = self.pushes.remove(name) {
+            self.pushed.insert(push.stream);
+        }
     }
 
     /// Forbids a stream until a time, and ends its pushes.
@@ -220,7 +260,7 @@ impl Account {
 
     /// Whether a stream was ever pushed.
     pub(crate) fn was_pushed(&self, stream: &str) -> bool {
-        self.pushes.values().any(|push| push.stream == stream)
+        self.pushed.contains(stream) || self.pushes.values().any(|push| push.stream == stream)
     }
 
     /// Records a file of a push; `None` if there is no such push.
@@ -239,7 +279,7 @@ impl Account {
         let url = part.url.map_or_else(|| file_url(&self.settings.appid, &id, format), str::to_owned);
         let fields = json!({
             "event_type": 100, "video_id": id, "file_id": id, "video_url": url, "file_format": format,
-            "file_size": seconds * BYTES_PER_SECOND, "start_time": from.0, "end_time": to.0, "duration": seconds,
+            "file_size": part.bytes.unwrap_or(seconds * BYTES_PER_SECOND), "start_time": from.0, "end_time": to.0, "duration": seconds,
             "vod2Flag": 1,
         });
         let notice = self.notice(name, push, fields);
@@ -356,11 +396,28 @@ mod tests {
         cloud.stop("p1", CLOSED, NOW.plus(9)).unwrap();
         let whole = cloud.record("p1", "hls", "f2", FilePart::default(), NOW.plus(50)).unwrap();
         assert_eq!(times(whole), [Some(NOW.0), Some(NOW.0 + 9)]);
-        let part = FilePart { from: Some(NOW.plus(1)), to: Some(NOW.plus(2)), url: None };
+        let part = FilePart { from: Some(NOW.plus(1)), to: Some(NOW.plus(2)), ..FilePart::default() };
         let given = cloud.record("p1", "hls", "f3", part, NOW.plus(50)).unwrap();
         assert_eq!(times(given), [Some(NOW.0 + 1), Some(NOW.0 + 2)]);
         assert!(cloud.delete_file("run-f3") && !cloud.delete_file("run-f3"));
         assert_eq!(cloud.record("p2", "flv", "f4", FilePart::default(), NOW), None);
+    }
+
+    #[test]
+    fn a_newer_push_of_a_stream_ends_the_older_one() {
+        let (mut cloud, url) = cloud();
+        cloud.push(&url, "p1", NOW).unwrap();
+        let notices = cloud.replace(&url, "p2", NOW.plus(3)).unwrap();
+        let shown: Vec<_> = notices.iter().map(|notice| notice.fields.clone()).collect();
+        assert_eq!((&shown[0]["sequence"], &shown[0]["sub_errcode"]), (&json!("run-p1"), &json!(102)));
+        assert_eq!((&shown[1]["sequence"], &shown[1]["event_type"]), (&json!("run-p2"), &json!(1)));
+        assert!(!cloud.is_running("p1") && cloud.is_running("p2"));
+        cloud.forget("p1");
+        assert!(cloud.stop("p2", CLOSED, NOW.plus(4)).is_some() && cloud.was_pushed("8888_alice"));
+        cloud.forget("p2");
+        assert!(cloud.was_pushed("8888_alice"), "the old interface still knows the stream");
+        let bad = url.replace("txSecret=", "txSecret=0");
+        assert_eq!(cloud.replace(&bad, "p3", NOW), Err(Refusal::Url(push_url::Fault::Secret)));
     }
 
     #[test]

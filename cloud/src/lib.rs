@@ -5,8 +5,11 @@
 
 pub mod account;
 pub mod api;
+pub mod channel;
 pub mod chat;
 pub mod flv;
+pub mod hls;
+pub mod mpeg_ts;
 pub mod notices;
 pub mod object_storage;
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl<'a, B: Backend> Player<'a, B> {
             Action::Record { push, format, file, from, to, url } => {
                 name = Some(file.clone());
                 let second = |offset| UnixSeconds(now.0.saturating_add_signed(offset));
-                let part = FilePart { from: from.map(second), to: to.map(second), url: url.as_deref() };
+                let part = FilePart { from: from.map(second), to: to.map(second), url: url.as_deref(), bytes: None };
                 known(push, cloud.record(push, format, file, part, now))?
             }
             Action::Shot { push } => known(push, cloud.shot(push, now))?,
