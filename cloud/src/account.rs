@@ -67,6 +67,8 @@ pub struct Account {
     /// The end of each ban of a stream.
     forbidden: BTreeMap<String, UnixSeconds>,
     files: BTreeSet<String>,
+    /// The files that were deleted since [`Account::take_deleted`] was called.
+    deleted: Vec<String>,
     /// The number of answers of API 3.0.
     pub(crate) answers: u64,
 }
@@ -141,6 +143,7 @@ impl Account {
             pushed: BTreeSet::new(),
             forbidden: BTreeMap::new(),
             files: BTreeSet::new(),
+            deleted: Vec::new(),
             answers: 0,
         }
     }
@@ -272,32 +275,68 @@ impl Account {
         part: FilePart<'_>,
         now: UnixSeconds,
     ) -> Option<Notice> {
+        let id = self.file_name(file);
+        self.record_as(name, format, &id, part, now)
+    }
+
+    /// As [`Self::record`], for a file with this id.
+    pub fn record_as(
+        &mut self,
+        name: &str,
+        format: &str,
+        id: &str,
+        part: FilePart<'_>,
+        now: UnixSeconds,
+    ) -> Option<Notice> {
         let push = self.pushes.get(name)?;
-        let id = format!("{}{file}", self.run);
         let (from, to) = (part.from.unwrap_or(push.start), part.to.or(push.end).unwrap_or(now));
         let seconds = to.0.saturating_sub(from.0);
-        let url = part.url.map_or_else(|| file_url(&self.settings.appid, &id, format), str::to_owned);
+        let url = part.url.map_or_else(|| file_url(&self.settings.appid, id, format), str::to_owned);
         let fields = json!({
             "event_type": 100, "video_id": id, "file_id": id, "video_url": url, "file_format": format,
             "file_size": part.bytes.unwrap_or(seconds * BYTES_PER_SECOND), "start_time": from.0, "end_time": to.0, "duration": seconds,
             "vod2Flag": 1,
         });
         let notice = self.notice(name, push, fields);
-        self.files.insert(id);
+        self.add_file(id.to_owned());
         Some(notice)
+    }
+
+    /// The id of a file of this process.
+    pub fn file_name(&self, file: &str) -> String {
+        format!("{}{file}", self.run)
+    }
+
+    /// Adds a file that an earlier process recorded.
+    pub fn add_file(&mut self, id: String) {
+        self.files.insert(id);
     }
 
     /// Deletes a file; whether there was one.
     pub(crate) fn delete_file(&mut self, id: &str) -> bool {
-        self.files.remove(id)
+        let was_there = self.files.remove(id);
+        self.deleted.extend(was_there.then(|| id.to_owned()));
+        was_there
     }
 
-    /// Takes a screenshot of a push; `None` if there is no such push.
-    pub fn shot(&self, name: &str, now: UnixSeconds) -> Option<Notice> {
+    /// The files that were deleted since the last call.
+    pub fn take_deleted(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.deleted)
+    }
+
+    /// Whether there are no pushes, neither running ones nor such whose files are being recorded.
+    pub fn is_idle(&self) -> bool {
+        self.pushes.is_empty()
+    }
+
+    /// Takes a screenshot of a push, at this address, or else at one of the cloud; `None` if there is no such push.
+    pub fn shot(&self, name: &str, url: Option<&str>, now: UnixSeconds) -> Option<Notice> {
         let path = format!("/screenshots/{}{name}-{now}.jpg", self.run);
+        let of_cloud = || format!("http://screenshots-{}.file.myqcloud.com{path}", self.settings.appid);
+        let url = url.map_or_else(of_cloud, str::to_owned);
         let fields = json!({
             "event_type": 200, "create_time": now.0, "pic_url": path,
-            "pic_full_url": format!("http://screenshots-{}.file.myqcloud.com{path}", self.settings.appid),
+            "pic_full_url": url,
             "file_size": 20_000, "width": 960, "height": 540,
         });
         Some(self.notice(name, self.pushes.get(name)?, fields))

@@ -153,7 +153,7 @@ impl<'a, B: Backend> Player<'a, B> {
                 let part = FilePart { from: from.map(second), to: to.map(second), url: url.as_deref(), bytes: None };
                 known(push, cloud.record(push, format, file, part, now))?
             }
-            Action::Shot { push } => known(push, cloud.shot(push, now))?,
+            Action::Shot { push } => known(push, cloud.shot(push, None, now))?,
             Action::Verdict { push, verdict } => known(push, cloud.verdict(push, verdict, now))?,
             Action::Event { push, number } => known(push, cloud.event(push, *number, now))?,
             Action::Send { notice } => {
