@@ -4,3 +4,4 @@
 //! listeners and knows the business server by its callback URL only.
 
 pub mod flv;
+pub mod websocket;
