@@ -4,4 +4,6 @@
 //! listeners and knows the business server by its callback URL only.
 
 pub mod flv;
+pub mod publish;
+pub mod rtmp;
 pub mod websocket;
