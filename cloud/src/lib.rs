@@ -4,6 +4,7 @@
 //! listeners and knows the business server by its callback URL only.
 
 pub mod flv;
+pub mod ingest_socket;
 pub mod publish;
 pub mod rtmp;
 pub mod websocket;
