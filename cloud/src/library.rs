@@ -120,6 +120,10 @@ mod tests {
     use super::*;
     use crate::tests::Folder;
 
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000)
+    }
+
     /// A library with these recordings of ten bytes, each a minute older than the one before.
     fn library(folder: &Folder, ids: &[&str], now: SystemTime) -> Library {
         let library = Library::open(folder.path().to_owned()).unwrap();
@@ -140,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_oldest_recordings_are_deleted_and_never_one_that_is_being_written() {
-        let (folder, now) = (Folder::new(), SystemTime::now());
+        let (folder, now) = (Folder::new(), now());
         let library = library(&folder, &["a", "b", "c"], now);
         fs::create_dir(folder.path().join(PARTIAL).join("d")).unwrap();
         fs::write(folder.path().join(PARTIAL).join("d").join("0.ts"), [0; 100]).unwrap();
@@ -155,7 +159,7 @@ mod tests {
     fn what_an_earlier_process_did_not_complete_is_deleted() {
         let folder = Folder::new();
         fs::create_dir_all(folder.path().join(PARTIAL).join("old")).unwrap();
-        let library = library(&folder, &["a"], SystemTime::now());
+        let library = library(&folder, &["a"], now());
         assert_eq!((library.file("old/0.ts"), ids(&library)), (None, vec!["a".to_owned()]));
         assert!(!folder.path().join(PARTIAL).join("old").exists());
     }
@@ -163,10 +167,21 @@ mod tests {
     #[test]
     fn no_path_leads_out_of_the_folder() {
         let folder = Folder::new();
-        let library = library(&folder, &["a"], SystemTime::now());
+        let library = library(&folder, &["a"], now());
         fs::write(folder.path().join("secret"), "").unwrap();
         assert!(library.file("a/f0.flv").is_some());
-        for path in ["a", "a/", "/f0.flv", "a/../secret", "../a/f0.flv", "./secret", "a/..", "a/b/c", "partial/secret", "a/f0.flv%00"] {
+        for path in [
+            "a",
+            "a/",
+            "/f0.flv",
+            "a/../secret",
+            "../a/f0.flv",
+            "./secret",
+            "a/..",
+            "a/b/c",
+            "partial/secret",
+            "a/f0.flv%00",
+        ] {
             assert_eq!(library.file(path), None, "{path}");
         }
         library.delete("..").unwrap();

@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::Future, io, net::IpAddr, sync::Arc, time:
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderValue, Method, Request, Response, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL,
         CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
@@ -267,10 +267,4 @@ pub(crate) fn text(status: StatusCode, text: &str) -> Response<Body> {
 /// A response with a body that is there as a whole.
 pub(crate) fn full(body: impl Into<Bytes>) -> Response<Body> {
     Response::new(Full::new(body.into()).map_err(|never| match never {}).boxed_unsync())
-}
-
-/// Whether the headers of a response may be sent to a page: used by the tests.
-#[cfg(test)]
-fn allows_any_origin(headers: &HeaderMap) -> bool {
-    headers.get(ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|value| value == "*")
 }

@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use http::{Request, Response, StatusCode, request::Parts};
@@ -216,7 +216,7 @@ impl LiveCloud {
                 let part = FilePart { from, to, url: Some(&url), bytes: Some(recorded.bytes) };
                 let (format, now) = (recorded.format.name(), self.now());
                 self.send(lock(&self.account).record_as(name, format, &recorded.id, part, now));
-                if let Err(error) = self.library.shrink(SystemTime::now()) {
+                if let Err(error) = self.library.shrink(SystemTime::UNIX_EPOCH + Duration::from_secs(self.now().0)) {
                     tracing::warn!(%error, "old recordings could not be deleted");
                 }
             }

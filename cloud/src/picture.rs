@@ -30,7 +30,7 @@ static IS_MISSING: AtomicBool = AtomicBool::new(false);
 
 /// Takes the pictures of one push.
 #[derive(Debug, Default)]
-pub struct Camera {
+pub(crate) struct Camera {
     last: Option<Instant>,
     /// Whether a picture is being taken.
     is_busy: Arc<AtomicBool>,
@@ -38,7 +38,7 @@ pub struct Camera {
 
 impl Camera {
     /// Whether a picture of this tag is due.
-    pub fn is_due(&self, tag: &Tag) -> bool {
+    pub(crate) fn is_due(&self, tag: &Tag) -> bool {
         tag.role() == Role::KeyFrame
             && self.last.is_none_or(|last| last.elapsed() >= INTERVAL)
             && !self.is_busy.load(Ordering::Relaxed)
@@ -46,7 +46,7 @@ impl Camera {
     }
 
     /// Takes a picture of a stream in FLV, which begins with a key frame, and calls `keep` with it.
-    pub fn shoot(&mut self, flv: Bytes, keep: impl FnOnce(Vec<u8>) + Send + 'static) {
+    pub(crate) fn shoot(&mut self, flv: Bytes, keep: impl FnOnce(Vec<u8>) + Send + 'static) {
         self.last = Some(Instant::now());
         self.is_busy.store(true, Ordering::Relaxed);
         let is_busy = Arc::clone(&self.is_busy);

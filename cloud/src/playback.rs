@@ -24,12 +24,8 @@ use crate::{
 /// How much of a file is read at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// What is played, by the extension.
-const MEDIA_TYPES: [(&str, &str); 4] = [
-    ("flv", "video/x-flv"),
-    ("jpg", "image/jpeg"),
-    ("m3u8", "application/vnd.apple.mpegurl"),
-    ("ts", "video/mp2t"),
-];
+const MEDIA_TYPES: [(&str, &str); 4] =
+    [("flv", "video/x-flv"), ("jpg", "image/jpeg"), ("m3u8", "application/vnd.apple.mpegurl"), ("ts", "video/mp2t")];
 
 /// The media type of a file.
 fn media_type(name: &str) -> HeaderValue {
@@ -139,7 +135,6 @@ pub(crate) fn stream_in(path: &str) -> Option<(&str, &str)> {
     file.rsplit_once('.').filter(|(stream, _)| !stream.contains('/'))
 }
 
-
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -150,9 +145,15 @@ mod tests {
     #[test]
     fn one_range_is_read_as_the_standard_has_it() {
         let parse = |range| parse_range(range, 100);
-        assert_eq!((parse("0-"), parse("10-19"), parse("90-200")), (Range::Bytes(0, 99), Range::Bytes(10, 19), Range::Bytes(90, 99)));
+        assert_eq!(
+            (parse("0-"), parse("10-19"), parse("90-200")),
+            (Range::Bytes(0, 99), Range::Bytes(10, 19), Range::Bytes(90, 99))
+        );
         assert_eq!((parse("-10"), parse("-200")), (Range::Bytes(90, 99), Range::Bytes(0, 99)));
-        assert_eq!((parse("100-"), parse("-0"), parse_range("0-", 0)), (Range::Unsatisfiable, Range::Unsatisfiable, Range::Unsatisfiable));
+        assert_eq!(
+            (parse("100-"), parse("-0"), parse_range("0-", 0)),
+            (Range::Unsatisfiable, Range::Unsatisfiable, Range::Unsatisfiable)
+        );
         for range in ["", "-", "5", "9-5", "a-b", "+1-2", "0-1,5-6", "18446744073709551616-"] {
             assert_eq!(parse(range), Range::Ignored, "{range}");
         }
@@ -180,7 +181,10 @@ mod tests {
             (head.status.as_u16(), head.headers, body.collect().await.unwrap().to_bytes())
         };
         let (status, headers, body) = get(None).await;
-        assert_eq!((status, &headers["content-type"], &headers["content-length"]), (200, &"video/x-flv".parse().unwrap(), &"200000".parse().unwrap()));
+        assert_eq!(
+            (status, &headers["content-type"], &headers["content-length"]),
+            (200, &"video/x-flv".parse().unwrap(), &"200000".parse().unwrap())
+        );
         assert!(body == content);
         let (status, headers, body) = get(Some("bytes=65530-65541")).await;
         assert_eq!((status, &headers["content-range"]), (206, &"bytes 65530-65541/200000".parse().unwrap()));

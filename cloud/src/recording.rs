@@ -17,8 +17,9 @@ use crate::{
     hls::{Entry, LIVE_SEGMENTS, Segment, Segmenter, recorded_playlist},
 };
 
-/// The name of the file of a recording in FLV, and of the playlist of a recording in HLS.
+/// The name of the file of a recording in FLV.
 pub const FLV_NAME: &str = "f0.flv";
+/// The name of the playlist of a recording in HLS.
 pub const PLAYLIST_NAME: &str = "playlist.m3u8";
 /// The folder of files that are being written.
 pub const PARTIAL: &str = "partial";
@@ -204,8 +205,7 @@ impl Recorder {
         let (time, role, mut events) = (self.time.of(tag.time), tag.role(), Vec::new());
         self.has_video |= tag.kind == TagKind::Video && role != Role::Other;
         let is_frame = matches!(role, Role::KeyFrame | Role::Frame) && tag.kind != TagKind::Script;
-        let is_entry =
-            role == Role::KeyFrame || (is_frame && !self.has_video && time >= SOUND_ONLY_MILLISECONDS);
+        let is_entry = role == Role::KeyFrame || (is_frame && !self.has_video && time >= SOUND_ONLY_MILLISECONDS);
         if is_entry {
             let interval = self.request.interval_seconds.saturating_mul(1000);
             if self.part.as_ref().is_some_and(|part| time.saturating_sub(part.start) >= interval) {
@@ -350,7 +350,9 @@ impl HlsFiles {
         self.bytes += bytes.len() as u64;
         let entry = |url| Entry { url, milliseconds: *milliseconds, is_discontinuous: *is_discontinuous };
         self.entries.push(entry(segment_name(number)));
-        if !self.is_kept && let Some(old) = number.checked_sub(2 * LIVE_SEGMENTS) {
+        if !self.is_kept
+            && let Some(old) = number.checked_sub(2 * LIVE_SEGMENTS)
+        {
             fs::remove_file(self.folder.join(segment_name(old)))?;
         }
         Ok(entry(format!("/vod/{}/{}", self.id, segment_name(number))))
@@ -423,7 +425,8 @@ mod tests {
         recorder.add(&header()).unwrap();
         assert_eq!(recorder.add(&picture(false, 0)).unwrap(), [], "nothing before the first key frame");
         let events = record(&mut recorder, 1..6);
-        let entry = |number| Entry { url: format!("/vod/p1-hls-0/{number}.ts"), milliseconds: 2000, is_discontinuous: false };
+        let entry =
+            |number| Entry { url: format!("/vod/p1-hls-0/{number}.ts"), milliseconds: 2000, is_discontinuous: false };
         assert_eq!(events, [Event::Segment(entry(0)), Event::Segment(entry(1))]);
         let events = recorder.finish().unwrap();
         assert_eq!(recorded(&events), [("p1-flv-0", 5), ("p1-hls-0", 5)]);

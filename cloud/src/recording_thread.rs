@@ -17,14 +17,14 @@ const STACK_BYTES: usize = 512 * 1024;
 
 /// The thread that records a push.
 #[derive(Debug)]
-pub struct RecordingThread {
+pub(crate) struct RecordingThread {
     /// `None` if the recording has ended.
     tags: Option<SyncSender<Tag>>,
 }
 
 impl RecordingThread {
     /// Starts to record. `report` gets each event, and `None` at the end.
-    pub fn start(recorder: Recorder, report: impl FnMut(Option<Event>) + Send + 'static) -> Self {
+    pub(crate) fn start(recorder: Recorder, report: impl FnMut(Option<Event>) + Send + 'static) -> Self {
         let (tags, receiver) = mpsc::sync_channel(MAX_WAITING);
         let thread = thread::Builder::new().name("recording".to_owned()).stack_size(STACK_BYTES);
         match thread.spawn(move || record(recorder, &receiver, report)) {
@@ -37,7 +37,7 @@ impl RecordingThread {
     }
 
     /// Records a tag. If the disk is too slow, the recording ends.
-    pub fn add(&mut self, tag: &Tag) {
+    pub(crate) fn add(&mut self, tag: &Tag) {
         if let Some(tags) = &self.tags
             && let Err(error) = tags.try_send(tag.clone())
         {
@@ -49,7 +49,7 @@ impl RecordingThread {
     }
 
     /// Completes the files.
-    pub fn end(self) {}
+    pub(crate) fn end(self) {}
 }
 
 fn record(mut recorder: Recorder, tags: &Receiver<Tag>, mut report: impl FnMut(Option<Event>)) {

@@ -62,7 +62,13 @@ where
     push.end(reason.clone());
     if let Some(cut) = cut {
         session.cut(&cut.0);
-        close(connection, &mut session, &mut input).await;
+    }
+    match reason {
+        // The publisher may wait for answers to what it sent last.
+        EndReason::Closed | EndReason::Cut | EndReason::Broken(_) => {
+            close(connection, &mut session, &mut input).await;
+        }
+        EndReason::Left | EndReason::Silent => {}
     }
     Ended::Push(reason)
 }

@@ -55,7 +55,7 @@ async fn a_push_is_accepted_and_its_tags_arrive() {
     .concat();
     let (told, ended) = push(&recorder, &sent).await;
     assert_eq!(ended, Ended::Push(EndReason::Closed));
-    assert_eq!(told, ACCEPTED);
+    assert_eq!(told, [&ACCEPTED[..], &["_result 6"]].concat());
     let record = recorder.record();
     assert_eq!(record.opened, [("live".to_owned(), "8888_x?txSecret=abc&txTime=65A0".to_owned())]);
     assert_eq!(record.ends, [EndReason::Closed]);

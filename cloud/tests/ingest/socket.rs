@@ -196,7 +196,7 @@ async fn frames_against_the_protocol_and_long_messages_are_refused() {
     let mut bytes = Vec::new();
     for index in 0..4 {
         bytes.extend(fragment(if index == 0 { 0x02 } else { 0 }, 1 << 20));
-        bytes.extend([9; 1 << 20]);
+        bytes.resize(bytes.len() + (1 << 20), 9);
     }
     bytes.extend(fragment(0x80, 1));
     bytes.push(9);
