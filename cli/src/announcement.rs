@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
 };
 
+use crate::video::Video;
 use app::{
     answer::{CALLBACKS, INTERFACE},
     config::{Accounts, ActionAuth, Config, SETTINGS},
@@ -17,9 +18,15 @@ use cli::{
 };
 
 /// Prints the announcement; on a terminal also the address for phones as a QR code.
-pub(crate) fn announce(listening: SocketAddr, config: &Config, data: &str, settings: &str) -> io::Result<()> {
+pub(crate) fn announce(
+    listening: SocketAddr,
+    config: &Config,
+    video: Option<&Video>,
+    data: &str,
+    settings: &str,
+) -> io::Result<()> {
     let addresses = listen::reachable(listening);
-    print(&announcement(listening, &addresses, config, data, settings))?;
+    print(&announcement(listening, &addresses, config, video, data, settings))?;
     let stdout = io::stdout();
     let Some(address) = addresses.first().filter(|address| stdout.is_terminal() && !address.ip().is_loopback()) else {
         return Ok(());
@@ -32,6 +39,7 @@ fn announcement(
     listening: SocketAddr,
     addresses: &[SocketAddr],
     config: &Config,
+    video: Option<&Video>,
     data: &str,
     settings: &str,
 ) -> String {
@@ -45,10 +53,11 @@ fn announcement(
     let switched_off =
         [("CLOUD_API_URL=none", config.cloud_api.is_none()), ("API_URL=none", config.live.api_url.is_none())];
     let switched_off: Vec<&str> = switched_off.iter().filter(|(_, is_off)| *is_off).map(|(what, _)| *what).collect();
-    let cloud = match switched_off.as_slice() {
-        [] => "called".to_owned(),
-        [one] => format!("called, except where {one} forbids it"),
-        all => format!("no calls ({})", all.join(", ")),
+    let cloud = match (video, switched_off.as_slice()) {
+        (Some(video), _) => format!("in this process: pushes at rtmp://{}/live", video.rtmp_address),
+        (None, []) => "called".to_owned(),
+        (None, [one]) => format!("called, except where {one} forbids it"),
+        (None, all) => format!("no calls ({})", all.join(", ")),
     };
     let accounts = match (&config.oidc, config.accounts) {
         (Some(provider), _) => format!("those of {} (OIDC_ISSUER)", provider.issuer),

@@ -2,6 +2,7 @@
 
 mod announcement;
 mod serve;
+mod video;
 
 use std::{
     error::Error,

@@ -22,7 +22,10 @@ use tokio::{
 };
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::announcement::announce;
+use crate::{
+    announcement::announce,
+    video::{self, VideoPorts},
+};
 
 /// How often expired items are deleted from the embedded table.
 const CLEAN_INTERVAL: Duration = Duration::from_secs(60);
@@ -48,6 +51,9 @@ pub(crate) struct Options {
     /// Trusts X-Forwarded-For from the proxy at this address.
     #[arg(long, value_name = "ADDR")]
     proxy: Option<IpAddr>,
+    /// Starts no live cloud in this process. Without this option there is one as long as the settings are the invented ones.
+    #[arg(long)]
+    no_video: bool,
     /// Keeps the data in another server with DynamoDB's interface. Without --memory, AWS_ENDPOINT_URL_DYNAMODB does the same.
     #[arg(long, value_name = "URL", value_parser = endpoint, conflicts_with = "memory")]
     endpoint: Option<String>,
@@ -154,10 +160,21 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     } else {
         settings::read_or_invent(&settings_file, environment)?
     };
-    let config = settings::judge(&settings, environment)?;
+    let mut config = settings::judge(&settings, environment)?;
     let listener = options.listen.bind().await;
     let listener =
         listener.map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
+
+    let listening = listener.local_addr()?;
+    let ports = if options.no_video || !video::is_wanted(&config) {
+        None
+    } else {
+        let ports = VideoPorts::bind(listening).await;
+        ports.map_err(|error| tracing::warn!(%error, "there is no live cloud: no port is free for it")).ok()
+    };
+    if let Some(ports) = &ports {
+        ports.direct(&mut config);
+    }
 
     // A start that fails before here leaves nothing behind.
     let (was_used, had_table) = (folder::was_used(&options.data), folder::has_table(&options.data));
@@ -213,7 +230,22 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     lock.as_mut().map_or(Ok(()), FolderLock::mark_in_use)?;
     // Before the announcement: a reader of it may stop the server at once.
     let stop = stop_signal()?;
-    announce(listener.local_addr()?, &app.config, &data, &settings_from)?;
+    let folder = video::Folder::of(&options.data, options.memory);
+    let video = ports.and_then(|ports| {
+        let started = ports.start(&app.config, &folder, listening);
+        let folder = folder.path().display();
+        started
+            .map_err(|error| tracing::warn!(%folder, %error, "there is no live cloud: its folder cannot be used"))
+            .ok()
+    });
+    announce(listening, &app.config, video.as_ref(), &data, &settings_from)?;
+    let stop = async move {
+        stop.await;
+        // Before the business server stops: it has to be told of the end of the pushes.
+        if let Some(video) = video {
+            video.stop().await;
+        }
+    };
 
     let proxy = options.proxy.map_or(TrustedProxy::None, |proxy| TrustedProxy::Address(proxy.to_canonical()));
     let is_in_order = serve_with_tasks(app, engine.clone(), listener, proxy, stop).await;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -126,6 +127,11 @@ pub enum State {
     Forbidden,
 }
 
+/// Whether a host is an address, with a port or without.
+fn is_address(host: &str) -> bool {
+    host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok()
+}
+
 /// Locks an account, also after a panic.
 pub fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
     account.lock().unwrap_or_else(PoisonError::into_inner)
@@ -155,8 +161,13 @@ impl Account {
 
     /// Starts the push `name` to a URL, which is checked.
     pub fn push(&mut self, url: &str, name: &str, now: UnixSeconds) -> Result<Notice, Refusal> {
+        let mut domains = self.settings.domains.clone();
+        // A business server with a live cloud in its own process gives the address of its machine, which no setting has.
+        if let Some(host) = PushUrl::parse(url).map(|url| url.host).filter(|host| is_address(host)) {
+            host.clone_into(&mut domains.push);
+        }
         let PushUrl { app, stream, query, .. } =
-            self.settings.domains.read_push_url(url, &self.settings.push_key, now).map_err(Refusal::Url)?;
+            domains.read_push_url(url, &self.settings.push_key, now).map_err(Refusal::Url)?;
         let [app, stream, query] = [app, stream, query].map(str::to_owned);
         self.start(Push { app, stream, query, start: now, end: None }, name)
     }

@@ -113,6 +113,11 @@ impl ApiUrl {
         (!host.contains(['/', '?', '#', '@']) && http_client::is_secure(&url.of("live"))).then_some(url)
     }
 
+    /// The address of a live cloud on this machine, for every service.
+    pub fn of_this_machine(address: std::net::SocketAddr) -> Self {
+        Self { scheme: "http", host: address.to_string() }
+    }
+
     /// The address of a service.
     pub fn of(&self, service: &str) -> String {
         format!("{}://{}/", self.scheme, self.host(service))
