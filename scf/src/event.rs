@@ -15,7 +15,7 @@ use app::{App, answer::answer_anywhere, sweep};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Request, Response};
 use http_client::Client;
-use protocol::{error::Chain, types::ClientAddress};
+use protocol::{error::Chain, json::to_text, types::ClientAddress};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, REMOTE_ADDRESS};
@@ -136,7 +136,7 @@ fn answer(response: &Response<String>) -> String {
         headers: headers.collect(),
         body: response.body(),
     };
-    serde_json::to_string(&answer).expect("text and numbers are JSON")
+    to_text(&answer)
 }
 
 /// SCF's runtime API.

@@ -20,7 +20,7 @@ use store::{Account, Session, Sessions};
 /// expires after 10.
 const MAX_LATE_SECONDS: u64 = 3600;
 /// How far in the future the expiry of a notice may be: 10 minutes, and a tolerance for differing clocks.
-const MAX_AHEAD_SECONDS: u64 = 3600;
+const MAX_EXPIRY_AHEAD_SECONDS: u64 = 3600;
 
 /// The length of a Liteav-Sig: an MD5 digest in hexadecimal digits.
 const SIGNATURE_CHARS: usize = 32;
@@ -337,7 +337,7 @@ impl Caller for LiveCloud {
         }
         let expiry = t.parse().map(UnixSeconds).map_err(|_| bad_signature("t is not a number of seconds"))?;
         let now = app.now();
-        if expiry.plus(MAX_LATE_SECONDS) < now || expiry > now.plus(MAX_AHEAD_SECONDS) {
+        if expiry.plus(MAX_LATE_SECONDS) < now || expiry > now.plus(MAX_EXPIRY_AHEAD_SECONDS) {
             return Err(Error::StaleNotice);
         }
         Ok(Self { is_late: expiry < now })

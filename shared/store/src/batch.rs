@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
-use super::{Error, counter_batcher::ItemId, projection};
+use super::{Error, attributes_expression, counter_batcher::ItemId};
 use crate::prelude::*;
 
 /// The maximum number of keys in one request, by DynamoDB.
@@ -51,7 +51,7 @@ impl Table {
             let mut keys =
                 KeysAndAttributes::builder().set_keys(Some(chunk)).consistent_read(consistency == Consistency::Strong);
             if !attributes.is_empty() {
-                let (attributes, names) = projection(attributes);
+                let (attributes, names) = attributes_expression(attributes);
                 keys = keys.projection_expression(attributes).set_expression_attribute_names(Some(names));
             }
             let keys = keys.build().map_err(table_error(context))?;

@@ -3,7 +3,7 @@
 //! The key of a record has the stream, the event and the id of the notice, so a notice that is sent twice has one
 //! record. An open or parked record has a task: if the process dies before the notice is applied, the sweep applies it.
 
-use super::{ListPage, projection, tasks::OPEN};
+use super::{ListPage, attributes_expression, tasks::OPEN};
 use crate::prelude::*;
 use protocol::types::StreamId;
 use timeline::Reason;
@@ -136,6 +136,7 @@ impl Table {
         status: &NoticeStatus,
         now: UnixSeconds,
     ) -> Result<()> {
+        // An open notice has no such attribute.
         let fate = if *status == NoticeStatus::Open { "" } else { status.name() };
         let update = Update::of(keys::notice(&record.notice.stream, &record.notice.id)).set_text("fate", fate);
         let update = update.when("attribute_exists(PK)");
@@ -169,7 +170,7 @@ impl Table {
     pub async fn notice_summaries(&self, stream: &StreamId) -> Result<Vec<NoticeRecord>> {
         /// All attributes but the body, and those of the task.
         const ATTRIBUTES: &str = "stream fate user reason received_at times tries late errcode sub_errcode errmsg";
-        let (attributes, names) = projection(&ATTRIBUTES.split(' ').collect::<Vec<_>>());
+        let (attributes, names) = attributes_expression(&ATTRIBUTES.split(' ').collect::<Vec<_>>());
         let request = self.items_of(keys::notices_partition(stream), "");
         let request = request.projection_expression(attributes).set_expression_attribute_names(Some(names));
         let mut records = self.read_notices(&self.query(request, usize::MAX, "read notices").await?);

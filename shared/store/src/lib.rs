@@ -202,7 +202,7 @@ fn parsed<T>(item: &Item, attribute: &str, parse: fn(&str) -> Option<T>) -> Resu
 }
 
 /// The projection expression for these attributes and the key, and the names in it.
-fn projection(attributes: &[&str]) -> (String, HashMap<String, String>) {
+fn attributes_expression(attributes: &[&str]) -> (String, HashMap<String, String>) {
     let names: Vec<&str> = [keys::PK, keys::SK].into_iter().chain(attributes.iter().copied()).collect();
     let placeholders = names.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
     (format!("#{}", names.join(", #")), placeholders)

@@ -32,7 +32,7 @@ const LEVEL_BITS: u32 = 8;
 /// The top level of the tree.
 pub(super) const TOP_LEVEL: u32 = 2;
 /// How far ahead of now the time of a listed row may be: the end of a recording is by the cloud's clock, not ours.
-const AHEAD_SECONDS: u64 = 24 * 3600;
+const MAX_ROW_AHEAD_SECONDS: u64 = 24 * 3600;
 /// How long the counters of a row outlive its place in the list: more than the 24 days that a node spans, so that a
 /// node outlives all its rows, whichever row was written last.
 const COUNTS_KEPT_SECONDS: u64 = 60 * 24 * 3600;
@@ -264,7 +264,7 @@ impl Table {
     ) -> Result<ListPage<Item>> {
         // As the original: a row that is exactly `window` seconds old is not in the list.
         let oldest = Position::start_of(now.minus(window).plus(1));
-        let newest = Position::start_of(now.plus(AHEAD_SECONDS));
+        let newest = Position::start_of(now.plus(MAX_ROW_AHEAD_SECONDS));
         let wanted = (oldest.node(TOP_LEVEL)..=newest.node(TOP_LEVEL)).rev().map(|number| (TOP_LEVEL, number));
         // The oldest bucket of each level is only partly in the window: its rows are counted by the child node.
         let edges = (0..TOP_LEVEL).map(|level| (level, oldest.node(level)));

@@ -19,7 +19,7 @@ pub struct LiveRow {
     pub reason: String,
     /// The broadcast that the live belongs to, by its first start request.
     pub broadcast: UnixSeconds,
-    /// The start request whose information the live has, as far as that was known when the row was written.
+    /// The key of the live's information, the second of a start request, as far as that was known when the row was written.
     pub info_at: UnixSeconds,
     /// The totals at the end.
     pub totals: Totals,

@@ -169,7 +169,7 @@ fn live_differs(live: &Live, row: Option<&LiveRow>, broadcasts: &Broadcasts) -> 
     let broadcast = live.broadcast.unwrap_or_default();
     if row.broadcast != broadcast {
         let (row, broadcast) = (row.broadcast.in_utc(), broadcast.in_utc());
-        found.push(format!("{name} is of the show of {row} and should be of that of {broadcast}"));
+        found.push(format!("{name} is of the broadcast of {row} and should be of that of {broadcast}"));
     }
     let as_written = Live { info_at: Some(row.info_at).filter(|at| at.0 > 0), ..live.clone() };
     if row_content(&as_written, broadcasts) != row_content(live, broadcasts) {
@@ -194,7 +194,7 @@ fn room_differs(
     }
     if room.opened_at != opened_at {
         let (is, should) = (room.opened_at.in_utc(), opened_at.in_utc());
-        found.push(format!("the room is open for the show of {is} and should be for that of {should}"));
+        found.push(format!("the room is open for the broadcast of {is} and should be for that of {should}"));
     }
     let place = keys::list_sort_key(Position::of(opened_at, user.as_str()), user.as_str());
     if text_in(row, keys::POSITION)? != place && room.opened_at == opened_at {

@@ -11,7 +11,7 @@ use super::{
     viewers::{VIEWERS_AT, VIEWERS_BY_APP},
 };
 use crate::prelude::*;
-use protocol::types::{AHEAD_SECONDS, Link, StreamId};
+use protocol::types::{CLOCK_TOLERANCE_SECONDS, Link, StreamId};
 use timeline::{End, Evidence, Live};
 
 /// The tree that counts rooms.
@@ -105,7 +105,8 @@ impl Room {
         })
     }
 
-    /// The start request at which the counters began at zero; second 0 if the clock was ahead then.
+    /// The second of the start request at which the counters began at zero. Second 0 if that second is ahead of now: then
+    /// a fast clock wrote it, and any later start request is newer.
     pub(super) fn counts_since(&self, now: UnixSeconds) -> UnixSeconds {
         if self.counted_since.is_ahead_of(now) { UnixSeconds::default() } else { self.counted_since }
     }
@@ -222,7 +223,7 @@ impl Broadcaster<'_> {
                 .value(":list", text("online"))
                 .when("(attribute_not_exists(#screenshot_at) OR #screenshot_at <= :before OR #screenshot_at > :ahead)")
                 .value(":before", unix_seconds(at.minus(PICTURE_EVERY_SECONDS)))
-                .value(":ahead", unix_seconds(now.plus(AHEAD_SECONDS)));
+                .value(":ahead", unix_seconds(now.plus(CLOCK_TOLERANCE_SECONDS)));
             return update.send(table, CONTEXT).await.map(drop);
         }
         let Some(broadcast) = live.broadcast else { return Ok(()) };

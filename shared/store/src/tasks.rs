@@ -1,5 +1,5 @@
-//! Tasks: the sweep's queue. An item that needs the sweep at a time has that time in its attribute `due`, by which the
-//! index `tasks` sorts it.
+//! The queue of the sweep: finds the items that are due. An item that needs the sweep at a time has that time in its
+//! attribute `due`, by which the index `tasks` sorts it. [`Task`] says which item a key of the index means.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

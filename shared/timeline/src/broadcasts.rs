@@ -51,7 +51,8 @@ pub(super) struct Broadcast {
 }
 
 impl Broadcast {
-    /// The key of the title of the last start request of the broadcast until this second, or else of the first one.
+    /// The key of the broadcast's information at this second: that of its last start request until then, or else of its
+    /// first one.
     pub(super) fn info_at(&self, until: UnixSeconds) -> Option<UnixSeconds> {
         let until = until.max(self.opened_at);
         self.requests.iter().rfind(|request| request.stamp.at <= until).map(StartRequest::key)
@@ -64,7 +65,7 @@ impl Broadcasts {
         self.0.last().map(|broadcast| broadcast.opened_at)
     }
 
-    /// The broadcast that a start request at this second began or renewed.
+    /// The broadcast of which the start request at this second is: the last broadcast that began no later.
     pub fn of(&self, start_request: UnixSeconds) -> Option<UnixSeconds> {
         self.last_until(start_request).map(|broadcast| broadcast.opened_at)
     }
@@ -119,12 +120,12 @@ impl Timeline {
         self.start_requests.iter().enumerate().map(begins).collect()
     }
 
-    /// The key of the title of the last start request, which the room shows.
+    /// The key of the information of the last start request, which the room shows.
     pub fn last_start_request(&self) -> Option<UnixSeconds> {
         self.start_requests.last().map(StartRequest::key)
     }
 
-    /// The key of the title of a file that starts at this second and belongs to no live: the last start request no later
+    /// The key of the information of a file that starts at this second and belongs to no live: the last start request no later
     /// than two seconds after the start.
     pub(super) fn info_at(&self, start: UnixSeconds) -> Option<UnixSeconds> {
         let until = start.plus(SKEW_SECONDS);

@@ -40,6 +40,8 @@ use self::{broadcasts::StartRequest, prune::Horizon};
 use protocol::types::{FileId, UnixSeconds};
 
 /// The events of one user, and no more than has room in an item of the table: see [`Timeline::prune`].
+///
+/// A timeline of 600 events is written as JSON into one item, so the names of its fields have one letter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
     /// The number of events that were added: the next arrival number.

@@ -16,7 +16,8 @@ pub struct Live {
     pub end: Option<(UnixSeconds, End)>,
     /// The broadcast of the live, by the second of its first start request; `None` if there was no start request before.
     pub broadcast: Option<UnixSeconds>,
-    /// The start request with the title of the live, by its second: the last one of the broadcast until the end of the live.
+    /// The key of the live's information, its title and cover: the second of the broadcast's last start request until the
+    /// end of the live.
     pub info_at: Option<UnixSeconds>,
 }
 

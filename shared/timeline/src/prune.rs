@@ -1,5 +1,5 @@
-//! Keeps a timeline small: old events are forgotten, and the oldest ones beyond the limits. A live is forgotten as a
-//! whole, with its replay.
+//! Keeps a timeline small: events older than a horizon are forgotten, and so are the oldest ones when there are more than
+//! the limits. A live is forgotten as a whole, with its replay.
 
 use std::collections::BTreeSet;
 

@@ -26,7 +26,8 @@ pub struct ReplayFiles {
     pub end: UnixSeconds,
     /// The index of the live in the lives; `None` if no known live overlaps the files.
     pub live: Option<usize>,
-    /// The start request with the title of the replay, by its second; `None` if there was none before.
+    /// The key of the replay's information, its title and cover: the second of a start request; `None` if there was no
+    /// start request before.
     pub info_at: Option<UnixSeconds>,
 }
 

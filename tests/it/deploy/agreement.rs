@@ -15,7 +15,7 @@ use app::{
     config::SETTINGS,
 };
 
-/// Binaries that serve a door, not one command.
+/// Binaries that serve an entrypoint of several commands.
 const ENTRYPOINTS: [&str; 2] = ["interface", "live_callback"];
 /// Binaries that nobody calls but the clock.
 const TASKS: [&str; 1] = ["sweep"];

@@ -212,7 +212,7 @@ async fn listed(world: &mut World, viewer: &str, flag: u64, user: &str, is_there
     panic!("list {flag}, {user}: expected {is_there}");
 }
 
-/// An evening with an app of 2016: its users are whom they say they are, and everything goes through one door.
+/// An evening with an app of 2016: callers are not authenticated, and all calls go through one entrypoint.
 async fn an_evening(world: &mut World) {
     let (host, viewer, group) = ("anna", "vera", "@TGS#evening");
     let cover = act(world, host, "GetCOSSignV2", json!({})).await;

@@ -452,7 +452,7 @@ pub(crate) async fn ask(server: &str, sent: &Sent, headers: &BTreeMap<&'static s
     Received::new(status, headers, body.to_owned())
 }
 
-/// What is sent to a function: all that its door is for. A function that is not known here fails the test.
+/// What is sent to a function: all that its entrypoint accepts. A function that is unknown to this test fails the test.
 pub(crate) fn requests(function: &str) -> Vec<Sent> {
     let now = process::now().0;
     match function {
@@ -475,7 +475,7 @@ pub(crate) fn requests(function: &str) -> Vec<Sent> {
         name => {
             let all = commands::all();
             let entry = all.iter().find(|entry| entry.names.path == Some(name));
-            let entry = entry.unwrap_or_else(|| panic!("{name} serves no door that is known here"));
+            let entry = entry.unwrap_or_else(|| panic!("{name} serves an entrypoint that is unknown to this test"));
             vec![Sent::post(&format!("/{name}"), fields(entry).to_string())]
         }
     }
@@ -501,7 +501,7 @@ pub(crate) fn ways(sent: &Sent) -> Vec<(Body, Sent)> {
     ]
 }
 
-/// What no door is for: nothing, no JSON, no text, and too much.
+/// Bodies that no entrypoint accepts: an empty one, no JSON, no text, and one that is too long.
 pub(crate) fn nonsense(path: &str) -> [Sent; 5] {
     let huge = format!(r#"{{"userid":"alice","x":"{}"}}"#, "x".repeat(protocol::wire::MAX_BODY_BYTES));
     [

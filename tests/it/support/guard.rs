@@ -46,7 +46,7 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// The function that serves a door in the cloud.
+/// The function that serves an entrypoint on AWS.
 pub(crate) fn function_of(entrypoint: Entrypoint) -> &'static str {
     match entrypoint {
         Entrypoint::Interface => "interface",

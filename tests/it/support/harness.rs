@@ -148,7 +148,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Sends a request to the door at its address, as the local server does.
+/// Sends a request to the entrypoint at its path, as the local server does.
 pub(crate) async fn send(program: &Program, request: Request<Vec<u8>>) -> Response<String> {
     // Where no function is, none asks for anything.
     let function = entrypoint_at(request.uri().path()).map_or("interface", function_of);

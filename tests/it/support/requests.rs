@@ -60,7 +60,7 @@ pub(crate) fn fields(entry: &CommandEntry) -> Value {
     }
 }
 
-/// The body of a well-formed call of a command through the Gen-1 door.
+/// The body of a well-formed call of a command through the Gen-1 entrypoint.
 pub(crate) fn action_body(entry: &CommandEntry) -> String {
     let mut body = fields(entry);
     body["Action"] = json!(entry.names.action);

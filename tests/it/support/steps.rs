@@ -34,7 +34,7 @@ pub(crate) async fn without_cloud() -> Program {
     program_with(settings).await
 }
 
-/// A program whose Gen-1 door asks for a UserSig.
+/// A program whose Gen-1 entrypoint requires a UserSig.
 pub(crate) async fn guarded() -> Program {
     program_with(|name| (name == "ACTION_AUTH").then_some("user-sig")).await
 }

@@ -7,7 +7,7 @@
 //! - [`mistakes`]: what people and apps get wrong about address, method and body, and what they hear
 //! - [`oidc`]: which ID tokens of an identity provider are believed
 //! - [`sessions`]: what a Gen-2 call must carry to be believed
-//! - [`user_sig`]: what the Gen-1 door asks for with `ACTION_AUTH=user-sig`
+//! - [`user_sig`]: what the Gen-1 entrypoint requires with `ACTION_AUTH=user-sig`
 //! - [`vectors`]: the formulas against vectors that nobody here made up
 
 mod cloud;

@@ -1,4 +1,4 @@
-//! What the Gen-1 door asks for with `ACTION_AUTH=user-sig`, of every Action.
+//! What the Gen-1 entrypoint requires with `ACTION_AUTH=user-sig`, for every Action.
 
 use std::collections::BTreeSet;
 

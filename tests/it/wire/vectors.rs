@@ -436,7 +436,7 @@ fn a_user_sig_is_good_where_the_original_says_so() {
     });
 }
 
-/// What the callback door should say: HTTP status and code.
+/// The expected answer of the callback: HTTP status and code.
 ///
 /// It is what the original said, but for these, on purpose:
 /// - A wrong signature is 403 and a number; the original wrote the name of a constant that it did not have.

@@ -7,9 +7,9 @@ use super::prelude::*;
 use store::{NoticeRecord, NoticeStatus};
 use timeline::{Evidence, Reason, Timeline};
 
-/// The ids of those of a stream's notices whose evidence the timeline of the stream's owner lacks, and the owner; `None`
-/// if the stream is no user's. Evidence that the timeline may have forgotten does not count as missing, unless it is a
-/// file without a row.
+/// Finds the notices of a stream that its owner's timeline lacks: returns the owner, and the ids of those notices. `None`
+/// if no user owns the stream. Old evidence, which the timeline may have forgotten, does not count as missing, except a
+/// file whose replay has no row.
 pub(super) async fn missing_from_timeline(
     app: &App,
     stream: &StreamId,

@@ -10,6 +10,7 @@ use super::{
     live_callback,
     notices::{PushEndReason, missing_from_timeline},
 };
+use protocol::json::to_text;
 use store::{Compared, Difference, LiveRow, NoticeRecord};
 use timeline::{self, End};
 
@@ -147,7 +148,7 @@ impl RebuildUser {
         } else if !missing.is_empty() {
             self.apply_again(app, &missing, reply).await?;
         }
-        next.map(|cursor| encoded(&cursor)).transpose()
+        Ok(next.map(|cursor| to_text(&cursor)))
     }
 
     /// Those of a stream's notices whose evidence the user's timeline lacks.
@@ -195,17 +196,13 @@ impl RebuildUser {
             let (left, _) = broadcaster.differences(after).await?;
             reply.left.extend(words(&left));
         }
-        next.map(|(end, file)| encoded(&Cursor::Replay(end.0, file.to_string()))).transpose()
+        Ok(next.map(|(end, file)| to_text(&Cursor::Replay(end.0, file.to_string()))))
     }
 }
 
 fn missing_line(record: &NoticeRecord) -> String {
     let (stream, id) = (&record.notice.stream, &record.notice.id);
     format!("the timeline lacks the notice {id:?} of {stream}, received at {}", record.received_at.in_utc())
-}
-
-fn encoded(cursor: &Cursor) -> Result<String, Error> {
-    serde_json::to_string(cursor).map_err(|_| Error::InvalidArgument("a cursor that cannot be written"))
 }
 
 /// The state of a live. A live whose push ended may go on until GRACE_SECONDS have passed.

@@ -10,7 +10,7 @@ pub use self::{
     text::{
         AccountName, FileId, GroupId, Link, Nickname, NoticeId, Password, RequestId, Secret, StreamId, Text, UserId,
     },
-    time::{AHEAD_SECONDS, Timestamp, UnixSeconds},
+    time::{CLOCK_TOLERANCE_SECONDS, Timestamp, UnixSeconds},
 };
 
 /// The sex that a user states, with its number on the wire.

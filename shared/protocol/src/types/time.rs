@@ -28,7 +28,7 @@ pub struct UnixSeconds(pub u64);
 const EARLIEST_CLOCK: UnixSeconds = UnixSeconds(1_577_836_800);
 
 /// The tolerance between clocks: a time further ahead of now comes from a wrong clock, the cloud's or ours.
-pub const AHEAD_SECONDS: u64 = 30;
+pub const CLOCK_TOLERANCE_SECONDS: u64 = 30;
 
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 const IN_CHINA: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
@@ -46,7 +46,7 @@ impl UnixSeconds {
     /// assert!(!now.is_ahead_of(UnixSeconds(100)), "the clock has not been set");
     /// ```
     pub fn is_ahead_of(self, now: Self) -> bool {
-        now >= EARLIEST_CLOCK && self > now.plus(AHEAD_SECONDS)
+        now >= EARLIEST_CLOCK && self > now.plus(CLOCK_TOLERANCE_SECONDS)
     }
 
     /// This time, or `now` if this time [is ahead](Self::is_ahead_of).

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{json_of, parts_of, position_in, write::Rows};
+use super::{parts_of, position_in, write::Rows};
 use crate::{
     prelude::*,
     state::{Broadcaster, RowWriter},
 };
-use protocol::json::bytes_of;
+use protocol::json::{bytes_of, to_text};
 use timeline::{ReplayFiles, ReplayPart};
 
 /// When the sweep deletes files that the call did not delete. The call gives up earlier.
@@ -51,7 +51,7 @@ impl Broadcaster<'_> {
             }
             let pending = parts_of(&row)?.iter().map(PendingDeletion::of).collect();
             let update = Update::of(keys::replay(self.user, &file)).set("deleted", unix_seconds(self.now));
-            let update = set_pending(update, pending, self.now.plus(UNFINISHED_SECONDS))?;
+            let update = set_pending(update, pending, self.now.plus(UNFINISHED_SECONDS));
             if self.place_replay(update, &row, &file, None).await? == WriteOutcome::Done {
                 return Ok(Some(file));
             }
@@ -77,7 +77,8 @@ impl RowWriter<'_> {
         if added.peek().is_none() {
             return Ok(update);
         }
-        set_pending(update, pending_in(row)?.into_iter().chain(added).collect(), self.now)
+        let pending = pending_in(row)?.into_iter().chain(added).collect();
+        Ok(set_pending(update, pending, self.now))
     }
 }
 
@@ -110,8 +111,8 @@ impl Table {
         (seen, left): (&[PendingDeletion], Vec<PendingDeletion>),
         due: UnixSeconds,
     ) -> Result<()> {
-        let update = set_pending(Update::of(keys::replay(user, file)), left, due)?;
-        let update = update.when("#to_delete = :seen").value(":seen", text(json_of(seen)?));
+        let update = set_pending(Update::of(keys::replay(user, file)), left, due);
+        let update = update.when("#to_delete = :seen").value(":seen", text(to_text(seen)));
         update.send(self, "delete a replay").await.map(drop)
     }
 }
@@ -124,9 +125,9 @@ fn pending_in(row: &Item) -> Result<Vec<PendingDeletion>> {
 }
 
 /// Sets the pending deletions of a row, and when their task is due; removes both if none are left.
-fn set_pending(update: Update, mut pending: Vec<PendingDeletion>, due: UnixSeconds) -> Result<Update> {
+fn set_pending(update: Update, mut pending: Vec<PendingDeletion>, due: UnixSeconds) -> Update {
     if pending.is_empty() {
-        return Ok(update.remove("to_delete").set_due(None));
+        return update.remove("to_delete").set_due(None);
     }
     let (all, mut left) = (pending.len(), MAX_PENDING_BYTES);
     pending.retain(|file| {
@@ -138,5 +139,5 @@ fn set_pending(update: Update, mut pending: Vec<PendingDeletion>, due: UnixSecon
     if pending.len() < all {
         tracing::warn!(count = all - pending.len(), "more files are to be deleted than a row has room for");
     }
-    Ok(update.set("to_delete", text(json_of(&pending)?)).set_due(Some(due)))
+    update.set("to_delete", text(to_text(&pending))).set_due(Some(due))
 }

@@ -7,7 +7,6 @@ mod delete;
 mod write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::Serialize;
 
 pub use self::delete::PendingDeletion;
 pub(super) use self::write::{Rows, as_kept};
@@ -20,6 +19,7 @@ use super::{
     update::too_many_conflicts,
 };
 use crate::prelude::*;
+use protocol::json::to_text;
 use timeline::{Evidence, Recording, ReplayFiles, ReplayPart, Timeline};
 
 pub(super) const COUNT_TREE: &str = "replays";
@@ -127,10 +127,6 @@ fn with_flag(row: &Item, flag: &str, value: bool) -> Item {
     row
 }
 
-fn json_of<T: Serialize + ?Sized>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(table_error("write a replay"))
-}
-
 /// Adds the condition that the row of a replay is as it was read: its position, what keeps it out of the list, its
 /// revision, and how many times an address was replaced.
 fn when_row_unchanged(update: Update, row: &Item) -> Update {
@@ -175,7 +171,7 @@ impl Broadcaster<'_> {
             let (start, end) = (unix_seconds_in(&row, "started_at")?, unix_seconds_in(&row, "ended_at")?);
             let replay = ReplayFiles { file, parts, start, end, live: None, info_at: None };
             let update = Update::of(keys::replay(self.user, &replay.file))
-                .set("parts", text(json_of(&replay.parts)?))
+                .set("parts", text(to_text(&replay.parts)))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
                 .set_text("hls_url", replay.hls_url().unwrap_or_default())
                 .set("address_changes", number(counter_in(&row, "address_changes")? + 1));

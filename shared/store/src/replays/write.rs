@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{KEPT_OUT, json_of, parts_of};
+use super::{KEPT_OUT, parts_of};
 use crate::{prelude::*, state::RowWriter};
-use protocol::json::bytes_of;
+use protocol::json::{bytes_of, to_text};
 use timeline::{Live, ReplayFiles, ReplayPart, Timeline, UserStream};
 
 /// The maximum number and size of the files in the row of a replay: an item of the table has at most 400 KB.
@@ -117,7 +117,7 @@ impl RowWriter<'_> {
             .set("ended_at", unix_seconds(replay.end))
             .set_text("play_url", replay.play_url().unwrap_or_default())
             .set_text("hls_url", replay.hls_url().unwrap_or_default())
-            .set("parts", text(json_of(&replay.parts)?))
+            .set("parts", text(to_text(&replay.parts)))
             .remove("part_of");
         if row.contains_key("deleted") {
             update = self.delete_added_files(update, replay, row, rows)?;

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection, RowWriter, projection::differences};
 use crate::{broadcasts::BroadcastRow, prelude::*, rooms::Room};
-use protocol::error::Chain;
+use protocol::{error::Chain, json::to_text};
 use timeline::{Evidence, Live};
 
 /// A broadcaster whose state is changed, with the settings and the time of the change.
@@ -64,6 +64,7 @@ impl Broadcaster<'_> {
         let mut attempts = Attempts::of("write a timeline");
         loop {
             let unconfirmed = table.unconfirmed.count();
+            // What is written is compared with the state as it was read, without what has become too old.
             let (mut before, room) = read;
             let forgotten = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
             before.pending_verdict_at = before.pending_verdict_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
@@ -140,7 +141,7 @@ impl Broadcaster<'_> {
         const CONTEXT: &str = "write a timeline";
         let update = Update::of(keys::timeline(self.user))
             .set("user", text(self.user.as_str()))
-            .set("timeline", text(serde_json::to_string(after).map_err(table_error(CONTEXT))?))
+            .set("timeline", text(to_text(after)))
             .set("revision", number(after.revision));
         let update = if before.revision == 0 {
             update.when("attribute_not_exists(PK)")
