@@ -11,6 +11,7 @@ use cli::{
     listen::Listen,
     settings, terminal,
 };
+use http::request::Parts;
 use protocol::error::Chain;
 use server::{Pages, Stopped, TrustedProxy, serve};
 use store::{Created, Table};
@@ -243,7 +244,7 @@ fn demo_app(config: &Config) -> Pages {
     let play = format!("{}://{}", domains.play_scheme.name(), domains.play);
     let media = [play, config.cos.address()].into();
     let app = web::App::new(web::Settings { media, ..web::Settings::default() });
-    Arc::new(move |head| app.respond(head))
+    Arc::new(move |head: &Parts| app.respond(head))
 }
 
 /// Serves until `stop` completes, and meanwhile executes due tasks and deletes expired items. Whether all that had begun
