@@ -35,7 +35,6 @@ process.exit(faults > 0 ? 1 : 0);
 
 async function walk(name, options) {
   const context = await browser.newContext(options);
-  // The policy of the page would refuse the script of axe-core; pictures and audits use a session of their own.
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => fault(name, `error: ${error}`));
