@@ -20,13 +20,14 @@ use cli::{
 /// Prints the announcement; on a terminal also the address for phones as a QR code.
 pub(crate) fn announce(
     listening: SocketAddr,
+    has_app: bool,
     config: &Config,
     video: Option<&Video>,
     data: &str,
     settings: &str,
 ) -> io::Result<()> {
     let addresses = listen::reachable(listening);
-    print(&announcement(listening, &addresses, config, video, data, settings))?;
+    print(&announcement(listening, &addresses, has_app, config, video, data, settings))?;
     let stdout = io::stdout();
     let Some(address) = addresses.first().filter(|address| stdout.is_terminal() && !address.ip().is_loopback()) else {
         return Ok(());
@@ -38,6 +39,7 @@ pub(crate) fn announce(
 fn announcement(
     listening: SocketAddr,
     addresses: &[SocketAddr],
+    has_app: bool,
     config: &Config,
     video: Option<&Video>,
     data: &str,
@@ -72,9 +74,12 @@ fn announcement(
     let overridden = overridden.collect::<Vec<_>>().join(", ");
 
     let mut text = format!("mini-lvb serves at {base}\n");
-    let mut row = |name: &str, value: &str| writeln!(text, "  {name:15}{value}").expect("a text can be written to");
+    let mut row = |name: &str, value: &str| writeln!(text, "  {name:19}{value}").expect("a text can be written to");
     for address in addresses.iter().skip(1) {
         row("also at", &format!("http://{address}"));
+    }
+    if has_app {
+        row("open in a browser", &format!("{base}{}", web::ROOT));
     }
     row("in the app", &format!("ServerAddr (Gen 1)  {base}{INTERFACE}"));
     row("", &format!("base URL (Gen 2)    {base}"));

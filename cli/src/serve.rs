@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Display, fs, future::Future, io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use app::{App, process::environment, sweep};
+use app::{App, config::Config, process::environment, sweep};
 use aws_sdk_dynamodb::{Client, config::Credentials};
 use clap::Args;
 use cli::{
@@ -11,8 +11,9 @@ use cli::{
     listen::Listen,
     settings, terminal,
 };
+use http::request::Parts;
 use protocol::error::Chain;
-use server::{Stopped, TrustedProxy, serve};
+use server::{Pages, Stopped, TrustedProxy, serve};
 use store::{Created, Table};
 use tokio::{
     net::TcpListener,
@@ -57,6 +58,9 @@ pub(crate) struct Options {
     /// Keeps the data in another server with DynamoDB's interface. Without --memory, AWS_ENDPOINT_URL_DYNAMODB does the same.
     #[arg(long, value_name = "URL", value_parser = endpoint, conflicts_with = "memory")]
     endpoint: Option<String>,
+    /// Serves the commands only, without the demo app for browsers at /app/.
+    #[arg(long)]
+    no_app: bool,
 }
 
 /// Reads the address of a server with DynamoDB's interface.
@@ -238,7 +242,9 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
             .map_err(|error| tracing::warn!(%folder, %error, "there is no live cloud: its folder cannot be used"))
             .ok()
     });
-    announce(listening, &app.config, video.as_ref(), &data, &settings_from)?;
+    let has_app = !options.no_app;
+    announce(listening, has_app, &app.config, video.as_ref(), &data, &settings_from)?;
+    let pages = has_app.then(|| demo_app(&app.config, video.is_some()));
     let stop = async move {
         stop.await;
         // Before the business server stops: it has to be told of the end of the pushes.
@@ -248,7 +254,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     };
 
     let proxy = options.proxy.map_or(TrustedProxy::None, |proxy| TrustedProxy::Address(proxy.to_canonical()));
-    let is_in_order = serve_with_tasks(app, engine.clone(), listener, proxy, stop).await;
+    let is_in_order = serve_with_tasks(app, pages, engine.clone(), listener, proxy, stop).await;
     // Closed before the lock is released: a call that still runs would write after the release.
     if let Some(Err(error)) = engine.map(|engine| engine.close()) {
         tracing::warn!(error, "keep table.db-wal with table.db: a copy of table.db alone is incomplete");
@@ -264,10 +270,22 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The demo app, which may load video and pictures from the addresses of the settings. With a live cloud in this process
+/// it also pushes from cameras, and chats.
+fn demo_app(config: &Config, has_video: bool) -> Pages {
+    let domains = &config.live.domains;
+    let play = format!("{}://{}", domains.play_scheme.name(), domains.play);
+    let video = has_video.then(|| play.clone());
+    let media = [play, config.cos.address()].into();
+    let app = web::App::new(web::Settings { media, chat: has_video, video });
+    Arc::new(move |head: &Parts| app.respond(head))
+}
+
 /// Serves until `stop` completes, and meanwhile executes due tasks and deletes expired items. Whether all that had begun
 /// was completed.
 async fn serve_with_tasks(
     app: Arc<App>,
+    pages: Option<Pages>,
     engine: Option<Engine>,
     listener: TcpListener,
     proxy: TrustedProxy,
@@ -284,7 +302,7 @@ async fn serve_with_tasks(
         stop.await;
         drop(running);
     };
-    let stopped = serve(app, listener, proxy, stop).await;
+    let stopped = serve(app, pages, listener, proxy, stop).await;
     let all = async { while background.join_next().await.is_some() {} };
     tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_ok() && stopped == Stopped::Drained
 }

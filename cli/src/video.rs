@@ -5,7 +5,6 @@ use std::{
     env, fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
-    process,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,6 +18,7 @@ use app::{
 };
 use cli::{
     cloud_account::account,
+    folder,
     listen::reachable,
     simulate::{backend::Backend, network::Remote},
 };
@@ -64,7 +64,7 @@ impl Folder {
     /// The folder of a server whose data is in `data`, or in memory.
     pub(crate) fn of(data: &Path, is_in_memory: bool) -> Self {
         if is_in_memory {
-            return Self::Temporary(env::temp_dir().join(format!("mini-lvb-{}", process::id())));
+            return Self::Temporary(env::temp_dir().join(format!("mini-lvb-{:08x}", random_u32())));
         }
         Self::Kept(data.join("video"))
     }
@@ -113,7 +113,7 @@ impl VideoPorts {
         let (domains, address) = (&mut config.live.domains, self.http_address);
         domains.push = match self.rtmp_address {
             SocketAddr::V4(address) if address.port() == RTMP_PORT => address.ip().to_string(),
-            address => address.to_string(),
+            address @ (SocketAddr::V4(_) | SocketAddr::V6(_)) => address.to_string(),
         };
         domains.play = address.to_string();
         let base = format!("http://{address}");
@@ -127,6 +127,7 @@ impl VideoPorts {
     /// Starts the live cloud, with its files in a folder. It sends its notices to the business server at an address.
     pub(crate) fn start(self, config: &Config, folder: &Folder, server: SocketAddr) -> io::Result<Video> {
         let path = folder.path();
+        folder::create(path).map_err(io::Error::other)?;
         let (run, base) = (format!("{:x}{:08x}-", now().0, random_u32()), format!("http://{}", self.http_address));
         let account = account(config, &run);
         let settings = account.settings().clone();

@@ -286,7 +286,7 @@ impl World {
         let table = Table::new(Engine::in_memory().unwrap().client(), "mini-lvb");
         table.create_if_missing().await.unwrap();
         let app = App::new(config.clone(), table);
-        tokio::spawn(serve(Arc::new(app), listener, TrustedProxy::None, pending()));
+        tokio::spawn(serve(Arc::new(app), None, listener, TrustedProxy::None, pending()));
         let remote = Remote::new(&format!("http://{server}/"));
         tokio::spawn(network::serve(port, Arc::clone(&cloud), remote.clone(), Retries::NONE));
         Self { remote, cloud, config }

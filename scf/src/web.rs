@@ -25,6 +25,6 @@ pub async fn serve() -> Result<(), Error> {
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    server::serve(Arc::new(app), listener, TrustedProxy::Platform(REMOTE_ADDRESS), pending()).await;
+    server::serve(Arc::new(app), None, listener, TrustedProxy::Platform(REMOTE_ADDRESS), pending()).await;
     Ok(())
 }

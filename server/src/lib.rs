@@ -12,7 +12,7 @@ mod tests;
 use std::{future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use app::App;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Response, body::Bytes, http::request::Parts, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -49,19 +49,26 @@ pub enum Stopped {
     CutShort,
 }
 
-/// Serves all entrypoints until `stop` completes. Then running calls are completed and no further ones are accepted.
+/// Answers requests for pages beside the entrypoints. `None`: the request is not for a page. A GET or HEAD is asked of
+/// this first; calls never are.
+pub type Pages = Arc<dyn Fn(&Parts) -> Option<Response<Bytes>> + Send + Sync>;
+
+/// Serves all entrypoints and pages until `stop` completes. Then running calls are completed and no further ones are
+/// accepted.
 pub async fn serve(
     app: Arc<App>,
+    pages: Option<Pages>,
     listener: TcpListener,
     proxy: TrustedProxy,
     stop: impl Future<Output = ()>,
 ) -> Stopped {
-    serve_within(Limits::DEFAULT.with_open_files(raise_open_files_limit()), app, listener, proxy, stop).await
+    serve_within(Limits::DEFAULT.with_open_files(raise_open_files_limit()), app, pages, listener, proxy, stop).await
 }
 
 async fn serve_within(
     limits: Limits,
     app: Arc<App>,
+    pages: Option<Pages>,
     listener: TcpListener,
     proxy: TrustedProxy,
     stop: impl Future<Output = ()>,
@@ -91,8 +98,8 @@ async fn serve_within(
                 continue;
             }
         };
-        let (app, calls) = (Arc::clone(&app), Arc::clone(&calls));
-        let responder = Responder { app, limits, calls, connection: Arc::clone(&connection), from, proxy };
+        let (app, pages, calls) = (Arc::clone(&app), pages.clone(), Arc::clone(&calls));
+        let responder = Responder { app, pages, limits, calls, connection: Arc::clone(&connection), from, proxy };
         let responder = Arc::new(responder);
         let http = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -5,7 +5,7 @@ use std::{error::Error, net::IpAddr, sync::Arc};
 use app::{App, answer::answer_anywhere};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{CONNECTION, HeaderValue},
 };
@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    Pages,
     connections::{ClientConnection, Phase},
     limits::{DISCARDED_BYTES, LONG_BODIES, Limits, SHORT_BODY_BYTES},
     proxy::TrustedProxy,
@@ -24,6 +25,7 @@ use crate::{
 /// What the requests of a connection are answered with.
 pub(crate) struct Responder {
     pub(crate) app: Arc<App>,
+    pub(crate) pages: Option<Pages>,
     pub(crate) limits: Limits,
     /// Has a permit for each running call, and is closed when the server stops.
     pub(crate) calls: Arc<Semaphore>,
@@ -47,6 +49,12 @@ impl Responder {
             Err(fault) => (Vec::new(), None, Some(fault)),
         };
         self.connection.enter(Phase::Executing)?;
+        let is_visit = fault.is_none() && [Method::GET, Method::HEAD].contains(&head.method);
+        let page = self.pages.as_ref().filter(|_| is_visit).and_then(|pages| pages(&head));
+        if let Some(page) = page {
+            self.connection.enter(Phase::Responding)?;
+            return Ok(page.map(Full::new));
+        }
         if let Some(client_address) = client_address {
             head.extensions.insert(client_address);
         }

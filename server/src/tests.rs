@@ -53,7 +53,7 @@ async fn server_at(socket: TcpSocket, limits: Limits, proxy: TrustedProxy) -> So
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1024).unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve_within(limits, app(NOWHERE), listener, proxy, pending()));
+    tokio::spawn(serve_within(limits, app(NOWHERE), None, listener, proxy, pending()));
     address
 }
 
@@ -106,7 +106,7 @@ async fn stopped_after(limits: Limits, app: Arc<App>, sent: &str, begun: impl As
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move { stopped.await.unwrap() };
-    let server = tokio::spawn(serve_within(limits, app, listener, TrustedProxy::None, stopped));
+    let server = tokio::spawn(serve_within(limits, app, None, listener, TrustedProxy::None, stopped));
     let mut client = connected(address, sent.as_bytes()).await;
     begun(&mut client).await;
     stop.send(()).unwrap();

@@ -55,12 +55,17 @@ pub(crate) fn serve(data: &Path) -> Command {
 }
 
 pub(crate) fn serve_at(listen: &str, data: &Path) -> Command {
-    command(&["--listen", listen, "--data", data.to_str().unwrap()])
+    command(&["--no-video", "--listen", listen, "--data", data.to_str().unwrap()])
+}
+
+/// The command that serves a data folder, with a live cloud.
+pub(crate) fn serve_with_video(data: &Path) -> Command {
+    command(&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()])
 }
 
 /// The command that serves without a data folder.
 pub(crate) fn serve_in_memory(listen: &str) -> Command {
-    command(&["--memory", "--listen", listen])
+    command(&["--no-video", "--memory", "--listen", listen])
 }
 
 /// A command that a shell executes after a line of its own.

@@ -316,7 +316,7 @@ impl Worlds {
         app.random = Box::new(process::random_u32);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = listener.local_addr().unwrap().to_string();
-        tokio::spawn(server::serve(Arc::new(app), listener, server::TrustedProxy::None, std::future::pending()));
+        tokio::spawn(server::serve(Arc::new(app), None, listener, server::TrustedProxy::None, std::future::pending()));
         Self { settings: environment(), table, program, server }
     }
 

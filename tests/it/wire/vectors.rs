@@ -180,7 +180,12 @@ fn user(vector: &Vector) -> Result<UserId, Verdict> {
 /// The domains that the original made of its business id.
 fn domains(vector: &Vector) -> Domains {
     let bizid = vector.text("bizid");
-    Domains { push: format!("{bizid}.livepush.myqcloud.com"), play: format!("{bizid}.liveplay.myqcloud.com"), bizid }
+    Domains {
+        push: format!("{bizid}.livepush.myqcloud.com"),
+        play: format!("{bizid}.liveplay.myqcloud.com"),
+        play_scheme: Scheme::Http,
+        bizid,
+    }
 }
 
 #[test]

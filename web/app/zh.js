@@ -1,0 +1,126 @@
+// @ts-check
+// The Chinese texts, by the English ones.
+
+/** @type {Record<string, string>} */
+export const zh = {
+  "Mini LVB": "小直播",
+  "Sections": "栏目",
+  "Lives": "直播",
+  "Replays": "回放",
+  "Go live": "开播",
+  "Me": "我",
+  "Live": "直播",
+  "Replay": "回放",
+  "Video": "视频",
+
+  // Sign up and in
+  "Sign up": "注册",
+  "Sign in": "登录",
+  "Name": "用户名",
+  "4 to 24 characters: a letter, then letters, digits or underscores.": "4 到 24 个字符:以字母开头,由字母、数字或下划线组成。",
+  "Password": "密码",
+  "I have an account: sign in": "已有账号:登录",
+  "I am new here: sign up": "没有账号:注册",
+  "Sign out": "退出登录",
+
+  // Lists
+  "Nobody is live. Be the first.": "现在没有人直播,来当第一个吧。",
+  "There are no replays yet.": "还没有回放。",
+  "Loading…": "加载中…",
+  "More": "更多",
+  "{n} watching": "{n} 人在看",
+  "{n} viewers": "{n} 人看过",
+  "{n} likes": "{n} 个赞",
+
+  // Going live
+  "Title": "标题",
+  "Cover picture (optional)": "封面图片(可选)",
+  "Without a new picture, your last cover is used:": "不选新图片时,沿用上次的封面:",
+  "Continue": "继续",
+  "You have not started a live.": "你还没有开播。",
+  "Camera": "摄像头",
+  "Your camera": "你的摄像头画面",
+  "Use the camera": "用摄像头直播",
+  "This server has no live cloud that takes a camera. Push with OBS or ffmpeg.": "这台服务器没有可接收摄像头画面的直播云,请用 OBS 或 ffmpeg 推流。",
+  "OBS or another encoder": "OBS 或其他推流软件",
+  "Server": "服务器",
+  "Stream key": "串流密钥",
+  "Whoever has the key can push to your live.": "任何人拿到密钥都能向你的直播间推流。",
+  "Command": "命令",
+  "Copy": "复制",
+  "Copy: {name}": "复制:{name}",
+  "Copied.": "已复制。",
+  "The text is selected: copy it now.": "文字已选中,请手动复制。",
+  "I am pushing: show my live in the list": "我已推流:显示在直播列表中",
+  "You are in the list of lives.": "你的直播已在列表中。",
+  "Stop the live": "结束直播",
+  "You are live.": "你已开播。",
+  "You are live, without sound: this browser cannot encode AAC.": "你已开播,但没有声音:浏览器不能编码 AAC。",
+  "The camera has stopped: {why}": "摄像头直播已中断:{why}",
+  "This browser cannot encode the camera. Use Chrome or Edge, over HTTPS or on this machine.": "浏览器不能编码摄像头画面。请用 Chrome 或 Edge,并通过 HTTPS 或在本机访问。",
+  "The camera cannot be used: {why}": "无法使用摄像头:{why}",
+  "The live cloud refuses the push: {why}": "直播云拒绝推流:{why}",
+  "the live cloud has closed the connection": "直播云关闭了连接",
+  "the camera was switched off": "摄像头已关闭",
+
+  // Pictures
+  "This file is not a picture that the browser can read.": "浏览器无法读取这个图片文件。",
+  "The picture could not be uploaded: {why}": "图片上传失败:{why}",
+
+  // Watching
+  "The live has ended.": "直播已结束。",
+  "The video cannot be played: {reason}": "视频无法播放:{reason}",
+  "This live or replay does not exist, or no longer.": "直播或回放不存在,或已被删除。",
+  "Try again": "重试",
+  "Report": "举报",
+  "Report {name} to the operators of this server?": "向本服务器的管理员举报 {name}?",
+  "Thank you: the operators will see your report.": "谢谢,管理员会看到你的举报。",
+  "Back to the list": "返回列表",
+  "Parts": "分段",
+  "it has no address": "没有播放地址",
+  "its address belongs to another server: {host}": "地址属于其他服务器:{host}",
+  "the browser cannot read it": "浏览器无法读取",
+  "no picture came within {n} seconds": "{n} 秒内没有画面",
+  "this browser cannot play FLV": "浏览器不能播放 FLV",
+  "the stream has ended": "流已结束",
+  "the player could not be loaded": "播放器加载失败",
+
+  // The room
+  "Like": "点赞",
+  "Comments": "评论",
+  "There is no chat here.": "这里没有聊天。",
+  "In the room ({n})": "在场观众({n})",
+  "Your comment": "你的评论",
+  "On the video": "弹幕",
+  "Send": "发送",
+  "came in": "进来了",
+  "left": "离开了",
+
+  // Your own replay
+  "Your replay": "你的回放",
+  "Rename": "改名",
+  "Hide": "隐藏",
+  "Show again": "重新显示",
+  "Delete": "删除",
+  "Delete this replay and its files for ever?": "永久删除这个回放及其文件?",
+  "The replay has a new title.": "回放已改名。",
+  "The replay is hidden. Only this page can show it again.": "回放已隐藏,只有本页面能让它重新显示。",
+  "The replay is in the list again.": "回放已重新显示在列表中。",
+
+  // Profile
+  "Nickname": "昵称",
+  "Portrait (optional)": "头像(可选)",
+  "Save": "保存",
+  "Saved.": "已保存。",
+  "Back to my live": "回到我的直播",
+
+  // Errors
+  "The server cannot be reached. Check the network, then try again.": "无法连接服务器,请检查网络后重试。",
+  "Your session has ended, or the clock of this device is wrong. Sign in again.": "登录已失效,或本机时间不准,请重新登录。",
+  "This name is taken. Choose another one.": "用户名已被使用,请换一个。",
+  "The password is wrong.": "密码错误。",
+  "Too many attempts. Wait a quarter of an hour.": "尝试次数过多,请一刻钟后再试。",
+  "This does not exist, or no longer: {what}": "不存在,或已被删除:{what}",
+  "The server does not allow this: {what}": "服务器不允许:{what}",
+  "The server refused this: {what}": "服务器拒绝了请求:{what}",
+};

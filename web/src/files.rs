@@ -1,0 +1,76 @@
+//! The embedded files of the app, and their compressed copies.
+
+use std::{collections::HashMap, io::Write as _};
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest, Sha256};
+
+/// A file: its path below [`crate::ROOT`], and its content.
+type Source = (&'static str, &'static [u8]);
+
+/// The table of the files: those of `web/app`, then those of `web/vendor`.
+macro_rules! files {
+    (app: $($app:literal)* vendor: $($vendor:literal)*) => {
+        &[
+            $(($app, include_bytes!(concat!("../app/", $app)).as_slice()),)*
+            $((concat!("vendor/", $vendor), include_bytes!(concat!("../vendor/", $vendor)).as_slice()),)*
+        ]
+    };
+}
+
+/// Every file that is served.
+pub(crate) const SOURCES: &[Source] = files! {
+    app:
+        "index.html" "style.css" "icon.svg"
+        "app.js" "api.js" "broadcast.js" "camera.js" "chat.js" "config.js" "floating.js" "flv.js" "i18n.js" "md5.js"
+        "picture.js" "player.js" "room.js" "router.js" "session.js" "view.js" "zh.js"
+        "views/lists.js" "views/profile.js" "views/push.js" "views/replay.js" "views/sign_in.js" "views/start.js"
+        "views/watch.js"
+    vendor:
+        "lit-html.js" "mpegts.js" "hls.light.min.js"
+};
+
+/// The name of the file that is served at the root.
+pub(crate) const INDEX: &str = "index.html";
+
+/// A file as it is served.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) media_type: &'static str,
+    pub(crate) content: Bytes,
+    /// The content compressed with gzip.
+    pub(crate) gzip: Bytes,
+    /// A digest of the content, in quotes.
+    pub(crate) etag: String,
+}
+
+impl File {
+    pub(crate) fn new(media_type: &'static str, content: Bytes) -> Self {
+        let digest = hex::encode(Sha256::digest(&content));
+        let etag = format!("\"{}\"", digest.get(..32).unwrap_or(&digest));
+        Self { media_type, gzip: compress(&content), content, etag }
+    }
+}
+
+/// All files, by their path below the root.
+pub(crate) fn all() -> HashMap<&'static str, File> {
+    let file = |&(path, content): &Source| (path, File::new(media_type(path), Bytes::from_static(content)));
+    SOURCES.iter().map(file).collect()
+}
+
+fn compress(content: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let compressed = encoder.write_all(content).and_then(|()| encoder.finish());
+    Bytes::from(compressed.expect("memory can be written to"))
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit_once('.') {
+        Some((_, "html")) => "text/html; charset=utf-8",
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "svg")) => "image/svg+xml",
+        Some(_) | None => "application/octet-stream",
+    }
+}
