@@ -21,7 +21,7 @@ use app::config::Config;
 use protocol::{
     sign::{
         callback, constant_time_eq, cos, hex,
-        push_url::{self, Domains, Recording},
+        push_url::{self, Domains, Recording, Scheme},
         session, tc3, user_sig, vod,
     },
     types::{Password, Secret, UnixSeconds, UserId},
