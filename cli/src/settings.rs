@@ -13,8 +13,9 @@ pub type Settings = BTreeMap<String, String>;
 
 /// The first lines of a file with invented settings.
 const HEAD: &str = "# A development configuration. The keys are invented: no real cloud accepts what they sign.\n\
-                    # Replace these values with those of your accounts, API_URL and CLOUD_API_URL last: while they are\n\
-                    # none, the server never calls the cloud.\n\
+                    # While they are unchanged, the server has a live cloud in its own process. Replace these values with\n\
+                    # those of your accounts, API_URL and CLOUD_API_URL last: while they are none, the server never\n\
+                    # calls your cloud.\n\
                     # `mini-lvb settings` explains each setting.\n";
 const SESSION_KEY: &str = "SESSION_KEY";
 

@@ -83,7 +83,10 @@ export function openRoom(place, onRow = () => {}) {
 
   return {
     async enter() {
-      await call("enter_group", { ...group, nickname: me().nickname, headpic: me().portrait }).catch(() => {});
+      // The host is no viewer of the own live.
+      if (place.host !== me().user) {
+        await call("enter_group", { ...group, nickname: me().nickname, headpic: me().portrait }).catch(() => {});
+      }
       chat = enterChat(place.group, {
         onMessage: show,
         onState(isOpen) {
@@ -97,14 +100,14 @@ export function openRoom(place, onRow = () => {}) {
     leave() {
       clearInterval(timer);
       chat?.leave();
-      call("quit_group", group).catch(() => {});
+      if (place.host !== me().user) call("quit_group", group).catch(() => {});
     },
     numbers: () => (row ? numbers(row) : nothing),
     likeButton: () => html`<button class="main like" @click=${like}><span aria-hidden="true">♥</span> ${t("Like")}</button>`,
     draw: () => html`
       <section aria-labelledby="comments">
         <h2 id="comments">${t("Comments")}</h2>
-        ${messages.length ? html`<ul class="messages" role="log" tabindex="0" aria-labelledby="comments">${messages.map(line)}</ul>` : nothing}
+        ${messages.length ? html`<div class="messages" role="log" tabindex="0" aria-labelledby="comments"><ul>${messages.map(line)}</ul></div>` : nothing}
         ${isChatOpen ? commentForm(say) : html`<p class="hint">${t("There is no chat here.")}</p>`}
       </section>
       <section aria-labelledby="members">
