@@ -238,7 +238,7 @@ const KNOWN_TO_FEW: [&str; 9] = [
     "tokio",
     "toml",
 ];
-const WALLS: [(&str, &[&str]); 10] = [
+const WALLS: [(&str, &[&str]); 12] = [
     ("shared/protocol", &[]),
     ("shared/timeline", &["protocol"]),
     ("shared/http_client", &["aws-smithy-http-client", "tokio"]),
@@ -248,12 +248,15 @@ const WALLS: [(&str, &[&str]); 10] = [
     ("functions", &["app", "lambda"]),
     ("server", &["app", "hyper", "protocol", "rustix", "store", "tokio"]),
     ("scf", &["app", "http_client", "lambda", "protocol", "server", "tokio"]),
+    ("cloud", &["hyper", "protocol", "tokio"]),
+    ("web", &[]),
     (
         "cli",
         &[
             "app",
             "aws-sdk-dynamodb",
             "clap",
+            "cloud",
             "dynoxide-rs",
             "http_client",
             "hyper",
@@ -263,6 +266,7 @@ const WALLS: [(&str, &[&str]); 10] = [
             "store",
             "tokio",
             "toml",
+            "web",
         ],
     ),
 ];
