@@ -43,7 +43,10 @@ pub(crate) fn fields(entry: &CommandEntry) -> Value {
         "RequestPlayUrlWithSignForLinkMic" => {
             json!({"userid": "alice", "originStreamUrl": "rtmp://8888.liveplay.myqcloud.com/live/8888_alice"})
         }
-        "MergeVideoStream" => json!({"userid": "alice", "mergeparams": {"interface": {"para": {"app_id": "1"}}}}),
+        "MergeVideoStream" => {
+            let para = json!({"output_stream_id": "8888_alice", "mix_stream_session_id": "8888_alice"});
+            json!({"userid": "alice", "mergeparams": {"interface": {"para": para}}})
+        }
         "ReportUser" => json!({"userid": "vera", "hostuserid": "alice"}),
         "upload_room" => {
             json!({"userid": "alice", "title": "hello", "frontcover": "http://h/c.png", "location": "深圳"})

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
     harness::{KEY, Program, action, golden},
@@ -19,6 +19,7 @@ const NOT_ALLOWED: u64 = 10_000;
 
 /// Actions that the user in `userid` does, with good fields.
 fn of_oneself() -> Vec<Value> {
+    let mix = json!({"output_stream_id": "8888_alice", "mix_stream_session_id": "8888_alice"});
     vec![
         fields!("Action": "RequestLVBAddr", "userid": "alice", "groupid": "g", "title": "t"),
         fields!("Action": "ChangeStatus", "userid": "alice", "status": 0),
@@ -28,7 +29,7 @@ fn of_oneself() -> Vec<Value> {
         fields!("Action": "UploadUGCVideo", "userid": "alice", "file_id": "f", "play_url": "u", "title": "t"),
         fields!("Action": "RequestLVBAddrForLinkMic", "userid": "alice", "title": "t"),
         fields!("Action": "RequestPlayUrlWithSignForLinkMic", "userid": "alice", "originStreamUrl": "rtmp://h/live/s"),
-        fields!("Action": "MergeVideoStream", "userid": "alice", "mergeparams": {}),
+        fields!("Action": "MergeVideoStream", "userid": "alice", "mergeparams": {"interface": {"para": mix}}),
         fields!("Action": "ReportUser", "userid": "alice", "hostuserid": "bob"),
     ]
 }
