@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use crate::App;
 use protocol::{
-    error::Error,
+    error::{Chain, Error},
     types::{FileId, UserId},
 };
 use store::{PendingDeletion, Task};
@@ -21,7 +21,7 @@ const CONTINUE_SECONDS: u64 = 30;
 /// The time budget of one run. A Lambda function has 10 seconds, and a call to the cloud may take 3.
 const TIME_BUDGET_SECONDS: u64 = 4;
 
-/// Deletes a replay if it has expired. Then continues the pending deletions of the replay's files.
+/// Deletes a replay if it has expired. Then continues the pending deletions of the replay's files, as [`finish`] does.
 pub async fn delete_if_due(app: &App, user: &UserId, file: &FileId) -> Result<(), Error> {
     let rules = &app.config.rules;
     if let Some(ended_at) = app.table.replay_ended(user, file).await?.filter(|_| rules.replay_kept_seconds > 0) {
@@ -34,8 +34,9 @@ pub async fn delete_if_due(app: &App, user: &UserId, file: &FileId) -> Result<()
     finish(app, user, file).await
 }
 
-/// Runs the pending deletions of the replay with this file id, within the time budget. If a deletion fails, the others
-/// are done all the same, and the last error is returned.
+/// Runs the pending deletions of the replay with this file id, within the time budget. If a deletion fails, the failure is
+/// logged, the others are done all the same, and the sweep retries. Fails if the table does, before it is written when the
+/// sweep continues.
 pub async fn finish(app: &App, user: &UserId, file: &FileId) -> Result<(), Error> {
     let until = app.now().plus(TIME_BUDGET_SECONDS);
     let mut pending = app.table.pending_deletions(user, file).await?;
@@ -47,17 +48,19 @@ pub async fn finish(app: &App, user: &UserId, file: &FileId) -> Result<(), Error
         let (batch, rest) = pending.split_at(BATCH_SIZE.min(pending.len()));
         let outcomes = join_all(batch.iter().map(|deletion| delete(app, user, deletion))).await;
         let mut left = rest.to_vec();
-        let mut failure = None;
+        let mut has_failed = false;
         for (deletion, outcome) in batch.iter().zip(outcomes) {
             if let Err(error) = outcome {
+                let user = app.config.log_names.of(user.as_str());
+                tracing::error!(user, error = %Chain(&error), "a file of a replay could not be deleted yet");
                 left.push(deletion.clone());
-                failure = Some(error);
+                has_failed = true;
             }
         }
-        let due = app.now().plus(if failure.is_some() { RETRY_SECONDS } else { CONTINUE_SECONDS });
+        let due = app.now().plus(if has_failed { RETRY_SECONDS } else { CONTINUE_SECONDS });
         app.table.set_pending_deletions(user, file, (&pending, left.clone()), due).await?;
-        if let Some(error) = failure {
-            return Err(error);
+        if has_failed {
+            return Ok(());
         }
         pending = left;
     }

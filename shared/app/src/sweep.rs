@@ -3,9 +3,10 @@
 //!
 //! One index of the table has all tasks with the second at which each is due. If no task is due, a run is one query.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
 use crate::{App, ban, cloud::StreamState, commands::live_callback, deletion};
 use protocol::{
@@ -15,9 +16,12 @@ use protocol::{
 use store::{BroadcasterState, PendingAction, Task};
 use timeline::{End, Evidence};
 
-/// How many tasks one run takes at most, and how many run concurrently.
-const MAX_TASKS: usize = 500;
+/// How many tasks are queried at a time, and how many run concurrently.
+const BATCH_SIZE: usize = 500;
 const CONCURRENCY: usize = 8;
+/// For how long a run starts tasks. A function on Lambda has 58 seconds for two runs, half a minute apart, and a task may
+/// take some seconds.
+const TIME_BUDGET: Duration = Duration::from_secs(10);
 /// How many times in a row the cloud must report that a stream is not pushed before the live is over.
 const MAX_MISSES: u64 = 3;
 /// How long after a failure a task is due again.
@@ -28,7 +32,7 @@ pub const RECHECK_SECONDS: u64 = 30;
 /// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SweepReport {
-    /// The number of tasks that were due.
+    /// The number of tasks that were run.
     pub due: usize,
     /// The number of tasks that failed and will be retried.
     pub failed: usize,
@@ -59,11 +63,34 @@ pub async fn run_with_recheck(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// Runs the tasks that are due.
+/// Runs the tasks that are due, the longest due first, until none is left or the time budget is used up.
 pub async fn run(app: &App) -> Result<SweepReport, Error> {
-    let due = app.table.due_tasks(app.now(), MAX_TASKS).await?;
-    let mut report = SweepReport { due: due.len(), ..SweepReport::default() };
-    let mut done = stream::iter(due)
+    let started = Instant::now();
+    let mut report = SweepReport::default();
+    loop {
+        let due = app.table.due_tasks(app.now(), BATCH_SIZE).await?;
+        let is_last = due.len() < BATCH_SIZE;
+        run_tasks(app, due, started, &mut report).await;
+        if is_last {
+            break;
+        }
+        if started.elapsed() >= TIME_BUDGET {
+            tracing::warn!(due = report.due, "the sweep had no time for all due tasks; the next run continues");
+            break;
+        }
+    }
+    if report.due > 0 {
+        let SweepReport { due, failed, lives, oldest_live_seconds, .. } = report;
+        // template.yaml has metrics of the last two fields.
+        tracing::info!(due, failed, lives, oldest_live_seconds, "swept");
+    }
+    Ok(report)
+}
+
+/// Runs these tasks, without those for which the time budget has no room.
+async fn run_tasks(app: &App, tasks: Vec<Task>, started: Instant, report: &mut SweepReport) {
+    let in_time = stream::iter(tasks).take_while(|_| ready(started.elapsed() < TIME_BUDGET));
+    let mut done = in_time
         .map(|task| async move {
             let outcome = run_task(app, &task).await;
             if let Err(error) = &outcome {
@@ -79,6 +106,7 @@ pub async fn run(app: &App) -> Result<SweepReport, Error> {
         })
         .buffer_unordered(CONCURRENCY);
     while let Some(outcome) = done.next().await {
+        report.due += 1;
         match outcome {
             Ok(TaskOutcome { needs_recheck, live_since }) => {
                 report.needs_recheck |= needs_recheck;
@@ -89,12 +117,6 @@ pub async fn run(app: &App) -> Result<SweepReport, Error> {
             Err(_) => report.failed += 1,
         }
     }
-    if report.due > 0 {
-        let SweepReport { due, failed, lives, oldest_live_seconds, .. } = report;
-        // template.yaml has metrics of the last two fields.
-        tracing::info!(due, failed, lives, oldest_live_seconds, "swept");
-    }
-    Ok(report)
 }
 
 /// The user and the stream of a task, as the log names them.
@@ -117,13 +139,7 @@ async fn run_task(app: &App, task: &Task) -> Result<TaskOutcome, Error> {
         Task::Group(host, group) => {
             app.table.group(host, group, app.now()).sweep(app.config.rules.member_seconds).await?;
         }
-        // The deletion has already written when its task is due again.
-        Task::Replay(user, file) => {
-            if let Err(error) = deletion::delete_if_due(app, user, file).await {
-                let (user, _) = names_of(app, task);
-                tracing::error!(user, error = %Chain(&error), "the files of a replay could not be deleted yet");
-            }
-        }
+        Task::Replay(user, file) => deletion::delete_if_due(app, user, file).await?,
     }
     Ok(TaskOutcome::default())
 }

@@ -197,6 +197,16 @@ pub(super) fn live_id(UnixSeconds(start): UnixSeconds, user_stream: &UserStream)
     }
 }
 
+/// The start and the stream of the live with this [id](live_id).
+pub(super) fn live_of_id(id: &str) -> Option<(UnixSeconds, UserStream)> {
+    let (start, stream) = id.split_once('#').map_or((id, None), |(start, stream)| (start, Some(stream)));
+    let user_stream = match stream {
+        Some(stream) => UserStream::of_room_service(&StreamId::parse(stream)?),
+        None => UserStream::Own,
+    };
+    Some((UnixSeconds(start.parse().ok()?), user_stream))
+}
+
 /// A live, by its [id](live_id).
 pub(super) fn live(user: &UserId, id: &str) -> Key {
     user_item_key(user, format!("{LIVE_PREFIX}{id}"))

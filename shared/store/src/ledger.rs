@@ -1,7 +1,8 @@
 //! The ledger: a record of every notice (callback) of the live cloud, written before the notice is applied.
 //!
 //! The key of a record has the stream, the event and the id of the notice, so a notice that is sent twice has one
-//! record. An open or parked record has a task: if the process dies before the notice is applied, the sweep applies it.
+//! record. An open record has a task: if the process dies before the notice is applied, the sweep applies it. A parked
+//! record has a task until its last try.
 
 use super::{ListPage, attributes_expression, tasks::OPEN};
 use crate::prelude::*;
@@ -178,7 +179,7 @@ impl Table {
         Ok(records)
     }
 
-    /// A page of the notices that are open or parked, by the time of their next try, latest first.
+    /// A page of the notices that the sweep will try again, open or parked, by the time of their next try, latest first.
     pub async fn unfinished_notices(&self, page: Page) -> Result<ListPage<NoticeRecord>> {
         const CONTEXT: &str = "read notices";
         let request = self

@@ -7,7 +7,7 @@ use super::{
     lives::LiveRow,
     replays::{Rows, as_kept, is_kept_out, parts_of, position_in},
     rooms::Room,
-    state::{Broadcaster, BroadcasterState, DirtyRow, KEPT_SECONDS, Projection, row_content},
+    state::{Broadcaster, BroadcasterState, DirtyRow, Projection, row_content},
 };
 use crate::prelude::*;
 use protocol::{error::Chain, types::StreamId};
@@ -63,7 +63,7 @@ impl Broadcaster<'_> {
     /// The state of the user, without old evidence.
     async fn pruned_state(&self) -> Result<BroadcasterState> {
         let mut state = self.table.state(self.user).await?;
-        state.timeline.prune(self.now.minus(KEPT_SECONDS), self.rules.grace_seconds);
+        state.prune(self.now, self.rules.grace_seconds);
         Ok(state)
     }
 
@@ -111,7 +111,7 @@ impl Broadcaster<'_> {
             let words = replay_differs(replay, title, is_forbidden, &state.timeline, &rows, rules);
             let words = words.unwrap_or_else(|error| vec![format!("the replay {}: {}", replay.file, Chain(&error))]);
             let names = replay.parts.iter().map(|part| DirtyRow::file(&part.file));
-            found.extend(named(words, names.chain([DirtyRow::replay_count(replay)])));
+            found.extend(named(words, names.chain(rows.counts_of(replay))));
         }
         Ok((found, replays.pop().map(|(place, _)| place).filter(|_| has_more)))
     }

@@ -15,8 +15,7 @@ use protocol::{sign::callback, types::Secret};
 use serde_json::json;
 
 /// What the app asks of the cloud: odd blanks, numbers, escapes and order, which must arrive as they are.
-const PARAMS: &str =
-    r#"{"timestamp" : 1e9,"interface":{"para":{"b":1.0, "a":"\u4e2d\/x","output_stream_id":"8888_alice",
+const PARAMS: &str = r#"{"timestamp" : 1e9,"interface":{"para":{"b":1.0, "a":"\u4e2d\/x","output_stream_id":"8888_alice",
     "mix_stream_session_id":"8888_\u0061lice"},"interfaceName":"Mix_StreamV2"} }"#;
 
 /// Alice asks for streams to be mixed into hers.
@@ -87,7 +86,8 @@ async fn nobody_changes_the_stream_of_another_user() {
         open_room(&program, user, "t").await;
     }
     let (own, guest) = ("8888_alice", guest_stream(&program, "alice").await);
-    for stream in ["8888_bob", "8888_BOB", "1400_bob", "1400_bob_main", "8888_nobody", "8888_bob_x", "", "a b", &guest] {
+    for stream in ["8888_bob", "8888_BOB", "1400_bob", "1400_bob_main", "8888_nobody", "8888_bob_x", "", "a b", &guest]
+    {
         golden("merge_video_stream/not_own.action.json", &mix_params(&program, &params_of(stream, own)).await);
         golden("merge_video_stream/not_own.action.json", &mix_params(&program, &params_of(own, stream)).await);
     }

@@ -72,10 +72,8 @@ pub(crate) const CALLS: [(&str, &[&str]); 34] = [
     ("RequestLVBAddrForLinkMic", &[r#""userid":"bobby","title":"t""#]),
     (
         "MergeVideoStream",
-        &[
-            r#""userid":"alice","mergeparams":
-                {"interface":{"para":{"output_stream_id":"8888_alice","mix_stream_session_id":"rs_alice"}}}"#,
-        ],
+        &[r#""userid":"alice","mergeparams":
+                {"interface":{"para":{"output_stream_id":"8888_alice","mix_stream_session_id":"rs_alice"}}}"#],
     ),
     ("ReportUser", &[r#""userid":"bobby","hostuserid":"alice""#]),
     ("ForbidLive", &[r#""userid":"grace","forbidflag":1,"hide_replays":1"#, r#""userid":"grace","forbidflag":0"#]),

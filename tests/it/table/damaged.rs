@@ -19,7 +19,7 @@ async fn program() -> (Program, Client) {
 }
 
 /// Writes a value of a type that the attribute never has; or takes the attribute away.
-async fn damage(client: &Client, pk: &str, sk: &str, attribute: &str) {
+pub(super) async fn damage(client: &Client, pk: &str, sk: &str, attribute: &str) {
     let key = [("PK", pk), ("SK", sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
     let request = client.update_item().table_name("mini-lvb").set_key(Some(key.into()));
     let request = request.update_expression("SET #name = :value").expression_attribute_names("#name", attribute);

@@ -1,5 +1,7 @@
 //! What puts counts right that somebody left wrong, while others write at any moment between.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use crate::support::{
     harness::{Program, START, action, program_on, program_over, swept, variable},
     injector::{Fault, Injector, Lasts, Strike},
@@ -67,6 +69,16 @@ impl World {
         action(&self.first, body).await;
         self.injector.call_ended().await;
         self.injector.arm(vec![]);
+    }
+
+    /// Somebody dies over this request of something; whether it has so many.
+    async fn dies_during<T>(&self, at: usize, call: impl Future<Output = T>) -> bool {
+        self.injector.arm(vec![Strike { at, fault: Fault::RequestLost, lasts: Lasts::ForTheCall }]);
+        drop(call.await);
+        let is_struck = !self.injector.struck().is_empty();
+        self.injector.call_ended().await;
+        self.injector.arm(vec![]);
+        is_struck
     }
 
     /// What is in doubt about alice is counted again until all of it is said to be right.
@@ -350,4 +362,73 @@ async fn viewers_of_a_replay_are_counted_right_by_the_groups_of_all_its_files() 
         assert_eq!(members(&world.second, "alice", group).await["totalcount"], 1, "group {group}");
     }
     assert_eq!(replay(&world.second, "alice", "v1").await["viewercount"], 2);
+}
+
+/// The file of a replay whose row somebody left at another position of the list than it belongs to: it should end so many
+/// seconds later, in another bucket of every level.
+const MOVED_BY: u64 = 10_000;
+
+/// Changes the row of the replay `v` of alice's by hand.
+async fn change_replay_row(world: &World, sort_key: &str, expression: &str, value: Option<AttributeValue>) {
+    let key = [("PK", "USER#alice"), ("SK", sort_key)];
+    let key = key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
+    let request = world.engine.client().update_item().table_name("mini-lvb").set_key(Some(key.into()));
+    let values = value.map(|value| [(":value".to_owned(), value)].into());
+    request.update_expression(expression).set_expression_attribute_values(values).send().await.unwrap();
+}
+
+/// A world in which alice has a replay, long enough ago.
+async fn world_with_replay() -> World {
+    let world = World::new().await;
+    world.pass(MOVED_BY);
+    is_recorded(&world.second, File { stream: "8888_alice", id: "v", format: "flv", from: START - 99, to: START })
+        .await;
+    world.pass(2 * ROUND_SECONDS);
+    world
+}
+
+#[tokio::test]
+async fn a_replay_that_is_moved_when_its_row_is_written_at_last_is_counted_where_it_stood_and_where_it_stands() {
+    for at in 1.. {
+        let world = world_with_replay().await;
+        let damaged = AttributeValue::N("1".to_owned());
+        change_replay_row(&world, "REPLAY#v", "SET parts = :value", Some(damaged)).await;
+        let later = File { stream: "8888_alice", id: "h", format: "hls", from: START - 99, to: START + MOVED_BY };
+        is_recorded(&world.second, later).await;
+        world.is_recounted("before").await;
+        change_replay_row(&world, "REPLAY#v", "REMOVE parts", None).await;
+        world.pass(ROUND_SECONDS);
+        let alice = UserId::parse("alice").unwrap();
+        let is_struck = world.dies_during(at, world.first.app.broadcaster(&alice).change(|_| false)).await;
+        world.is_swept().await;
+        world.list_is_right(2, 1, &format!("died at request {at}")).await;
+        if !is_struck {
+            assert!(at > 5, "it makes more requests");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replay_that_a_rebuild_moves_is_counted_where_it_stood_and_where_it_stands() {
+    for at in 1.. {
+        let world = world_with_replay().await;
+        let alice = UserId::parse("alice").unwrap();
+        // The row stands where it stood, and the timeline knows better.
+        let state = world.engine.client().get_item().table_name("mini-lvb");
+        let state = state.key("PK", AttributeValue::S("USER#alice".to_owned()));
+        let state = state.key("SK", AttributeValue::S("TIMELINE".to_owned())).send().await.unwrap().item.unwrap();
+        let timeline = state["timeline"].as_s().unwrap().replace(&START.to_string(), &(START + MOVED_BY).to_string());
+        change_replay_row(&world, "TIMELINE", "SET timeline = :value", Some(AttributeValue::S(timeline))).await;
+        let broadcaster = world.first.app.broadcaster(&alice);
+        let (differences, _) = broadcaster.differences(None).await.unwrap();
+        assert!(!differences.is_empty());
+        let is_struck = world.dies_during(at, broadcaster.rewrite(&differences)).await;
+        world.is_swept().await;
+        world.list_is_right(2, 1, &format!("died at request {at}")).await;
+        if !is_struck {
+            assert!(at > 5, "it makes more requests");
+            return;
+        }
+    }
 }

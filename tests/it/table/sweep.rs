@@ -1,5 +1,6 @@
 //! What the sweep looks after, and what it costs when there is nothing.
 
+use super::damaged::damage;
 use crate::support::{
     harness::{Program, START, action, notice, program, program_over, program_with, swept},
     stand_in::{Manner, Manner::Answers, StandIn, program_with_cloud_api, program_with_cloud_api_and},
@@ -264,6 +265,21 @@ async fn a_notice_that_was_kept_and_no_more_is_dealt_with() {
 }
 
 #[tokio::test]
+async fn one_round_runs_all_tasks_however_many_are_due() {
+    /// More than are asked for at a time.
+    const NOTICES: usize = 1_100;
+    let program = program().await;
+    for n in 0..NOTICES {
+        let stream = StreamId::parse(&format!("9999_{n}")).unwrap();
+        let notice = Notice { stream, id: "1 1".to_owned(), body: "{}".to_owned(), is_late: false, reason: None };
+        program.app.table.record_notice(&notice, program.app.now(), 3600).await.unwrap();
+    }
+    program.pass(120);
+    assert_eq!(swept(&program).await.due, NOTICES);
+    assert_eq!(swept(&program).await.due, 0);
+}
+
+#[tokio::test]
 async fn a_recording_that_came_before_the_room_becomes_a_replay() {
     let program = program().await;
     let phone = registered(&program, "alice").await;
@@ -329,6 +345,22 @@ async fn a_replay_that_was_kept_for_long_enough_is_deleted_with_its_files() {
     assert!(!is_there().await);
     let actions: Vec<String> = cloud.headers().iter().map(|headers| headers["x-tc-action"].clone()).collect();
     assert_eq!(actions, ["DeleteMedia"]);
+}
+
+#[tokio::test]
+async fn a_replay_that_cannot_be_read_when_it_is_to_be_deleted_is_put_off_for_a_minute() {
+    let engine = Engine::in_memory().unwrap();
+    let settings = |name: &str| (name == "REPLAY_KEPT_SECONDS").then_some("864000");
+    let program = program_over(engine.http_client(), settings).await;
+    open_room(&program, "alice", "t").await;
+    is_recorded(&program, File { stream: "8888_alice", id: "v", format: "flv", from: START - 100, to: START }).await;
+    damage(&engine.client(), "USER#alice", "REPLAY#v", "ended_at").await;
+    program.pass(864_000);
+    let round = swept(&program).await;
+    assert_eq!((round.due, round.failed), (1, 1));
+    assert_eq!(swept(&program).await.due, 0, "it takes no place in the next round");
+    program.pass(60);
+    assert_eq!(swept(&program).await.due, 1);
 }
 
 async fn banned(program: &Program, more: &str) -> String {

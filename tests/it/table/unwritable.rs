@@ -1,5 +1,7 @@
 //! Rows that cannot be written: what came is kept, everybody goes on, and the row is written when it can be.
 
+use std::ops::Range;
+
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 
 use crate::support::{
@@ -12,7 +14,8 @@ use crate::support::{
     watch::Watch,
 };
 use cli::engine::Engine;
-use protocol::types::{FileId, UserId};
+use protocol::types::{FileId, UnixSeconds, UserId};
+use timeline::{Evidence, UserStream};
 
 /// What DynamoDB has room for in an item.
 const MAX_ITEM_BYTES: usize = 400 * 1024;
@@ -209,4 +212,85 @@ async fn what_is_said_of_a_room_whose_row_is_not_written_yet_counts() {
         let expected = if act == "ban" { ("0", Some(1)) } else { ("1", Some(0)) };
         assert_eq!((shown.0.as_str(), is_banned), expected, "{act}");
     }
+}
+
+/// The requests of a notice, from the read of the state on.
+const REQUESTS: Range<usize> = 3..12;
+/// How often the client sends a request before the write of a row is given up.
+const TRIES: usize = 4;
+/// More requests than a call has.
+const ALL: usize = 200;
+/// Longer than evidence is kept.
+const LONG: u64 = 9 * 24 * 3600;
+
+/// A program whose requests to the table can be made to fail.
+async fn failing_program() -> (Program, Injector) {
+    let injector = Injector::default();
+    let client = injector.client(Engine::in_memory().unwrap().http_client());
+    (program_on(&client, "mini-lvb", |_| None).await, injector)
+}
+
+/// The table is away at these requests of a call.
+async fn away_at(injector: &Injector, requests: Range<usize>, call: impl Future) {
+    injector.arm(requests.map(|at| Strike { at, fault: Fault::Broken, lasts: Lasts::Once }).collect());
+    call.await;
+    injector.arm(vec![]);
+}
+
+#[tokio::test]
+async fn a_replay_of_long_ago_is_written_although_a_request_failed_when_it_came() {
+    for at in REQUESTS {
+        let (program, injector) = failing_program().await;
+        open_room(&program, "alice", "t").await;
+        program.pass(LONG);
+        let file = File { id: "f1", format: "flv", ..HLS };
+        away_at(&injector, at..at + TRIES, notice(&program, &file.fields())).await;
+        program.pass(100);
+        swept(&program).await;
+        acknowledged(&notice(&program, &file.fields()).await);
+        assert_eq!(replay(&program, "alice", "f1").await["fileid"], "f1", "request {at} failed");
+    }
+}
+
+#[tokio::test]
+async fn a_live_that_the_table_had_no_time_for_is_written_even_if_nobody_came_by_for_long() {
+    for at in REQUESTS {
+        let (program, injector) = failing_program().await;
+        let alice = UserId::parse("alice").unwrap();
+        open_room(&program, "alice", "t").await;
+        push_starts(&program, "8888_alice", "1").await;
+        program.pass(1000);
+        let end = r#""event_type":0,"stream_id":"8888_alice","sequence":"1""#;
+        away_at(&injector, at..ALL, notice(&program, end)).await;
+        program.pass(LONG);
+        for _ in 0..3 {
+            program.pass(100);
+            swept(&program).await;
+        }
+        let lives = program.app.table.lives(&alice).await.unwrap();
+        let [live] = &lives[..] else { panic!("{lives:?}, away at request {at}") };
+        assert_eq!(live.ended_at, Some(UnixSeconds(START + 1000)), "away at request {at}");
+    }
+}
+
+#[tokio::test]
+async fn a_live_that_a_full_timeline_forgets_before_its_row_is_written_again_keeps_its_row() {
+    let (program, injector) = failing_program().await;
+    let alice = UserId::parse("alice").unwrap();
+    open_room(&program, "alice", "t").await;
+    push_starts(&program, "8888_alice", "0").await;
+    // From the end of this live on the table is away, for so many lives that the timeline has no room for them all.
+    for n in 0..300 {
+        program.pass(500);
+        let at = UnixSeconds(START + 500 * n + 100);
+        let (push, user_stream) = (n.to_string(), UserStream::Own);
+        let end = Evidence::Ended { user_stream, push, at, seconds: Some(100), reason: None };
+        let add = async { drop(program.app.broadcaster(&alice).add_evidence(end).await) };
+        away_at(&injector, 3..ALL, add).await;
+    }
+    program.pass(500);
+    swept(&program).await;
+    let lives = program.app.table.lives(&alice).await.unwrap();
+    assert!(lives.len() > 200, "{} lives", lives.len());
+    assert_eq!(lives[0].started_at, UnixSeconds(START), "its row is there");
 }

@@ -21,11 +21,10 @@ impl Command for DeleteReplay {
     async fn run(self, caller: User, app: &App) -> Result<EmptyReply, Error> {
         let deleted = app.broadcaster(caller.id()).delete_replay(&self.file).await?;
         let file = deleted.ok_or(Error::NotFound("replay"))?;
-        // The replay is no longer visible. An error of the cloud does not fail the call: the sweep retries the
-        // deletion.
+        // The replay is no longer visible. An error does not fail the call: the sweep deletes the files.
         if let Err(error) = deletion::finish(app, caller.id(), &file).await {
             let user = app.config.log_names.of(caller.id().as_str());
-            tracing::error!(user, error = %Chain(&error), "the files of a replay could not be deleted yet");
+            tracing::error!(user, error = %Chain(&error), "the files of a replay are left to the sweep");
         }
         Ok(EmptyReply {})
     }

@@ -1,9 +1,12 @@
 //! The rows of replays and of their files, as they follow from the timeline.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::{KEPT_OUT, parts_of};
-use crate::{prelude::*, state::RowWriter};
+use super::{COUNT_TREE, KEPT_OUT, parts_of, position_in};
+use crate::{
+    prelude::*,
+    state::{DirtyRow, RowWriter},
+};
 use protocol::json::{bytes_of, to_text};
 use timeline::{Live, ReplayFiles, ReplayPart, Timeline, UserStream};
 
@@ -18,6 +21,15 @@ impl Rows {
     /// The row of a file; empty if there is none.
     pub(crate) fn of(&self, file: &FileId) -> Item {
         self.0.get(file).cloned().unwrap_or_default()
+    }
+
+    /// The counts of the positions of a replay: where it should stand, and where it and its parts stand. A damaged row
+    /// stands nowhere.
+    pub(crate) fn counts_of(&self, replay: &ReplayFiles) -> BTreeSet<DirtyRow> {
+        let rows = replay.parts.iter().filter_map(|part| self.0.get(&part.file));
+        let written = rows.filter_map(|row| position_in(row).ok().flatten());
+        let counts = written.map(|position| DirtyRow::Count(COUNT_TREE, position));
+        counts.chain([DirtyRow::replay_count(replay)]).collect()
     }
 
     pub(super) fn have(&self, file: &FileId, attribute: &str) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{BroadcasterState, DirtyRow, KEPT_SECONDS, Projection, RowWriter, projection::differences};
+use super::{BroadcasterState, DirtyRow, Projection, RowWriter, projection::differences};
 use crate::{broadcasts::BroadcastRow, prelude::*, rooms::Room};
 use protocol::{error::Chain, json::to_text};
 use timeline::{Evidence, Live};
@@ -66,9 +66,7 @@ impl Broadcaster<'_> {
             let unconfirmed = table.unconfirmed.count();
             // What is written is compared with the state as it was read, without what has become too old.
             let (mut before, room) = read;
-            let forgotten = before.timeline.prune(now.minus(KEPT_SECONDS), rules.grace_seconds);
-            before.pending_verdict_at = before.pending_verdict_at.filter(|at| *at >= now.minus(KEPT_SECONDS));
-            before.verdicts.retain(|at| *at >= now.minus(2 * KEPT_SECONDS));
+            let forgotten = before.prune(now, rules.grace_seconds);
             let mut after = before.clone();
             let is_capped = after.cap(now);
             let is_changed = change(&mut after);
@@ -88,7 +86,8 @@ impl Broadcaster<'_> {
                 after.dirty.insert(DirtyRow::Room);
             }
             if before.is_to_be_retried(now) {
-                after.retry_failed(user, &new, now);
+                let counts = self.counts_of_failed(&after, &new, room.as_ref()).await?;
+                after.retry_failed(counts, now);
             }
             let BroadcasterState { dirty, failed, .. } = &mut after;
             failed.retain(|name| !dirty.contains(name));

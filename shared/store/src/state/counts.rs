@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Broadcaster, BroadcasterState, DirtyRow, Projection};
-use crate::{lists::Position, prelude::*, replays};
+use crate::{lists::Position, prelude::*, replays, rooms::Room};
+use timeline::{ReplayFiles, ReplayPart};
 
 impl Broadcaster<'_> {
     /// Has the sweep recount the room and all replays of the user, whose rows were wrong and may not have been counted.
@@ -39,6 +40,27 @@ impl Broadcaster<'_> {
             self.change(forget).await?;
         }
         Ok(is_all)
+    }
+
+    /// The counts of the positions at which the room and the replays among the failed rows stand, and of those at which they
+    /// should stand.
+    pub(super) async fn counts_of_failed(
+        &self,
+        state: &BroadcasterState,
+        projection: &Projection,
+        room: Option<&Room>,
+    ) -> Result<BTreeSet<DirtyRow>> {
+        let has_failed = |part: &ReplayPart| state.failed.contains(&DirtyRow::file(&part.file));
+        let is_concerned = |replay: &&ReplayFiles| replay.parts.iter().any(has_failed);
+        let concerned: Vec<&ReplayFiles> = projection.replays.iter().filter(is_concerned).collect();
+        let files = concerned.iter().flat_map(|replay| &replay.parts).map(|part| &part.file);
+        let rows = self.table.rows_of_files(self.user, files).await?;
+        let mut counts: BTreeSet<DirtyRow> = concerned.iter().flat_map(|replay| rows.counts_of(replay)).collect();
+        if state.failed.contains(&DirtyRow::Room) {
+            let opened = room.map(|room| room.opened_at).into_iter().chain(state.timeline.broadcasts().last());
+            counts.extend(opened.map(|opened| DirtyRow::room_count(opened, self.user)));
+        }
+        Ok(counts)
     }
 
     /// Notes that replays are about to be added at, or removed from, these positions of the list.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{BroadcasterState, Projection};
+use super::BroadcasterState;
 use crate::{lists::Position, prelude::*, replays, rooms};
 use protocol::sign::md5_hex;
-use timeline::{Live, ReplayFiles, ReplayPart};
+use timeline::{Live, ReplayFiles};
 
 /// The delay before the sweep tries to write a row again: doubled after each failure, up to the maximum.
 const RETRY_SECONDS: u64 = 60;
@@ -85,6 +85,11 @@ impl BroadcasterState {
         !self.dirty.iter().all(DirtyRow::is_count) || self.is_to_be_retried(now)
     }
 
+    /// Whether there are rows that follow from the timeline and may not be written, or could not be written.
+    pub(super) fn has_unwritten_rows(&self) -> bool {
+        !self.failed.is_empty() || !self.dirty.iter().all(DirtyRow::is_count)
+    }
+
     /// Whether there are counts that may be wrong.
     pub fn has_unconfirmed_counts(&self) -> bool {
         self.dirty.iter().any(DirtyRow::is_count)
@@ -106,16 +111,11 @@ impl BroadcasterState {
         is_due && !self.failed.is_empty()
     }
 
-    /// Makes the rows that failed dirty again, with the counts of the rooms and replays among them: the next write may move
-    /// these.
-    pub(super) fn retry_failed(&mut self, user: &UserId, projection: &Projection, now: UnixSeconds) {
+    /// Makes the rows that failed dirty again, with the counts of the positions that the next write may move them from
+    /// and to.
+    pub(super) fn retry_failed(&mut self, counts: BTreeSet<DirtyRow>, now: UnixSeconds) {
         let failed = std::mem::take(&mut self.failed);
-        let has_failed = |part: &ReplayPart| failed.contains(&DirtyRow::file(&part.file));
-        let replays = projection.replays.iter().filter(|replay| replay.parts.iter().any(has_failed));
-        self.mark_dirty(replays.map(DirtyRow::replay_count), now);
-        let broadcast = self.timeline.broadcasts().last().filter(|_| failed.contains(&DirtyRow::Room));
-        self.mark_dirty(broadcast.map(|broadcast| DirtyRow::room_count(broadcast, user)), now);
-        self.mark_dirty(failed, now);
+        self.mark_dirty(counts.into_iter().chain(failed), now);
     }
 
     /// Adds the names of rows that could not be written, and sets when they are tried again.

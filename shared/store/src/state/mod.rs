@@ -131,6 +131,17 @@ impl BroadcasterState {
         })
     }
 
+    /// Forgets what is too old: evidence, and the verdicts on it. While rows are not written, evidence is forgotten only
+    /// where a limit is exceeded: the rows follow from it. Returns how many lives, replays, pushes or files were forgotten
+    /// because of a limit.
+    pub(crate) fn prune(&mut self, now: UnixSeconds, grace: u64) -> usize {
+        let before = if self.has_unwritten_rows() { UnixSeconds(0) } else { now.minus(KEPT_SECONDS) };
+        let forgotten = self.timeline.prune(before, grace);
+        self.pending_verdict_at = self.pending_verdict_at.filter(|at| *at >= before);
+        self.verdicts.retain(|at| *at >= before.minus(KEPT_SECONDS));
+        forgotten
+    }
+
     /// Replaces times that are ahead of now by now: the clock that gave them, the cloud's or ours, was wrong. Returns
     /// whether there were any.
     pub(crate) fn cap(&mut self, now: UnixSeconds) -> bool {

@@ -100,6 +100,12 @@ impl RowWriter<'_> {
         let lives: BTreeMap<String, &Live> = self.projection.lives.iter().map(|live| (id(live), live)).collect();
         let dirty = self.state.dirty.iter().filter_map(DirtyRow::live_id);
         let (existing, merged): (Vec<&str>, Vec<&str>) = dirty.partition(|id| lives.contains_key(*id));
+        // A live that the timeline has no room for is no part of another one: its row stays as it is.
+        let (merged, forgotten): (Vec<&str>, Vec<&str>) = merged.into_iter().partition(|id| self.is_known(id));
+        if !forgotten.is_empty() {
+            let user = self.table.log_names.of(self.user.as_str());
+            tracing::error!(user, count = forgotten.len(), "lives were forgotten before they could be written");
+        }
         for id in existing {
             let is_written = !failed.contains(&DirtyRow::Room) && {
                 let written = self.write_live(lives[id], room, &merged).await;
@@ -119,6 +125,12 @@ impl RowWriter<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the timeline has all evidence of the live with this id.
+    fn is_known(&self, id: &str) -> bool {
+        keys::live_of_id(id)
+            .is_some_and(|(start, user_stream)| self.state.timeline.is_complete_since(&user_stream, start))
     }
 
     /// The result of a write; `None`, and a line in the log, if the table refuses only this row.
