@@ -327,7 +327,7 @@ async fn whom_an_operator_bans_the_cloud_cuts_and_refuses() {
 async fn an_operator_shows_no_key_where_others_can_read_it() {
     let (remote, config) = (Remote::new("http://server.example"), config());
     let refused = play_on(&remote, &Mutex::new(account(&config, "")), &config, "ban alice").await.unwrap_err();
-    let expected = "line 1: http://server.example: the operator key is only sent over https, or to this machine";
+    let expected = "line 1: http://server.example: the operator key is sent only over https, or to this machine; give the address with https://";
     assert_eq!(refused.to_string(), expected);
 }
 

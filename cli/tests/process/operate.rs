@@ -109,7 +109,7 @@ fn an_address_of_this_machine_needs_no_scheme_and_another_needs_https() {
     list(&operated.server.address).unwrap();
     for (server, part) in [
         ("lvb.example.com", "begins with http://"),
-        ("http://lvb.example.com", "only sent over https"),
+        ("http://lvb.example.com", "sent only over https"),
         // An address of this machine at which nobody listens.
         ("http://127.0.0.1:9", "http://127.0.0.1:9"),
     ] {

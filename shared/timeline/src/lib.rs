@@ -6,12 +6,15 @@
 //!
 //! # Terms
 //!
+//! - **Notice**: a message of the live cloud about a stream (its callback), for example that a push started.
+//! - **Evidence**: what the timeline keeps of a notice, or of a report of the app.
 //! - **Start request**: the app asks for a push URL. **Broadcast**: what a user announced with a start request; further
 //!   start requests during the broadcast renew it. The second of the first start request identifies a broadcast.
 //! - **Push**: one connection that sends video to the cloud. **User stream**: the user's own stream, or a stream of the
 //!   cloud's room service.
 //! - **Status report**: "live" or "not live" without the name of a push, for example from the app.
 //! - **Interval**: a time span in which a stream runs. **Live**: intervals of one broadcast with short gaps.
+//! - **Grace**: the longest such gap (`GRACE_SECONDS`).
 //! - **Replay**: the recorded files of one live.
 //! - **Stamp**: the second of an event and its arrival number. Events of one second count in the order of arrival.
 //! - **Horizon**: events before this second may be forgotten.
@@ -144,8 +147,8 @@ impl Push {
 }
 
 impl Timeline {
-    /// Adds an event, and returns whether the event was new. An event before the horizon is not new, unless its push is
-    /// known.
+    /// Adds an event, and returns whether the event was new. A start or an end before the horizon, as a notice reports it,
+    /// is not new unless its push is known.
     pub fn add(&mut self, evidence: Evidence) -> bool {
         if self.may_be_forgotten(&evidence) {
             return false;
