@@ -1,0 +1,48 @@
+// Starts a server and a browser, goes through the journeys, and prints every fault: see scripts/see.
+//
+//   node main.mjs SERVER TOOLS PICTURES [JOURNEY ...]
+//
+// SERVER is the program, TOOLS a folder with the packages of package.json, PICTURES the folder for pictures and the log.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Browser } from "./browser.mjs";
+import { faultCount, fault } from "./faults.mjs";
+import { Server } from "./server.mjs";
+import { account } from "./journeys/account.mjs";
+import { ban } from "./journeys/ban.mjs";
+import { camera } from "./journeys/camera.mjs";
+import { live } from "./journeys/live.mjs";
+
+/**
+ * Each journey is a story on its own, with users of its own. A journey of another page, such as a console of operators,
+ * is a file in journeys/ and a line here: it opens the page with `browser.person` and calls `look` in each view.
+ */
+const JOURNEYS = { account, live, camera, ban };
+
+const [program, tools, pictures, ...wanted] = process.argv.slice(2);
+const names = wanted.length > 0 ? wanted : Object.keys(JOURNEYS);
+const unknown = names.filter((name) => !Object.hasOwn(JOURNEYS, name));
+if (unknown.length > 0) {
+  console.error(`no such journey: ${unknown.join(", ")}; there are ${Object.keys(JOURNEYS).join(", ")}`);
+  process.exit(2);
+}
+
+mkdirSync(pictures, { recursive: true });
+const server = await Server.start(program, join(pictures, "server.log"));
+const browser = await Browser.start(server, tools, pictures);
+for (const name of names) {
+  const start = Date.now();
+  console.log(`== ${name}`);
+  try {
+    await JOURNEYS[name]({ server, browser });
+  } catch (error) {
+    fault(name, error.stack ?? String(error));
+    await browser.keepPictures(`failed-${name}`);
+  }
+  await browser.endJourney();
+  console.log(`   ${((Date.now() - start) / 1000).toFixed(1)} s`);
+}
+await browser.stop();
+await server.stop();
+console.log(faultCount() === 0 ? `no faults; the pictures are in ${pictures}` : `${faultCount()} faults; see ${pictures}`);
+process.exit(faultCount() === 0 ? 0 : 1);
