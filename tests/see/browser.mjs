@@ -92,7 +92,7 @@ export class Browser {
   }
 
   async check(page, name) {
-    await page.screenshot({ path: join(this.pictures, `${name}.png`) });
+    await page.screenshot({ path: join(this.pictures, `${name}.png`), fullPage: true });
     const found = await page.evaluate(async (rules) => {
       const { violations } = await globalThis.axe.run(document, { runOnly: rules, resultTypes: ["violations"] });
       const faults = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ").slice(0, 300)}`);

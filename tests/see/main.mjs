@@ -11,13 +11,14 @@ import { Server } from "./server.mjs";
 import { account } from "./journeys/account.mjs";
 import { ban } from "./journeys/ban.mjs";
 import { camera } from "./journeys/camera.mjs";
+import { joint } from "./journeys/joint.mjs";
 import { live } from "./journeys/live.mjs";
 
 /**
  * Each journey is a story on its own, with users of its own. A journey of another page, such as a console of operators,
  * is a file in journeys/ and a line here: it opens the page with `browser.person` and calls `look` in each view.
  */
-const JOURNEYS = { account, live, camera, ban };
+const JOURNEYS = { account, live, camera, joint, ban };
 
 const [program, tools, pictures, ...wanted] = process.argv.slice(2);
 const names = wanted.length > 0 ? wanted : Object.keys(JOURNEYS);

@@ -80,15 +80,18 @@ export class Person {
     await this.page.waitForSelector(".watch h1");
   }
 
-  /** Waits until the video moves. @param {number} seconds of the video that must have been shown */
-  async seePlaying(seconds = 1) {
+  /**
+   * Waits until a video moves.
+   * @param {number} seconds of the video that must have been shown
+   * @param {string} selector of the video; by default the only one, or the host's
+   */
+  async seePlaying(seconds = 1, selector = ".watch video") {
     await this.page.waitForFunction(
-      (least) => {
-        const { currentTime, videoWidth, buffered } = document.querySelector(".watch video");
-        const begin = buffered.length > 0 ? buffered.start(0) : currentTime;
-        return videoWidth > 0 && currentTime - begin > least;
+      ([element, least]) => {
+        const { currentTime = 0, videoWidth = 0, played } = document.querySelector(element) ?? {};
+        return videoWidth > 0 && currentTime - (played.length > 0 ? played.start(0) : currentTime) > least;
       },
-      seconds,
+      /** @type {const} */ ([selector, seconds]),
     );
   }
 

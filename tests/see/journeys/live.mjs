@@ -18,6 +18,8 @@ export async function live({ browser }) {
   await appearInList(host, viewer);
   await Promise.all([watchByFlv(host, viewer), watchByHls(host, other)]);
   await talk(host, viewer, other);
+  await host.page.locator("summary").click();
+  await until("the push address is a QR code", () => host.page.locator("canvas.code").evaluate(({ width }) => width > 40));
   await host.look("host");
   await viewer.look("watch");
   await other.page.getByRole("link", { name: "Lives", exact: true }).click();
@@ -74,7 +76,7 @@ async function talk(host, viewer, other) {
   await host.seeComment(LONG);
   await viewer.button("Like").click();
   await viewer.page.locator(".floating .heart").first().waitFor({ state: "attached" });
-  await host.see("1 likes");
+  await host.see("1 like");
   await host.see("2 watching");
   await host.see("In the room (2)");
   await viewer.seeNoMarkup();

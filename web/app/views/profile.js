@@ -20,7 +20,7 @@ export function profileView() {
     const avatar = file ? await upload(await shrink(file, PORTRAIT_SIDE)) : undefined;
     await call("upload_user_info", { nickname, avatar, sex });
     profile = await readProfile();
-    say(t("Saved."));
+    say("Saved.");
   });
 
   const leave = act(async () => {

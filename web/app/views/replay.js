@@ -13,13 +13,13 @@ export function replayTools(file, onTitle) {
     const title = field(event, "title");
     await call("update_replay", { file_id: file, title });
     onTitle(title);
-    say(t("The replay has a new title."));
+    say("The replay has a new title.");
   });
 
   const hide = act(async () => {
     await call("update_replay", { file_id: file, hidden: isHidden ? 0 : 1 });
     isHidden = !isHidden;
-    say(isHidden ? t("The replay is hidden. Only this page can show it again.") : t("The replay is in the list again."));
+    say(isHidden ? "The replay is hidden. Only this page can show it again." : "The replay is in the list again.");
   });
 
   const remove = act(async () => {
