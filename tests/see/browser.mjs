@@ -28,23 +28,11 @@ export class Browser {
 
   constructor(parts) {
     Object.assign(this, parts);
-    /** @type {Map<string, import("playwright-core").Page>} */
-    this.pages = new Map();
-    this.runs = 0;
   }
 
-  /**
-   * Opens a window for a person, who has an account and a session of their own.
-   * @param {string} name the name of the person in faults and pictures
-   * @param {object} [options] of the window
-   */
-  async person(name, options = {}) {
-    const context = await this.driver.newContext({ viewport: PHONE, locale: "en-US", permissions: ["camera", "microphone"], ...options });
-    const page = await context.newPage();
-    page.setDefaultTimeout(PATIENCE);
-    this.watch(name, page);
-    this.pages.set(name, page);
-    return new Person(this, page, name, `${name}_${(this.runs++).toString(36)}`);
+  /** The windows of a journey. */
+  windows() {
+    return new Windows(this);
   }
 
   /** Reports what no page may do. */
@@ -102,20 +90,42 @@ export class Browser {
     for (const what of found) fault(name, what);
   }
 
+  stop() {
+    return this.driver.close();
+  }
+}
+
+class Windows {
+  /** @param {Browser} browser */
+  constructor(browser) {
+    this.browser = browser;
+    /** @type {Map<string, import("playwright-core").Page>} */
+    this.pages = new Map();
+  }
+
+  /**
+   * Opens a window for a person, who has an account and a session of their own.
+   * @param {string} name the name of the person's account, and of the person in faults and pictures
+   * @param {object} [options] of the window
+   */
+  async person(name, options = {}) {
+    const settings = { viewport: PHONE, locale: "en-US", permissions: ["camera", "microphone"], ...options };
+    const context = await this.browser.driver.newContext(settings);
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    this.browser.watch(name, page);
+    this.pages.set(name, page);
+    return new Person(this.browser, page, name);
+  }
+
   /** Takes a picture of every window. @param {string} name */
   async keepPictures(name) {
     for (const [person, page] of this.pages) {
-      await page.screenshot({ path: join(this.pictures, `${name}-${person}.png`) }).catch(() => {});
+      await page.screenshot({ path: join(this.browser.pictures, `${name}-${person}.png`) }).catch(() => {});
     }
   }
 
-  /** Closes the windows of a journey. */
-  async endJourney() {
-    for (const page of this.pages.values()) await page.context().close();
-    this.pages.clear();
-  }
-
-  stop() {
-    return this.driver.close();
+  async close() {
+    await Promise.all([...this.pages.values()].map((page) => page.context().close()));
   }
 }

@@ -16,9 +16,12 @@ import { live } from "./journeys/live.mjs";
 
 /**
  * Each journey is a story on its own, with users of its own. A journey of another page, such as a console of operators,
- * is a file in journeys/ and a line here: it opens the page with `browser.person` and calls `look` in each view.
+ * is a file in journeys/ and its name here and in `ORDER`: it opens the page with `windows.person`, and calls `look` in
+ * each view.
  */
 const JOURNEYS = { account, live, camera, joint, ban };
+/** One stage after the other; in a stage, each list at the same time as the others, since most of the time is waiting. */
+const ORDER = [[["account"]], [["live"], ["camera", "ban"], ["joint"]]];
 
 const [program, tools, pictures, ...wanted] = process.argv.slice(2);
 const names = wanted.length > 0 ? wanted : Object.keys(JOURNEYS);
@@ -31,19 +34,26 @@ if (unknown.length > 0) {
 mkdirSync(pictures, { recursive: true });
 const server = await Server.start(program, join(pictures, "server.log"));
 const browser = await Browser.start(server, tools, pictures);
-for (const name of names) {
-  const start = Date.now();
-  console.log(`== ${name}`);
-  try {
-    await JOURNEYS[name]({ server, browser });
-  } catch (error) {
-    fault(name, error.stack ?? String(error));
-    await browser.keepPictures(`failed-${name}`);
-  }
-  await browser.endJourney();
-  console.log(`   ${((Date.now() - start) / 1000).toFixed(1)} s`);
+for (const stage of ORDER) {
+  await Promise.all(stage.map(async (list) => {
+    for (const name of list.filter((name) => names.includes(name))) await go(name);
+  }));
 }
 await browser.stop();
 await server.stop();
 console.log(faultCount() === 0 ? `no faults; the pictures are in ${pictures}` : `${faultCount()} faults; see ${pictures}`);
 process.exit(faultCount() === 0 ? 0 : 1);
+
+/** @param {string} name of a journey */
+async function go(name) {
+  const start = Date.now();
+  const windows = browser.windows();
+  try {
+    await JOURNEYS[name]({ server, windows });
+  } catch (error) {
+    fault(name, error.stack ?? String(error));
+    await windows.keepPictures(`failed-${name}`);
+  }
+  await windows.close();
+  console.log(`${name}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
+}

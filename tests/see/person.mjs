@@ -7,10 +7,10 @@ export class Person {
   /**
    * @param {import("./browser.mjs").Browser} browser
    * @param {import("playwright-core").Page} page
-   * @param {string} name @param {string} user the name of the account
+   * @param {string} name the name of the account
    */
-  constructor(browser, page, name, user) {
-    Object.assign(this, { browser, page, name, user });
+  constructor(browser, page, name) {
+    Object.assign(this, { browser, page, name });
   }
 
   look(view) {
@@ -43,7 +43,7 @@ export class Person {
   }
 
   async enterName(password) {
-    await this.page.fill("[name=user]", this.user);
+    await this.page.fill("[name=user]", this.name);
     await this.page.fill("[name=password]", password);
   }
 
@@ -70,7 +70,7 @@ export class Person {
 
   /** The card of somebody's live or replay in the list that is shown. @param {Person} host */
   card(host) {
-    return this.page.locator(`a.card[href$="/${host.user}"], a.card[href*="/${host.user}/"]`);
+    return this.page.locator(`a.card[href$="/${host.name}"], a.card[href*="/${host.name}/"]`);
   }
 
   /** Opens the card of somebody in a list. @param {Person} host @param {"Lives" | "Replays"} list */

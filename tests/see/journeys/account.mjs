@@ -2,11 +2,11 @@
 import { expect } from "../faults.mjs";
 import { MARKUP } from "../strangers.mjs";
 
-/** The time to the first picture of the app on this machine, in milliseconds. */
-const FIRST_PAINT = 500;
+/** The time to the first picture of the app, in milliseconds. It is a third of this, unless the machine is busy. */
+const FIRST_PAINT = 1000;
 
-export async function account({ browser }) {
-  const ann = await browser.person("ann");
+export async function account({ windows }) {
+  const ann = await windows.person("anna");
   await ann.open();
   expect(ann.page.url().endsWith("/app/"), "the address of the server leads a browser to the app");
   const paint = await ann.page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);

@@ -5,8 +5,8 @@ import { push } from "../encoder.mjs";
 /** Within how many milliseconds a ban cuts a push. */
 const CUT = 1000;
 
-export async function ban({ server, browser }) {
-  const [host, viewer] = [await browser.person("rude"), await browser.person("witness")];
+export async function ban({ server, windows }) {
+  const [host, viewer] = [await windows.person("rude"), await windows.person("witness")];
   await Promise.all([host.signUp(), viewer.signUp()]);
   const url = await host.startLive("Nothing good");
   const encoder = push(url);
@@ -18,7 +18,7 @@ export async function ban({ server, browser }) {
   await viewer.see("Thank you: the operators will see your report.");
 
   const start = Date.now();
-  await server.operate("forbid_live", { userid: host.user, forbidflag: 1, reason: "scripts/see", actor: "see" });
+  await server.operate("forbid_live", { userid: host.name, forbidflag: 1, reason: "scripts/see", actor: "see" });
   await encoder.ended;
   const cut = Date.now() - start;
   console.log(`   the ban cut the push after ${cut} ms`);
@@ -29,7 +29,7 @@ export async function ban({ server, browser }) {
   const { code, errors } = await push(url).ended;
   expect(code !== 0 && /forbidden/.test(errors), `a push during the ban is refused, and says why: ${errors}`);
 
-  await server.operate("forbid_live", { userid: host.user, forbidflag: 0, actor: "see" });
+  await server.operate("forbid_live", { userid: host.name, forbidflag: 0, actor: "see" });
   await host.signIn();
   const again = push(await host.startLive("Better now"));
   await viewer.choose(host, "Lives");

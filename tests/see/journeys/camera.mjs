@@ -1,6 +1,6 @@
 // A live from the camera of the browser.
-export async function camera({ browser }) {
-  const [host, viewer] = [await browser.person("cam"), await browser.person("guest")];
+export async function camera({ windows }) {
+  const [host, viewer] = [await windows.person("camera"), await windows.person("onlooker")];
   await Promise.all([host.signUp(), viewer.signUp()]);
   await host.startLive("海边日落");
   await host.button("Use the camera").click();

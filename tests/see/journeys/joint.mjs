@@ -1,8 +1,8 @@
 // A joint broadcast: a viewer asks to join, the host accepts, and all see both. One who comes later sees both, too.
 import { expect } from "../faults.mjs";
 
-export async function joint({ browser }) {
-  const people = await Promise.all(["hostess", "guest", "viewer", "late"].map((name) => browser.person(name)));
+export async function joint({ windows }) {
+  const people = await Promise.all(["hostess", "guest", "watcher", "late"].map((name) => windows.person(name)));
   await Promise.all(people.map((person) => person.signUp()));
   const [host, guest, viewer, late] = people;
   await host.startLive("Two at once");
@@ -12,7 +12,7 @@ export async function joint({ browser }) {
   await Promise.all([guest.seePlaying(), viewer.seePlaying()]);
 
   await guest.button("Ask to join").click();
-  await host.see(`${guest.user} asks to join`);
+  await host.see(`${guest.name} asks to join`);
   await host.look("joint-asked");
   await host.button("Decline").click();
   await guest.see("The host has declined.");
@@ -31,7 +31,7 @@ export async function joint({ browser }) {
   await guest.button("Ask to join").click();
   await host.button("Accept").click();
   await viewer.seePlaying(1, ".guest video");
-  await host.button(`End the joint broadcast with ${guest.user}`).click();
+  await host.button(`End the joint broadcast with ${guest.name}`).click();
   await Promise.all(people.map((person) => person.page.waitForSelector(".guest", { state: "detached" })));
   expect(await guest.button("Ask to join").isVisible(), "a guest whose part has ended can ask again");
   await host.stopLive();

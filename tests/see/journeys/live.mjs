@@ -5,8 +5,8 @@ import { BIDI, HUGE, LONG, MARKUP } from "../strangers.mjs";
 
 const TITLE = `${MARKUP} ${BIDI}`;
 
-export async function live({ browser }) {
-  const [host, viewer, other] = [await browser.person("host"), await browser.person("viewer"), await browser.person("other")];
+export async function live({ windows }) {
+  const [host, viewer, other] = [await windows.person("host"), await windows.person("viewer"), await windows.person("other")];
   await Promise.all([host.signUp(), viewer.signUp(), other.signUp()]);
   await host.visit("#/start", "[name=title]");
   await host.look("start");
@@ -112,5 +112,5 @@ async function own(host, viewer) {
   await viewer.look("replays-long-title");
   host.page.once("dialog", (dialog) => dialog.accept());
   await host.button("Delete").click();
-  await host.see("There are no replays yet.");
+  await host.card(host).waitFor({ state: "detached" });
 }
