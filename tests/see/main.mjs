@@ -13,18 +13,24 @@ import { ban } from "./journeys/ban.mjs";
 import { camera } from "./journeys/camera.mjs";
 import { joint } from "./journeys/joint.mjs";
 import { live } from "./journeys/live.mjs";
+import { readme } from "./journeys/readme.mjs";
 
 /**
  * Each journey is a story on its own, with users of its own. A journey of another page, such as a console of operators,
  * is a file in journeys/ and its name here and in `ORDER`: it opens the page with `windows.person`, and calls `look` in
  * each view.
  */
-const JOURNEYS = { account, live, camera, joint, ban };
-/** One stage after the other; in a stage, each list at the same time as the others, since most of the time is waiting. */
-const ORDER = [[["account"]], [["live"], ["camera", "ban"], ["joint"]]];
+const JOURNEYS = { account, live, camera, joint, ban, readme };
+/**
+ * One stage after the other; in a stage, each list at the same time as the others, since most of the time is waiting. The
+ * first stage sees empty lists, and the last one measures how soon a ban cuts.
+ */
+const ORDER = [[["account"]], [["live"], ["camera", "joint"]], [["ban"]], [["readme"]]];
+/** Made when they are asked for, not a test. */
+const PICTURES = ["readme"];
 
 const [program, tools, pictures, ...wanted] = process.argv.slice(2);
-const names = wanted.length > 0 ? wanted : Object.keys(JOURNEYS);
+const names = wanted.length > 0 ? wanted : Object.keys(JOURNEYS).filter((name) => !PICTURES.includes(name));
 const unknown = names.filter((name) => !Object.hasOwn(JOURNEYS, name));
 if (unknown.length > 0) {
   console.error(`no such journey: ${unknown.join(", ")}; there are ${Object.keys(JOURNEYS).join(", ")}`);

@@ -36,7 +36,6 @@ export class Person {
   }
 
   async signIn() {
-    await this.button("I have an account: sign in").click();
     await this.enterName(PASSWORD);
     await this.button("Sign in").click();
     await this.page.waitForSelector("nav");

@@ -117,7 +117,9 @@ export const zh = {
   "Delete": "删除",
   "Delete this replay and its files for ever?": "永久删除这个回放及其文件?",
   "The replay has a new title.": "回放已改名。",
-  "The replay is hidden. Only this page can show it again.": "回放已隐藏,只有本页面能让它重新显示。",
+  "The replay is hidden. Your profile lists it.": "回放已隐藏,可在“我”页面找到。",
+  "Replays that you have hidden with this browser": "你用本浏览器隐藏的回放",
+  "Show again: {name}": "重新显示:{name}",
   "The replay is in the list again.": "回放已重新显示在列表中。",
 
   // Profile

@@ -30,8 +30,7 @@ export async function account({ windows }) {
   await ann.look("me");
 
   await ann.button("Sign out").click();
-  await ann.page.waitForSelector("[name=user]");
-  await ann.button("I have an account: sign in").click();
+  await ann.button("Sign in").waitFor();
   await ann.enterName("wrong");
   await ann.button("Sign in").click();
   await ann.see("The password is wrong.");

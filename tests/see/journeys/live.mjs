@@ -105,11 +105,14 @@ async function own(host, viewer) {
   await host.see(/The replay is hidden/);
   await viewer.page.getByRole("link", { name: "Replays", exact: true }).click();
   await viewer.card(host).waitFor({ state: "detached" });
-  await host.button("Show again").click();
+  await host.visit("#/me", ".hidden");
+  await host.look("me-hidden");
+  await host.button(`Show again: ${LONG}`).click();
   await host.see("The replay is in the list again.");
   await viewer.card(host).waitFor();
   expect((await viewer.card(host).locator(".name").textContent()) === LONG, "the list has the new title");
   await viewer.look("replays-long-title");
+  await host.choose(host, "Replays");
   host.page.once("dialog", (dialog) => dialog.accept());
   await host.button("Delete").click();
   await host.card(host).waitFor({ state: "detached" });
