@@ -12,7 +12,7 @@ const LANGUAGES = { en: "en", zh: "zh-CN" };
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 const PATIENCE = 20_000;
 // In a container, Chromium cannot isolate its processes. The pages are our own.
-const FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--mute-audio"];
+const FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--mute-audio", "--disable-gpu"];
 
 export class Browser {
   /** @param {import("./server.mjs").Server} server @param {string} tools @param {string} pictures */
@@ -48,7 +48,8 @@ export class Browser {
   }
 
   /**
-   * Takes pictures of a view in each language, scheme and size, and checks each of them.
+   * Checks a view in each language, scheme and size, and takes pictures. Half of the combinations are pictures enough:
+   * each two of language, scheme and size are together in one of them.
    * @param {import("playwright-core").Page} page @param {string} view
    */
   async look(page, view) {
@@ -62,7 +63,10 @@ export class Browser {
         await page.emulateMedia({ colorScheme });
         for (const [size, viewport] of Object.entries(SIZES)) {
           await page.setViewportSize(viewport);
-          await this.check(page, `${view}-${size}-${language}-${colorScheme}`);
+          const name = `${view}-${size}-${language}-${colorScheme}`;
+          await this.check(page, name);
+          const odd = [size === "desk", language === "zh", colorScheme === "dark"].filter(Boolean).length % 2;
+          if (odd === 0) await this.picture(page, name, true);
         }
       }
     }
@@ -80,14 +84,18 @@ export class Browser {
   }
 
   async check(page, name) {
-    await page.screenshot({ path: join(this.pictures, `${name}.png`), fullPage: true });
     const found = await page.evaluate(async (rules) => {
-      const { violations } = await globalThis.axe.run(document, { runOnly: rules, resultTypes: ["violations"] });
+      const { violations } = await globalThis.axe.run(document, { runOnly: rules, resultTypes: ["violations"], selectors: false });
       const faults = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ").slice(0, 300)}`);
       const { scrollWidth, clientWidth } = document.documentElement;
       return scrollWidth > clientWidth ? [...faults, `it is ${scrollWidth - clientWidth} px wider than the screen`] : faults;
     }, RULES);
     for (const what of found) fault(name, what);
+  }
+
+  /** @param {import("playwright-core").Page} page @param {string} name @param {boolean} [isWhole] */
+  picture(page, name, isWhole = false) {
+    return page.screenshot({ path: join(this.pictures, `${name}.jpg`), type: "jpeg", quality: 80, fullPage: isWhole });
   }
 
   stop() {
@@ -121,7 +129,7 @@ class Windows {
   /** Takes a picture of every window. @param {string} name */
   async keepPictures(name) {
     for (const [person, page] of this.pages) {
-      await page.screenshot({ path: join(this.browser.pictures, `${name}-${person}.png`) }).catch(() => {});
+      await this.browser.picture(page, `${name}-${person}`).catch(() => {});
     }
   }
 

@@ -17,6 +17,10 @@ export class Person {
     return this.browser.look(this.page, view);
   }
 
+  keepPicture(name) {
+    return this.browser.picture(this.page, name);
+  }
+
   button(name) {
     return this.page.getByRole("button", { name, exact: true });
   }

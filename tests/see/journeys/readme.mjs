@@ -42,19 +42,14 @@ export async function readme({ windows }) {
   await viewer.page.locator(".floating .comment").waitFor({ state: "attached" });
   await friend.button("Like").click();
   await viewer.page.waitForFunction(() => document.querySelector(".floating .comment")?.getBoundingClientRect().right < innerWidth);
-  await keep(viewer, "watching");
+  await viewer.keepPicture("watching");
 
   await friend.page.getByRole("link", { name: "Lives", exact: true }).click();
   await friend.card(host).waitFor();
-  await keep(friend, "lives");
+  await friend.keepPicture("lives");
   await host.stopLive();
   await Promise.all(encoders.map((encoder) => encoder.stop()));
   await host.choose(host, "Replays");
   await host.seePlaying();
-  await keep(host, "replay");
-}
-
-/** @param {import("../person.mjs").Person} person @param {string} name */
-function keep({ browser, page }, name) {
-  return page.screenshot({ path: `${browser.pictures}/${name}.jpg`, type: "jpeg", quality: 80 });
+  await host.keepPicture("replay");
 }
