@@ -1,8 +1,8 @@
 //! A stand-in for the chat rooms of the instant-messaging service: what a member of a group sends, every member of the
 //! group receives. A member enters with a UserSig of the business server, as in the service.
 //!
-//! A message is a JSON text. The client sends `kind` (`text`, `screen` for a text on the screen, or `like`), `text`, and
-//! optionally `nickname`. Members receive it with the `userid` of the sender, and also the kinds `join` and `leave`:
+//! A message is a JSON text. The client sends `kind` (`text`, `screen` for a text on the screen, `like`, or `link` for a
+//! signal of a joint broadcast), `text`, and optionally `nickname`. Members receive it with the `userid` of the sender, and also the kinds `join` and `leave`:
 //!
 //! ```json
 //! {"kind":"text","userid":"alice","nickname":"Alice","text":"hello"}
@@ -95,6 +95,7 @@ enum Kind {
     Text,
     Screen,
     Like,
+    Link,
     #[serde(skip_deserializing)]
     Join,
     #[serde(skip_deserializing)]
@@ -322,8 +323,10 @@ mod tests {
         );
         drop(bob);
         assert_eq!(alice.next().await, "leave bob1  ");
-        other.send(json!({ "kind": "like" })).await;
-        assert_eq!(other.next().await, "like carol  ", "and nothing of the other group before");
+        for kind in ["like", "link"] {
+            other.send(json!({ "kind": kind })).await;
+            assert_eq!(other.next().await, format!("{kind} carol  "), "and nothing of the other group before");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ import { readConfig } from "./config.js";
 import { currentLanguage, languageTag, setLanguage, t } from "./i18n.js";
 import { address, route, viewAtAddress } from "./router.js";
 import { isSignedIn } from "./session.js";
-import { frame, html, redraw, setApp, showError } from "./view.js";
+import { frame, html, redraw, setApp, showError, words } from "./view.js";
 
 /** @type {import("./view.js").View | null} */
 let view = null;
@@ -19,7 +19,7 @@ async function show() {
   const isFirst = view === null;
   view?.leave?.();
   view = next;
-  Object.assign(frame, { problem: "", status: "" });
+  Object.assign(frame, { problem: null, status: "" });
   redraw();
   window.scrollTo(0, 0);
   // A reader of the screen begins at the heading of the new view.
@@ -47,8 +47,8 @@ function frameOf(shown) {
       <a class="brand" href=${address("lives")}>${t("Mini LVB")}</a>
       <button class="quiet" lang=${languageTag(other)} @click=${switchLanguage}>${other === "zh" ? "中文" : "English"}</button>
     </header>
-    <div role="alert">${frame.problem ? html`<p class="problem">${frame.problem}</p>` : nothing}</div>
-    <div role="status">${frame.status ? html`<p class="said">${frame.status}</p>` : nothing}</div>
+    <div role="alert">${frame.problem ? html`<p class="problem">${words(frame.problem)}</p>` : nothing}</div>
+    <div role="status">${frame.status ? html`<p class="said">${t(frame.status)}</p>` : nothing}</div>
     <main>${shown.draw()}</main>
     ${isSignedIn() ? navigation() : nothing}`;
 }

@@ -3,7 +3,7 @@
 import { config, socketUrl } from "./config.js";
 import { me } from "./session.js";
 
-/** @typedef {"text" | "screen" | "like" | "join" | "leave"} Kind */
+/** `link` is a signal of a joint broadcast: joint.js. @typedef {"text" | "screen" | "like" | "link" | "join" | "leave"} Kind */
 
 /**
  * @typedef {object} Message
@@ -19,7 +19,7 @@ import { me } from "./session.js";
  * @property {() => void} leave
  */
 
-const KINDS = ["text", "screen", "like", "join", "leave"];
+const KINDS = ["text", "screen", "like", "link", "join", "leave"];
 const LONGEST_TEXT = 500;
 /** The pauses before the chat is entered again, in milliseconds. */
 const FIRST_PAUSE = 1000;
@@ -32,6 +32,8 @@ const LONGEST_PAUSE = 30_000;
  * @returns {Chat}
  */
 export function enterChat(group, { onMessage, onState }) {
+  // Kept, since the last message may be sent when the session has ended.
+  const { user, userSig, nickname } = me();
   /** @type {WebSocket | null} */
   let socket = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -41,7 +43,7 @@ export function enterChat(group, { onMessage, onState }) {
   const sent = [];
 
   function connect() {
-    const query = new URLSearchParams({ group, userid: me().user, usersig: me().userSig });
+    const query = new URLSearchParams({ group, userid: user, usersig: userSig });
     socket = new WebSocket(socketUrl(`/chat?${query}`));
     socket.onopen = () => {
       [pause, wasOpen] = [FIRST_PAUSE, true];
@@ -62,7 +64,8 @@ export function enterChat(group, { onMessage, onState }) {
 
   /** @param {Message} message */
   function isOwn({ userid, kind, text }) {
-    const at = userid === me().user ? sent.indexOf(`${kind} ${text}`) : -1;
+    if (kind === "join") return userid === user;
+    const at = userid === user ? sent.indexOf(`${kind} ${text}`) : -1;
     if (at >= 0) sent.splice(at, 1);
     return at >= 0;
   }
@@ -71,7 +74,7 @@ export function enterChat(group, { onMessage, onState }) {
   return {
     send(kind, text = "") {
       if (socket?.readyState !== WebSocket.OPEN) return null;
-      const message = { kind, userid: me().user, nickname: me().nickname, text: text.slice(0, LONGEST_TEXT) };
+      const message = { kind, userid: user, nickname, text: text.slice(0, LONGEST_TEXT) };
       socket.send(JSON.stringify(message));
       sent.push(`${message.kind} ${message.text}`);
       if (sent.length > 50) sent.shift();

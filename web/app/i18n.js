@@ -36,8 +36,11 @@ export function t(text, values = {}) {
   return pattern.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
-/** A time of the server. @param {number} seconds */
+/** A time of the server, with the year if it is another one. @param {number} seconds */
 export function time(seconds) {
-  const format = new Intl.DateTimeFormat(languageTag(), { dateStyle: "medium", timeStyle: "short" });
-  return format.format(new Date(seconds * 1000));
+  const date = new Date(seconds * 1000);
+  const isThisYear = date.getFullYear() === new Date().getFullYear();
+  /** @type {Intl.DateTimeFormatOptions} */
+  const parts = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
+  return new Intl.DateTimeFormat(languageTag(), isThisYear ? parts : { ...parts, year: "numeric" }).format(date);
 }

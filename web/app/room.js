@@ -4,7 +4,7 @@ import { enterChat } from "./chat.js";
 import { floatHeart, floatText } from "./floating.js";
 import { t } from "./i18n.js";
 import { call, me } from "./session.js";
-import { act, field, html, nothing, numbers, picture, redraw, submitButton } from "./view.js";
+import { act, field, html, nothing, numbers, picture, redraw, showSessionEnd, submitButton } from "./view.js";
 
 /** @typedef {import("./view.js").Row} Row */
 /** @typedef {import("./chat.js").Message} Message */
@@ -29,9 +29,15 @@ export function readRow({ type, host, file }) {
   return call("get_live_info", { liveuserid: host, type, fileid: file });
 }
 
-/** @param {Place} place @param {(row: Row) => void} [onRow] called with each new state of the row */
-export function openRoom(place, onRow = () => {}) {
+/**
+ * @param {Place} place
+ * @param {(row: Row) => void} [onRow] called with each new state of the row
+ * @param {(message: Message) => void} [onMessage] called with each message of another member
+ */
+export function openRoom(place, onRow = () => {}, onMessage = () => {}) {
   const group = { liveuserid: place.host, groupid: place.group, flag: place.type };
+  // The host is no viewer of the own live. Asked now, since a room is also left when the session has ended.
+  const isViewer = place.host !== me().user;
   /** @type {Row | null} */
   let row = null;
   /** @type {Member[]} */
@@ -59,7 +65,7 @@ export function openRoom(place, onRow = () => {}) {
   function show(message) {
     if (message.kind === "like") floatHeart();
     else if (message.kind === "screen") floatText(message.text);
-    if (message.kind !== "like") messages = [...messages, message].slice(-MOST_MESSAGES);
+    if (message.kind !== "like" && message.kind !== "link") messages = [...messages, message].slice(-MOST_MESSAGES);
     redraw();
     const log = document.querySelector(".messages");
     log?.scrollTo(0, log.scrollHeight);
@@ -83,24 +89,31 @@ export function openRoom(place, onRow = () => {}) {
 
   return {
     async enter() {
-      // The host is no viewer of the own live.
-      if (place.host !== me().user) {
+      if (isViewer) {
         await call("enter_group", { ...group, nickname: me().nickname, headpic: me().portrait }).catch(() => {});
       }
       chat = enterChat(place.group, {
-        onMessage: show,
+        onMessage(message) {
+          show(message);
+          onMessage(message);
+        },
         onState(isOpen) {
           isChatOpen = isOpen;
           redraw();
         },
       });
-      timer = setInterval(() => renew().catch(() => {}), RENEWAL);
-      await renew().catch(() => {});
+      timer = setInterval(() => renew().catch(showSessionEnd), RENEWAL);
+      await renew().catch(showSessionEnd);
     },
+    /** Reads the state of the room now. */
+    renew: () => renew().catch(showSessionEnd),
+    hasChat: () => isChatOpen,
+    /** Sends a signal to the other members. @param {string} text */
+    signal: (text) => chat?.send("link", text),
     leave() {
       clearInterval(timer);
       chat?.leave();
-      if (place.host !== me().user) call("quit_group", group).catch(() => {});
+      if (isViewer) call("quit_group", group).catch(() => {});
     },
     numbers: () => (row ? numbers(row) : nothing),
     likeButton: () => html`<button class="main like" @click=${like}><span aria-hidden="true">♥</span> ${t("Like")}</button>`,
@@ -120,7 +133,7 @@ export function openRoom(place, onRow = () => {}) {
 /** @param {(event: SubmitEvent) => unknown} say */
 function commentForm(say) {
   return html`<form class="say" @submit=${say}>
-    <input name="text" required maxlength="200" autocomplete="off" aria-label=${t("Your comment")}>
+    <input name="text" required maxlength="200" autocomplete="off" aria-label=${t("Your comment")} placeholder=${t("Your comment")}>
     <label class="check"><input type="checkbox" name="screen" value="1">${t("On the video")}</label>
     ${submitButton(t("Send"))}
   </form>`;

@@ -14,6 +14,8 @@ import { md5 } from "./md5.js";
  */
 
 const KEY = "mini-lvb-session";
+/** Set if somebody has signed in with this browser. */
+const KNOWN = "mini-lvb-known";
 
 /** @type {Session | null} */
 let session = read();
@@ -34,6 +36,9 @@ function keep(next) {
   else sessionStorage.removeItem(KEY);
 }
 
+/** Whether somebody has signed in with this browser before. */
+export const isKnown = () => localStorage.getItem(KNOWN) !== null;
+
 export const isSignedIn = () => session !== null;
 
 /** The session of this tab. */
@@ -53,6 +58,7 @@ export async function signIn(user, password) {
   const reply = await post("login", { userid: user, password: digest(user, password) });
   const userSig = reply.roomservice_sign?.userSig ?? "";
   keep({ user, token: reply.token, refreshToken: reply.refresh_token, userSig, nickname: "", portrait: "" });
+  localStorage.setItem(KNOWN, "1");
   await readProfile();
 }
 

@@ -35,8 +35,12 @@ import { forget, isSignedIn } from "./session.js";
  * @property {{fileid: string, format: string, url: string, start_time: number, end_time: number}[]} [parts]
  */
 
-/** What the frame of the app shows beside the view. */
-export const frame = { problem: "", status: "", isBusy: false };
+/**
+ * What the frame of the app shows beside the view: an error, or the English text of something else. Both are put into
+ * words when they are drawn, so that they follow the language.
+ * @type {{problem: unknown, status: string, isBusy: boolean}}
+ */
+export const frame = { problem: null, status: "", isBusy: false };
 
 /** What app.js does for the views. */
 const app = { draw: () => {}, show: async () => {} };
@@ -50,7 +54,7 @@ export const redraw = () => app.draw();
 /** Shows the view at the address, from the start. */
 export const showAddress = () => app.show();
 
-/** Says something that is not an error. @param {string} text */
+/** Says something that is not an error. @param {string} text in English */
 export function say(text) {
   frame.status = text;
   redraw();
@@ -62,8 +66,13 @@ export async function showError(error) {
     forget();
     await showAddress();
   }
-  frame.problem = words(error);
+  frame.problem = error;
   redraw();
+}
+
+/** Shows that the session has ended, and nothing else: for what is repeated anyway. @param {unknown} error */
+export async function showSessionEnd(error) {
+  if (error instanceof Refused && error.code === Code.BadToken && isSignedIn()) await showError(error);
 }
 
 /**
@@ -76,7 +85,7 @@ export function act(work) {
   return async (event) => {
     event.preventDefault();
     if (frame.isBusy) return;
-    Object.assign(frame, { problem: "", status: "", isBusy: true });
+    Object.assign(frame, { problem: null, status: "", isBusy: true });
     redraw();
     try {
       await work(event);
@@ -89,8 +98,8 @@ export function act(work) {
   };
 }
 
-/** @param {unknown} error */
-function words(error) {
+/** An error in the words of the user. @param {unknown} error */
+export function words(error) {
   if (error instanceof Unreachable) return t("The server cannot be reached. Check the network, then try again.");
   if (!(error instanceof Refused)) return error instanceof Error ? error.message : String(error);
   switch (error.code) {
@@ -117,10 +126,13 @@ export function field(event, name) {
 export const hostOf = (row) => row.userinfo.nickname || row.userid;
 
 /** Who and how many, below a title. @param {Row} row */
-export function numbers(row) {
-  const viewers = row.type === 0 ? "{n} watching" : "{n} viewers";
-  return html`<span>${t(viewers, { n: row.viewercount })}</span> <span>${t("{n} likes", { n: row.likecount })}</span>`;
+export function numbers({ type, viewercount, likecount }) {
+  const viewers = type === 0 ? t("{n} watching", { n: viewercount }) : count(viewercount, "{n} viewer", "{n} viewers");
+  return html`<span>${viewers}</span> <span>${count(likecount, "{n} like", "{n} likes")}</span>`;
 }
+
+/** @param {number} n @param {string} one @param {string} many */
+const count = (n, one, many) => t(n === 1 ? one : many, { n });
 
 /** A picture, or a field of colour in its place. @param {string} url @param {string} kind */
 export function picture(url, kind) {

@@ -29,7 +29,9 @@ export const zh = {
   "Loading…": "加载中…",
   "More": "更多",
   "{n} watching": "{n} 人在看",
+  "{n} viewer": "{n} 人看过",
   "{n} viewers": "{n} 人看过",
+  "{n} like": "{n} 个赞",
   "{n} likes": "{n} 个赞",
 
   // Going live
@@ -38,15 +40,15 @@ export const zh = {
   "Without a new picture, your last cover is used:": "不选新图片时,沿用上次的封面:",
   "Continue": "继续",
   "You have not started a live.": "你还没有开播。",
-  "Camera": "摄像头",
   "Your camera": "你的摄像头画面",
   "Use the camera": "用摄像头直播",
   "This server has no live cloud that takes a camera. Push with OBS or ffmpeg.": "这台服务器没有可接收摄像头画面的直播云,请用 OBS 或 ffmpeg 推流。",
-  "OBS or another encoder": "OBS 或其他推流软件",
+  "Push with OBS, ffmpeg or a phone": "用 OBS、ffmpeg 或手机推流",
+  "For a phone's camera: server and key together": "供手机扫码:服务器和密钥合在一起",
   "Server": "服务器",
   "Stream key": "串流密钥",
   "Whoever has the key can push to your live.": "任何人拿到密钥都能向你的直播间推流。",
-  "Command": "命令",
+  "Command for ffmpeg": "ffmpeg 命令",
   "Copy": "复制",
   "Copy: {name}": "复制:{name}",
   "Copied.": "已复制。",
@@ -96,6 +98,17 @@ export const zh = {
   "came in": "进来了",
   "left": "离开了",
 
+  // A joint broadcast
+  "Ask to join": "申请连麦",
+  "Asked to join: cancel": "已申请连麦:取消",
+  "Leave the joint broadcast": "退出连麦",
+  "The host has declined.": "主播拒绝了连麦。",
+  "{name} asks to join": "{name} 申请连麦",
+  "Accept": "接受",
+  "Decline": "拒绝",
+  "End the joint broadcast with {name}": "结束与 {name} 的连麦",
+  "Video of {name}": "{name} 的视频",
+
   // Your own replay
   "Your replay": "你的回放",
   "Rename": "改名",
@@ -104,7 +117,9 @@ export const zh = {
   "Delete": "删除",
   "Delete this replay and its files for ever?": "永久删除这个回放及其文件?",
   "The replay has a new title.": "回放已改名。",
-  "The replay is hidden. Only this page can show it again.": "回放已隐藏,只有本页面能让它重新显示。",
+  "The replay is hidden. Your profile lists it.": "回放已隐藏,可在“我”页面找到。",
+  "Replays that you have hidden with this browser": "你用本浏览器隐藏的回放",
+  "Show again: {name}": "重新显示:{name}",
   "The replay is in the list again.": "回放已重新显示在列表中。",
 
   // Profile

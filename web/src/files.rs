@@ -23,12 +23,12 @@ macro_rules! files {
 pub(crate) const SOURCES: &[Source] = files! {
     app:
         "index.html" "style.css" "icon.svg"
-        "app.js" "api.js" "broadcast.js" "camera.js" "chat.js" "config.js" "floating.js" "flv.js" "i18n.js" "md5.js"
-        "picture.js" "player.js" "room.js" "router.js" "session.js" "view.js" "zh.js"
+        "app.js" "api.js" "broadcast.js" "camera.js" "chat.js" "config.js" "floating.js" "flv.js" "hidden.js" "i18n.js"
+        "joint.js" "md5.js" "picture.js" "player.js" "room.js" "router.js" "session.js" "view.js" "zh.js"
         "views/lists.js" "views/profile.js" "views/push.js" "views/replay.js" "views/sign_in.js" "views/start.js"
         "views/watch.js"
     vendor:
-        "lit-html.js" "mpegts.js" "hls.light.min.js"
+        "lit-html.js" "lean-qr.js" "mpegts.js" "hls.light.min.js"
 };
 
 /// The name of the file that is served at the root.

@@ -3,7 +3,7 @@
 import { t, time } from "../i18n.js";
 import { address } from "../router.js";
 import { call } from "../session.js";
-import { act, hostOf, html, nothing, numbers, picture, redraw, showError } from "../view.js";
+import { act, hostOf, html, nothing, numbers, picture, redraw, showError, showSessionEnd } from "../view.js";
 
 /** @typedef {import("../view.js").Row} Row */
 
@@ -51,7 +51,7 @@ export function listView(kind) {
   return {
     title,
     async ready() {
-      timer = setInterval(() => renew().catch(() => {}), RENEWAL);
+      timer = setInterval(() => renew().catch(showSessionEnd), RENEWAL);
       await renew().catch(showError);
     },
     leave: () => clearInterval(timer),

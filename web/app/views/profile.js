@@ -1,6 +1,7 @@
 // @ts-check
 // The user's own profile: nickname, portrait, and the end of the session.
 import { currentBroadcast, keepBroadcast } from "../broadcast.js";
+import { forgetHidden, hiddenReplays } from "../hidden.js";
 import { t } from "../i18n.js";
 import { chosen, shrink, upload } from "../picture.js";
 import { address } from "../router.js";
@@ -20,8 +21,16 @@ export function profileView() {
     const avatar = file ? await upload(await shrink(file, PORTRAIT_SIDE)) : undefined;
     await call("upload_user_info", { nickname, avatar, sex });
     profile = await readProfile();
-    say(t("Saved."));
+    say("Saved.");
   });
+
+  /** @param {string} file */
+  const show = (file) =>
+    act(async () => {
+      await call("update_replay", { file_id: file, hidden: 0 });
+      forgetHidden(file);
+      say("The replay is in the list again.");
+    });
 
   const leave = act(async () => {
     keepBroadcast(null);
@@ -48,6 +57,11 @@ export function profileView() {
         ${submitButton(t("Save"))}
         ${currentBroadcast() ? html`<a class="button" href=${address("push")}>${t("Back to my live")}</a>` : nothing}
         <button type="button" class="quiet" @click=${leave}>${t("Sign out")}</button>
-      </form>`,
+      </form>
+      ${hiddenReplays().length > 0 ? html`<section class="narrow" aria-labelledby="hidden">
+        <h2 id="hidden">${t("Replays that you have hidden with this browser")}</h2>
+        <ul class="hidden">${hiddenReplays().map(({ file, title }) => html`<li><bdi>${title}</bdi>
+          <button @click=${show(file)} aria-label=${t("Show again: {name}", { name: title })}>${t("Show again")}</button></li>`)}</ul>
+      </section>` : nothing}`,
   };
 }

@@ -3,6 +3,7 @@
 import { currentBroadcast, keepBroadcast } from "../broadcast.js";
 import { pushFromCamera } from "../camera.js";
 import { config } from "../config.js";
+import { openJoint } from "../joint.js";
 import { t } from "../i18n.js";
 import { address, go } from "../router.js";
 import { call, me } from "../session.js";
@@ -33,7 +34,8 @@ function noLiveView() {
 function hostView({ pushUrl, title, group }) {
   /** @type {import("../camera.js").Push | null} */
   let push = null;
-  const room = openRoom({ type: 0, host: me().user, file: "", group });
+  const joint = openJoint(me().user, (text) => room.signal(text));
+  const room = openRoom({ type: 0, host: me().user, file: "", group }, undefined, joint.receive);
   const { server, key } = parts(pushUrl);
 
   const useCamera = act(async () => {
@@ -43,12 +45,12 @@ function hostView({ pushUrl, title, group }) {
       void showError(new Error(t("The camera has stopped: {why}", { why: reason })));
     });
     await call("change_status", { status: ONLINE });
-    say(push.hasSound ? t("You are live.") : t("You are live, without sound: this browser cannot encode AAC."));
+    say(push.hasSound ? "You are live." : "You are live, without sound: this browser cannot encode AAC.");
   });
 
   const goOnline = act(async () => {
     await call("change_status", { status: ONLINE });
-    say(t("You are in the list of lives."));
+    say("You are in the list of lives.");
   });
 
   const stop = act(async () => {
@@ -61,35 +63,52 @@ function hostView({ pushUrl, title, group }) {
 
   return {
     title: () => title,
-    ready: () => room.enter(),
+    async ready() {
+      void drawCode(pushUrl).catch(showError);
+      await room.enter();
+    },
     leave() {
       push?.stop();
+      joint.leave();
       room.leave();
     },
     draw: () => html`
-      <h1 tabindex="-1"><bdi>${title}</bdi></h1>
-      <p class="about">${room.numbers()}</p>
-      <section aria-labelledby="camera">
-        <h2 id="camera">${t("Camera")}</h2>
-        <video class=${push ? "preview" : "preview off"} muted playsinline aria-label=${t("Your camera")}></video>
-        ${config.video
-          ? html`<button class="main" ?disabled=${push !== null} @click=${useCamera}>${t("Use the camera")}</button>`
-          : html`<p class="hint">${t("This server has no live cloud that takes a camera. Push with OBS or ffmpeg.")}</p>`}
-      </section>
-      <section aria-labelledby="obs">
-        <h2 id="obs">${t("OBS or another encoder")}</h2>
-        ${copyable(t("Server"), server)}
-        ${copyable(t("Stream key"), key)}
-        <p class="hint">${t("Whoever has the key can push to your live.")}</p>
-      </section>
-      <section aria-labelledby="ffmpeg">
-        <h2 id="ffmpeg">ffmpeg</h2>
-        ${copyable(t("Command"), command(pushUrl))}
-      </section>
-      ${config.video ? nothing : html`<button @click=${goOnline}>${t("I am pushing: show my live in the list")}</button>`}
-      <button class="danger" @click=${stop}>${t("Stop the live")}</button>
-      ${room.draw()}`,
+      <div class="watch">
+        <div>
+          <h1 tabindex="-1"><bdi>${title}</bdi></h1>
+          <p class="about">${room.numbers()}</p>
+          <div class=${joint.isShown() ? "screen joint" : "screen"} ?hidden=${!push && !joint.isShown()}>
+            <video ?hidden=${!push} muted playsinline aria-label=${t("Your camera")}></video>
+            ${joint.draw()}
+            <div class="floating" aria-hidden="true"></div>
+          </div>
+          <div class="actions">
+            ${config.video && !push ? html`<button class="main" @click=${useCamera}>${t("Use the camera")}</button>` : nothing}
+            ${config.video ? nothing : html`<button class="main" @click=${goOnline}>${t("I am pushing: show my live in the list")}</button>`}
+            <button class="danger" @click=${stop}>${t("Stop the live")}</button>
+          </div>
+          ${config.video ? nothing : html`<p class="hint">${t("This server has no live cloud that takes a camera. Push with OBS or ffmpeg.")}</p>`}
+          ${joint.tools()}
+          <details ?open=${!config.video}>
+            <summary>${t("Push with OBS, ffmpeg or a phone")}</summary>
+            ${copyable(t("Server"), server)}
+            ${copyable(t("Stream key"), key)}
+            ${copyable(t("Command for ffmpeg"), command(pushUrl))}
+            <h2 id="code">${t("For a phone's camera: server and key together")}</h2>
+            <canvas class="code" role="img" aria-labelledby="code"></canvas>
+            <p class="hint">${t("Whoever has the key can push to your live.")}</p>
+          </details>
+        </div>
+        <div class="side">${room.draw()}</div>
+      </div>`,
   };
+}
+
+/** Draws the push URL as a QR code. The library is loaded here, since viewers do not need it. @param {string} pushUrl */
+async function drawCode(pushUrl) {
+  const { generate } = await import("../vendor/lean-qr.js");
+  const canvas = /** @type {HTMLCanvasElement | null} */ (document.querySelector("canvas.code"));
+  if (canvas) generate(pushUrl).toCanvas(canvas);
 }
 
 /** The push URL as OBS has it: the part before the stream, and the rest. @param {string} pushUrl */
@@ -111,7 +130,7 @@ function copyable(name, text) {
     input.select();
     // Pages that did not come over HTTPS or loopback have no clipboard. The text is selected then.
     await navigator.clipboard?.writeText(text);
-    say(navigator.clipboard ? t("Copied.") : t("The text is selected: copy it now."));
+    say(navigator.clipboard ? "Copied." : "The text is selected: copy it now.");
   });
   return html`<div class="copyable">
     <label>${name}<input readonly .value=${text}></label>

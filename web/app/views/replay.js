@@ -1,30 +1,40 @@
 // @ts-check
 // What the owner of a replay can do with it.
 import { t } from "../i18n.js";
+import { forgetHidden, hiddenReplays, keepHidden } from "../hidden.js";
 import { go } from "../router.js";
 import { call } from "../session.js";
 import { act, field, html, say, submitButton } from "../view.js";
 
 /** @param {string} file @param {(title: string) => void} onTitle */
 export function replayTools(file, onTitle) {
-  let isHidden = false;
+  const isHidden = () => hiddenReplays().some((hidden) => hidden.file === file);
 
   const rename = act(async (/** @type {SubmitEvent} */ event) => {
     const title = field(event, "title");
     await call("update_replay", { file_id: file, title });
     onTitle(title);
-    say(t("The replay has a new title."));
+    say("The replay has a new title.");
   });
 
-  const hide = act(async () => {
-    await call("update_replay", { file_id: file, hidden: isHidden ? 0 : 1 });
-    isHidden = !isHidden;
-    say(isHidden ? t("The replay is hidden. Only this page can show it again.") : t("The replay is in the list again."));
+  /** @param {string} title */
+  const hide = (title) =>
+    act(async () => {
+      await call("update_replay", { file_id: file, hidden: 1 });
+      keepHidden({ file, title });
+      say("The replay is hidden. Your profile lists it.");
+    });
+
+  const show = act(async () => {
+    await call("update_replay", { file_id: file, hidden: 0 });
+    forgetHidden(file);
+    say("The replay is in the list again.");
   });
 
   const remove = act(async () => {
     if (!confirm(t("Delete this replay and its files for ever?"))) return;
     await call("delete_replay", { file_id: file });
+    forgetHidden(file);
     go("replays");
   });
 
@@ -37,7 +47,7 @@ export function replayTools(file, onTitle) {
         ${submitButton(t("Rename"))}
       </form>
       <div class="actions">
-        <button @click=${hide}>${isHidden ? t("Show again") : t("Hide")}</button>
+        ${isHidden() ? html`<button @click=${show}>${t("Show again")}</button>` : html`<button @click=${hide(row.title)}>${t("Hide")}</button>`}
         <button class="danger" @click=${remove}>${t("Delete")}</button>
       </div>
     </section>`,

@@ -1,12 +1,12 @@
 // @ts-check
 // Sign up and sign in.
 import { t } from "../i18n.js";
-import { signIn, signUp } from "../session.js";
+import { isKnown, signIn, signUp } from "../session.js";
 import { act, field, html, nothing, showAddress, submitButton, redraw } from "../view.js";
 
 /** @returns {import("../view.js").View} */
 export function signInView() {
-  let isNew = true;
+  let isNew = !isKnown();
 
   const enter = act(async (/** @type {SubmitEvent} */ event) => {
     const [user, password] = [field(event, "user"), field(event, "password")];

@@ -1,6 +1,7 @@
 // @ts-check
 // Watching a live or a replay.
 import { t, time } from "../i18n.js";
+import { openJoint } from "../joint.js";
 import { play, sourcesOf } from "../player.js";
 import { address } from "../router.js";
 import { openRoom, readRow } from "../room.js";
@@ -22,6 +23,8 @@ export function watchView({ type, user, file }) {
   let row = null;
   /** @type {ReturnType<typeof openRoom> | null} */
   let room = null;
+  /** @type {ReturnType<typeof openJoint> | null} */
+  let joint = null;
   /** @type {import("../player.js").Player | null} */
   let player = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -31,6 +34,8 @@ export function watchView({ type, user, file }) {
   /** Which of the attempts to play counts: the latest. */
   let attempts = 0;
   const tools = isLive || user !== me().user ? null : replayTools(file, (title) => row && (row.title = title));
+
+  const hasEnded = () => isLive && row?.status === OFFLINE;
 
   /** @param {Source[]} sources */
   async function start(sources) {
@@ -52,8 +57,14 @@ export function watchView({ type, user, file }) {
 
   /** @param {Source[]} sources @param {string} reason */
   function stopped(sources, reason) {
-    fault = row?.status === OFFLINE ? t("The live has ended.") : t("The video cannot be played: {reason}", { reason });
-    if (isLive) timer = setTimeout(() => row?.status !== OFFLINE && start(sources), RETRY);
+    player?.stop();
+    player = null;
+    fault = hasEnded() ? t("The live has ended.") : t("The video cannot be played: {reason}", { reason });
+    if (isLive) {
+      timer = setTimeout(() => !hasEnded() && start(sources), RETRY);
+      // The stream may have ended because the live has.
+      void room?.renew();
+    }
     redraw();
   }
 
@@ -62,14 +73,14 @@ export function watchView({ type, user, file }) {
     const isBack = row?.status === OFFLINE && next.status !== OFFLINE;
     row = next;
     if (!isLive) return;
-    if (next.status === OFFLINE && !player) fault = t("The live has ended.");
+    if (hasEnded() && !player) fault = t("The live has ended.");
     if (isBack) void start(sourcesOf(next));
   }
 
   const report = act(async () => {
     if (!confirm(t("Report {name} to the operators of this server?", { name: user }))) return;
     await call("report_user", { hostuserid: user });
-    say(t("Thank you: the operators will see your report."));
+    say("Thank you: the operators will see your report.");
   });
 
   const again = () => row && start(sourcesOf(row));
@@ -84,7 +95,8 @@ export function watchView({ type, user, file }) {
         return showError(error);
       }
       if (hasLeft) return;
-      room = openRoom({ type, host: user, file, group: row.groupid || file }, onRow);
+      if (isLive && user !== me().user) joint = openJoint(user, (text) => room?.signal(text));
+      room = openRoom({ type, host: user, file, group: row.groupid || file }, onRow, joint?.receive);
       redraw();
       await Promise.all([room.enter(), start(sourcesOf(row))]);
     },
@@ -92,20 +104,26 @@ export function watchView({ type, user, file }) {
       hasLeft = true;
       clearTimeout(timer);
       player?.stop();
+      joint?.leave();
       room?.leave();
     },
     draw: () => html`
       <div class="watch">
-        <div class="screen">
+        <div class=${joint?.isShown() ? "screen joint" : "screen"}>
           <video playsinline controls aria-label=${t("Video")}></video>
+          ${joint?.draw() ?? nothing}
           <div class="floating" aria-hidden="true"></div>
           ${fault ? html`<div class="fault"><p role="status">${fault}</p>
-            ${row ? html`<button @click=${again}>${t("Try again")}</button>` : nothing}</div>` : nothing}
+            ${row && !hasEnded() ? html`<button @click=${again}>${t("Try again")}</button>` : nothing}</div>` : nothing}
         </div>
         <div class="side">
           <h1 tabindex="-1"><bdi>${row?.title ?? ""}</bdi></h1>
           ${row ? about(row) : nothing}
-          <div class="actions">${room?.likeButton() ?? nothing}${user === me().user ? nothing : html`<button @click=${report}>${t("Report")}</button>`}</div>
+          <div class="actions">
+            ${room?.likeButton() ?? nothing}
+            ${joint && room?.hasChat() && !hasEnded() ? joint.tools() : nothing}
+            ${user === me().user ? nothing : html`<button @click=${report}>${t("Report")}</button>`}
+          </div>
           ${row?.parts ? partList(row.parts) : nothing}
           ${row && tools ? tools.draw(row) : nothing}
           ${room?.draw() ?? nothing}
