@@ -3,63 +3,34 @@
 //! A file is written in the folder `partial` and moved when it is complete. What an earlier process left in `partial` is
 //! deleted at the start: the push of such a file ended with that process, and nobody was told of the file.
 
+mod files;
+mod request;
+mod time;
+
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Seek, SeekFrom, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use bytes::BytesMut;
 use protocol::types::UnixSeconds;
 
+pub use self::{
+    files::{FLV_NAME, PLAYLIST_NAME},
+    request::{Format, Request},
+};
+use self::{
+    files::{FlvFile, HlsFiles},
+    time::StreamTime,
+};
 use crate::{
-    flv::{Role, Tag, TagKind, file_header, recording_metadata},
-    hls::{Entry, LIVE_SEGMENTS, Segment, Segmenter, recorded_playlist},
+    flv::{Role, Tag, TagKind},
+    hls::{Entry, Segmenter, recorded_playlist},
 };
 
-/// The name of the file of a recording in FLV.
-pub const FLV_NAME: &str = "f0.flv";
-/// The name of the playlist of a recording in HLS.
-pub const PLAYLIST_NAME: &str = "playlist.m3u8";
 /// The folder of files that are being written.
 pub const PARTIAL: &str = "partial";
-/// The longest file if the push URL does not say.
-const DEFAULT_INTERVAL_SECONDS: u64 = 7200;
 /// After how much sound without video a push counts as sound only.
 const SOUND_ONLY_MILLISECONDS: u64 = 2000;
-/// How far the publisher's clock may go forward and back between two tags; any other step is a jump of the clock, and
-/// counts as one picture.
-const MAX_STEP: i32 = 60_000;
-const MAX_STEP_BACK: i32 = 5_000;
-const STEP_AT_JUMP: u64 = 40;
-
-/// A format of files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// One file with everything.
-    Flv,
-    /// A playlist and its segments.
-    Hls,
-}
-
-impl Format {
-    /// The name in push URLs and in notices.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Flv => "flv",
-            Self::Hls => "hls",
-        }
-    }
-
-    /// The file that a player opens.
-    pub fn entry(self) -> &'static str {
-        match self {
-            Self::Flv => FLV_NAME,
-            Self::Hls => PLAYLIST_NAME,
-        }
-    }
-}
-
 /// A complete file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
@@ -82,33 +53,6 @@ pub enum Event {
     Segment(Entry),
     /// A file is complete.
     Recorded(Recorded),
-}
-
-/// What is recorded of a push.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The prefix of the names of the files.
-    pub name: String,
-    /// The formats of files that are kept.
-    pub formats: Vec<Format>,
-    /// The longest file, in seconds.
-    pub interval_seconds: u64,
-}
-
-impl Request {
-    /// What a push URL requests: `record=flv|hls&record_interval=7200`. Other formats are not recorded.
-    pub fn of_query(name: &str, query: &str) -> Self {
-        let params: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let param = |name: &str| params.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
-        let formats = param("record").unwrap_or_default().split('|');
-        let known = |word: &str| [Format::Flv, Format::Hls].into_iter().find(|format| format.name() == word);
-        let interval = param("record_interval").and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0);
-        Self {
-            name: name.to_owned(),
-            formats: formats.filter_map(known).collect(),
-            interval_seconds: interval.unwrap_or(DEFAULT_INTERVAL_SECONDS),
-        }
-    }
 }
 
 /// Records one push.
@@ -138,49 +82,6 @@ struct Part {
     started_at: UnixSeconds,
     flv: Option<FlvFile>,
     hls: HlsFiles,
-}
-
-#[derive(Debug)]
-struct FlvFile {
-    id: String,
-    file: BufWriter<File>,
-    bytes: u64,
-}
-
-#[derive(Debug)]
-struct HlsFiles {
-    id: String,
-    folder: PathBuf,
-    entries: Vec<Entry>,
-    bytes: u64,
-    /// Whether the segments stay when the stream is over.
-    is_kept: bool,
-}
-
-/// The time since the start of a stream: the publisher's clock may wrap, and jump.
-#[derive(Debug, Default)]
-struct StreamTime {
-    last: Option<u32>,
-    elapsed: u64,
-}
-
-impl StreamTime {
-    /// The time of a tag, in milliseconds since the first one.
-    fn of(&mut self, time: u32) -> u64 {
-        let Some(last) = self.last else {
-            self.last = Some(time);
-            return 0;
-        };
-        let step = time.wrapping_sub(last).cast_signed();
-        if (-MAX_STEP_BACK..0).contains(&step) {
-            // Audio and video are not exactly in order.
-            return self.elapsed.saturating_sub(u64::from(step.unsigned_abs()));
-        }
-        let step = if (0..=MAX_STEP).contains(&step) { u64::from(step.unsigned_abs()) } else { STEP_AT_JUMP };
-        self.last = Some(time);
-        self.elapsed += step;
-        self.elapsed
-    }
 }
 
 impl Recorder {
@@ -305,70 +206,12 @@ impl Drop for Recorder {
     }
 }
 
-impl FlvFile {
-    fn create(path: PathBuf, id: String, headers: &[Option<Tag>; 2]) -> io::Result<Self> {
-        let [video, audio] = headers;
-        let mut flv = Self { id, file: BufWriter::new(File::create(path)?), bytes: 0 };
-        let header = file_header(audio.is_some() || video.is_none(), video.is_some());
-        flv.file.write_all(&header)?;
-        flv.bytes += header.len() as u64;
-        flv.write(&recording_metadata(0.0, 0), 0)?;
-        for header in headers.iter().flatten() {
-            flv.write(header, 0)?;
-        }
-        Ok(flv)
-    }
-
-    /// Appends a tag; `time` is since the start of the file.
-    fn write(&mut self, tag: &Tag, time: u64) -> io::Result<()> {
-        let mut bytes = BytesMut::new();
-        let time = u32::try_from(time).unwrap_or(u32::MAX);
-        Tag { time, ..tag.clone() }.write(0, &mut bytes);
-        self.file.write_all(&bytes)?;
-        self.bytes += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Writes the length and the size into the metadata. Returns the id and the size.
-    fn finish(mut self, milliseconds: u64) -> io::Result<(String, u64)> {
-        let mut metadata = BytesMut::new();
-        #[expect(clippy::cast_precision_loss, reason = "no push lasts 2^53 milliseconds")]
-        recording_metadata(milliseconds as f64 / 1000.0, self.bytes).write(0, &mut metadata);
-        self.file.seek(SeekFrom::Start(file_header(true, true).len() as u64))?;
-        self.file.write_all(&metadata)?;
-        self.file.flush()?;
-        Ok((self.id, self.bytes))
-    }
-}
-
-impl HlsFiles {
-    /// Writes a segment. Returns its entry in the playlist of the running stream.
-    fn add(&mut self, segment: &Segment) -> io::Result<Entry> {
-        let number = self.entries.len();
-        let Segment { bytes, milliseconds, is_discontinuous } = segment;
-        fs::write(self.folder.join(segment_name(number)), bytes)?;
-        self.bytes += bytes.len() as u64;
-        let entry = |url| Entry { url, milliseconds: *milliseconds, is_discontinuous: *is_discontinuous };
-        self.entries.push(entry(segment_name(number)));
-        if !self.is_kept
-            && let Some(old) = number.checked_sub(2 * LIVE_SEGMENTS)
-        {
-            fs::remove_file(self.folder.join(segment_name(old)))?;
-        }
-        Ok(entry(format!("/vod/{}/{}", self.id, segment_name(number))))
-    }
-}
-
-fn segment_name(number: usize) -> String {
-    format!("{number}.ts")
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use bytes::{Bytes, BytesMut};
 
     use super::*;
-    use crate::tests::Folder;
+    use crate::{flv::recording_metadata, tests::Folder};
 
     const START: UnixSeconds = UnixSeconds(1_600_000_000);
 
@@ -410,15 +253,6 @@ mod tests {
     }
 
     #[test]
-    fn a_push_url_says_what_is_recorded() {
-        let request = |query| Request::of_query("p", query);
-        let both = request("bizid=8888&record_interval=60&record=flv|hls|mp4&txTime=0");
-        assert_eq!((both.formats, both.interval_seconds), (vec![Format::Flv, Format::Hls], 60));
-        let none = request("txTime=0&record_interval=0");
-        assert_eq!((none.formats, none.interval_seconds), (vec![], 7200));
-    }
-
-    #[test]
     fn a_push_is_recorded_in_both_formats() {
         let folder = Folder::new();
         let mut recorder = recorder(&folder, "record=flv|hls");
@@ -456,13 +290,6 @@ mod tests {
         let mut headers = BytesMut::new();
         header().write(0, &mut headers);
         assert!(flv.windows(headers.len()).any(|bytes| bytes == headers));
-    }
-
-    #[test]
-    fn a_clock_of_the_publisher_that_wraps_or_jumps_does_not_change_the_length() {
-        let mut time = StreamTime::default();
-        let times = [u32::MAX - 99, u32::MAX, 900, 880, 940, 3_000_000_000, 3_000_000_040, 5];
-        assert_eq!(times.map(|at| time.of(at)), [0, 99, 1000, 980, 1040, 1080, 1120, 1160]);
     }
 
     #[test]
