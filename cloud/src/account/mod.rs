@@ -16,7 +16,7 @@ use protocol::{
 use serde_json::json;
 
 pub use self::events::{FilePart, file_url};
-use crate::notices::Notice;
+use crate::{bounds::MAX_PUSHED_STREAMS, notices::Notice};
 
 /// How long a stream is forbidden by default.
 pub(crate) const FORBIDDEN_SECONDS: u64 = 7 * 24 * 3600;
@@ -223,6 +223,9 @@ impl Account {
     /// Forgets a push that has ended, when its files are recorded. Its stream counts as pushed.
     pub fn forget(&mut self, name: &str) {
         if let Some(push) = self.pushes.remove(name) {
+            if self.pushed.len() >= MAX_PUSHED_STREAMS {
+                self.pushed.pop_first();
+            }
             self.pushed.insert(push.stream);
         }
     }
@@ -273,9 +276,19 @@ impl Account {
         was_there
     }
 
+    /// Forgets a file that the cloud has deleted by itself.
+    pub(crate) fn forget_file(&mut self, id: &str) {
+        self.files.remove(id);
+    }
+
     /// The files that were deleted since the last call.
     pub fn take_deleted(&mut self) -> Vec<String> {
         std::mem::take(&mut self.deleted)
+    }
+
+    /// How many pushes there are: running ones, and such whose files are being recorded.
+    pub(crate) fn count(&self) -> usize {
+        self.pushes.len()
     }
 
     /// Whether there are no pushes, neither running ones nor such whose files are being recorded.

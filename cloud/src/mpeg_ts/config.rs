@@ -1,5 +1,7 @@
 //! The configurations of the decoders: the header of each track, and what a transport stream repeats of it.
 
+use crate::bounds::MAX_PARAMETER_SET_BYTES;
+
 /// Types of units of H.264: the delimiter of pictures.
 const DELIMITER: u8 = 9;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -22,7 +24,7 @@ pub(super) struct AacConfig {
 }
 
 impl AvcConfig {
-    /// Reads an `AVCDecoderConfigurationRecord`; `None` if it is cut.
+    /// Reads an `AVCDecoderConfigurationRecord`; `None` if it is cut, or too long to be repeated before each key frame.
     pub(super) fn read(record: &[u8]) -> Option<Self> {
         let length_bytes = usize::from(record.get(4)? & 3) + 1;
         let (mut rest, mut sets) = (record.get(5..)?, Vec::new());
@@ -35,6 +37,9 @@ impl AvcConfig {
                 let (set, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
                 sets.extend(START_CODE);
                 sets.extend(set);
+                if sets.len() > MAX_PARAMETER_SET_BYTES {
+                    return None;
+                }
                 rest = after;
             }
         }

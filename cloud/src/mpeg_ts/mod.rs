@@ -207,6 +207,18 @@ mod tests {
     }
 
     #[test]
+    fn parameter_sets_that_are_too_long_to_be_repeated_are_left_out() {
+        let header = |bytes: u16| {
+            let head = [0x17, 0, 0, 0, 0, 1, 0x42, 0, 0x1f, 0xff, 0xe1];
+            let set = vec![0x67; usize::from(bytes)];
+            tag(TagKind::Video, &[&head[..], &bytes.to_be_bytes(), &set, &[0]].concat())
+        };
+        let longest = u16::try_from(crate::bounds::MAX_PARAMETER_SET_BYTES).unwrap() - 4;
+        assert!(Muxer::default().configure(&header(longest)));
+        assert!(!Muxer::default().configure(&header(longest + 1)));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_left_out() {
         let mut muxer = muxer();
         let mut out = Vec::new();

@@ -32,7 +32,7 @@ pub(super) fn crc32(data: &[u8]) -> u32 {
 }
 
 /// The header of a packet.
-pub(super) fn header(pid: u16, is_first: bool, control: u8, counter: &mut u8) -> [u8; 4] {
+fn header(pid: u16, is_first: bool, control: u8, counter: &mut u8) -> [u8; 4] {
     let [high, low] = pid.to_be_bytes();
     let bytes = [0x47, high | if is_first { 0x40 } else { 0 }, low, control | *counter];
     *counter = (*counter + 1) & 15;

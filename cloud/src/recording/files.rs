@@ -18,18 +18,25 @@ pub const FLV_NAME: &str = "f0.flv";
 /// The name of the playlist of a recording in HLS.
 pub const PLAYLIST_NAME: &str = "playlist.m3u8";
 
+/// How many bytes are written at a time.
+const BUFFER_BYTES: usize = 32 << 10;
+
 #[derive(Debug)]
 pub(super) struct FlvFile {
     pub(super) id: String,
     file: BufWriter<File>,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct HlsFiles {
     pub(super) id: String,
     pub(super) folder: PathBuf,
+    /// The segment that is being written.
+    pub(super) segment: Option<BufWriter<File>>,
+    /// The segments, if they are kept, and how many there were.
     pub(super) entries: Vec<Entry>,
+    pub(super) count: usize,
     pub(super) bytes: u64,
     /// Whether the segments stay when the stream is over.
     pub(super) is_kept: bool,
@@ -38,7 +45,7 @@ pub(super) struct HlsFiles {
 impl FlvFile {
     pub(super) fn create(path: PathBuf, id: String, headers: &[Option<Tag>; 2]) -> io::Result<Self> {
         let [video, audio] = headers;
-        let mut flv = Self { id, file: BufWriter::new(File::create(path)?), bytes: 0 };
+        let mut flv = Self { id, file: BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?), bytes: 0 };
         let header = file_header(audio.is_some() || video.is_none(), video.is_some());
         flv.file.write_all(&header)?;
         flv.bytes += header.len() as u64;
@@ -72,17 +79,31 @@ impl FlvFile {
 }
 
 impl HlsFiles {
-    /// Writes a segment. Returns its entry in the playlist of the running stream.
-    pub(super) fn add(&mut self, segment: &Segment) -> io::Result<Entry> {
-        let number = self.entries.len();
-        let Segment { bytes, milliseconds, is_discontinuous } = segment;
-        fs::write(self.folder.join(segment_name(number)), bytes)?;
-        self.bytes += bytes.len() as u64;
+    /// Appends packets to the segment.
+    pub(super) fn write(&mut self, packets: &[u8]) -> io::Result<()> {
+        if packets.is_empty() {
+            return Ok(());
+        }
+        if self.segment.is_none() {
+            let file = File::create(self.folder.join(segment_name(self.count)))?;
+            self.segment = Some(BufWriter::with_capacity(BUFFER_BYTES, file));
+        }
+        self.bytes += packets.len() as u64;
+        self.segment.as_mut().map_or(Ok(()), |segment| segment.write_all(packets))
+    }
+
+    /// Completes a segment. Returns its entry in the playlist of the running stream.
+    pub(super) fn end_segment(&mut self, segment: &Segment) -> io::Result<Entry> {
+        let number = self.count;
+        self.count += 1;
+        let Segment { milliseconds, is_discontinuous } = segment;
+        if let Some(mut file) = self.segment.take() {
+            file.flush()?;
+        }
         let entry = |url| Entry { url, milliseconds: *milliseconds, is_discontinuous: *is_discontinuous };
-        self.entries.push(entry(segment_name(number)));
-        if !self.is_kept
-            && let Some(old) = number.checked_sub(2 * LIVE_SEGMENTS)
-        {
+        if self.is_kept {
+            self.entries.push(entry(segment_name(number)));
+        } else if let Some(old) = number.checked_sub(2 * LIVE_SEGMENTS) {
             fs::remove_file(self.folder.join(segment_name(old)))?;
         }
         Ok(entry(format!("/vod/{}/{}", self.id, segment_name(number))))

@@ -23,12 +23,15 @@ use self::{
     time::StreamTime,
 };
 use crate::{
+    bounds::{MAX_PART_BYTES, MAX_PART_SEGMENTS},
     flv::{Role, Tag, TagKind},
     hls::{Entry, Segmenter, recorded_playlist},
 };
 
 /// The folder of files that are being written.
 pub const PARTIAL: &str = "partial";
+/// How much memory a recorder keeps for the packets of the next tag.
+const MAX_SPARE_BYTES: usize = 256 << 10;
 /// After how much sound without video a push counts as sound only.
 const SOUND_ONLY_MILLISECONDS: u64 = 2000;
 /// A complete file.
@@ -63,6 +66,8 @@ pub struct Recorder {
     clock: fn() -> UnixSeconds,
     time: StreamTime,
     segmenter: Segmenter,
+    /// The packets of a tag.
+    packets: Vec<u8>,
     /// The last headers of video and audio, with which every file begins.
     headers: [Option<Tag>; 2],
     has_video: bool,
@@ -84,6 +89,14 @@ struct Part {
     hls: HlsFiles,
 }
 
+impl Part {
+    /// Whether the files have so many times the bytes or segments after which new ones begin.
+    fn is_full(&self, times: u8) -> bool {
+        let bytes = self.hls.bytes + self.flv.as_ref().map_or(0, |flv| flv.bytes);
+        bytes >= MAX_PART_BYTES * u64::from(times) || self.hls.count >= MAX_PART_SEGMENTS * usize::from(times)
+    }
+}
+
 impl Recorder {
     /// A recorder of a push. It writes nothing before the first picture.
     pub fn new(folder: &Path, request: Request, clock: fn() -> UnixSeconds) -> Self {
@@ -93,6 +106,7 @@ impl Recorder {
             clock,
             time: StreamTime::default(),
             segmenter: Segmenter::default(),
+            packets: Vec::new(),
             headers: [None, None],
             has_video: false,
             part: None,
@@ -109,21 +123,29 @@ impl Recorder {
         let is_entry = role == Role::KeyFrame || (is_frame && !self.has_video && time >= SOUND_ONLY_MILLISECONDS);
         if is_entry {
             let interval = self.request.interval_seconds.saturating_mul(1000);
-            if self.part.as_ref().is_some_and(|part| time.saturating_sub(part.start) >= interval) {
+            if self.part.as_ref().is_some_and(|part| time.saturating_sub(part.start) >= interval || part.is_full(1)) {
                 events = self.finish()?;
             }
             if self.part.is_none() {
+                // What came before the files is not in them: their first segment begins here.
+                self.segmenter.end();
                 self.part = Some(self.begin(time)?);
             }
         }
-        let segment = self.segmenter.add(tag, time);
+        self.packets.clear();
+        self.packets.shrink_to(MAX_SPARE_BYTES);
+        let segment = self.segmenter.add(tag, time, &mut self.packets);
         if role == Role::Header {
             self.headers[usize::from(tag.kind == TagKind::Audio)] = Some(tag.clone());
         }
         let Some(part) = &mut self.part else { return Ok(events) };
-        if let Some(segment) = segment {
-            events.push(Event::Segment(part.hls.add(&segment)?));
+        if part.is_full(2) {
+            return Err(io::Error::other("a file is too large, and there is no key frame with which a new one begins"));
         }
+        if let Some(segment) = segment {
+            events.push(Event::Segment(part.hls.end_segment(&segment)?));
+        }
+        part.hls.write(&self.packets)?;
         if is_frame || role == Role::Header {
             part.last = part.last.max(time);
             if let Some(flv) = &mut part.flv {
@@ -139,7 +161,7 @@ impl Recorder {
         let Some(mut part) = part else { return Ok(Vec::new()) };
         let mut events = Vec::new();
         if let Some(segment) = last {
-            events.push(Event::Segment(part.hls.add(&segment)?));
+            events.push(Event::Segment(part.hls.end_segment(&segment)?));
         }
         let milliseconds = part.last.saturating_sub(part.start);
         let (start, end) = (part.started_at, part.started_at.plus(milliseconds.div_ceil(1000)));
@@ -149,7 +171,7 @@ impl Recorder {
             self.keep(&id)?;
             events.push(recorded(id, Format::Flv, bytes));
         }
-        let HlsFiles { id, folder, entries, bytes, is_kept } = part.hls;
+        let HlsFiles { id, folder, entries, bytes, is_kept, .. } = part.hls;
         if is_kept && !entries.is_empty() {
             fs::write(folder.join(PLAYLIST_NAME), recorded_playlist(&entries))?;
             self.keep(&id)?;
@@ -177,7 +199,9 @@ impl Recorder {
         let hls = HlsFiles {
             folder: created(&hls_id)?,
             id: hls_id,
+            segment: None,
             entries: Vec::new(),
+            count: 0,
             bytes: 0,
             is_kept: is_kept(Format::Hls),
         };
@@ -290,6 +314,21 @@ mod tests {
         let mut headers = BytesMut::new();
         header().write(0, &mut headers);
         assert!(flv.windows(headers.len()).any(|bytes| bytes == headers));
+    }
+
+    #[test]
+    fn files_with_too_many_segments_end_and_a_publisher_without_key_frames_is_not_recorded_on() {
+        let folder = Folder::new();
+        let mut recorder = recorder(&folder, "record=hls");
+        recorder.add(&header()).unwrap();
+        record(&mut recorder, 0..1);
+        let count = |recorder: &mut Recorder, count| recorder.part.as_mut().unwrap().hls.count = count;
+        count(&mut recorder, MAX_PART_SEGMENTS);
+        assert_eq!(recorder.add(&picture(false, 1200)).unwrap(), []);
+        assert_eq!(recorded(&recorder.add(&picture(true, 2000)).unwrap()), [("p1-hls-0", 2)]);
+        count(&mut recorder, 2 * MAX_PART_SEGMENTS);
+        let error = recorder.add(&picture(false, 2200)).unwrap_err();
+        assert_eq!(error.to_string(), "a file is too large, and there is no key frame with which a new one begins");
     }
 
     #[test]

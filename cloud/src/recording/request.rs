@@ -1,6 +1,7 @@
 //! What a push URL asks to record: the formats, and the longest file.
 
 use super::files::{FLV_NAME, PLAYLIST_NAME};
+use crate::bounds::MAX_INTERVAL_SECONDS;
 
 /// The longest file if the push URL does not say.
 const DEFAULT_INTERVAL_SECONDS: u64 = 7200;
@@ -54,7 +55,7 @@ impl Request {
         Self {
             name: name.to_owned(),
             formats: formats.filter_map(known).collect(),
-            interval_seconds: interval.unwrap_or(DEFAULT_INTERVAL_SECONDS),
+            interval_seconds: interval.unwrap_or(DEFAULT_INTERVAL_SECONDS).min(MAX_INTERVAL_SECONDS),
         }
     }
 }
@@ -68,6 +69,7 @@ mod tests {
         let request = |query| Request::of_query("p", query);
         let both = request("bizid=8888&record_interval=60&record=flv|hls|mp4&txTime=0");
         assert_eq!((both.formats, both.interval_seconds), (vec![Format::Flv, Format::Hls], 60));
+        assert_eq!(request("record_interval=18446744073709551615").interval_seconds, MAX_INTERVAL_SECONDS);
         let none = request("txTime=0&record_interval=0");
         assert_eq!((none.formats, none.interval_seconds), (vec![], 7200));
     }
