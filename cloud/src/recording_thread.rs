@@ -20,6 +20,15 @@ const BATCH_TAGS: usize = 16;
 /// The stack of a thread, which calls little.
 const STACK_BYTES: usize = 512 * 1024;
 
+/// What gets the events of a recording, and `None` at its end, however it ends.
+struct Report<F: FnMut(Option<Event>)>(F);
+
+impl<F: FnMut(Option<Event>)> Drop for Report<F> {
+    fn drop(&mut self) {
+        (self.0)(None);
+    }
+}
+
 /// The thread that records a push.
 #[derive(Debug)]
 pub(crate) struct RecordingThread {
@@ -36,7 +45,7 @@ impl RecordingThread {
     pub(crate) fn start(recorder: Recorder, report: impl FnMut(Option<Event>) + Send + 'static) -> Self {
         let (tags, receiver) = mpsc::sync_channel(MAX_UNRECORDED_TAGS / BATCH_TAGS);
         let waiting = Arc::<AtomicUsize>::default();
-        let taken = Arc::clone(&waiting);
+        let (taken, report) = (Arc::clone(&waiting), Report(report));
         let thread = thread::Builder::new().name("recording".to_owned()).stack_size(STACK_BYTES);
         match thread.spawn(move || record(recorder, &receiver, &taken, report)) {
             Ok(_) => Self { tags: Some(tags), batch: Vec::new(), waiting },
@@ -83,28 +92,26 @@ impl RecordingThread {
     }
 }
 
-fn record(
+fn record<F: FnMut(Option<Event>)>(
     mut recorder: Recorder,
     tags: &Receiver<Vec<Tag>>,
     waiting: &AtomicUsize,
-    mut report: impl FnMut(Option<Event>),
+    mut report: Report<F>,
 ) {
     let mut record = || {
         for tag in tags.iter().flatten() {
             let events = recorder.add(&tag)?;
             waiting.fetch_sub(tag.body.len(), Ordering::Relaxed);
-            events.into_iter().for_each(|event| report(Some(event)));
+            events.into_iter().for_each(|event| report.0(Some(event)));
         }
         recorder.finish()
     };
-    let outcome = record();
-    match outcome {
-        Ok(events) => events.into_iter().for_each(|event| report(Some(event))),
+    match record() {
+        Ok(events) => events.into_iter().for_each(|event| report.0(Some(event))),
         Err(error) => tracing::warn!(%error, "a recording ended early; the live goes on. Free some space on the disk"),
     }
     // What is not complete is deleted before the push is forgotten.
     drop(recorder);
-    report(None);
 }
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ struct Push {
     query: String,
     start: UnixSeconds,
     end: Option<UnixSeconds>,
+    /// Whether the push is forgotten at its end.
+    is_recorded: bool,
 }
 
 /// Why the cloud refuses a push.
@@ -148,13 +150,13 @@ impl Account {
         let PushUrl { app, stream, query, .. } =
             domains.read_push_url(url, &self.settings.push_key, now).map_err(Refusal::Url)?;
         let [app, stream, query] = [app, stream, query].map(str::to_owned);
-        self.start(Push { app, stream, query, start: now, end: None }, name)
+        self.start(Push { app, stream, query, start: now, end: None, is_recorded: false }, name)
     }
 
     /// Starts the push `name` of a stream, without a URL.
     pub fn push_stream(&mut self, stream: &str, name: &str, now: UnixSeconds) -> Result<Notice, Refusal> {
         let (app, stream, query) = (APP.to_owned(), stream.to_owned(), String::new());
-        self.start(Push { app, stream, query, start: now, end: None }, name)
+        self.start(Push { app, stream, query, start: now, end: None, is_recorded: false }, name)
     }
 
     fn start(&mut self, push: Push, name: &str) -> Result<Notice, Refusal> {
@@ -190,7 +192,11 @@ impl Account {
             "event_type": 0, "event_time": now.0, "errcode": errcode, "errmsg": message,
             "push_duration": milliseconds.to_string(), "width": 960, "height": 540,
         });
-        Some(self.notice(name, &push, fields))
+        let notice = self.notice(name, &push, fields);
+        if push.is_recorded {
+            self.forget(name);
+        }
+        Some(notice)
     }
 
     /// Ends every push of a stream.
@@ -220,8 +226,13 @@ impl Account {
         self.pushes.get(name).is_some_and(|push| push.end.is_none())
     }
 
-    /// Forgets a push that has ended, when its files are recorded. Its stream counts as pushed.
+    /// Forgets a push, when its files are recorded. Its stream counts as pushed. A push that still runs, because its
+    /// recording failed, is forgotten at its end.
     pub fn forget(&mut self, name: &str) {
+        if let Some(push) = self.pushes.get_mut(name).filter(|push| push.end.is_none()) {
+            push.is_recorded = true;
+            return;
+        }
         if let Some(push) = self.pushes.remove(name) {
             if self.pushed.len() >= MAX_PUSHED_STREAMS {
                 self.pushed.pop_first();
@@ -337,6 +348,16 @@ mod tests {
         assert!(cloud.clone().push(&url, "p3", NOW.plus(10)).is_ok());
         cloud.resume("8888_alice");
         assert!(cloud.push(&url, "p3", NOW.plus(9)).is_ok());
+    }
+
+    #[test]
+    fn a_push_whose_recording_fails_runs_until_it_stops() {
+        let (mut cloud, url) = cloud();
+        cloud.push(&url, "p1", NOW).unwrap();
+        cloud.forget("p1");
+        assert!(cloud.is_running("p1") && !cloud.is_idle());
+        assert!(cloud.stop("p1", CLOSED, NOW.plus(1)).is_some());
+        assert!(cloud.is_idle() && cloud.was_pushed("8888_alice"));
     }
 
     #[test]

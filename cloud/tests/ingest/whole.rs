@@ -12,9 +12,10 @@ use std::{
 };
 
 use cloud::{
-    account::{Account, CLOSED_BY_PEER, FAILED, Settings},
+    account::{Account, CLOSED, CLOSED_BY_PEER, FAILED, Settings},
     bounds::{MAX_NOTICES, MAX_PUSHES},
     chat::Chat,
+    flv::TagKind,
     library::Library,
     live::LiveCloud,
     notices::Notice,
@@ -33,7 +34,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::support::{PIPE_BYTES, Publisher, VIDEO, command, connect, handshake, message, publish};
+use crate::support::{PIPE_BYTES, Publisher, VIDEO, command, connect, handshake, message, publish, tag};
 
 const NOW: UnixSeconds = UnixSeconds(1_600_000_000);
 const HEADER: &[u8] = &[0x17, 0, 0, 0, 0, 1, 1, 0, 0x1f, 0xff, 0xe1, 0, 1, 0x67, 1, 0, 1, 0x68];
@@ -131,6 +132,25 @@ async fn the_business_server_is_told_at_once_of_a_publisher_that_was_killed_and_
         while world.cloud.is_busy() {
             std::thread::yield_now();
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_whose_recording_fails_goes_on_and_its_end_is_told() {
+    let mut world = World::new();
+    let partial = world.folder.join("recordings/partial");
+    fs::remove_dir(&partial).unwrap();
+    // As good as a full disk: no file can be created.
+    fs::write(&partial, "").unwrap();
+    let stream = world.stream("8888_alice");
+    let mut push = world.cloud.open("live", &stream, None).unwrap();
+    for (time, body) in [(0, HEADER), (0, PICTURE), (1000, PICTURE)] {
+        push.tag(tag(TagKind::Video, time, body));
+    }
+    push.end(EndReason::Closed);
+    assert_eq!((world.notice().await, world.notice().await), ((1, Some(0)), (0, Some(CLOSED))));
+    while world.cloud.is_busy() {
+        std::thread::yield_now();
     }
 }
 
