@@ -242,7 +242,7 @@ mod tests {
         found
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_viewer_begins_with_the_headers_and_the_last_key_frame() {
         let channel = Arc::new(Channel::default());
         for tag in [header(), key(100), frame(140), key(180), frame(220)] {
@@ -260,7 +260,7 @@ mod tests {
         assert!(channel.view().is_none());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_viewer_who_comes_before_the_first_picture_waits_for_it() {
         let channel = Arc::new(Channel::default());
         let mut viewer = channel.view().unwrap();
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(beginning, [(0x17, 0), (0x17, 40)]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn sound_alone_is_heard_after_two_seconds() {
         let channel = Arc::new(Channel::default());
         let sound = |time| tag(TagKind::Audio, time, &[0xaf, 1, 0]);
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!((beginning[4], tags(&beginning)), (4, vec![(0xaf, 0)]));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_viewer_who_is_too_slow_goes_on_with_a_key_frame() {
         let channel = Arc::new(Channel::default());
         channel.push(&header());
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(next(&mut viewer, 2).await, [(0x17, 290), (0x27, 291)]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_viewer_who_lost_the_last_key_frame_waits_for_the_next() {
         let channel = Arc::new(Channel::default());
         channel.push(&header());
@@ -315,7 +315,32 @@ mod tests {
         assert_eq!(next(&mut viewer, 1).await, [(0x17, 7)]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_within_an_interval_is_received_at_once() {
+        let channel = Arc::new(Channel::default());
+        channel.push(&key(0));
+        let (mut viewer, begin) = (channel.view().unwrap(), Instant::now());
+        next(&mut viewer, 2).await;
+        let feed = async {
+            for time in 1..=4 {
+                sleep_until(begin + BATCH_INTERVAL / 8 * time).await;
+                channel.push(&frame(time));
+            }
+        };
+        let watch = async {
+            let mut times = Vec::new();
+            for _ in 1..=4 {
+                viewer.next().await.unwrap();
+                times.push(begin.elapsed());
+            }
+            times
+        };
+        let (times, ()) = tokio::join!(watch, feed);
+        assert!(times[0] < BATCH_INTERVAL / 4, "the first one waits for nothing: {times:?}");
+        assert_eq!(times[1..], [BATCH_INTERVAL; 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn viewers_share_one_copy_of_each_tag_with_the_recording() {
         let channel = Arc::new(Channel::default());
         let mut viewers = [channel.view().unwrap(), channel.view().unwrap()];
