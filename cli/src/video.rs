@@ -31,7 +31,11 @@ use cloud::{
     notices::{Notice, Retries},
     object_storage::ObjectStorage,
 };
-use tokio::{net::TcpListener, sync::mpsc::UnboundedReceiver, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc::Receiver},
+    time::timeout,
+};
 
 /// RTMP's port.
 const RTMP_PORT: u16 = 1935;
@@ -39,6 +43,8 @@ const RTMP_PORT: u16 = 1935;
 const REPLAY_MIN_SECONDS: u64 = 1;
 /// How often a notice is sent again that the business server in this process did not accept.
 const RETRIES: Retries = Retries { times: 12, seconds: 5 };
+/// How many notices are being delivered at a time. Further ones wait in the live cloud, which has a bound of them.
+const MAX_DELIVERIES: usize = 64;
 /// How long the end of the pushes and the last notices may take when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 const SHUTDOWN_INTERVAL: Duration = Duration::from_millis(20);
@@ -191,18 +197,21 @@ impl Video {
 
 /// Delivers notices to the business server, each in a task of its own.
 async fn deliver_all(
-    mut notices: UnboundedReceiver<Notice>,
+    mut notices: Receiver<Notice>,
     server: SocketAddr,
     settings: Settings,
     undelivered: Arc<AtomicUsize>,
 ) {
     let (server, settings) = (Remote::new(&format!("http://{server}")), Arc::new(settings));
+    let places = Arc::new(Semaphore::new(MAX_DELIVERIES));
     while let Some(notice) = notices.recv().await {
         undelivered.fetch_add(1, Ordering::SeqCst);
+        let place = Arc::clone(&places).acquire_owned().await;
         let (server, settings, undelivered) = (server.clone(), Arc::clone(&settings), Arc::clone(&undelivered));
         tokio::spawn(async move {
             deliver(&notice, &server, &settings).await;
             undelivered.fetch_sub(1, Ordering::SeqCst);
+            drop(place);
         });
     }
 }

@@ -1,5 +1,7 @@
 //! FLV tags: the form in which audio, video and metadata travel through the live cloud.
 
+use std::ops::Range;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// What a tag carries.
@@ -92,8 +94,8 @@ impl Tag {
     }
 
     /// Appends the tag to a file or stream that began at `start`: the times in it are relative to that. A script has
-    /// time 0, or players take it for the end of a gap.
-    pub fn write(&self, start: u32, out: &mut BytesMut) {
+    /// time 0, or players take it for the end of a gap. Returns the place of the body.
+    pub fn write(&self, start: u32, out: &mut BytesMut) -> Range<usize> {
         let (kind, time) = match self.kind {
             TagKind::Audio => (8, self.time.saturating_sub(start)),
             TagKind::Video => (9, self.time.saturating_sub(start)),
@@ -106,8 +108,10 @@ impl Tag {
         out.put_uint(u64::from(time & 0x00ff_ffff), 3);
         out.put_uint(u64::from(time >> 24), 1);
         out.put_uint(0, 3);
+        let begin = out.len();
         out.extend_from_slice(&self.body);
         out.put_uint((TAG_HEADER_BYTES + length) as u64, TRAILER_BYTES);
+        begin..begin + length
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    bounds::MAX_SEGMENT_BYTES,
     flv::{Role, Tag, TagKind},
     mpeg_ts::Muxer,
 };
@@ -11,8 +12,6 @@ use crate::{
 const SEGMENT_MILLISECONDS: u64 = 2000;
 /// The longest segment of a publisher who sends no key frame. Players give up on longer ones.
 const MAX_SEGMENT_MILLISECONDS: u64 = 20_000;
-/// The most bytes of a segment. A segment that is larger is cut at the next frame.
-const MAX_SEGMENT_BYTES: usize = 16 << 20;
 /// How many segments a live playlist has.
 pub const LIVE_SEGMENTS: usize = 6;
 /// The longest target duration of a live playlist whose segments are all short.
@@ -21,8 +20,6 @@ const MIN_TARGET_SECONDS: u64 = 2;
 /// A finished segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// The packets.
-    pub bytes: Vec<u8>,
     /// The length.
     pub milliseconds: u64,
     /// Whether the decoders begin anew: a header changed.
@@ -45,8 +42,8 @@ pub struct Entry {
 pub struct Segmenter {
     muxer: Muxer,
     headers: [Option<Tag>; 2],
-    /// The packets of the segment, and the time at which it began.
-    bytes: Vec<u8>,
+    /// The size of the segment, and the time at which it began.
+    bytes: usize,
     began: Option<u64>,
     last: u64,
     is_discontinuous: bool,
@@ -54,8 +51,8 @@ pub struct Segmenter {
 
 impl Segmenter {
     /// Adds a tag, whose time is `time` milliseconds since the start of the stream. Returns the segment that ended before
-    /// the tag.
-    pub fn add(&mut self, tag: &Tag, time: u64) -> Option<Segment> {
+    /// the tag, and appends the packets of the tag, which follow, to `out`: no segment is in memory as a whole.
+    pub fn add(&mut self, tag: &Tag, time: u64, out: &mut Vec<u8>) -> Option<Segment> {
         let role = tag.role();
         if role == Role::Header {
             return self.set_header(tag);
@@ -65,14 +62,16 @@ impl Segmenter {
         }
         let is_entry = role == Role::KeyFrame || !self.muxer.has_video();
         let length = self.began.map_or(0, |began| time.saturating_sub(began));
-        let is_long = length >= MAX_SEGMENT_MILLISECONDS || self.bytes.len() >= MAX_SEGMENT_BYTES;
+        let is_long = length >= MAX_SEGMENT_MILLISECONDS || self.bytes >= MAX_SEGMENT_BYTES;
         let segment = if (is_entry && length >= SEGMENT_MILLISECONDS) || is_long { self.end_at(time) } else { None };
+        let before = out.len();
         if self.began.is_none() && (is_entry || segment.is_some()) {
             self.began = Some(time);
-            self.muxer.write_tables(&mut self.bytes);
+            self.muxer.write_tables(out);
         }
         if self.began.is_some() {
-            self.muxer.write(tag, time, &mut self.bytes);
+            self.muxer.write(tag, time, out);
+            self.bytes += out.len() - before;
             self.last = self.last.max(time);
         }
         segment
@@ -97,9 +96,9 @@ impl Segmenter {
 
     fn end_at(&mut self, time: u64) -> Option<Segment> {
         let began = self.began.take()?;
-        let bytes = std::mem::take(&mut self.bytes);
+        self.bytes = 0;
         let is_discontinuous = std::mem::take(&mut self.is_discontinuous);
-        Some(Segment { bytes, milliseconds: time.saturating_sub(began).max(1), is_discontinuous })
+        Some(Segment { milliseconds: time.saturating_sub(began).max(1), is_discontinuous })
     }
 }
 
@@ -161,53 +160,65 @@ mod tests {
 
     #[test]
     fn a_segment_ends_at_the_first_key_frame_after_two_seconds() {
-        let mut segmenter = Segmenter::default();
-        assert_eq!(segmenter.add(&frame(true), 0), None, "nothing without a header");
-        segmenter.add(&header(1), 0);
-        assert_eq!(segmenter.add(&frame(false), 100), None);
+        let (mut segmenter, mut out) = (Segmenter::default(), Vec::new());
+        assert_eq!(segmenter.add(&frame(true), 0, &mut out), None, "nothing without a header");
+        segmenter.add(&header(1), 0, &mut out);
+        assert_eq!(segmenter.add(&frame(false), 100, &mut out), None);
         for (time, is_key) in [(200, true), (1200, true), (2190, false)] {
-            assert_eq!(segmenter.add(&frame(is_key), time), None);
+            assert_eq!(segmenter.add(&frame(is_key), time, &mut out), None);
         }
-        let segment = segmenter.add(&frame(true), 2200).unwrap();
-        assert_eq!(
-            (segment.milliseconds, segment.bytes.len(), segment.is_discontinuous),
-            (2000, 5 * PACKET_BYTES, false)
-        );
-        segmenter.add(&frame(false), 2700);
+        assert_eq!(out.len(), 5 * PACKET_BYTES, "two tables and three pictures");
+        out.clear();
+        let segment = segmenter.add(&frame(true), 2200, &mut out).unwrap();
+        assert_eq!((segment.milliseconds, segment.is_discontinuous), (2000, false));
+        assert_eq!(out.len(), 3 * PACKET_BYTES, "the next segment begins with its tables");
+        segmenter.add(&frame(false), 2700, &mut out);
         assert_eq!(segmenter.end().unwrap().milliseconds, 500);
         assert_eq!(segmenter.end(), None);
     }
 
     #[test]
     fn a_publisher_without_key_frames_has_long_segments_and_no_longer_ones() {
-        let mut segmenter = Segmenter::default();
-        segmenter.add(&header(1), 0);
-        segmenter.add(&frame(true), 0);
-        assert_eq!(segmenter.add(&frame(false), 19_999), None);
-        assert_eq!(segmenter.add(&frame(false), 20_000).unwrap().milliseconds, 20_000);
+        let (mut segmenter, mut out) = (Segmenter::default(), Vec::new());
+        segmenter.add(&header(1), 0, &mut out);
+        segmenter.add(&frame(true), 0, &mut out);
+        assert_eq!(segmenter.add(&frame(false), 19_999, &mut out), None);
+        assert_eq!(segmenter.add(&frame(false), 20_000, &mut out).unwrap().milliseconds, 20_000);
+    }
+
+    #[test]
+    fn a_segment_with_too_many_bytes_ends_at_the_next_frame() {
+        let (mut segmenter, mut out) = (Segmenter::default(), Vec::new());
+        segmenter.add(&header(1), 0, &mut out);
+        segmenter.add(&frame(true), 0, &mut out);
+        let length = u32::try_from(MAX_SEGMENT_BYTES / 4).unwrap().to_be_bytes();
+        let body = [&[0x27, 1, 0, 0, 0][..], &length, &vec![0x61; MAX_SEGMENT_BYTES / 4]].concat();
+        let ends = |time| segmenter.add(&tag(TagKind::Video, &body), time, &mut out).is_some();
+        assert_eq!([1, 2, 3, 4, 5].map(ends), [false, false, false, false, true]);
+        assert!(out.len() < 2 * MAX_SEGMENT_BYTES);
     }
 
     #[test]
     fn a_header_that_changes_begins_a_segment_and_one_that_comes_again_does_not() {
-        let mut segmenter = Segmenter::default();
-        segmenter.add(&header(1), 0);
-        segmenter.add(&frame(true), 0);
-        assert_eq!(segmenter.add(&header(1), 500), None);
-        segmenter.add(&frame(false), 900);
-        assert_eq!(segmenter.add(&header(2), 1000).unwrap().milliseconds, 900);
-        segmenter.add(&frame(true), 1000);
+        let (mut segmenter, mut out) = (Segmenter::default(), Vec::new());
+        segmenter.add(&header(1), 0, &mut out);
+        segmenter.add(&frame(true), 0, &mut out);
+        assert_eq!(segmenter.add(&header(1), 500, &mut out), None);
+        segmenter.add(&frame(false), 900, &mut out);
+        assert_eq!(segmenter.add(&header(2), 1000, &mut out).unwrap().milliseconds, 900);
+        segmenter.add(&frame(true), 1000, &mut out);
         assert!(segmenter.end().unwrap().is_discontinuous);
     }
 
     #[test]
     fn sound_alone_is_cut_by_time() {
-        let mut segmenter = Segmenter::default();
-        segmenter.add(&tag(TagKind::Audio, &[0xaf, 0, 0x12, 0x10]), 0);
+        let (mut segmenter, mut out) = (Segmenter::default(), Vec::new());
+        segmenter.add(&tag(TagKind::Audio, &[0xaf, 0, 0x12, 0x10]), 0, &mut out);
         let sound = tag(TagKind::Audio, &[0xaf, 1, 1]);
         for time in [0, 1000, 1999] {
-            assert_eq!(segmenter.add(&sound, time), None);
+            assert_eq!(segmenter.add(&sound, time, &mut out), None);
         }
-        assert_eq!(segmenter.add(&sound, 2010).unwrap().milliseconds, 2010);
+        assert_eq!(segmenter.add(&sound, 2010, &mut out).unwrap().milliseconds, 2010);
     }
 
     #[test]

@@ -17,13 +17,12 @@ use tokio_tungstenite::{
 };
 
 use crate::{
+    bounds::{MAX_MESSAGE_BYTES, MAX_UNSENT_PUBLISHER_BYTES},
     flv::{Tag, TagKind},
     publish::{CutReason, EndReason, Ended, Ingest, OpenPush, Push},
     websocket,
 };
 
-/// The longest message that is accepted: the same as by RTMP.
-pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// How long a publisher may send nothing.
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a publisher has to answer a close frame.
@@ -38,9 +37,6 @@ pub const REFUSED: u16 = 4003;
 /// The code of the close frame when the publisher was silent for too long.
 pub const SILENT: u16 = 4008;
 
-/// How many bytes wait for a publisher that does not read: pongs and a close frame.
-const MAX_UNSENT_BYTES: usize = 4096;
-
 /// Serves an upgraded connection of a publisher whose address is `from`, until it ends. `app` and `stream` are what the
 /// path and the query of the request named: see [`Ingest::open`].
 pub async fn serve<C, I>(connection: C, from: Option<IpAddr>, app: &str, stream: &str, ingest: &I) -> Ended
@@ -48,7 +44,7 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     I: Ingest,
 {
-    let mut socket = websocket::accept(connection, MAX_MESSAGE_BYTES, MAX_UNSENT_BYTES).await;
+    let mut socket = websocket::accept(connection, MAX_MESSAGE_BYTES, MAX_UNSENT_PUBLISHER_BYTES).await;
     let mut push = match ingest.open(app, stream, from) {
         Ok(push) => OpenPush::new(push),
         Err(refused) => {

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod api;
+pub mod bounds;
 pub mod channel;
 pub mod chat;
 pub mod flv;

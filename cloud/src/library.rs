@@ -6,11 +6,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::recording::PARTIAL;
+use crate::{bounds::MAX_RECORDED_BYTES, recording::PARTIAL};
 
-/// How long a recording is kept, and how large all of them may be. An hour of 1.6 Mbit/s in both formats is 1.4 GB.
+/// How long a recording is kept.
 const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
-const MAX_BYTES: u64 = 20 << 30;
+/// What a file takes of the disk at least, and in what steps.
+const BLOCK_BYTES: u64 = 4096;
 
 /// The recordings in a folder.
 #[derive(Clone, Debug)]
@@ -44,9 +45,7 @@ impl Library {
 
     /// The ids of the complete recordings.
     pub fn ids(&self) -> io::Result<Vec<String>> {
-        let kept = self.kept()?;
-        let name = |folder: &Path| Some(folder.file_name()?.to_str()?.to_owned());
-        Ok(kept.iter().filter_map(|kept| name(&kept.folder)).collect())
+        Ok(kept_in(&self.folder)?.iter().filter_map(|kept| name_of(&kept.folder)).collect())
     }
 
     /// The file of a path below `/vod/`: `<id>/<name>`; `None` if no recording has such a file.
@@ -70,43 +69,60 @@ impl Library {
         }
     }
 
-    /// Deletes recordings that are too old, and then the oldest ones until the rest is small enough. Returns how many.
-    pub fn shrink(&self, now: SystemTime) -> io::Result<usize> {
-        self.shrink_to(MAX_BYTES, now)
+    /// Deletes recordings that are too old, and then the oldest ones until the rest is small enough, those that are being
+    /// written included. Returns the ids of the deleted ones.
+    pub fn shrink(&self, now: SystemTime) -> io::Result<Vec<String>> {
+        self.shrink_to(MAX_RECORDED_BYTES, now)
     }
 
-    fn shrink_to(&self, max_bytes: u64, now: SystemTime) -> io::Result<usize> {
-        let mut kept = self.kept()?;
+    fn shrink_to(&self, max_bytes: u64, now: SystemTime) -> io::Result<Vec<String>> {
+        let (mut kept, partial) = (kept_in(&self.folder)?, kept_in(&self.folder.join(PARTIAL))?);
         kept.sort_by_key(|kept| kept.modified);
-        let (mut bytes, mut deleted) = (kept.iter().map(|kept| kept.bytes).sum::<u64>(), 0);
+        let mut bytes = kept.iter().chain(&partial).map(|kept| kept.bytes).sum::<u64>();
+        let mut deleted = Vec::new();
         for Kept { folder, bytes: size, modified } in kept {
             let age = now.duration_since(modified).unwrap_or_default();
             if age > MAX_AGE || bytes > max_bytes {
-                fs::remove_dir_all(folder)?;
+                fs::remove_dir_all(&folder)?;
                 bytes -= size;
-                deleted += 1;
+                deleted.extend(name_of(&folder));
             }
         }
         Ok(deleted)
     }
+}
 
-    fn kept(&self) -> io::Result<Vec<Kept>> {
-        let mut kept = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if entry.file_name() == PARTIAL || !entry.file_type()?.is_dir() {
-                continue;
-            }
-            let (mut bytes, mut modified) = (0, SystemTime::UNIX_EPOCH);
-            for file in fs::read_dir(entry.path())? {
-                let file = file?.metadata()?;
-                bytes += file.len();
-                modified = modified.max(file.modified()?);
-            }
-            kept.push(Kept { folder: entry.path(), bytes, modified });
+/// The recordings in a folder.
+fn kept_in(folder: &Path) -> io::Result<Vec<Kept>> {
+    let mut kept = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() == PARTIAL || !entry.file_type()?.is_dir() {
+            continue;
         }
-        Ok(kept)
+        match measure(&entry.path()) {
+            Ok((bytes, modified)) => kept.push(Kept { folder: entry.path(), bytes, modified }),
+            // Another push has just completed or deleted it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(kept)
+}
+
+/// What a recording takes of the disk, and when it was written last.
+fn measure(folder: &Path) -> io::Result<(u64, SystemTime)> {
+    let (mut bytes, mut modified) = (0, SystemTime::UNIX_EPOCH);
+    for file in fs::read_dir(folder)? {
+        let file = file?.metadata()?;
+        bytes += file.len().max(1).next_multiple_of(BLOCK_BYTES);
+        modified = modified.max(file.modified()?);
+    }
+    Ok((bytes, modified))
+}
+
+fn name_of(folder: &Path) -> Option<String> {
+    Some(folder.file_name()?.to_str()?.to_owned())
 }
 
 /// Whether a name is one segment of a path.
@@ -146,13 +162,15 @@ mod tests {
     fn the_oldest_recordings_are_deleted_and_never_one_that_is_being_written() {
         let (folder, now) = (Folder::new(), now());
         let library = library(&folder, &["a", "b", "c"], now);
+        let shrink = |blocks, now| library.shrink_to(blocks * BLOCK_BYTES, now).unwrap();
+        assert_eq!(shrink(3, now), [""; 0]);
+        assert_eq!((shrink(2, now), ids(&library)), (vec!["c".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
+        let later = now + MAX_AGE - Duration::from_secs(90);
+        assert_eq!((shrink(2, later), ids(&library)), (vec!["b".to_owned()], vec!["a".to_owned()]));
         fs::create_dir(folder.path().join(PARTIAL).join("d")).unwrap();
         fs::write(folder.path().join(PARTIAL).join("d").join("0.ts"), [0; 100]).unwrap();
-        assert_eq!(library.shrink_to(30, now).unwrap(), 0);
-        assert_eq!((library.shrink_to(20, now).unwrap(), ids(&library)), (1, vec!["a".to_owned(), "b".to_owned()]));
-        let later = now + MAX_AGE - Duration::from_secs(90);
-        assert_eq!((library.shrink_to(20, later).unwrap(), ids(&library)), (1, vec!["a".to_owned()]));
-        assert!(library.file("d/0.ts").is_some());
+        assert_eq!((shrink(2, now), shrink(1, now)), (vec![], vec!["a".to_owned()]), "it counts, and stays");
+        assert_eq!((shrink(0, now), library.file("d/0.ts").is_some()), (vec![], true));
     }
 
     #[test]

@@ -24,26 +24,26 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 
 use crate::{
+    bounds::{
+        MAX_CALL_BYTES, MAX_CHAT_MESSAGE_BYTES, MAX_CLIENTS, MAX_CONNECTION_BYTES, MAX_OBJECT_BYTES, MAX_PUBLISHERS,
+        MAX_UNSENT_CHAT_BYTES, MAX_UPLOADS,
+    },
     chat, ingest_socket,
     live::LiveCloud,
-    object_storage::{MAX_OBJECT_BYTES, ObjectStorage, Refused},
-    rtmp, websocket,
+    object_storage::{Object, ObjectStorage, Refused},
+    playback, rtmp, websocket,
 };
 
-/// How many connections there may be at each listener; further connections wait to be accepted.
-const MAX_PUBLISHERS: usize = 100;
-const MAX_CLIENTS: usize = 2000;
 /// How long a client may take to send the head of a request, and a body.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a client may not read what it is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
-/// The longest body of a call of the business server.
-const MAX_CALL_BYTES: usize = 1024 * 1024;
 /// How long a listener pauses after a connection could not be accepted, mostly for lack of file handles.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-/// How many bytes of chat messages wait for a member who does not read.
-const MAX_UNSENT_CHAT_BYTES: usize = 128 * 1024;
+
+/// The places of the pictures that are being uploaded.
+static UPLOADS: Semaphore = Semaphore::const_new(MAX_UPLOADS);
 
 /// The body of a response: a file of a recording, or a stream that goes on for hours.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -77,6 +77,7 @@ pub async fn serve_http(cloud: Arc<LiveCloud>, listener: TcpListener) -> Infalli
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .half_close(false)
+                .max_buf_size(MAX_CONNECTION_BYTES)
                 .serve_connection(TokioIo::new(Box::pin(stream)), service)
                 .with_upgrades();
             if let Err(error) = http.await {
@@ -127,7 +128,7 @@ async fn respond(
         let key = key.to_owned();
         upgrade(cloud, from, permit, Request::from_parts(head, body), &key)
     } else if is_call(&head) {
-        let body = collected(body, MAX_CALL_BYTES).await.unwrap_or_default();
+        let body = collected(body, MAX_CALL_BYTES).await.unwrap_or_default().to_vec();
         let mut response = full(cloud.answer(&Request::from_parts(head, body)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
@@ -204,7 +205,7 @@ impl Socket {
     async fn serve(self, cloud: &Arc<LiveCloud>, from: IpAddr, connection: TokioIo<Upgraded>) {
         match self {
             Self::Chat(member) => {
-                let socket = websocket::accept(connection, chat::MAX_MESSAGE_BYTES, MAX_UNSENT_CHAT_BYTES).await;
+                let socket = websocket::accept(connection, MAX_CHAT_MESSAGE_BYTES, MAX_UNSENT_CHAT_BYTES).await;
                 if let Err(error) = member.talk(socket).await {
                     tracing::debug!(%error, "a member of a chat left");
                 }
@@ -224,9 +225,12 @@ async fn object(cloud: &Arc<LiveCloud>, head: Parts, body: Incoming) -> Response
     if [Method::GET, Method::HEAD].contains(&head.method) {
         let read = tokio::task::spawn_blocking(move || cloud.objects().read(&path)).await;
         let Some(object) = read.ok().flatten() else { return text(StatusCode::NOT_FOUND, "there is no such picture") };
-        let mut response = full(object.content);
+        let Object { media_type, file } = object;
+        let Ok(mut response) = playback::file(&file, &head).await else {
+            return text(StatusCode::NOT_FOUND, "there is no such picture");
+        };
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(object.media_type));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
         return response;
@@ -237,6 +241,9 @@ async fn object(cloud: &Arc<LiveCloud>, head: Parts, body: Incoming) -> Response
     if let Err(reason) = cloud.objects().authorize(&head, cloud.now()) {
         return refused(reason);
     }
+    let Ok(_place) = UPLOADS.acquire().await else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "no picture can be kept now");
+    };
     let max = usize::try_from(MAX_OBJECT_BYTES).unwrap_or(usize::MAX);
     let Some(content) = collected(body, max).await else {
         return text(StatusCode::PAYLOAD_TOO_LARGE, "the picture is too large, incomplete, or too slow");
@@ -251,9 +258,9 @@ async fn object(cloud: &Arc<LiveCloud>, head: Parts, body: Incoming) -> Response
 }
 
 /// A whole body; `None` if it is too long, incomplete or too slow.
-async fn collected(body: Incoming, max: usize) -> Option<Vec<u8>> {
+async fn collected(body: Incoming, max: usize) -> Option<Bytes> {
     let body = timeout(BODY_TIMEOUT, Limited::new(body, max).collect()).await.ok()?.ok()?;
-    Some(body.to_bytes().to_vec())
+    Some(body.to_bytes())
 }
 
 /// A plain text.

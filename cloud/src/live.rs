@@ -14,12 +14,13 @@ use std::{
 use http::{Request, Response, StatusCode, request::Parts};
 use protocol::types::UnixSeconds;
 use tokio::sync::{
-    mpsc::{self, UnboundedReceiver, UnboundedSender},
+    mpsc::{self, Receiver, Sender, error::TrySendError},
     watch,
 };
 
 use crate::{
     account::{Account, CLOSED, CLOSED_BY_PEER, FAILED, FilePart, lock},
+    bounds::{MAX_NOTICES, MAX_PUSHES},
     channel::Channel,
     chat::{self, Chat, Member},
     flv::Tag,
@@ -38,6 +39,11 @@ use crate::{
 /// What a publisher is told whose push the business server, or a newer push of the stream, ended.
 const CUT: &str = "the stream was dropped or forbidden, or is pushed from elsewhere";
 
+/// What a publisher is told who comes when there are as many pushes as there may be.
+const TOO_MANY: &str = "too many streams are pushed at the same time; try again later";
+/// How often old recordings are deleted while others are written.
+const SHRINK_SECONDS: u64 = 60;
+
 /// A live cloud with one account.
 #[derive(Debug)]
 pub struct LiveCloud {
@@ -51,7 +57,9 @@ pub struct LiveCloud {
     chat: Arc<Chat>,
     /// The address of this cloud in the URLs of recordings and pictures.
     base: String,
-    notices: UnboundedSender<Notice>,
+    notices: Sender<Notice>,
+    /// When old recordings were deleted last.
+    shrunk: Mutex<UnixSeconds>,
     clock: fn() -> UnixSeconds,
 }
 
@@ -104,15 +112,18 @@ impl LiveCloud {
         chat: Arc<Chat>,
         base: &str,
         clock: fn() -> UnixSeconds,
-    ) -> (Arc<Self>, UnboundedReceiver<Notice>) {
-        let (notices, receiver) = mpsc::unbounded_channel();
+    ) -> (Arc<Self>, Receiver<Notice>) {
+        let (notices, receiver) = mpsc::channel(MAX_NOTICES);
         match library.ids() {
             Ok(ids) => ids.into_iter().for_each(|id| account.add_file(id)),
             Err(error) => tracing::warn!(%error, "the recordings could not be listed"),
         }
         let (account, base) = (Mutex::new(account), base.to_owned());
         let (pushes, count) = (Mutex::default(), AtomicU64::new(0));
-        (Arc::new(Self { account, pushes, count, library, objects, chat, base, notices, clock }), receiver)
+        let shrunk = Mutex::new(UnixSeconds(0));
+        let cloud = Self { account, pushes, count, library, objects, chat, base, notices, shrunk, clock };
+        cloud.shrink();
+        (Arc::new(cloud), receiver)
     }
 
     /// Answers a call of the business server to the cloud's interfaces: the JSON text, always with HTTP status 200.
@@ -209,24 +220,46 @@ impl LiveCloud {
     /// Receives what the recorder of a push reports.
     fn recorded(&self, name: &str, playlist: &Mutex<LivePlaylist>, event: Event) {
         match event {
-            Event::Segment(entry) => playlist.lock().unwrap_or_else(PoisonError::into_inner).add(entry),
+            Event::Segment(entry) => {
+                playlist.lock().unwrap_or_else(PoisonError::into_inner).add(entry);
+                let since = self.now().0.saturating_sub(self.shrunk().0);
+                if since >= SHRINK_SECONDS {
+                    self.shrink();
+                }
+            }
             Event::Recorded(recorded) => {
                 let url = format!("{}/vod/{}/{}", self.base, recorded.id, recorded.format.entry());
                 let (from, to) = (Some(recorded.start), Some(recorded.end));
                 let part = FilePart { from, to, url: Some(&url), bytes: Some(recorded.bytes) };
                 let (format, now) = (recorded.format.name(), self.now());
                 self.send(lock(&self.account).record_as(name, format, &recorded.id, part, now));
-                if let Err(error) = self.library.shrink(SystemTime::UNIX_EPOCH + Duration::from_secs(self.now().0)) {
-                    tracing::warn!(%error, "old recordings could not be deleted");
-                }
+                self.shrink();
             }
         }
     }
 
+    /// Deletes the recordings that are too old or too many.
+    fn shrink(&self) {
+        let now = self.now();
+        *self.shrunk() = now;
+        match self.library.shrink(SystemTime::UNIX_EPOCH + Duration::from_secs(now.0)) {
+            Ok(deleted) => deleted.iter().for_each(|id| lock(&self.account).forget_file(id)),
+            Err(error) => tracing::warn!(%error, "old recordings could not be deleted"),
+        }
+    }
+
+    fn shrunk(&self) -> MutexGuard<'_, UnixSeconds> {
+        self.shrunk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn send(&self, notices: impl IntoIterator<Item = Notice>) {
         for notice in notices {
-            // The receiver is dropped when the process ends.
-            drop(self.notices.send(notice));
+            match self.notices.try_send(notice) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => tracing::warn!("a notice is lost: {MAX_NOTICES} others are waiting"),
+                // The process ends.
+                Err(TrySendError::Closed(_)) => {}
+            }
         }
     }
 
@@ -244,6 +277,9 @@ impl Ingest for Arc<LiveCloud> {
         let (channel, playlist) = (Arc::<Channel>::default(), Arc::<Mutex<LivePlaylist>>::default());
         let (notices, file) = {
             let mut account = lock(&self.account);
+            if account.count() >= MAX_PUSHES {
+                return Err(Refused(TOO_MANY.into()));
+            }
             let url = format!("rtmp://{}/{app}/{stream}", account.settings().domains.push);
             let notices = account.replace(&url, &name, self.now()).map_err(|refusal| {
                 tracing::info!(reason = %refusal, "a push was refused");
@@ -273,13 +309,14 @@ impl Ingest for Arc<LiveCloud> {
 
 impl Push for LivePush {
     fn tag(&mut self, tag: Tag) {
-        self.channel.push(&tag);
-        self.recording.add(&tag);
-        if self.camera.is_due(&tag)
+        let tag = self.channel.push(&tag);
+        let place = self.camera.due(&tag);
+        self.recording.add(tag);
+        if let Some(place) = place
             && let Some(beginning) = self.channel.beginning()
         {
             let (cloud, name) = (Arc::clone(&self.cloud), self.name.clone());
-            self.camera.shoot(beginning, move |picture| cloud.keep_picture(&name, &picture));
+            self.camera.shoot(place, beginning, move |picture| cloud.keep_picture(&name, &picture));
         }
     }
 

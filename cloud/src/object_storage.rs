@@ -14,10 +14,8 @@ use protocol::{
     types::{Secret, UnixSeconds},
 };
 
-/// The longest picture.
-pub const MAX_OBJECT_BYTES: u64 = 16 * 1024 * 1024;
-/// The size of all pictures together.
-const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+use crate::bounds::{MAX_OBJECT_BYTES, MAX_OBJECTS_BYTES};
+
 /// The longest path of a picture: twice as many digits are the name of its file.
 const MAX_PATH_BYTES: usize = 120;
 /// What is served, by the extension. A page or a script of a stranger would run with the rights of the app's page.
@@ -39,8 +37,8 @@ pub struct ObjectStorage {
 pub struct Object {
     /// The media type.
     pub media_type: &'static str,
-    /// The content.
-    pub content: Vec<u8>,
+    /// The file of its content, which is never read as a whole: anybody may ask for any picture.
+    pub file: PathBuf,
 }
 
 /// Why a request is refused: the status, and what to do.
@@ -100,7 +98,7 @@ impl ObjectStorage {
             return Ok(());
         }
         let (length, others) = (content.len() as u64, bytes.saturating_sub(before));
-        if length > MAX_OBJECT_BYTES || others + length > MAX_BYTES {
+        if length > MAX_OBJECT_BYTES || others + length > MAX_OBJECTS_BYTES {
             return Err(Refused::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the picture, or all pictures together, are too large",
@@ -113,8 +111,8 @@ impl ObjectStorage {
 
     /// A picture; `None` if there is none of this path.
     pub fn read(&self, path: &str) -> Option<Object> {
-        let content = fs::read(self.file(path)?).ok()?;
-        Some(Object { media_type: media_type(path)?, content })
+        let file = self.file(path).filter(|file| file.is_file())?;
+        Some(Object { media_type: media_type(path)?, file })
     }
 
     /// The file of a picture. Its name is the path in hexadecimal digits, so that no path leads out of the folder.
@@ -200,7 +198,8 @@ mod tests {
         assert_eq!(storage.read(PICTURE), None);
         storage.write(&Method::PUT, PICTURE, b"first").unwrap();
         storage.write(&Method::PUT, PICTURE, b"second").unwrap();
-        assert_eq!(storage.read(PICTURE), Some(Object { media_type: "image/jpeg", content: b"second".to_vec() }));
+        let object = storage.read(PICTURE).unwrap();
+        assert_eq!((object.media_type, fs::read(object.file).unwrap()), ("image/jpeg", b"second".to_vec()));
         assert_eq!(*storage.bytes.lock().unwrap(), 6);
         let later = ObjectStorage::new(folder.path().join("objects"), settings().secret_id, settings().secret_key);
         assert_eq!(*later.bytes.lock().unwrap(), 6, "a new process counts what is there");

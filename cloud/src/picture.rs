@@ -13,20 +13,24 @@ use bytes::Bytes;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout},
 };
 
-use crate::flv::{Role, Tag};
+use crate::{
+    bounds::{MAX_CAMERAS, MAX_PICTURE_BYTES},
+    flv::{Role, Tag},
+};
 
 /// How often a picture is taken.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How long a picture may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest picture.
-const MAX_BYTES: u64 = 4 << 20;
 
 /// Whether ffmpeg could not be started: then there are no pictures, and one warning.
 static IS_MISSING: AtomicBool = AtomicBool::new(false);
+/// The places of the pictures that are being taken.
+static PLACES: Semaphore = Semaphore::const_new(MAX_CAMERAS);
 
 /// Takes the pictures of one push.
 #[derive(Debug, Default)]
@@ -36,17 +40,21 @@ pub(crate) struct Camera {
     is_busy: Arc<AtomicBool>,
 }
 
+/// The right to take a picture now.
+pub(crate) struct Place(SemaphorePermit<'static>);
+
 impl Camera {
-    /// Whether a picture of this tag is due.
-    pub(crate) fn is_due(&self, tag: &Tag) -> bool {
-        tag.role() == Role::KeyFrame
+    /// The right to take a picture, if a picture of this tag is due and not too many others are being taken.
+    pub(crate) fn due(&self, tag: &Tag) -> Option<Place> {
+        let is_due = tag.role() == Role::KeyFrame
             && self.last.is_none_or(|last| last.elapsed() >= INTERVAL)
             && !self.is_busy.load(Ordering::Relaxed)
-            && !IS_MISSING.load(Ordering::Relaxed)
+            && !IS_MISSING.load(Ordering::Relaxed);
+        if is_due { PLACES.try_acquire().ok().map(Place) } else { None }
     }
 
     /// Takes a picture of a stream in FLV, which begins with a key frame, and calls `keep` with it.
-    pub(crate) fn shoot(&mut self, flv: Bytes, keep: impl FnOnce(Vec<u8>) + Send + 'static) {
+    pub(crate) fn shoot(&mut self, place: Place, flv: Bytes, keep: impl FnOnce(Vec<u8>) + Send + 'static) {
         self.last = Some(Instant::now());
         self.is_busy.store(true, Ordering::Relaxed);
         let is_busy = Arc::clone(&self.is_busy);
@@ -63,6 +71,7 @@ impl Camera {
                 Err(_) => tracing::debug!("a picture took too long"),
             }
             is_busy.store(false, Ordering::Relaxed);
+            drop(place.0);
         });
     }
 }
@@ -82,7 +91,7 @@ async fn decode(flv: &[u8]) -> std::io::Result<Vec<u8>> {
     let read = async {
         let mut picture = Vec::new();
         if let Some(stdout) = stdout {
-            stdout.take(MAX_BYTES).read_to_end(&mut picture).await?;
+            stdout.take(MAX_PICTURE_BYTES).read_to_end(&mut picture).await?;
         }
         std::io::Result::Ok(picture)
     };

@@ -5,13 +5,7 @@ use std::collections::BTreeMap;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::Error;
-
-/// The longest message that is accepted. A key frame of a push of 20 Mbit/s has some 1 MB.
-pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
-/// How many chunk streams a connection may use. Encoders use three to six.
-pub const MAX_CHUNK_STREAMS: usize = 16;
-/// How many bytes of incomplete messages a connection may have: one of the longest, and others beside it.
-pub const MAX_PARTIAL_BYTES: usize = MAX_MESSAGE_BYTES + (1 << 20);
+use crate::bounds::{MAX_CHUNK_STREAMS, MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES};
 
 /// The chunk size of a connection before its first Set Chunk Size.
 const DEFAULT_CHUNK_BYTES: usize = 128;
@@ -42,6 +36,9 @@ pub struct Message {
 #[derive(Debug)]
 pub struct ChunkReader {
     chunk_bytes: usize,
+    /// The longest message, and how many bytes of incomplete ones there may be.
+    max_message: usize,
+    max_partial: usize,
     streams: BTreeMap<u32, ChunkStream>,
     /// The bytes of all incomplete messages.
     partial_bytes: usize,
@@ -73,11 +70,28 @@ struct Header {
 
 impl Default for ChunkReader {
     fn default() -> Self {
-        Self { chunk_bytes: DEFAULT_CHUNK_BYTES, streams: BTreeMap::new(), partial_bytes: 0, chunk: None }
+        Self {
+            chunk_bytes: DEFAULT_CHUNK_BYTES,
+            max_message: MAX_MESSAGE_BYTES,
+            max_partial: MAX_PARTIAL_BYTES,
+            streams: BTreeMap::new(),
+            partial_bytes: 0,
+            chunk: None,
+        }
     }
 }
 
 impl ChunkReader {
+    /// A reader that accepts messages up to this length, and as many bytes of incomplete ones, until [`Self::unlock`].
+    pub fn locked(max_message: usize) -> Self {
+        Self { max_message, max_partial: max_message, ..Self::default() }
+    }
+
+    /// Accepts the messages of a push from now on.
+    pub fn unlock(&mut self) {
+        (self.max_message, self.max_partial) = (MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES);
+    }
+
     /// Takes bytes from `input` until a message is complete. `None`: more bytes are needed, and at most a header of
     /// 18 bytes is left in `input`. Set Chunk Size and Abort are obeyed and not returned.
     pub fn read(&mut self, input: &mut BytesMut) -> Result<Option<Message>, Error> {
@@ -93,8 +107,8 @@ impl ChunkReader {
             stream.body.extend_from_slice(&input[..taken]);
             input.advance(taken);
             self.partial_bytes += taken;
-            if self.partial_bytes > MAX_PARTIAL_BYTES {
-                return Err(Error::TooManyPartialBytes);
+            if self.partial_bytes > self.max_partial {
+                return Err(Error::TooManyPartialBytes(self.max_partial));
             }
             if taken < missing {
                 self.chunk = Some((id, missing - taken));
@@ -146,15 +160,15 @@ impl ChunkReader {
         } else if header.is_extended && header.skip_repeated_timestamp(&mut rest).is_none() {
             return Ok(false);
         }
-        if header.length > MAX_MESSAGE_BYTES {
-            return Err(Error::MessageTooLong(header.length));
+        if header.length > self.max_message {
+            return Err(Error::MessageTooLong(header.length, self.max_message));
         }
         let taken = input.len() - rest.len();
         input.advance(taken);
         let stream = self.streams.entry(id).or_default();
         stream.header = header;
         if arrived == 0 {
-            stream.body.reserve(header.length.min(INITIAL_BODY_BYTES));
+            stream.body.reserve(header.length.min(INITIAL_BODY_BYTES).min(self.max_partial - self.partial_bytes));
         }
         self.chunk = Some((id, (header.length - arrived).min(self.chunk_bytes)));
         Ok(true)

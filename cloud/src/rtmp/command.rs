@@ -6,9 +6,8 @@ use super::{
     Error,
     amf::{Reader, Value},
 };
+use crate::bounds::MAX_COMMAND_BYTES;
 
-/// The longest message that is read as a command.
-pub(crate) const MAX_COMMAND_BYTES: usize = 64 << 10;
 /// How many values of a command are read: name, transaction, command object, and its arguments.
 const MAX_COMMAND_VALUES: usize = 8;
 

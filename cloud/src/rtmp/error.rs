@@ -1,10 +1,7 @@
 //! The ways in which a publisher can break RTMP.
 
-use super::{
-    amf,
-    chunk::{MAX_CHUNK_STREAMS, MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES},
-    command::MAX_COMMAND_BYTES,
-};
+use super::amf;
+use crate::bounds::{MAX_CHUNK_STREAMS, MAX_COMMAND_BYTES};
 
 /// What is wrong with the bytes of a publisher. Each error ends the connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,8 +10,8 @@ pub enum Error {
     #[error("the connection begins with byte {0}, not with version 3 of RTMP")]
     Version(u8),
     /// A message is too long.
-    #[error("a message of {0} bytes; at most {MAX_MESSAGE_BYTES} are accepted")]
-    MessageTooLong(usize),
+    #[error("a message of {0} bytes; at most {1} are accepted")]
+    MessageTooLong(usize, usize),
     /// A command is too long.
     #[error("a command of {0} bytes; at most {MAX_COMMAND_BYTES} are accepted")]
     CommandTooLong(usize),
@@ -22,8 +19,8 @@ pub enum Error {
     #[error("more than {MAX_CHUNK_STREAMS} chunk streams")]
     TooManyChunkStreams,
     /// Too many messages have begun and are not complete.
-    #[error("more than {MAX_PARTIAL_BYTES} bytes of incomplete messages")]
-    TooManyPartialBytes,
+    #[error("more than {0} bytes of incomplete messages")]
+    TooManyPartialBytes(usize),
     /// The chunk size is zero or has its highest bit set.
     #[error("a chunk size of {0}")]
     ChunkSize(u32),

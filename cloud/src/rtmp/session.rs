@@ -10,7 +10,10 @@ use super::{
     command::{Command, script, target, unwrap_amf3},
     handshake::Handshake,
 };
-use crate::flv::{Tag, TagKind};
+use crate::{
+    bounds::{MAX_COMMAND_BYTES, MAX_TARGET_BYTES},
+    flv::{Tag, TagKind},
+};
 
 /// The types of messages.
 const ACKNOWLEDGEMENT: u8 = 3;
@@ -41,8 +44,6 @@ const DYNAMIC_LIMIT: u8 = 2;
 const CHUNK_BYTES: u16 = 4096;
 /// The message stream that `createStream` gives. A connection has one push.
 const MESSAGE_STREAM: f64 = 1.0;
-/// The longest app and stream, with their queries.
-const MAX_TARGET_BYTES: usize = 2048;
 
 /// Why `play` is refused.
 pub const PLAY_REFUSED: &str = "this port only takes pushes; play the stream by HTTP-FLV or HLS";
@@ -68,7 +69,7 @@ pub enum Event {
 }
 
 /// The state of a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Session {
     handshake: Handshake,
     chunks: ChunkReader,
@@ -85,10 +86,9 @@ pub struct Session {
 }
 
 /// The phases of a connection, in their order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Before `connect`.
-    #[default]
     New,
     /// Before `publish`.
     Connected,
@@ -111,6 +111,23 @@ struct Acknowledgements {
 impl Default for Acknowledgements {
     fn default() -> Self {
         Self { received: 0, acknowledged: 0, window: WINDOW_BYTES }
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            handshake: Handshake::default(),
+            // Whoever has no push has only commands to send.
+            chunks: ChunkReader::locked(MAX_COMMAND_BYTES),
+            writer: ChunkWriter::default(),
+            output: BytesMut::new(),
+            phase: Phase::New,
+            app: String::new(),
+            stream: 0,
+            aggregate: None,
+            acknowledgements: Acknowledgements::default(),
+        }
     }
 }
 
@@ -138,6 +155,7 @@ impl Session {
     pub fn accept(&mut self) {
         if self.phase == Phase::Deciding {
             self.phase = Phase::Publishing;
+            self.chunks.unlock();
             self.status("status", "NetStream.Publish.Start", "the push is accepted");
         }
     }

@@ -1,9 +1,12 @@
 //! Chunks and messages: every format of headers, extended timestamps as encoders write them, and the bounds.
 
 use bytes::{Bytes, BytesMut};
-use cloud::rtmp::{
-    Error,
-    chunk::{ChunkReader, ChunkWriter, MAX_CHUNK_STREAMS, MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES, Message},
+use cloud::{
+    bounds::{MAX_CHUNK_STREAMS, MAX_MESSAGE_BYTES, MAX_PARTIAL_BYTES},
+    rtmp::{
+        Error,
+        chunk::{ChunkReader, ChunkWriter, Message},
+    },
 };
 
 use crate::support::{AUDIO, VIDEO};
@@ -205,7 +208,7 @@ fn chunk_sizes_have_bounds() {
 fn messages_chunk_streams_and_incomplete_messages_have_bounds() {
     assert_eq!(read(&full(4, 0, MAX_MESSAGE_BYTES, VIDEO)), Ok(vec![]));
     let error = read(&full(4, 0, MAX_MESSAGE_BYTES + 1, VIDEO));
-    assert_eq!(error, Err(Error::MessageTooLong(MAX_MESSAGE_BYTES + 1)));
+    assert_eq!(error, Err(Error::MessageTooLong(MAX_MESSAGE_BYTES + 1, MAX_MESSAGE_BYTES)));
 
     let streams = |count: usize| {
         let one = |id| [&full(u8::try_from(id).unwrap(), 0, 1, AUDIO)[..], b"a"].concat();
@@ -225,5 +228,5 @@ fn messages_chunk_streams_and_incomplete_messages_have_bounds() {
     }
     assert_eq!(read(&bytes), Ok(vec![]));
     bytes.extend([&full(6, 0, 1, AUDIO)[..], b"a"].concat());
-    assert_eq!(read(&bytes), Err(Error::TooManyPartialBytes));
+    assert_eq!(read(&bytes), Err(Error::TooManyPartialBytes(MAX_PARTIAL_BYTES)));
 }

@@ -5,6 +5,7 @@
 //! - [`rtmp`]: connections by RTMP
 //! - [`socket`]: connections by WebSocket
 //! - [`mutations`]: broken connections
+//! - [`whole`]: pushes to a whole live cloud
 //! - [`recorded`]: a recorded connection of ffmpeg
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed; clippy spares test functions only")]
 
@@ -14,3 +15,4 @@ mod recorded;
 mod rtmp;
 mod socket;
 mod support;
+mod whole;

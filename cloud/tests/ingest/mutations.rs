@@ -1,10 +1,18 @@
 //! Broken connections: mutations of a publisher's bytes neither panic nor claim memory, and end every push that began.
+//! Mutated tags are relayed and recorded.
+//!
+//! `MUTATIONS=1000000 cargo test -p cloud --test ingest mutated` tries more of them than a usual run.
 
-use bytes::BytesMut;
+use std::{env, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
 use cloud::{
+    bounds::MAX_PARTIAL_BYTES,
+    channel::Channel,
+    flv::{Tag, TagKind},
+    hls::Segmenter,
     publish::Ended,
     rtmp::{
-        chunk::MAX_PARTIAL_BYTES,
         serve,
         session::{Event, Session},
     },
@@ -19,6 +27,8 @@ use crate::support::{
 };
 
 const CONNECTIONS: u64 = 2000;
+/// The memory that the packets of one tag may take: what is sent has no more than 100 KB.
+const MAX_PACKETS_BYTES: usize = 1 << 20;
 /// The bound of answers to one read of 16 KiB: a `connect` of 30 bytes is answered by some 300.
 const MAX_OUTPUT_BYTES: usize = 512 << 10;
 const READ_BYTES: usize = 16 << 10;
@@ -42,6 +52,12 @@ impl Random {
     fn byte(&mut self) -> u8 {
         self.below(256).to_le_bytes()[0]
     }
+}
+
+/// How many mutations are tried.
+#[expect(clippy::disallowed_methods, reason = "the one place of this crate's tests that reads the environment")]
+fn connections() -> u64 {
+    env::var("MUTATIONS").map_or(CONNECTIONS, |count| count.parse().unwrap())
 }
 
 /// A publisher that uses everything that the ingest reads.
@@ -113,8 +129,8 @@ fn mutated(seed: u64) -> (Vec<u8>, Vec<usize>) {
 
 #[tokio::test(start_paused = true)]
 async fn mutated_connections_are_served_without_a_panic() {
-    let (mut accepted, mut broken) = (0, 0);
-    for seed in 0..CONNECTIONS {
+    let (mut accepted, mut broken) = (0u64, 0u64);
+    for seed in 0..connections() {
         let recorder = Recorder::new();
         let (bytes, pieces) = mutated(seed);
         let (client, server) = duplex(PIPE_BYTES);
@@ -136,16 +152,16 @@ async fn mutated_connections_are_served_without_a_panic() {
         received.unwrap();
         let record = recorder.record();
         assert_eq!(record.opened.len(), record.ends.len(), "seed {seed}: every push ends once");
-        accepted += record.ends.len();
-        broken += usize::from(matches!(ended, Ended::BeforePush(_)));
+        accepted += record.ends.len() as u64;
+        broken += u64::from(matches!(ended, Ended::BeforePush(_)));
     }
     // The mutations are neither all harmless nor all fatal.
-    assert!(accepted > 500 && broken > 300, "{accepted} accepted, {broken} broken");
+    assert!(accepted > connections() / 4 && broken > connections() / 7, "{accepted} accepted, {broken} broken");
 }
 
 #[test]
 fn mutated_connections_claim_no_more_memory_than_the_bounds() {
-    for seed in 0..CONNECTIONS {
+    for seed in 0..connections() {
         let (bytes, pieces) = mutated(seed);
         let (mut session, mut input, mut rest) = (Session::default(), BytesMut::new(), &bytes[..]);
         'connection: for piece in pieces {
@@ -187,4 +203,63 @@ fn a_flood_of_commands_has_bounded_answers() {
         let answered = session.output().len();
         assert!(answered <= MAX_OUTPUT_BYTES, "{answered} bytes of answers");
     }
+}
+
+/// The tags of a few pictures and sounds, with the headers of both tracks.
+fn good_tags() -> Vec<Tag> {
+    let video = |time, body: &[u8]| Tag { kind: TagKind::Video, time, body: Bytes::copy_from_slice(body) };
+    let audio = |time, body: &[u8]| Tag { kind: TagKind::Audio, time, body: Bytes::copy_from_slice(body) };
+    let avc = &[0x17, 0, 0, 0, 0, 1, 0x42, 0, 0x1f, 0xff, 0xe1, 0, 3, 0x67, 0x42, 0x1f, 1, 0, 2, 0x68, 0xce];
+    let mut tags = vec![video(0, avc), audio(0, &[0xaf, 0, 0x12, 0x10])];
+    for time in (0..6000).step_by(500) {
+        let first = if time % 2000 == 0 { 0x17 } else { 0x27 };
+        tags.push(video(time, &[&[first, 1, 0, 0, 40, 0, 0, 0, 200], &[0x65; 200][..], &[0, 0, 0, 1, 0x06]].concat()));
+        tags.push(audio(time + 20, &[&[0xaf, 1], &[7; 90][..]].concat()));
+    }
+    tags
+}
+
+/// The tags with some of them changed, left out, or sent again.
+fn mutated_tags(random: &mut Random) -> Vec<Tag> {
+    let mut tags = good_tags();
+    for _ in 0..1 + random.below(20) {
+        let index = random.below(tags.len());
+        let mut body = tags[index].body.to_vec();
+        match random.below(8) {
+            0 => tags[index].time = [0, u32::MAX, 1 << 31, 100_000][random.below(4)],
+            1 => tags[index].kind = [TagKind::Audio, TagKind::Video, TagKind::Script][random.below(3)],
+            2 => tags.push(tags[index].clone()),
+            3 => body.truncate(random.below(body.len() + 1)),
+            4 => body.resize(random.below(100_000), 0xff),
+            // What matters is at the beginning: types, counts and lengths.
+            _ if !body.is_empty() => {
+                let at = random.below(body.len().min(24));
+                body[at] = if random.below(2) == 0 { 0xff } else { random.byte() };
+            }
+            _ => {}
+        }
+        tags[index].body = body.into();
+    }
+    tags
+}
+
+#[tokio::test(start_paused = true)]
+async fn mutated_tags_are_relayed_and_cut_into_segments_without_a_panic() {
+    let mut segments = 0;
+    for seed in 0..connections() {
+        let (channel, mut segmenter, mut packets) = (Arc::new(Channel::default()), Segmenter::default(), Vec::new());
+        let mut viewer = channel.view().unwrap();
+        let tags = mutated_tags(&mut Random::new(seed));
+        let mut time = 0;
+        for tag in &tags {
+            assert_eq!(channel.push(tag), *tag, "seed {seed}");
+            time = if tag.time < 1 << 30 { u64::from(tag.time) } else { time };
+            packets.clear();
+            segments += usize::from(segmenter.add(tag, time, &mut packets).is_some());
+            assert!(packets.len() < MAX_PACKETS_BYTES && packets.len() % 188 == 0, "seed {seed}");
+        }
+        channel.end();
+        while viewer.next().await.is_some() {}
+    }
+    assert!(u64::try_from(segments).unwrap() > connections(), "{segments} segments");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cloud::{
+    bounds::MAX_COMMAND_BYTES,
     flv::TagKind,
     publish::{EndReason, Ended, Refused},
     rtmp::{COMMAND_TIMEOUT, LINGER, SILENCE_TIMEOUT, WRITE_TIMEOUT, amf::Value, serve, session::PLAY_REFUSED},
@@ -174,6 +175,53 @@ async fn a_publisher_may_stall_for_6_seconds_but_not_for_20() {
     assert_eq!(ended, Ended::Push(EndReason::Silent));
     assert_eq!(begun.elapsed(), Duration::from_secs(6) + SILENCE_TIMEOUT);
     assert_eq!((recorder.record().tags.len(), recorder.record().ends), (1, vec![EndReason::Silent]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_whose_process_is_gone_is_noticed_at_once() {
+    // Between two messages, and within one.
+    for length in [0, 1000] {
+        let recorder = Recorder::new();
+        let (client, server) = duplex(PIPE_BYTES);
+        let mut publisher = Publisher(client);
+        let begun = Instant::now();
+        let publish = async {
+            publisher.send(&opening()).await;
+            publisher.send(&message(VIDEO, 0, 1, &[1; 5000])[..length]).await;
+            sleep(Duration::from_secs(3)).await;
+            // The kernel closes the connection.
+            drop(publisher);
+        };
+        let ((), ended) = join!(publish, serve(server, None, &recorder));
+        assert_eq!((ended, begun.elapsed()), (Ended::Push(EndReason::Left), Duration::from_secs(3)));
+        assert_eq!(recorder.record().ends, [EndReason::Left]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_push_sends_no_message_that_is_longer_than_a_command() {
+    let header = |length: usize| {
+        let [.., a, b, c] = length.to_be_bytes();
+        [&handshake()[..], &[3, 0, 0, 0, a, b, c, 20, 0, 0, 0, 0]].concat()
+    };
+    let (client, server) = duplex(PIPE_BYTES);
+    let mut publisher = Publisher(client);
+    publisher.send(&header(MAX_COMMAND_BYTES + 1)).await;
+    let ended = serve(server, None, &Recorder::new()).await;
+    let error = "a message of 65537 bytes; at most 65536 are accepted";
+    assert_eq!(ended, Ended::BeforePush(EndReason::Broken(error.to_owned())));
+    // Several messages at the same time have the same bound together.
+    let part = |id: u8| [&[id][..], &[0, 0, 0, 0, 0xff, 0xff, 20, 0, 0, 0, 0], &[1; 128]].concat();
+    let parts: Vec<u8> = (3..3 + 16).flat_map(part).collect();
+    let more: Vec<u8> =
+        (0..16).cycle().flat_map(|n: u8| [&[0xc3 + n][..], &[1; 128]].concat()).take(129 * 600).collect();
+    let sent = [handshake(), parts, more].concat();
+    let (client, server) = duplex(sent.len());
+    let mut publisher = Publisher(client);
+    publisher.send(&sent).await;
+    let ended = serve(server, None, &Recorder::new()).await;
+    let error = "more than 65536 bytes of incomplete messages";
+    assert_eq!(ended, Ended::BeforePush(EndReason::Broken(error.to_owned())));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,8 +4,9 @@ use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use cloud::{
+    bounds::MAX_MESSAGE_BYTES,
     flv::TagKind,
-    ingest_socket::{BROKEN, CUT, MAX_MESSAGE_BYTES, REFUSED, SILENCE_TIMEOUT, SILENT, serve},
+    ingest_socket::{BROKEN, CUT, REFUSED, SILENCE_TIMEOUT, SILENT, serve},
     publish::{EndReason, Ended, Refused},
     websocket::{accept_key, close_frame},
 };

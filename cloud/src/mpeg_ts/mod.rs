@@ -1,18 +1,20 @@
 //! MPEG transport streams of H.264 and AAC, for HLS: the packets of one segment after another.
 
+mod config;
+mod packet;
+
+pub use self::packet::PACKET_BYTES;
+use self::{
+    config::{AacConfig, AvcConfig},
+    packet::{AUDIO_ID, Flags, VIDEO_ID, pes, write_packets, write_table},
+};
 use crate::flv::{Role, Tag};
 
-/// The length of a packet, and of what follows its header.
-pub const PACKET_BYTES: usize = 188;
-const PAYLOAD_BYTES: usize = 184;
 /// The packet identifiers of the tables and of the tracks.
 const PAT: u16 = 0;
 const PMT: u16 = 0x1000;
 const VIDEO: u16 = 0x100;
 const AUDIO: u16 = 0x101;
-/// The stream ids in packets of the tracks.
-const VIDEO_ID: u8 = 0xe0;
-const AUDIO_ID: u8 = 0xc0;
 /// The types of the tracks in the table.
 const H264: u8 = 0x1b;
 const AAC: u8 = 0x0f;
@@ -22,10 +24,6 @@ const TICKS: u64 = 90;
 const START: u64 = 90_000;
 /// How far the clock reference is behind the time of decoding.
 const REFERENCE_LEAD: u64 = 9_000;
-/// Types of units of H.264: the delimiter of pictures.
-const DELIMITER: u8 = 9;
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
-
 /// Writes packets, and remembers what each later packet depends on.
 #[derive(Debug, Default)]
 pub struct Muxer {
@@ -41,23 +39,6 @@ struct Counters {
     pmt: u8,
     video: u8,
     audio: u8,
-}
-
-/// The configuration of the H.264 decoder.
-#[derive(Debug, PartialEq, Eq)]
-struct AvcConfig {
-    /// The parameter sets, each after a start code.
-    sets: Vec<u8>,
-    /// The bytes of the length before each unit.
-    length_bytes: usize,
-}
-
-/// The configuration of the AAC decoder: what the header of each frame repeats.
-#[derive(Debug, PartialEq, Eq)]
-struct AacConfig {
-    profile: u8,
-    rate: u8,
-    channels: u8,
 }
 
 impl Muxer {
@@ -131,188 +112,11 @@ impl Muxer {
     }
 }
 
-impl AvcConfig {
-    /// Reads an `AVCDecoderConfigurationRecord`; `None` if it is cut.
-    fn read(record: &[u8]) -> Option<Self> {
-        let length_bytes = usize::from(record.get(4)? & 3) + 1;
-        let (mut rest, mut sets) = (record.get(5..)?, Vec::new());
-        // First the sequence parameter sets, whose number has five bits, then the picture parameter sets.
-        for mask in [0x1f, 0xff] {
-            let (count, after) = rest.split_first()?;
-            rest = after;
-            for _ in 0..count & mask {
-                let (length, after) = rest.split_first_chunk::<2>()?;
-                let (set, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-                sets.extend(START_CODE);
-                sets.extend(set);
-                rest = after;
-            }
-        }
-        Some(Self { sets, length_bytes })
-    }
-
-    /// The units of a picture, each after a start code instead of its length; `None` if a length is wrong.
-    fn annex_b(&self, mut units: &[u8], is_key: bool) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(units.len() + self.sets.len() + 32);
-        out.extend(START_CODE);
-        out.extend([DELIMITER, 0xf0]);
-        if is_key {
-            out.extend(&self.sets);
-        }
-        while !units.is_empty() {
-            let (length, rest) = units.split_at_checked(self.length_bytes)?;
-            let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-            let (unit, rest) = rest.split_at_checked(length)?;
-            if unit.first().is_some_and(|first| first & 0x1f != DELIMITER) {
-                out.extend(START_CODE);
-                out.extend(unit);
-            }
-            units = rest;
-        }
-        Some(out)
-    }
-}
-
-impl AacConfig {
-    /// Reads an `AudioSpecificConfig`; `None` if ADTS cannot express it.
-    fn read(config: &[u8]) -> Option<Self> {
-        let [first, second, ..] = *config else { return None };
-        let (object, rate, channels) = (first >> 3, (first & 7) << 1 | second >> 7, second >> 3 & 15);
-        // ADTS has the object types 1 to 4. Others, as those of HE-AAC, contain AAC-LC.
-        let profile = if (1..=4).contains(&object) { object - 1 } else { 1 };
-        (rate < 13 && channels < 8).then_some(Self { profile, rate, channels })
-    }
-
-    /// A frame with its header; `None` if the frame is too long for one.
-    fn adts(&self, frame: &[u8]) -> Option<Vec<u8>> {
-        const HEADER_BYTES: usize = 7;
-        let Self { profile, rate, channels } = *self;
-        let length = u16::try_from(frame.len() + HEADER_BYTES).ok().filter(|length| *length < 1 << 13)?;
-        // 13 bits between two others of the same bytes.
-        let [high, middle, low] =
-            [length >> 11, length >> 3 & 0xff, length << 5 & 0xe0].map(|bits| bits.to_be_bytes()[1]);
-        let mut out = Vec::with_capacity(usize::from(length));
-        out.extend([
-            0xff,
-            0xf1,
-            profile << 6 | rate << 2 | channels >> 2,
-            (channels & 3) << 6 | high,
-            middle,
-            low | 0x1f,
-            0xfc,
-        ]);
-        out.extend(frame);
-        Some(out)
-    }
-}
-
-/// Appends a table in a packet of its own.
-fn write_table(pid: u16, counter: &mut u8, id: u8, content: &[u8], out: &mut Vec<u8>) {
-    const CHECKSUM_BYTES: usize = 4;
-    // Behind the length: the program or transport stream 1, version 0, and that there is one section.
-    let mut section = vec![id, 0xb0, 0, 0, 1, 0xc1, 0, 0];
-    section.extend(content);
-    section[2] = u8::try_from(section.len() - 3 + CHECKSUM_BYTES).expect("a table of two tracks is short");
-    let checksum = crc32(&section);
-    let end = out.len() + PACKET_BYTES;
-    out.extend(header(pid, true, 0x10, counter));
-    // The table begins behind this many bytes.
-    out.push(0);
-    out.extend(section);
-    out.extend(checksum.to_be_bytes());
-    out.resize(end, 0xff);
-}
-
-/// The checksum of tables: CRC-32/MPEG-2.
-fn crc32(data: &[u8]) -> u32 {
-    data.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 })
-    })
-}
-
-/// The header of a packet.
-fn header(pid: u16, is_first: bool, control: u8, counter: &mut u8) -> [u8; 4] {
-    let [high, low] = pid.to_be_bytes();
-    let bytes = [0x47, high | if is_first { 0x40 } else { 0 }, low, control | *counter];
-    *counter = (*counter + 1) & 15;
-    bytes
-}
-
-/// A frame with its times.
-fn pes(id: u8, shown: u64, decoded: u64, data: &[u8]) -> Vec<u8> {
-    let times =
-        if shown == decoded { vec![timestamp(2, shown)] } else { vec![timestamp(3, shown), timestamp(1, decoded)] };
-    let times = times.concat();
-    let flags = if times.len() > 5 { 0xc0 } else { 0x80 };
-    let time_bytes = u8::try_from(times.len()).unwrap_or(u8::MAX);
-    // Video may be longer than the field can say; then it is 0.
-    let length = if id == VIDEO_ID { 0 } else { u16::try_from(data.len() + times.len() + 3).unwrap_or(0) };
-    let mut out = Vec::with_capacity(data.len() + 19);
-    out.extend([0, 0, 1, id]);
-    out.extend(length.to_be_bytes());
-    out.extend([0x80, flags, time_bytes]);
-    out.extend(times);
-    out.extend(data);
-    out
-}
-
-/// A time of 33 bits: after a mark, in groups of 3, 15 and 15 bits that each end with a 1.
-fn timestamp(mark: u8, time: u64) -> [u8; 5] {
-    let [.., a, b, c, d, e] =
-        (((time >> 30 & 7) << 33) | ((time >> 15 & 0x7fff) << 17) | ((time & 0x7fff) << 1)).to_be_bytes();
-    [mark << 4 | a | 1, b, c | 1, d, e | 1]
-}
-
-/// What the first packet of a frame says about it.
-#[derive(Clone, Copy)]
-struct Flags {
-    /// The clock reference.
-    reference: Option<u64>,
-    /// Whether a player can begin here.
-    is_entry: bool,
-}
-
-impl Flags {
-    /// The adaptation field, without its length; empty if there is nothing to say.
-    fn field(self) -> Vec<u8> {
-        let entry = if self.is_entry { 0x40 } else { 0 };
-        let Some(reference) = self.reference else { return if self.is_entry { vec![entry] } else { Vec::new() } };
-        // 33 bits, then six that are reserved, then an extension that is 0.
-        let [_, _, bytes @ ..] = ((reference & ((1 << 33) - 1)) << 15 | 0x7e00).to_be_bytes();
-        [&[entry | 0x10], &bytes[..]].concat()
-    }
-}
-
-/// Appends a frame in packets. The last one is filled up.
-fn write_packets(pid: u16, counter: &mut u8, mut rest: &[u8], flags: Flags, out: &mut Vec<u8>) {
-    let (mut field, mut is_first) = (flags.field(), true);
-    while !rest.is_empty() {
-        let mut has_field = !field.is_empty();
-        let room = PAYLOAD_BYTES - if has_field { field.len() + 1 } else { 0 };
-        let (payload, after) = rest.split_at(room.min(rest.len()));
-        let missing = room - payload.len();
-        if missing > 0 && has_field {
-            field.resize(field.len() + missing, 0xff);
-        } else if missing > 0 {
-            // A field of one byte is its length, 0. A longer one begins with flags.
-            has_field = true;
-            field.extend((missing > 1).then_some(0));
-            field.resize(missing - 1, 0xff);
-        }
-        out.extend(header(pid, is_first, if has_field { 0x30 } else { 0x10 }, counter));
-        if has_field {
-            out.push(u8::try_from(field.len()).unwrap_or(u8::MAX));
-            out.append(&mut field);
-        }
-        out.extend(payload);
-        (rest, is_first) = (after, false);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
+    use super::packet::{crc32, timestamp};
     use super::*;
     use crate::flv::TagKind;
 
@@ -345,11 +149,6 @@ mod tests {
         }
         assert!(counters.windows(2).all(|pair| pair[1] == (pair[0] + 1) & 15), "{counters:?}");
         all
-    }
-
-    #[test]
-    fn a_checksum_is_that_of_the_standard() {
-        assert_eq!(crc32(b"123456789"), 0x0376_e6e7, "the check value of CRC-32/MPEG-2");
     }
 
     #[test]
@@ -387,13 +186,6 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_as_the_standard_has_them() {
-        assert_eq!(timestamp(2, 0), [0x21, 0, 1, 0, 1]);
-        assert_eq!(timestamp(2, (1 << 33) - 1), [0x2f, 0xff, 0xff, 0xff, 0xff]);
-        assert_eq!(timestamp(3, 0x1_2345_6789), [0x39, 0x8d, 0x15, 0xcf, 0x13]);
-    }
-
-    #[test]
     fn sound_has_a_header_for_each_frame() {
         let (mut muxer, mut out) = (muxer(), Vec::new());
         muxer.write(&tag(TagKind::Audio, &[0xaf, 1, 0xaa, 0xbb]), 0, &mut out);
@@ -412,6 +204,18 @@ mod tests {
             muxer.write(&tag(TagKind::Audio, &[&[0xaf, 1], &unit[..]].concat()), 0, &mut out);
             assert!(payload(&out, VIDEO).ends_with(&unit) && payload(&out, AUDIO).ends_with(&unit));
         }
+    }
+
+    #[test]
+    fn parameter_sets_that_are_too_long_to_be_repeated_are_left_out() {
+        let header = |bytes: u16| {
+            let head = [0x17, 0, 0, 0, 0, 1, 0x42, 0, 0x1f, 0xff, 0xe1];
+            let set = vec![0x67; usize::from(bytes)];
+            tag(TagKind::Video, &[&head[..], &bytes.to_be_bytes(), &set, &[0]].concat())
+        };
+        let longest = u16::try_from(crate::bounds::MAX_PARAMETER_SET_BYTES).unwrap() - 4;
+        assert!(Muxer::default().configure(&header(longest)));
+        assert!(!Muxer::default().configure(&header(longest + 1)));
     }
 
     #[test]

@@ -3,63 +3,37 @@
 //! A file is written in the folder `partial` and moved when it is complete. What an earlier process left in `partial` is
 //! deleted at the start: the push of such a file ended with that process, and nobody was told of the file.
 
+mod files;
+mod request;
+mod time;
+
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Seek, SeekFrom, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use bytes::BytesMut;
 use protocol::types::UnixSeconds;
 
+pub use self::{
+    files::{FLV_NAME, PLAYLIST_NAME},
+    request::{Format, Request},
+};
+use self::{
+    files::{FlvFile, HlsFiles},
+    time::StreamTime,
+};
 use crate::{
-    flv::{Role, Tag, TagKind, file_header, recording_metadata},
-    hls::{Entry, LIVE_SEGMENTS, Segment, Segmenter, recorded_playlist},
+    bounds::{MAX_PART_BYTES, MAX_PART_SEGMENTS},
+    flv::{Role, Tag, TagKind},
+    hls::{Entry, Segmenter, recorded_playlist},
 };
 
-/// The name of the file of a recording in FLV.
-pub const FLV_NAME: &str = "f0.flv";
-/// The name of the playlist of a recording in HLS.
-pub const PLAYLIST_NAME: &str = "playlist.m3u8";
 /// The folder of files that are being written.
 pub const PARTIAL: &str = "partial";
-/// The longest file if the push URL does not say.
-const DEFAULT_INTERVAL_SECONDS: u64 = 7200;
+/// How much memory a recorder keeps for the packets of the next tag.
+const MAX_SPARE_BYTES: usize = 256 << 10;
 /// After how much sound without video a push counts as sound only.
 const SOUND_ONLY_MILLISECONDS: u64 = 2000;
-/// How far the publisher's clock may go forward and back between two tags; any other step is a jump of the clock, and
-/// counts as one picture.
-const MAX_STEP: i32 = 60_000;
-const MAX_STEP_BACK: i32 = 5_000;
-const STEP_AT_JUMP: u64 = 40;
-
-/// A format of files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// One file with everything.
-    Flv,
-    /// A playlist and its segments.
-    Hls,
-}
-
-impl Format {
-    /// The name in push URLs and in notices.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Flv => "flv",
-            Self::Hls => "hls",
-        }
-    }
-
-    /// The file that a player opens.
-    pub fn entry(self) -> &'static str {
-        match self {
-            Self::Flv => FLV_NAME,
-            Self::Hls => PLAYLIST_NAME,
-        }
-    }
-}
-
 /// A complete file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
@@ -84,33 +58,6 @@ pub enum Event {
     Recorded(Recorded),
 }
 
-/// What is recorded of a push.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The prefix of the names of the files.
-    pub name: String,
-    /// The formats of files that are kept.
-    pub formats: Vec<Format>,
-    /// The longest file, in seconds.
-    pub interval_seconds: u64,
-}
-
-impl Request {
-    /// What a push URL requests: `record=flv|hls&record_interval=7200`. Other formats are not recorded.
-    pub fn of_query(name: &str, query: &str) -> Self {
-        let params: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let param = |name: &str| params.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
-        let formats = param("record").unwrap_or_default().split('|');
-        let known = |word: &str| [Format::Flv, Format::Hls].into_iter().find(|format| format.name() == word);
-        let interval = param("record_interval").and_then(|seconds| seconds.parse().ok()).filter(|seconds| *seconds > 0);
-        Self {
-            name: name.to_owned(),
-            formats: formats.filter_map(known).collect(),
-            interval_seconds: interval.unwrap_or(DEFAULT_INTERVAL_SECONDS),
-        }
-    }
-}
-
 /// Records one push.
 #[derive(Debug)]
 pub struct Recorder {
@@ -119,6 +66,8 @@ pub struct Recorder {
     clock: fn() -> UnixSeconds,
     time: StreamTime,
     segmenter: Segmenter,
+    /// The packets of a tag.
+    packets: Vec<u8>,
     /// The last headers of video and audio, with which every file begins.
     headers: [Option<Tag>; 2],
     has_video: bool,
@@ -140,46 +89,11 @@ struct Part {
     hls: HlsFiles,
 }
 
-#[derive(Debug)]
-struct FlvFile {
-    id: String,
-    file: BufWriter<File>,
-    bytes: u64,
-}
-
-#[derive(Debug)]
-struct HlsFiles {
-    id: String,
-    folder: PathBuf,
-    entries: Vec<Entry>,
-    bytes: u64,
-    /// Whether the segments stay when the stream is over.
-    is_kept: bool,
-}
-
-/// The time since the start of a stream: the publisher's clock may wrap, and jump.
-#[derive(Debug, Default)]
-struct StreamTime {
-    last: Option<u32>,
-    elapsed: u64,
-}
-
-impl StreamTime {
-    /// The time of a tag, in milliseconds since the first one.
-    fn of(&mut self, time: u32) -> u64 {
-        let Some(last) = self.last else {
-            self.last = Some(time);
-            return 0;
-        };
-        let step = time.wrapping_sub(last).cast_signed();
-        if (-MAX_STEP_BACK..0).contains(&step) {
-            // Audio and video are not exactly in order.
-            return self.elapsed.saturating_sub(u64::from(step.unsigned_abs()));
-        }
-        let step = if (0..=MAX_STEP).contains(&step) { u64::from(step.unsigned_abs()) } else { STEP_AT_JUMP };
-        self.last = Some(time);
-        self.elapsed += step;
-        self.elapsed
+impl Part {
+    /// Whether the files have so many times the bytes or segments after which new ones begin.
+    fn is_full(&self, times: u8) -> bool {
+        let bytes = self.hls.bytes + self.flv.as_ref().map_or(0, |flv| flv.bytes);
+        bytes >= MAX_PART_BYTES * u64::from(times) || self.hls.count >= MAX_PART_SEGMENTS * usize::from(times)
     }
 }
 
@@ -192,6 +106,7 @@ impl Recorder {
             clock,
             time: StreamTime::default(),
             segmenter: Segmenter::default(),
+            packets: Vec::new(),
             headers: [None, None],
             has_video: false,
             part: None,
@@ -208,21 +123,29 @@ impl Recorder {
         let is_entry = role == Role::KeyFrame || (is_frame && !self.has_video && time >= SOUND_ONLY_MILLISECONDS);
         if is_entry {
             let interval = self.request.interval_seconds.saturating_mul(1000);
-            if self.part.as_ref().is_some_and(|part| time.saturating_sub(part.start) >= interval) {
+            if self.part.as_ref().is_some_and(|part| time.saturating_sub(part.start) >= interval || part.is_full(1)) {
                 events = self.finish()?;
             }
             if self.part.is_none() {
+                // What came before the files is not in them: their first segment begins here.
+                self.segmenter.end();
                 self.part = Some(self.begin(time)?);
             }
         }
-        let segment = self.segmenter.add(tag, time);
+        self.packets.clear();
+        self.packets.shrink_to(MAX_SPARE_BYTES);
+        let segment = self.segmenter.add(tag, time, &mut self.packets);
         if role == Role::Header {
             self.headers[usize::from(tag.kind == TagKind::Audio)] = Some(tag.clone());
         }
         let Some(part) = &mut self.part else { return Ok(events) };
-        if let Some(segment) = segment {
-            events.push(Event::Segment(part.hls.add(&segment)?));
+        if part.is_full(2) {
+            return Err(io::Error::other("a file is too large, and there is no key frame with which a new one begins"));
         }
+        if let Some(segment) = segment {
+            events.push(Event::Segment(part.hls.end_segment(&segment)?));
+        }
+        part.hls.write(&self.packets)?;
         if is_frame || role == Role::Header {
             part.last = part.last.max(time);
             if let Some(flv) = &mut part.flv {
@@ -238,7 +161,7 @@ impl Recorder {
         let Some(mut part) = part else { return Ok(Vec::new()) };
         let mut events = Vec::new();
         if let Some(segment) = last {
-            events.push(Event::Segment(part.hls.add(&segment)?));
+            events.push(Event::Segment(part.hls.end_segment(&segment)?));
         }
         let milliseconds = part.last.saturating_sub(part.start);
         let (start, end) = (part.started_at, part.started_at.plus(milliseconds.div_ceil(1000)));
@@ -248,7 +171,7 @@ impl Recorder {
             self.keep(&id)?;
             events.push(recorded(id, Format::Flv, bytes));
         }
-        let HlsFiles { id, folder, entries, bytes, is_kept } = part.hls;
+        let HlsFiles { id, folder, entries, bytes, is_kept, .. } = part.hls;
         if is_kept && !entries.is_empty() {
             fs::write(folder.join(PLAYLIST_NAME), recorded_playlist(&entries))?;
             self.keep(&id)?;
@@ -276,7 +199,9 @@ impl Recorder {
         let hls = HlsFiles {
             folder: created(&hls_id)?,
             id: hls_id,
+            segment: None,
             entries: Vec::new(),
+            count: 0,
             bytes: 0,
             is_kept: is_kept(Format::Hls),
         };
@@ -305,70 +230,12 @@ impl Drop for Recorder {
     }
 }
 
-impl FlvFile {
-    fn create(path: PathBuf, id: String, headers: &[Option<Tag>; 2]) -> io::Result<Self> {
-        let [video, audio] = headers;
-        let mut flv = Self { id, file: BufWriter::new(File::create(path)?), bytes: 0 };
-        let header = file_header(audio.is_some() || video.is_none(), video.is_some());
-        flv.file.write_all(&header)?;
-        flv.bytes += header.len() as u64;
-        flv.write(&recording_metadata(0.0, 0), 0)?;
-        for header in headers.iter().flatten() {
-            flv.write(header, 0)?;
-        }
-        Ok(flv)
-    }
-
-    /// Appends a tag; `time` is since the start of the file.
-    fn write(&mut self, tag: &Tag, time: u64) -> io::Result<()> {
-        let mut bytes = BytesMut::new();
-        let time = u32::try_from(time).unwrap_or(u32::MAX);
-        Tag { time, ..tag.clone() }.write(0, &mut bytes);
-        self.file.write_all(&bytes)?;
-        self.bytes += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Writes the length and the size into the metadata. Returns the id and the size.
-    fn finish(mut self, milliseconds: u64) -> io::Result<(String, u64)> {
-        let mut metadata = BytesMut::new();
-        #[expect(clippy::cast_precision_loss, reason = "no push lasts 2^53 milliseconds")]
-        recording_metadata(milliseconds as f64 / 1000.0, self.bytes).write(0, &mut metadata);
-        self.file.seek(SeekFrom::Start(file_header(true, true).len() as u64))?;
-        self.file.write_all(&metadata)?;
-        self.file.flush()?;
-        Ok((self.id, self.bytes))
-    }
-}
-
-impl HlsFiles {
-    /// Writes a segment. Returns its entry in the playlist of the running stream.
-    fn add(&mut self, segment: &Segment) -> io::Result<Entry> {
-        let number = self.entries.len();
-        let Segment { bytes, milliseconds, is_discontinuous } = segment;
-        fs::write(self.folder.join(segment_name(number)), bytes)?;
-        self.bytes += bytes.len() as u64;
-        let entry = |url| Entry { url, milliseconds: *milliseconds, is_discontinuous: *is_discontinuous };
-        self.entries.push(entry(segment_name(number)));
-        if !self.is_kept
-            && let Some(old) = number.checked_sub(2 * LIVE_SEGMENTS)
-        {
-            fs::remove_file(self.folder.join(segment_name(old)))?;
-        }
-        Ok(entry(format!("/vod/{}/{}", self.id, segment_name(number))))
-    }
-}
-
-fn segment_name(number: usize) -> String {
-    format!("{number}.ts")
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use bytes::{Bytes, BytesMut};
 
     use super::*;
-    use crate::tests::Folder;
+    use crate::{flv::recording_metadata, tests::Folder};
 
     const START: UnixSeconds = UnixSeconds(1_600_000_000);
 
@@ -407,15 +274,6 @@ mod tests {
             fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
-    }
-
-    #[test]
-    fn a_push_url_says_what_is_recorded() {
-        let request = |query| Request::of_query("p", query);
-        let both = request("bizid=8888&record_interval=60&record=flv|hls|mp4&txTime=0");
-        assert_eq!((both.formats, both.interval_seconds), (vec![Format::Flv, Format::Hls], 60));
-        let none = request("txTime=0&record_interval=0");
-        assert_eq!((none.formats, none.interval_seconds), (vec![], 7200));
     }
 
     #[test]
@@ -459,10 +317,18 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_of_the_publisher_that_wraps_or_jumps_does_not_change_the_length() {
-        let mut time = StreamTime::default();
-        let times = [u32::MAX - 99, u32::MAX, 900, 880, 940, 3_000_000_000, 3_000_000_040, 5];
-        assert_eq!(times.map(|at| time.of(at)), [0, 99, 1000, 980, 1040, 1080, 1120, 1160]);
+    fn files_with_too_many_segments_end_and_a_publisher_without_key_frames_is_not_recorded_on() {
+        let folder = Folder::new();
+        let mut recorder = recorder(&folder, "record=hls");
+        recorder.add(&header()).unwrap();
+        record(&mut recorder, 0..1);
+        let count = |recorder: &mut Recorder, count| recorder.part.as_mut().unwrap().hls.count = count;
+        count(&mut recorder, MAX_PART_SEGMENTS);
+        assert_eq!(recorder.add(&picture(false, 1200)).unwrap(), []);
+        assert_eq!(recorded(&recorder.add(&picture(true, 2000)).unwrap()), [("p1-hls-0", 2)]);
+        count(&mut recorder, 2 * MAX_PART_SEGMENTS);
+        let error = recorder.add(&picture(false, 2200)).unwrap_err();
+        assert_eq!(error.to_string(), "a file is too large, and there is no key frame with which a new one begins");
     }
 
     #[test]

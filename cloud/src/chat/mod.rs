@@ -10,6 +10,8 @@
 //!
 //! Nothing is stored: who enters later does not see earlier messages.
 
+mod allowance;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -28,20 +30,14 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::{self, Message, protocol::CloseFrame, protocol::frame::coding::CloseCode};
 
-/// The longest message on the wire.
-pub const MAX_MESSAGE_BYTES: usize = 8 * 1024;
+use self::allowance::Allowance;
+use crate::bounds::{CHAT_BACKLOG, MAX_MEMBERS, MAX_MEMBERSHIPS};
+
 /// The longest text and the longest nickname. Longer ones are cut.
 const MAX_TEXT_CHARS: usize = 500;
 const MAX_NICKNAME_CHARS: usize = 40;
 /// The longest id of a group.
 const MAX_GROUP_BYTES: usize = 256;
-/// How many messages a slow member may be behind; further ones are skipped for this member.
-const BACKLOG: usize = 64;
-/// How many members there may be, in all groups together.
-const MAX_MEMBERS: usize = 2000;
-/// How many messages a member may send at once, and in how much time there is room for one more.
-const BURST: u32 = 10;
-const INTERVAL: Duration = Duration::from_millis(200);
 /// How long a member may take to read a message.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a member whose connection is idle is probed. A member that answers no probe is gone.
@@ -52,7 +48,14 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub struct Chat {
     sdk_app_id: u64,
     key: Secret,
-    groups: Mutex<HashMap<String, broadcast::Sender<Arc<str>>>>,
+    groups: Mutex<Groups>,
+}
+
+/// The groups that have members, and how many times each user is one.
+#[derive(Debug, Default)]
+struct Groups {
+    senders: HashMap<String, broadcast::Sender<Arc<str>>>,
+    users: HashMap<String, usize>,
 }
 
 /// Why nobody enters.
@@ -67,6 +70,9 @@ pub enum Refused {
     /// There are too many members.
     #[error("there are too many members; try again later")]
     Full,
+    /// The user is a member too many times.
+    #[error("the user is in {MAX_MEMBERSHIPS} groups, or on as many devices; leave one first")]
+    TooOften,
 }
 
 /// A member of a group, as long as the value lives.
@@ -138,10 +144,15 @@ impl Chat {
             return Err(Refused::Group);
         }
         let mut groups = self.groups();
-        if groups.values().map(broadcast::Sender::receiver_count).sum::<usize>() >= MAX_MEMBERS {
+        if groups.users.values().sum::<usize>() >= MAX_MEMBERS {
             return Err(Refused::Full);
         }
-        let sender = groups.entry(group.to_owned()).or_insert_with(|| broadcast::channel(BACKLOG).0).clone();
+        if groups.users.get(user).is_some_and(|times| *times >= MAX_MEMBERSHIPS) {
+            return Err(Refused::TooOften);
+        }
+        *groups.users.entry(user.to_owned()).or_default() += 1;
+        let sender =
+            groups.senders.entry(group.to_owned()).or_insert_with(|| broadcast::channel(CHAT_BACKLOG).0).clone();
         drop(groups);
         let (group, user) = (group.to_owned(), user.to_owned());
         // A member also receives its own messages: that is how an app knows that a message was delivered.
@@ -151,7 +162,7 @@ impl Chat {
         Ok(member)
     }
 
-    fn groups(&self) -> MutexGuard<'_, HashMap<String, broadcast::Sender<Arc<str>>>> {
+    fn groups(&self) -> MutexGuard<'_, Groups> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -228,35 +239,15 @@ impl Drop for Member {
         self.send(Kind::Leave, "", "");
         let mut groups = self.chat.groups();
         // This member still counts as one.
-        if groups.get(&self.group).is_some_and(|sender| sender.receiver_count() <= 1) {
-            groups.remove(&self.group);
+        if groups.senders.get(&self.group).is_some_and(|sender| sender.receiver_count() <= 1) {
+            groups.senders.remove(&self.group);
         }
-    }
-}
-
-/// The messages that a member may send now.
-struct Allowance {
-    left: u32,
-    since: Instant,
-}
-
-impl Allowance {
-    fn new(now: Instant) -> Self {
-        Self { left: BURST, since: now }
-    }
-
-    /// Takes one message; `false` if none is left.
-    fn take(&mut self, now: Instant) -> bool {
-        while self.left < BURST && now.duration_since(self.since) >= INTERVAL {
-            self.left += 1;
-            self.since += INTERVAL;
+        if let Some(times) = groups.users.get_mut(&self.user) {
+            *times -= 1;
+            if *times == 0 {
+                groups.users.remove(&self.user);
+            }
         }
-        if self.left == BURST {
-            self.since = now;
-        }
-        let is_left = self.left > 0;
-        self.left -= u32::from(is_left);
-        is_left
     }
 }
 
@@ -271,7 +262,7 @@ mod tests {
     use tokio::io::{DuplexStream, duplex};
     use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 
-    use super::*;
+    use super::{allowance::INTERVAL, *};
 
     const NOW: UnixSeconds = UnixSeconds(1_600_000_000);
     const APP: u64 = 1_400_000_000;
@@ -383,10 +374,22 @@ mod tests {
         assert_eq!(enter("g1", "alice", &sig, NOW.plus(61)), Err(Refused::UserSig), "expired");
         assert_eq!(enter("", "alice", &sig, NOW), Err(Refused::Group));
         assert_eq!(enter(&"g".repeat(257), "alice", &sig, NOW), Err(Refused::Group));
-        assert!(chat.groups().is_empty(), "a group without members is forgotten");
-        let members: Vec<_> = (0..MAX_MEMBERS).map(|_| chat.enter("g1", "alice", &sig, NOW).unwrap()).collect();
-        assert_eq!(enter("g2", "alice", &sig, NOW), Err(Refused::Full));
-        drop(members);
-        assert_eq!(enter("g2", "alice", &sig, NOW), Ok(()));
+        let is_empty = |groups: &Groups| groups.senders.is_empty() && groups.users.is_empty();
+        assert!(is_empty(&chat.groups()), "a group without members is forgotten");
+    }
+
+    #[tokio::test]
+    async fn the_chat_has_a_bound_of_members_and_each_user_of_memberships() {
+        let chat = Chat::new(APP, key());
+        let enter = |user: &str| chat.enter("g1", user, &user_sig::sign(user, APP, &key(), NOW, 60), NOW);
+        let mut members: Vec<_> = (0..MAX_MEMBERSHIPS).map(|_| enter("alice").unwrap()).collect();
+        assert_eq!(enter("alice").map(drop), Err(Refused::TooOften));
+        members.pop();
+        members.extend(enter("alice"));
+        let users: Vec<String> = (1..MAX_MEMBERS / MAX_MEMBERSHIPS).map(|number| format!("user{number}")).collect();
+        members.extend(users.iter().flat_map(|user| (0..MAX_MEMBERSHIPS).map(|_| enter(user).unwrap())));
+        assert_eq!((members.len(), enter("bob1").map(drop)), (MAX_MEMBERS, Err(Refused::Full)));
+        members.clear();
+        assert_eq!(enter("bob1").map(drop), Ok(()));
     }
 }

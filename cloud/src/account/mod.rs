@@ -1,6 +1,8 @@
 //! The live cloud's account of one customer: its pushes, bans and files, and the notices about them. It has no sockets,
 //! no video and no clock.
 
+mod events;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
@@ -11,9 +13,10 @@ use protocol::{
     sign::push_url::{self, Domains, PushUrl},
     types::{Secret, UnixSeconds},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::notices::Notice;
+pub use self::events::{FilePart, file_url};
+use crate::{bounds::MAX_PUSHED_STREAMS, notices::Notice};
 
 /// How long a stream is forbidden by default.
 pub(crate) const FORBIDDEN_SECONDS: u64 = 7 * 24 * 3600;
@@ -29,13 +32,8 @@ const REFUSED: u64 = 18;
 const DROPPED: u64 = 21;
 /// The `sub_errcode` of a push that was dropped because a newer push of the stream began.
 const REPLACED: u64 = 102;
-/// An address that is reserved for documentation.
-const EXAMPLE_ADDRESS: &str = "203.0.113.7";
 /// The application of a push without a URL.
 const APP: &str = "live";
-/// The size of a second of video, about.
-const BYTES_PER_SECOND: u64 = 100_000;
-
 /// What the cloud and the business server have agreed on.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -81,6 +79,8 @@ struct Push {
     query: String,
     start: UnixSeconds,
     end: Option<UnixSeconds>,
+    /// Whether the push is forgotten at its end.
+    is_recorded: bool,
 }
 
 /// Why the cloud refuses a push.
@@ -95,25 +95,6 @@ pub enum Refusal {
     /// There is, or was, a push of this name.
     #[error("there is a push of this name")]
     Taken,
-}
-
-/// The part of a push that a file has, and the address of the file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FilePart<'a> {
-    /// The start; by default that of the push.
-    pub from: Option<UnixSeconds>,
-    /// The end; by default that of the push, or now.
-    pub to: Option<UnixSeconds>,
-    /// The address; by default one of the cloud.
-    pub url: Option<&'a str>,
-    /// The size; by default that of a usual video of this length.
-    pub bytes: Option<u64>,
-}
-
-/// The address of a file of an account.
-pub fn file_url(appid: &str, id: &str, format: &str) -> String {
-    let name = if format == "hls" { "playlist.m3u8".to_owned() } else { format!("f0.{format}") };
-    format!("http://{appid}.vod2.myqcloud.com/{id}/{name}")
 }
 
 /// The state of a stream.
@@ -169,13 +150,13 @@ impl Account {
         let PushUrl { app, stream, query, .. } =
             domains.read_push_url(url, &self.settings.push_key, now).map_err(Refusal::Url)?;
         let [app, stream, query] = [app, stream, query].map(str::to_owned);
-        self.start(Push { app, stream, query, start: now, end: None }, name)
+        self.start(Push { app, stream, query, start: now, end: None, is_recorded: false }, name)
     }
 
     /// Starts the push `name` of a stream, without a URL.
     pub fn push_stream(&mut self, stream: &str, name: &str, now: UnixSeconds) -> Result<Notice, Refusal> {
         let (app, stream, query) = (APP.to_owned(), stream.to_owned(), String::new());
-        self.start(Push { app, stream, query, start: now, end: None }, name)
+        self.start(Push { app, stream, query, start: now, end: None, is_recorded: false }, name)
     }
 
     fn start(&mut self, push: Push, name: &str) -> Result<Notice, Refusal> {
@@ -211,7 +192,11 @@ impl Account {
             "event_type": 0, "event_time": now.0, "errcode": errcode, "errmsg": message,
             "push_duration": milliseconds.to_string(), "width": 960, "height": 540,
         });
-        Some(self.notice(name, &push, fields))
+        let notice = self.notice(name, &push, fields);
+        if push.is_recorded {
+            self.forget(name);
+        }
+        Some(notice)
     }
 
     /// Ends every push of a stream.
@@ -241,9 +226,17 @@ impl Account {
         self.pushes.get(name).is_some_and(|push| push.end.is_none())
     }
 
-    /// Forgets a push that has ended, when its files are recorded. Its stream counts as pushed.
+    /// Forgets a push, when its files are recorded. Its stream counts as pushed. A push that still runs, because its
+    /// recording failed, is forgotten at its end.
     pub fn forget(&mut self, name: &str) {
+        if let Some(push) = self.pushes.get_mut(name).filter(|push| push.end.is_none()) {
+            push.is_recorded = true;
+            return;
+        }
         if let Some(push) = self.pushes.remove(name) {
+            if self.pushed.len() >= MAX_PUSHED_STREAMS {
+                self.pushed.pop_first();
+            }
             self.pushed.insert(push.stream);
         }
     }
@@ -277,42 +270,6 @@ impl Account {
         self.pushed.contains(stream) || self.pushes.values().any(|push| push.stream == stream)
     }
 
-    /// Records a file of a push; `None` if there is no such push.
-    pub fn record(
-        &mut self,
-        name: &str,
-        format: &str,
-        file: &str,
-        part: FilePart<'_>,
-        now: UnixSeconds,
-    ) -> Option<Notice> {
-        let id = self.file_name(file);
-        self.record_as(name, format, &id, part, now)
-    }
-
-    /// As [`Self::record`], for a file with this id.
-    pub fn record_as(
-        &mut self,
-        name: &str,
-        format: &str,
-        id: &str,
-        part: FilePart<'_>,
-        now: UnixSeconds,
-    ) -> Option<Notice> {
-        let push = self.pushes.get(name)?;
-        let (from, to) = (part.from.unwrap_or(push.start), part.to.or(push.end).unwrap_or(now));
-        let seconds = to.0.saturating_sub(from.0);
-        let url = part.url.map_or_else(|| file_url(&self.settings.appid, id, format), str::to_owned);
-        let fields = json!({
-            "event_type": 100, "video_id": id, "file_id": id, "video_url": url, "file_format": format,
-            "file_size": part.bytes.unwrap_or(seconds * BYTES_PER_SECOND), "start_time": from.0, "end_time": to.0, "duration": seconds,
-            "vod2Flag": 1,
-        });
-        let notice = self.notice(name, push, fields);
-        self.add_file(id.to_owned());
-        Some(notice)
-    }
-
     /// The id of a file of this process.
     pub fn file_name(&self, file: &str) -> String {
         format!("{}{file}", self.run)
@@ -330,67 +287,24 @@ impl Account {
         was_there
     }
 
+    /// Forgets a file that the cloud has deleted by itself.
+    pub(crate) fn forget_file(&mut self, id: &str) {
+        self.files.remove(id);
+    }
+
     /// The files that were deleted since the last call.
     pub fn take_deleted(&mut self) -> Vec<String> {
         std::mem::take(&mut self.deleted)
     }
 
+    /// How many pushes there are: running ones, and such whose files are being recorded.
+    pub(crate) fn count(&self) -> usize {
+        self.pushes.len()
+    }
+
     /// Whether there are no pushes, neither running ones nor such whose files are being recorded.
     pub fn is_idle(&self) -> bool {
         self.pushes.is_empty()
-    }
-
-    /// Takes a screenshot of a push, at this address, or else at one of the cloud; `None` if there is no such push.
-    pub fn shot(&self, name: &str, url: Option<&str>, now: UnixSeconds) -> Option<Notice> {
-        let path = format!("/screenshots/{}{name}-{now}.jpg", self.run);
-        let of_cloud = || format!("http://screenshots-{}.file.myqcloud.com{path}", self.settings.appid);
-        let url = url.map_or_else(of_cloud, str::to_owned);
-        let fields = json!({
-            "event_type": 200, "create_time": now.0, "pic_url": path,
-            "pic_full_url": url,
-            "file_size": 20_000, "width": 960, "height": 540,
-        });
-        Some(self.notice(name, self.pushes.get(name)?, fields))
-    }
-
-    /// Moderates a screenshot of a push; `None` if there is no such push.
-    pub fn verdict(&self, name: &str, verdict: &str, now: UnixSeconds) -> Option<Notice> {
-        let push = self.pushes.get(name)?;
-        let img = format!("http://screenshots-{}.file.myqcloud.com/{name}-{now}.jpg", self.settings.appid);
-        // This notice has other names for the stream than all other notices.
-        let fields = json!({
-            "event_type": 317, "streamId": push.stream, "channelId": push.stream, "img": img, "type": [1],
-            "score": [95], "suggestion": verdict, "label": "Porn", "subLabel": "", "ocrMsg": "",
-            "appid": self.appid(), "app": self.settings.domains.push, "appname": push.app,
-        });
-        Some(Notice { fields })
-    }
-
-    /// Any other event of a push; `None` if there is no such push.
-    pub fn event(&self, name: &str, number: u32, now: UnixSeconds) -> Option<Notice> {
-        let push = self.pushes.get(name)?;
-        let fields = json!({
-            "event_type": number, "event_time": now.0, "data_time": now.0, "domain": self.settings.domains.push,
-            "path": push.app,
-        });
-        Some(self.notice(name, push, fields))
-    }
-
-    /// A notice about a push: these fields and those of all notices.
-    fn notice(&self, name: &str, push: &Push, mut fields: Value) -> Notice {
-        let common = json!({
-            "appid": self.appid(), "app": self.settings.domains.push, "appname": push.app, "stream_id": push.stream,
-            "channel_id": push.stream, "stream_param": push.query, "sequence": format!("{}{name}", self.run),
-            "node": EXAMPLE_ADDRESS, "user_ip": EXAMPLE_ADDRESS, "set_id": 2,
-        });
-        if let (Value::Object(fields), Value::Object(common)) = (&mut fields, common) {
-            fields.extend(common);
-        }
-        Notice { fields }
-    }
-
-    fn appid(&self) -> Option<u64> {
-        self.settings.appid.parse().ok()
     }
 }
 
@@ -437,20 +351,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_as_long_as_its_push_unless_it_is_said() {
+    fn a_push_whose_recording_fails_runs_until_it_stops() {
         let (mut cloud, url) = cloud();
         cloud.push(&url, "p1", NOW).unwrap();
-        let times = |notice: Notice| [&notice.fields["start_time"], &notice.fields["end_time"]].map(|t| t.as_u64());
-        let until_now = cloud.record("p1", "flv", "f1", FilePart::default(), NOW.plus(5)).unwrap();
-        assert_eq!(times(until_now), [Some(NOW.0), Some(NOW.0 + 5)]);
-        cloud.stop("p1", CLOSED, NOW.plus(9)).unwrap();
-        let whole = cloud.record("p1", "hls", "f2", FilePart::default(), NOW.plus(50)).unwrap();
-        assert_eq!(times(whole), [Some(NOW.0), Some(NOW.0 + 9)]);
-        let part = FilePart { from: Some(NOW.plus(1)), to: Some(NOW.plus(2)), ..FilePart::default() };
-        let given = cloud.record("p1", "hls", "f3", part, NOW.plus(50)).unwrap();
-        assert_eq!(times(given), [Some(NOW.0 + 1), Some(NOW.0 + 2)]);
-        assert!(cloud.delete_file("run-f3") && !cloud.delete_file("run-f3"));
-        assert_eq!(cloud.record("p2", "flv", "f4", FilePart::default(), NOW), None);
+        cloud.forget("p1");
+        assert!(cloud.is_running("p1") && !cloud.is_idle());
+        assert!(cloud.stop("p1", CLOSED, NOW.plus(1)).is_some());
+        assert!(cloud.is_idle() && cloud.was_pushed("8888_alice"));
     }
 
     #[test]
@@ -468,13 +375,5 @@ mod tests {
         assert!(cloud.was_pushed("8888_alice"), "the old interface still knows the stream");
         let bad = url.replace("txSecret=", "txSecret=0");
         assert_eq!(cloud.replace(&bad, "p3", NOW), Err(Refusal::Url(push_url::Fault::Secret)));
-    }
-
-    #[test]
-    fn a_verdict_spells_the_stream_in_its_own_way() {
-        let (mut cloud, url) = cloud();
-        cloud.push(&url, "p1", NOW).unwrap();
-        let verdict = cloud.verdict("p1", "Block", NOW).unwrap();
-        assert_eq!((&verdict.fields["streamId"], verdict.fields.get("stream_id")), (&json!("8888_alice"), None));
     }
 }
