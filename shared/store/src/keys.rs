@@ -2,12 +2,12 @@
 //!
 //! | item       | `PK`                                | `SK`                   | read by                                          |
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
-//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, get_link_mic_push_url, get_link_mic_play_url, merge_video_stream, get_roomservice_sign, forbid_live, live_callback, rebuild_user |
+//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, get_link_mic_push_url, get_link_mic_play_url, merge_video_stream, get_roomservice_sign, forbid_live, live_callback, rebuild_user, list_rooms, list_verdicts |
 //! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
 //! | sessions   | `SESSIONS#<user>`                   | `SESSIONS`             | login, refresh, every signed call of Gen 2, which writes it too |
 //! | attempts   | `ATTEMPTS#<kind>#<user or address>` | `<time window>`        | login, register                                  |
 //! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url, merge_video_stream |
-//! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback, update_replay, delete_replay, sweep, rebuild_user |
+//! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback, update_replay, delete_replay, sweep, rebuild_user, list_replays |
 //! | state      | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep, rebuild_user |
 //! | start request | `USER#<user>`                    | `BROADCAST#<time>`     | live_callback, sweep, rebuild_user: the title, the profile and the cover of the start request |
 //! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                      |
@@ -16,13 +16,16 @@
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
 //! | list count | `COUNT#<tree>`, `COUNT#<tree>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
 //! | notice     | `NOTICE#<stream>`                   | `<event> <id of the notice>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
-//! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | operators                                        |
+//! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | list_reports                                     |
+//! | ban        | `USER#<user>`                       | `BAN`                  | list_bans: a copy of the ban in the state        |
 //! | version    | `TABLE`                             | `VERSION`              | every function when it starts, to open the connection as well; a table without this item has version 1 |
 //!
 //! Two global secondary indexes:
 //!
 //! - [`LISTS`] has every row that is in a list, by `list` (`online`, `offline`, `replays` or `videos`) and `position`.
 //!   fetch_list, get_vod_list and get_ugc_list read it. It has all attributes of a row: a list needs no read per row.
+//!   The lists of operators (`hidden`, `bans`, `reports` and `verdicts`) have no counters. list_rooms, list_bans,
+//!   list_reports and list_verdicts read them.
 //! - [`TASKS`] has the keys of every item with a task, by `task` and `due`. sweep and list_notices read it.
 
 use std::collections::HashMap;
@@ -285,9 +288,19 @@ pub(super) fn version() -> Key {
     key("TABLE".to_owned(), "VERSION")
 }
 
+/// The ban of a user, for the list of bans.
+pub(super) fn ban(user: &UserId) -> Key {
+    user_item_key(user, "BAN")
+}
+
+/// The partition of the reports about a broadcaster.
+pub(super) fn reports_partition(host: &UserId) -> String {
+    format!("REPORT#{host}")
+}
+
 /// A report of abuse by `host`.
 pub(super) fn report(host: &UserId, at: UnixSeconds, reporter: &UserId) -> Key {
-    key(format!("REPORT#{host}"), format!("{at}#{reporter}"))
+    key(reports_partition(host), format!("{at}#{reporter}"))
 }
 
 #[cfg(test)]

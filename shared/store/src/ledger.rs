@@ -4,7 +4,7 @@
 //! record. An open record has a task: if the process dies before the notice is applied, the sweep applies it. A parked
 //! record has a task until its last try.
 
-use super::{ListPage, attributes_expression, tasks::OPEN};
+use super::{ListPage, attributes_expression, tasks::OPEN, verdicts};
 use crate::prelude::*;
 use protocol::types::StreamId;
 use timeline::Reason;
@@ -70,7 +70,7 @@ pub struct NoticeRecord {
 }
 
 impl NoticeRecord {
-    fn read(item: &Item) -> Result<Self> {
+    pub(super) fn read(item: &Item) -> Result<Self> {
         let status = match text_in(item, "fate")? {
             "" => NoticeStatus::Open,
             "applied" => NoticeStatus::Applied(parsed(item, "user", UserId::parse)?),
@@ -117,7 +117,7 @@ impl Table {
             }
             None => update,
         };
-        let (outcome, known) = update.send_returning_old(self, CONTEXT).await?;
+        let (outcome, known) = verdicts::list_if_verdict(update, notice, now).send_returning_old(self, CONTEXT).await?;
         if outcome == WriteOutcome::Done {
             let (notice, status) = (notice.clone(), NoticeStatus::Open);
             return Ok(NoticeRecord { notice, received_at: now, times: 1, status, tries: 0 });
@@ -179,8 +179,9 @@ impl Table {
         Ok(records)
     }
 
-    /// A page of the notices that the sweep will try again, open or parked, by the time of their next try, latest first.
-    pub async fn unfinished_notices(&self, page: Page) -> Result<ListPage<NoticeRecord>> {
+    /// A page of the notices that the sweep will try again, open or parked, of this event if one is given: by the time of
+    /// their next try, latest first.
+    pub async fn unfinished_notices(&self, event: Option<&str>, page: Page) -> Result<ListPage<NoticeRecord>> {
         const CONTEXT: &str = "read notices";
         let request = self
             .client
@@ -191,7 +192,10 @@ impl Table {
             .expression_attribute_values(":open", text(OPEN))
             .scan_index_forward(false);
         let found = self.query(request, usize::MAX, CONTEXT).await?;
-        let found = found.iter().filter_map(keys::Task::of_key).filter(|task| matches!(task, keys::Task::Notice(..)));
+        let found = found.iter().filter_map(keys::Task::of_key).filter(|task| match task {
+            keys::Task::Notice(_, id) => event.is_none_or(|event| id.split(' ').next() == Some(event)),
+            keys::Task::User(_) | keys::Task::Group(..) | keys::Task::Replay(..) => false,
+        });
         let found: Vec<keys::Key> = found.map(|task| task.key()).collect();
         let wanted: Vec<&keys::Key> = page.of(&found).collect();
         let mut items = self.batch(wanted.iter().map(|key| (*key).clone()), Consistency::Strong, CONTEXT).await?;

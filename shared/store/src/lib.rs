@@ -31,6 +31,7 @@ mod streams;
 mod tasks;
 mod unconfirmed;
 mod update;
+mod verdicts;
 mod version;
 mod videos;
 mod viewers;
@@ -57,7 +58,8 @@ pub use self::{
     lives::{LiveRow, Totals},
     members::{Group, Member},
     rebuild::{Compared, Difference},
-    replays::{PendingDeletion, Replay, ReplayChanges},
+    replays::{PendingDeletion, Replay, ReplayChanges, UserReplay},
+    reports::Report,
     rooms::{Opened, Room, Status},
     sessions::{Renewal, Session, Sessions},
     state::{Ban, Broadcaster, BroadcasterState, PendingAction},

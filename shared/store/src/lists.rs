@@ -348,6 +348,23 @@ impl Table {
         Ok(start)
     }
 
+    /// A page of a list that has no counters: its rows since `oldest`, newest first, and whether more rows follow. The
+    /// cost grows with the number of the page.
+    pub(super) async fn uncounted_page(
+        &self,
+        partition: &str,
+        oldest: UnixSeconds,
+        page: Page,
+    ) -> Result<(Vec<Item>, bool)> {
+        let [offset, size] = [page.offset, page.size].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        let end = offset.saturating_add(size);
+        let query = self.partition_query(partition, Position::start_of(oldest), Position::LAST);
+        let mut rows = self.query(query, end.saturating_add(1), "read a list").await?;
+        let has_more = rows.len() > end;
+        rows.truncate(end);
+        Ok((rows.split_off(offset.min(rows.len())), has_more))
+    }
+
     /// The query for the rows of one partition of the index, newest first.
     pub(super) fn partition_query(&self, partition: &str, oldest: Position, end: Position) -> QueryFluentBuilder {
         self.client

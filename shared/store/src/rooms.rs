@@ -105,6 +105,11 @@ impl Room {
         })
     }
 
+    /// The latest picture of the live; empty if there is none.
+    pub fn picture(&self) -> &str {
+        &self.totals.screenshot
+    }
+
     /// The second of the start request at which the counters began at zero. Second 0 if that second is ahead of now: then
     /// a fast clock wrote it, and any later start request is newer.
     pub(super) fn counts_since(&self, now: UnixSeconds) -> UnixSeconds {
@@ -319,6 +324,20 @@ impl Table {
     /// A page of the rooms that are live.
     pub async fn online_rooms(&self, page: Page) -> Result<ListPage<Room>> {
         Ok(self.page(&ONLINE, page).await?.parse(self, Room::read))
+    }
+
+    /// A page of the rooms that are live, also those that moderation hides, which come first.
+    pub async fn live_rooms(&self, page: Page) -> Result<ListPage<Room>> {
+        let query = self.partition_query("hidden", Position::FIRST, Position::LAST);
+        let hidden = self.query(query, usize::MAX, "read a list").await?;
+        let of_page: Vec<Item> = page.of(&hidden).cloned().collect();
+        let [count, taken] = [hidden.len(), of_page.len()].map(|count| count.try_into().unwrap_or(u64::MAX));
+        let rest = Page { offset: page.offset.saturating_sub(count), size: page.size.saturating_sub(taken) };
+        let mut rooms = ListPage { total: count, rows: of_page }.parse(self, Room::read);
+        let online = self.online_rooms(rest).await?;
+        rooms.total += online.total;
+        rooms.rows.extend(online.rows);
+        Ok(rooms)
     }
 
     /// A page of all rooms.

@@ -116,3 +116,31 @@ async fn an_unnamed_notice_that_comes_again_with_another_expiry_and_signature_is
         "{answer}"
     );
 }
+
+#[tokio::test]
+async fn notices_are_filtered_by_event_and_status() {
+    let program = told().await;
+    let listed = async |more: Value| {
+        let mut fields = json!({"userid": "alice"});
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        ids(&by_operator(&program, "list_notices", fields).await).0
+    };
+    assert_eq!(listed(json!({"event": "100"})).await, ["100 f2", "100 f1"]);
+    assert_eq!(listed(json!({"event": "1", "fate": "applied"})).await, ["1 1"]);
+    assert_eq!(listed(json!({"fate": "dropped"})).await, ["100 f2"]);
+    for event in [1, 100] {
+        let fields = format!(r#""event_type":{event},"stream_id":"rs_nobody","sequence":"9","video_id":"f9""#);
+        let file = r#","video_url":"http://v/9","start_time":1,"end_time":2"#;
+        notice(&program, &format!("{fields}{file}")).await;
+    }
+    let unsettled = by_operator(&program, "list_notices", fields!("event": "1")).await;
+    assert_eq!(ids(&unsettled), (vec!["1 9".to_owned()], json!(1)));
+}
+
+#[tokio::test]
+async fn a_status_is_one_of_four_and_needs_a_stream_or_a_user() {
+    let program = operated().await;
+    for fields in [fields!("streamid": "8888_alice", "fate": "lost"), fields!("fate": "open")] {
+        assert_eq!(parse(&by_operator(&program, "list_notices", fields).await)["code"], 602);
+    }
+}

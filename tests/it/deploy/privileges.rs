@@ -25,7 +25,7 @@ use store::PublicProfile;
 
 /// Calls that take every way through the table, each command's in a row of its own: its Action, or its path if it has
 /// none. By a path they are signed by whom they name, or by alice if they name nobody.
-pub(crate) const CALLS: [(&str, &[&str]); 34] = [
+pub(crate) const CALLS: [(&str, &[&str]); 39] = [
     ("register", &[r#""userid":"frank","password":"abc""#]),
     ("login", &[r#""userid":"frank","password":"abc""#]),
     ("get_user_info", &[r#""userid":"alice""#]),
@@ -86,6 +86,11 @@ pub(crate) const CALLS: [(&str, &[&str]); 34] = [
         &[r#""userid":"alice","file_id":"f1","hidden":1"#, r#""userid":"alice","file_id":"f1","hidden":0"#],
     ),
     ("delete_replay", &[r#""userid":"alice","file_id":"f1""#]),
+    ("list_rooms", &["", r#""index":3,"count":10"#, r#""userid":"alice""#]),
+    ("list_replays", &[r#""userid":"alice""#]),
+    ("list_bans", &[""]),
+    ("list_reports", &["", r#""hostuserid":"alice""#]),
+    ("list_verdicts", &[""]),
     ("list_notices", &[r#""streamid":"8888_alice""#, r#""userid":"alice""#, ""]),
     ("show_notice", &[r#""streamid":"8888_alice","id":"100 f1""#]),
     ("replay_notices", &[r#""streamid":"rs_dave""#, r#""streamid":"rs_dave","id":"1 1""#]),

@@ -55,6 +55,8 @@ pub(crate) fn fields(entry: &CommandEntry) -> Value {
         "update_replay" => json!({"userid": "alice", "file_id": "f1", "title": "t", "hidden": 0}),
         "delete_replay" => json!({"userid": "alice", "file_id": "f1"}),
         "get_roomservice_sign" => json!({"userid": "alice"}),
+        "list_rooms" | "list_bans" | "list_reports" | "list_verdicts" => json!({}),
+        "list_replays" => json!({"userid": "alice"}),
         "list_notices" | "replay_notices" => json!({"streamid": "8888_alice"}),
         "show_notice" => json!({"streamid": "8888_alice", "id": "100 f1"}),
         "rebuild_user" => json!({"userid": "alice", "dry_run": 1}),

@@ -2,12 +2,18 @@
 
 use super::notices::NoticeRow;
 use super::prelude::*;
+use super::rows::operator_page;
+use store::NoticeRecord;
 
-/// The default number of rows of a page.
-const DEFAULT_COUNT: u64 = 20;
+/// The statuses of a notice.
+const FATES: [&str; 4] = ["open", "applied", "parked", "dropped"];
 
 pub struct ListNotices {
     filter: Filter,
+    /// Only notices of this event.
+    event: Option<Text<16>>,
+    /// Only notices with this status.
+    fate: Option<Text<16>>,
     page: Page,
 }
 
@@ -36,17 +42,24 @@ impl Command for ListNotices {
             (None, None) => Filter::Unsettled,
             (Some(_), Some(_)) => return Err(Error::InvalidArgument("streamid or userid, not both")),
         };
-        let (index, count) =
-            (params.optional("index")?.unwrap_or(1), params.optional("count")?.unwrap_or(DEFAULT_COUNT));
-        Ok(Self { filter, page: Page::new(index, count) })
+        let event = params.optional("event")?;
+        let fate: Option<Text<16>> = params.optional("fate")?;
+        if fate.as_ref().is_some_and(|fate| !FATES.contains(&fate.as_str())) {
+            return Err(Error::InvalidArgument("fate is open, applied, parked or dropped"));
+        }
+        if fate.is_some() && matches!(filter, Filter::Unsettled) {
+            return Err(Error::InvalidArgument("fate needs a streamid or a userid"));
+        }
+        Ok(Self { filter, event, fate, page: operator_page(params)? })
     }
 
     async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
+        let event = self.event.as_ref().map(Text::as_str);
         let streams = match self.filter {
             Filter::Stream(stream) => vec![stream],
             Filter::User(user) => app.table.streams_of(&user).await?.ok_or(Error::NotFound("room"))?,
             Filter::Unsettled => {
-                let listed = app.table.unfinished_notices(self.page).await?;
+                let listed = app.table.unfinished_notices(event, self.page).await?;
                 let list = listed.rows.iter().map(|record| NoticeRow::of(record, &record.status)).collect();
                 return Ok(Reply { totalcount: listed.total, list });
             }
@@ -55,6 +68,10 @@ impl Command for ListNotices {
         for stream in streams {
             records.extend(app.table.notice_summaries(&stream).await?);
         }
+        records.retain(|record: &NoticeRecord| {
+            let is_of_event = |event| record.notice.id.split(' ').next() == Some(event);
+            event.is_none_or(is_of_event) && self.fate.as_ref().is_none_or(|fate| fate.as_str() == record.status.name())
+        });
         records.sort_by(|a, b| (b.received_at, &b.notice.id).cmp(&(a.received_at, &a.notice.id)));
         let list = self.page.of(&records).map(|record| NoticeRow::of(record, &record.status)).collect();
         Ok(Reply { totalcount: records.len().try_into().unwrap_or(u64::MAX), list })

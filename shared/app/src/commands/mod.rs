@@ -21,7 +21,12 @@ pub mod get_ugc_list;
 pub mod get_user_info;
 pub mod get_vod_list;
 pub mod get_vod_sign;
+pub mod list_bans;
 pub mod list_notices;
+pub mod list_replays;
+pub mod list_reports;
+pub mod list_rooms;
+pub mod list_verdicts;
 pub mod live_callback;
 pub mod login;
 pub mod logout;
@@ -125,7 +130,7 @@ impl CommandEntry {
 }
 
 /// Every command of apps and operators, in the order of `docs/protocol.md`.
-pub fn all() -> [CommandEntry; 36] {
+pub fn all() -> [CommandEntry; 41] {
     [
         CommandEntry::of::<register::Register>(),
         CommandEntry::of::<login::Login>(),
@@ -159,6 +164,11 @@ pub fn all() -> [CommandEntry; 36] {
         CommandEntry::of::<merge_video_stream::MergeVideoStream>(),
         CommandEntry::of::<report_user::ReportUser>(),
         CommandEntry::of::<forbid_live::ForbidLive>(),
+        CommandEntry::of::<list_rooms::ListRooms>(),
+        CommandEntry::of::<list_replays::ListReplays>(),
+        CommandEntry::of::<list_bans::ListBans>(),
+        CommandEntry::of::<list_reports::ListReports>(),
+        CommandEntry::of::<list_verdicts::ListVerdicts>(),
         CommandEntry::of::<list_notices::ListNotices>(),
         CommandEntry::of::<show_notice::ShowNotice>(),
         CommandEntry::of::<replay_notices::ReplayNotices>(),

@@ -21,6 +21,15 @@ pub(super) fn page(params: &Params) -> Result<Page, Error> {
     Ok(Page::new(params.required("index")?, params.required("count")?))
 }
 
+/// The number of rows of a page of operators, unless they ask for another.
+const OPERATOR_COUNT: u64 = 20;
+
+/// The page that an operator requests: by default the first.
+pub(super) fn operator_page(params: &Params) -> Result<Page, Error> {
+    let (index, count) = (params.optional("index")?.unwrap_or(1), params.optional("count")?.unwrap_or(OPERATOR_COUNT));
+    Ok(Page::new(index, count))
+}
+
 /// The current profiles of the users in the rows of a page.
 pub(super) struct PublicProfiles(HashMap<UserId, PublicProfile>);
 
@@ -88,9 +97,11 @@ pub(super) struct PartRow {
 /// The files of a replay, if one format has several. Otherwise none, since the row has the address of each format.
 pub(super) fn parts(replay: &Replay) -> Vec<PartRow> {
     let formats: BTreeSet<&str> = replay.parts.iter().map(|part| part.format.as_str()).collect();
-    if formats.len() == replay.parts.len() {
-        return Vec::new();
-    }
+    if formats.len() == replay.parts.len() { Vec::new() } else { all_parts(replay) }
+}
+
+/// The files of a replay.
+pub(super) fn all_parts(replay: &Replay) -> Vec<PartRow> {
     let row = |part: &ReplayPart| PartRow {
         fileid: part.file.to_string(),
         format: part.format.clone(),

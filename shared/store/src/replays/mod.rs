@@ -4,12 +4,13 @@
 //! another file's replay has a row that refers to that replay, so that the replay is found by each of its files.
 
 mod delete;
+mod of_user;
 mod write;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-pub use self::delete::PendingDeletion;
 pub(super) use self::write::{Rows, as_kept};
+pub use self::{delete::PendingDeletion, of_user::UserReplay};
 use super::{
     ListPage,
     broadcasts::Profile,

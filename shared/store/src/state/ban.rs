@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::BroadcasterState;
-use crate::prelude::*;
+use super::{BroadcasterState, KEPT_SECONDS, RowWriter};
+use crate::{lists::Position, prelude::*};
+use protocol::json::to_text;
 use timeline::{End, Evidence};
+
+/// The list of the users who are banned.
+const LIST: &str = "bans";
 
 /// A ban: the user may not broadcast.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,5 +86,41 @@ impl BroadcasterState {
             self.pending_actions.remove(&PendingAction::WithholdReplays);
             self.pending_actions.insert(PendingAction::ReleaseReplays);
         }
+    }
+}
+
+impl RowWriter<'_> {
+    /// Writes the row of the ban, which list_bans reads. After the ban the row stays for some time, in no list: its revision
+    /// keeps slower writers from listing the ban again.
+    pub(super) async fn write_ban(&self) -> Result<()> {
+        let Self { user, state, now, .. } = self;
+        let update = self.update(keys::ban(user)).set("user", text(user.as_str()));
+        let update = match &state.ban {
+            Some(ban) => {
+                let position = Position::of(UnixSeconds(ban.at), user.as_str());
+                update
+                    .set("ban", text(to_text(ban)))
+                    .set(keys::LIST, text(LIST))
+                    .set(keys::POSITION, text(keys::list_sort_key(position, user.as_str())))
+                    .remove(keys::EXPIRES_AT)
+            }
+            None => {
+                let update = update.remove("ban").remove(keys::LIST).remove(keys::POSITION);
+                update.set(keys::EXPIRES_AT, unix_seconds(now.plus(KEPT_SECONDS)))
+            }
+        };
+        update.send(self.table, "write a ban").await.map(drop)
+    }
+}
+
+impl Table {
+    /// A page of the bans, newest first, with their users; and whether more follow.
+    pub async fn bans(&self, page: Page) -> Result<(Vec<(UserId, Ban)>, bool)> {
+        let read = |row: &Item| -> Result<(UserId, Ban)> {
+            let ban = serde_json::from_str(text_in(row, "ban")?).map_err(|_| invalid_attribute("ban"))?;
+            Ok((parsed(row, "user", UserId::parse)?, ban))
+        };
+        let (rows, has_more) = self.uncounted_page(LIST, UnixSeconds(0), page).await?;
+        Ok((rows.iter().filter_map(|row| self.ok_or_log(row, read(row))).collect(), has_more))
     }
 }

@@ -17,6 +17,8 @@ const MAX_NAME_BYTES: usize = 120_000;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DirtyRow {
     Room,
+    /// The row of the ban, for the list of bans.
+    Ban,
     /// A live, by its [id](keys::live_id).
     Live(String),
     /// The row of a file, by a hash of the file's id, because ids can be long.
@@ -49,6 +51,7 @@ impl DirtyRow {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Room => "room".to_owned(),
+            Self::Ban => "ban".to_owned(),
             Self::Live(id) => format!("live {id}"),
             Self::File(hash) => format!("recording {hash}"),
             Self::Count(tree, Position(position)) => format!("count {tree} {position}"),
@@ -59,6 +62,7 @@ impl DirtyRow {
         let (kind, rest) = name.split_once(' ').unwrap_or((name, ""));
         match kind {
             "room" => Some(Self::Room),
+            "ban" => Some(Self::Ban),
             "live" => Some(Self::Live(rest.to_owned())),
             "recording" => Some(Self::File(rest.to_owned())),
             "count" => {

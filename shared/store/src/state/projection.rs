@@ -48,6 +48,9 @@ pub(super) fn differences(
         let broadcasts = [before, after].into_iter().filter_map(|state| state.timeline.broadcasts().last());
         dirty.extend(broadcasts.map(|broadcast| DirtyRow::room_count(broadcast, user)));
     }
+    if before.ban != after.ban {
+        dirty.insert(DirtyRow::Ban);
+    }
     let broadcasts = after.timeline.broadcasts();
     let content = |live: &Live| row_content(live, &broadcasts);
     let lives = |projection: &Projection| projection.lives.iter().map(content).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Writes the dirty rows of a state: the room and the lives, then the replays.
+//! Writes the dirty rows of a state: the room and the lives, the ban, then the replays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,6 +68,11 @@ impl RowWriter<'_> {
             if !is_written {
                 failed.insert(DirtyRow::Room);
             }
+        }
+        if state.dirty.contains(&DirtyRow::Ban)
+            && self.none_if_item_fault(keys::ban(user), self.write_ban().await)?.is_none()
+        {
+            failed.insert(DirtyRow::Ban);
         }
         for replay in &projection.replays {
             let is_dirty = |part: &&ReplayPart| state.dirty.contains(&DirtyRow::file(&part.file));
