@@ -73,6 +73,7 @@ fn announcement(
     let overridden = SETTINGS.iter().map(|setting| setting.name).filter(|name| environment(name).is_some());
     let overridden = overridden.collect::<Vec<_>>().join(", ");
 
+    let console = console_command(listening, config, settings);
     let mut text = format!("mini-lvb serves at {base}\n");
     let mut row = |name: &str, value: &str| writeln!(text, "  {name:19}{value}").expect("a text can be written to");
     for address in addresses.iter().skip(1) {
@@ -80,6 +81,9 @@ fn announcement(
     }
     if has_app {
         row("open in a browser", &format!("{base}{}", web::ROOT));
+    }
+    if let Some(command) = console {
+        row("for operators", &command);
     }
     row("in the app", &format!("ServerAddr (Gen 1)  {base}{INTERFACE}"));
     row("", &format!("base URL (Gen 2)    {base}"));
@@ -94,4 +98,14 @@ fn announcement(
     row("accounts", &accounts);
     row("Gen-1 calls", gen_1);
     text
+}
+
+/// The command that opens the operator's console; `None` if the settings have no key of operators. The key of invented
+/// settings that are in no file is known to this process only.
+fn console_command(listening: SocketAddr, config: &Config, settings: &str) -> Option<String> {
+    let is_in_file = std::path::Path::new(settings).is_file() || environment("OPERATOR_KEY").is_some();
+    config.operator_key.as_ref().filter(|_| is_in_file)?;
+    let server = if listening.port() == 8080 { String::new() } else { format!(" --server {}", listening.port()) };
+    let file = if settings == "data/settings.toml" { String::new() } else { format!(" --config {settings:?}") };
+    Some(format!("mini-lvb console{server}{file}"))
 }

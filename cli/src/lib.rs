@@ -3,6 +3,7 @@
 //! Only this package depends on the embedded engine. The tests use it as a library.
 
 pub mod cloud_account;
+pub mod console;
 pub mod engine;
 pub mod folder;
 pub mod listen;

@@ -21,6 +21,7 @@ use app::{
 use clap::{Args, Parser, Subcommand};
 use cli::{
     cloud_account::account,
+    console,
     listen::Listen,
     operate::{self, Callbacks, Operator},
     settings,
@@ -61,6 +62,10 @@ enum Command {
         #[command(flatten)]
         operator: Operator,
     },
+    /// Serves the operator's console on this machine, for a running server here or elsewhere.
+    Console(console::Options),
+    #[command(flatten)]
+    People(operate::People),
     /// Compares a user's room, lives and replays on a running server with the notices of the live cloud, and repairs them.
     Rebuild {
         /// The user.
@@ -107,6 +112,8 @@ fn main() -> ExitCode {
         Command::Settings => print(&list_of_settings()).map_err(Into::into),
         Command::Simulate(options) => simulate(options),
         Command::Callbacks { callbacks, operator } => print_answer(callbacks.run(&operator)),
+        Command::Console(options) => serve_console(&options),
+        Command::People(people) => print_answer(people.run()),
         Command::Rebuild { user, dry_run, operator } => print_answer(operate::rebuild(&user, dry_run, &operator)),
     };
     match outcome {
@@ -122,6 +129,12 @@ fn main() -> ExitCode {
 #[tokio::main(flavor = "current_thread")]
 async fn print_answer(answer: impl Future<Output = Result<String, String>>) -> Result<(), Box<dyn Error>> {
     Ok(print(&answer.await?)?)
+}
+
+/// Serves the console until the process is ended.
+#[tokio::main(flavor = "current_thread")]
+async fn serve_console(options: &console::Options) -> Result<(), Box<dyn Error>> {
+    match console::run(options).await? {}
 }
 
 #[tokio::main]

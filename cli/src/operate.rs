@@ -1,55 +1,22 @@
-//! `mini-lvb callbacks` and `mini-lvb rebuild`: requests of operators to a running server, and the answers as text.
+//! `mini-lvb callbacks`, `mini-lvb rebuild` and the other words of operators: requests to a running server, and the
+//! answers as text.
 
-use std::{
-    array, iter,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod people;
+mod remote;
+mod table;
 
-use app::process::environment;
-use clap::{Args, Subcommand};
-use http::{
-    Request,
-    header::{CONTENT_TYPE, HeaderValue},
-};
-use http_client::{self, Client};
-use protocol::{
-    error::Chain,
-    types::{Secret, UnixSeconds},
-};
+use clap::Subcommand;
 use serde_json::{Value, json};
-use unicode_width::UnicodeWidthStr;
 
-use crate::{folder, listen::Listen, settings};
+pub(crate) use self::remote::{HEADER, Server, is_private, key_header};
+use self::table::{plain, printable, rows, table, time};
+pub use self::{
+    people::People,
+    remote::{Operator, address},
+};
 
-/// The time limit of a request: a deployed function has 10 seconds, a server of one's own has no limit.
-const TIMEOUT: Duration = Duration::from_secs(60);
 /// The number of rows per request.
 const ROWS: u64 = 100;
-/// The setting with the operator's key.
-const OPERATOR_KEY: &str = "OPERATOR_KEY";
-/// The header in which the key is sent.
-pub(crate) const HEADER: &str = "x-operator-key";
-/// The error for an answer that is not one of ours.
-const NO_ANSWER: &str = "the answer is not that of a business server; is the address right?";
-
-/// The server of an operator, and the key.
-#[derive(Args, Debug)]
-pub struct Operator {
-    /// The address of the server.
-    #[arg(long, global = true, value_name = "URL", value_parser = address, default_value = "http://127.0.0.1:8080")]
-    server: String,
-    /// The data folder of the server. Its settings.toml has the OPERATOR_KEY, unless the environment has it.
-    #[arg(long, global = true, value_name = "DIR", default_value = "data")]
-    data: PathBuf,
-    /// The settings file of the server, instead of the one in the data folder.
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Prints the server's answer as JSON.
-    #[arg(long, global = true)]
-    json: bool,
-}
-
 /// Requests about the notices of the live cloud.
 #[derive(Subcommand, Debug)]
 pub enum Callbacks {
@@ -120,118 +87,6 @@ pub async fn rebuild(user: &str, is_dry_run: bool, operator: &Operator) -> Resul
     if is_repaired { Ok(text) } else { Err(format!("some differences could not be repaired\n{text}")) }
 }
 
-/// The operator's key: from the environment, or from a settings file.
-fn key(file: &Path) -> Result<Secret, String> {
-    let is_set = |key: &String| !key.trim().is_empty();
-    let key = match environment(OPERATOR_KEY).filter(is_set) {
-        None if file.exists() => settings::read(file)?.remove(OPERATOR_KEY).filter(is_set),
-        key => key,
-    };
-    let key = key.ok_or_else(|| {
-        let file = file.display();
-        format!("there is no {OPERATOR_KEY} in the environment or in {file}; it must be the key of the server")
-    })?;
-    Ok(Secret::new(key.trim()))
-}
-
-/// The address of a server from the command line: a URL, or an address of this machine as in `--listen`.
-pub fn address(text: &str) -> Result<String, String> {
-    let text = text.trim_end_matches('/');
-    if let Some(here) = text.parse().ok().filter(Listen::is_loopback) {
-        return Ok(format!("http://{here}"));
-    }
-    let fault = || "expected an address that begins with http:// or https://, as http://127.0.0.1:8080".to_owned();
-    http_client::is_address(text).then(|| text.to_owned()).ok_or_else(fault)
-}
-
-/// Refuses an address if others could read a key on the way to it.
-pub(crate) fn is_private(address: &str) -> Result<(), String> {
-    let refused = || {
-        format!(
-            "{address}: the operator key is sent only over https, or to this machine; give the address with https://"
-        )
-    };
-    http_client::is_secure(address).then_some(()).ok_or_else(refused)
-}
-
-/// An operator's key as the value of [`HEADER`].
-pub(crate) fn key_header(key: &Secret) -> Result<HeaderValue, String> {
-    let invalid = |_| "the operator key has characters that a header cannot have".to_owned();
-    HeaderValue::from_str(key.expose()).map_err(invalid)
-}
-
-/// A running server.
-struct Server {
-    http: Client,
-    address: String,
-    key: HeaderValue,
-    json: bool,
-}
-
-impl Server {
-    fn of(operator: &Operator) -> Result<Self, String> {
-        let file = operator.config.clone().unwrap_or_else(|| folder::settings(&operator.data));
-        let key = key_header(&key(&file)?)?;
-        is_private(&operator.server)?;
-        Ok(Self { http: Client::unconnected(), address: operator.server.clone(), key, json: operator.json })
-    }
-
-    /// Calls a command that works in parts, until an answer has no `next`. Returns the lists of all parts, joined, and
-    /// prints the progress after each part but the last.
-    async fn call_in_parts(
-        &self,
-        command: &str,
-        mut fields: Value,
-        progress: impl Fn(&Value) -> String,
-    ) -> Result<Value, String> {
-        let mut whole = json!({});
-        loop {
-            let Value::Object(mut part) = self.call(command, fields.clone()).await? else {
-                return Err(NO_ANSWER.to_owned());
-            };
-            let next = part.remove("next");
-            for (name, lines) in part {
-                match (whole.get_mut(&name), lines) {
-                    (Some(Value::Array(known)), Value::Array(more)) => known.extend(more),
-                    (_, lines) => whole[name] = lines,
-                }
-            }
-            let Some(next) = next else { return Ok(whole) };
-            if fields["after"] == next {
-                return Err(NO_ANSWER.to_owned());
-            }
-            eprintln!("{}", progress(&whole));
-            fields["after"] = next;
-        }
-    }
-
-    /// Calls a command. Fields that are null count as missing.
-    async fn call(&self, command: &str, fields: Value) -> Result<Value, String> {
-        let failed = |error: http_client::Error| format!("{}: {}", self.address, Chain(&error));
-        let request = Request::post(format!("{}/{command}", self.address))
-            .header(CONTENT_TYPE, "application/json")
-            .header(HEADER, &self.key)
-            .body(fields.to_string());
-        let request = request.map_err(|error| failed(error.into()))?;
-        let answer = self.http.send_within(TIMEOUT, request).await.map_err(failed)?;
-        let mut answer: Value = serde_json::from_str(&answer).map_err(|_| NO_ANSWER.to_owned())?;
-        match answer["code"].as_u64() {
-            Some(200) => Ok(answer["data"].take()),
-            Some(403) => Err(format!("{} does not accept this {OPERATOR_KEY}", self.address)),
-            Some(code) => Err(format!("{} answers {code} {}", self.address, plain(&answer["message"]))),
-            None => Err(NO_ANSWER.to_owned()),
-        }
-    }
-
-    fn shown(&self, answer: &Value, table: impl FnOnce(&Value) -> String) -> String {
-        if self.json { format!("{answer}\n") } else { table(answer) }
-    }
-}
-
-fn rows<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
-    answer[name].as_array().map_or(&[], Vec::as_slice)
-}
-
 fn list(answer: &Value, page: u64) -> String {
     let (shown, total) = (rows(answer, "list").len(), answer["totalcount"].as_u64().unwrap_or(0));
     let is_last = page == 0 || page.saturating_mul(ROWS) >= total;
@@ -294,41 +149,9 @@ fn interruption(row: &Value) -> String {
     format!(", errcode {}{detail}{message}", plain(&row["errcode"]))
 }
 
-/// A value as one line of printable text.
-fn plain(value: &Value) -> String {
-    printable(value).replace('\n', " ")
-}
-
-/// A value as text without control characters, which a terminal could execute.
-fn printable(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
-}
-
-fn time(value: &Value) -> String {
-    value.as_u64().map_or_else(|| plain(value), |seconds| UnixSeconds(seconds).in_utc())
-}
-
-/// Rows under their heads, each column as wide as its widest cell. A Chinese character is two columns wide.
-fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let rows: Vec<_> = iter::once(heads.map(str::to_owned)).chain(rows).collect();
-    let widths: [usize; N] = array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0));
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell}{:1$}  ", "", width - cell.width()));
-        format!("{}\n", cells.collect::<String>().trim_end())
-    };
-    rows.iter().map(line).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_are_as_wide_in_a_terminal_as_their_widest_cell() {
-        let rows = [["a", "b", "c"], ["你好", "", "d"], ["ccc", "", ""]].map(|row| row.map(str::to_owned));
-        assert_eq!(table(["x", "yy", "z"], rows.into_iter()), "x     yy  z\na     b   c\n你好      d\nccc\n");
-    }
 
     #[test]
     fn the_error_of_a_push_stands_beside_its_notice_and_its_live() {
@@ -342,31 +165,5 @@ mod tests {
         assert!(listed.contains("applied to alice, errcode 18/503: no right"), "{listed}");
         let rebuilt = rebuilt(&json!({"lives": [with_error(live)]}), true);
         assert!(rebuilt.contains("stopped, errcode 18/503: no right"), "{rebuilt}");
-    }
-
-    #[test]
-    fn text_of_users_has_no_effect_on_the_terminal() {
-        assert_eq!(plain(&json!("a\u{1b}[2Jb\nc")), "a\u{fffd}[2Jb c");
-    }
-
-    #[test]
-    fn an_address_of_this_machine_is_written_in_many_ways() {
-        for (text, meant) in [
-            ("localhost:8080", "http://127.0.0.1:8080"),
-            ("LOCALHOST:8080/", "http://127.0.0.1:8080"),
-            ("8080", "http://127.0.0.1:8080"),
-            ("[::1]:8080", "http://[::1]:8080"),
-            ("127.0.0.2:80", "http://127.0.0.2:80"),
-            ("HTTP://LOCALHOST:8080", "HTTP://LOCALHOST:8080"),
-            ("https://lvb.example.com/", "https://lvb.example.com"),
-        ] {
-            let address = address(text).unwrap();
-            assert_eq!(address, meant);
-            assert_eq!(is_private(&address), Ok(()), "{text}");
-        }
-        for text in ["", "lvb.example.com", "192.0.2.1:8080", "ftp://localhost", "http://"] {
-            assert!(address(text).unwrap_err().contains("begins with http://"), "{text}");
-        }
-        assert!(is_private("http://lvb.example.com").unwrap_err().contains("https"));
     }
 }

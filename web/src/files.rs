@@ -1,4 +1,4 @@
-//! The embedded files of the app, and their compressed copies.
+//! The embedded files of the app and of the console, and their compressed copies.
 
 use std::{collections::HashMap, io::Write as _};
 
@@ -9,19 +9,19 @@ use sha2::{Digest, Sha256};
 /// A file: its path below [`crate::ROOT`], and its content.
 type Source = (&'static str, &'static [u8]);
 
-/// The table of the files: those of `web/app`, then those of `web/vendor`.
+/// A table of files: those of a folder of `web`, then those of `web/vendor`.
 macro_rules! files {
-    (app: $($app:literal)* vendor: $($vendor:literal)*) => {
+    ($folder:literal: $($file:literal)* vendor: $($vendor:literal)*) => {
         &[
-            $(($app, include_bytes!(concat!("../app/", $app)).as_slice()),)*
+            $(($file, include_bytes!(concat!("../", $folder, "/", $file)).as_slice()),)*
             $((concat!("vendor/", $vendor), include_bytes!(concat!("../vendor/", $vendor)).as_slice()),)*
         ]
     };
 }
 
-/// Every file that is served.
+/// Every file of the app.
 pub(crate) const SOURCES: &[Source] = files! {
-    app:
+    "app":
         "index.html" "style.css" "icon.svg"
         "app.js" "api.js" "broadcast.js" "camera.js" "chat.js" "config.js" "floating.js" "flv.js" "hidden.js" "i18n.js"
         "joint.js" "md5.js" "picture.js" "player.js" "room.js" "router.js" "session.js" "view.js" "zh.js"
@@ -29,6 +29,17 @@ pub(crate) const SOURCES: &[Source] = files! {
         "views/watch.js"
     vendor:
         "lit-html.js" "lean-qr.js" "mpegts.js" "hls.light.min.js"
+};
+
+/// Every file of the console.
+pub(crate) const CONSOLE: &[Source] = files! {
+    "console":
+        "index.html" "style.css" "icon.svg"
+        "console.js" "api.js" "i18n.js" "zh.js" "view.js"
+        "views/bans.js" "views/ledger.js" "views/lives.js" "views/overview.js" "views/queue.js" "views/reports.js"
+        "views/user.js"
+    vendor:
+        "lit-html.js"
 };
 
 /// The name of the file that is served at the root.
@@ -53,10 +64,10 @@ impl File {
     }
 }
 
-/// All files, by their path below the root.
-pub(crate) fn all() -> HashMap<&'static str, File> {
+/// These files, by their path below the root.
+pub(crate) fn all(sources: &'static [Source]) -> HashMap<&'static str, File> {
     let file = |&(path, content): &Source| (path, File::new(media_type(path), Bytes::from_static(content)));
-    SOURCES.iter().map(file).collect()
+    sources.iter().map(file).collect()
 }
 
 fn compress(content: &[u8]) -> Bytes {

@@ -3,6 +3,7 @@
 //! The files of `web/app` and `web/vendor` are part of the program. They are plain modules of JavaScript, so that a
 //! build needs nothing but Rust. [`App::respond`] is a pure function from the head of a request to a response.
 
+mod console;
 mod files;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use http::{
 };
 use serde::Serialize;
 
+pub use crate::console::Console;
 use crate::files::File;
 
 /// The path of the app.
@@ -55,7 +57,7 @@ impl App {
         let video = settings.video.filter(|address| is_origin(address));
         let settings = Settings { chat: settings.chat && video.is_some(), video, media };
         let json = serde_json::to_vec(&settings).expect("the settings are texts and flags");
-        let mut files = files::all();
+        let mut files = files::all(files::SOURCES);
         files.insert(CONFIG, File::new("application/json", Bytes::from(json)));
         Self { files, policy: policy(&settings) }
     }
@@ -71,19 +73,24 @@ impl App {
             return Some(redirect());
         }
         let name = path.strip_prefix(ROOT)?;
-        let mut response = match self.files.get(if name.is_empty() { files::INDEX } else { name }) {
-            Some(file) => serve(file, &request.headers),
-            None => not_found(),
-        };
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_SECURITY_POLICY, self.policy.clone());
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        if request.method == Method::HEAD {
-            response.body_mut().clear();
-        }
-        Some(response)
+        Some(page(&self.files, name, &self.policy, request))
     }
+}
+
+/// The file with this name, or 404, with the headers of all files.
+fn page(files: &HashMap<&'static str, File>, name: &str, policy: &HeaderValue, request: &Parts) -> Response<Bytes> {
+    let mut response = match files.get(if name.is_empty() { files::INDEX } else { name }) {
+        Some(file) => serve(file, &request.headers),
+        None => not_found(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if request.method == Method::HEAD {
+        response.body_mut().clear();
+    }
+    response
 }
 
 /// The file, or 304 if the client has it.
@@ -119,7 +126,7 @@ fn redirect() -> Response<Bytes> {
 }
 
 fn not_found() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(b"The app has no such file.\n"));
+    let mut response = Response::new(Bytes::from_static(b"There is no such file.\n"));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response

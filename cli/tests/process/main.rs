@@ -4,10 +4,12 @@
 //! - [`serve`]: the local server: its addresses, connections, log and end
 //! - [`data`]: its data folder, its settings and its table
 //! - [`operate`]: the commands of operators
+//! - [`console`]: the console of operators
 //! - [`video`]: the live cloud of the local server
 //! - [`terminal`]: output on a terminal, which a pipe does not show
 #![expect(clippy::unwrap_used, reason = "clippy spares tests, but not the functions that they share")]
 
+mod console;
 mod data;
 mod operate;
 mod serve;

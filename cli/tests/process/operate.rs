@@ -73,6 +73,42 @@ fn a_replay_that_is_missing_is_found_and_its_notice_applied_again() {
 }
 
 #[test]
+fn a_broadcaster_is_found_banned_and_forgiven_on_the_command_line() {
+    let operated = Operated::start();
+    operated.server.call(&open_room("alice"));
+    operated.notify(r#""event_type":1,"stream_id":"8888_alice","sequence":"1""#);
+    let alive = |line: &str| line.starts_with("alice ") && line.contains(" live ");
+    let lives = operated.ask(&["lives"]).unwrap();
+    assert!(lives.lines().any(alive) && lives.ends_with("1 of 1\n"), "{lives}");
+    let ban = ["ban", "alice", "--reason", "spam", "--actor", "eve"];
+    assert_eq!(operated.ask(&ban).unwrap(), "alice is banned\n");
+    assert!(operated.ask(&["lives"]).unwrap().ends_with("\n0 of 0\n"));
+    let bans = operated.ask(&["bans"]).unwrap();
+    assert!(bans.contains("no end  shown    eve  spam\n1\n"), "{bans}");
+    assert_eq!(operated.ask(&["unban", "alice"]).unwrap(), "alice is not banned\n");
+    assert!(operated.ask(&["bans", "--json"]).unwrap().starts_with(r#"{"list":[],"more":0}"#));
+    let error = operated.ask(&["ban", "nobody"]).unwrap_err();
+    assert!(error.contains("620"), "{error}");
+}
+
+#[test]
+fn reports_and_verdicts_are_listed() {
+    let operated = Operated::start();
+    operated.server.call(r#"{"Action":"ReportUser","userid":"bob","hostuserid":"alice"}"#);
+    operated.notify(r#""event_type":317,"streamId":"rs_alice","suggestion":"Block","img":"http://p/1.jpg""#);
+    for arguments in [&["reports"][..], &["reports", "--user", "alice"]] {
+        let reports = operated.ask(arguments).unwrap();
+        assert!(reports.contains("alice        bob\n1\n"), "{reports}");
+    }
+    assert!(operated.ask(&["reports", "--user", "dave"]).unwrap().ends_with("\n0\n"));
+    let verdicts = operated.ask(&["verdicts"]).unwrap();
+    assert!(
+        verdicts.contains("Block") && verdicts.contains("parked") && verdicts.contains("http://p/1.jpg"),
+        "{verdicts}"
+    );
+}
+
+#[test]
 fn more_notices_than_one_call_applies_are_applied_in_parts_and_the_progress_is_printed() {
     let operated = Operated::start();
     for n in 0..105 {

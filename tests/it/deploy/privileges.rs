@@ -263,6 +263,8 @@ impl World {
         self.enter("carol", "other").await;
         let now = self.program.now();
         self.program.pass(100);
+        // A verdict on no live: nothing follows but its place in the list.
+        notice(&self.program, r#""event_type":317,"streamId":"8888_host0","suggestion":"Block""#).await;
         for user in ["alice", "bobby", "carol"] {
             self.log_in(user).await;
         }
