@@ -100,7 +100,7 @@ fn announcement(
     text
 }
 
-/// The command that opens the operator's console; `None` if the settings have no key of operators. The key of invented
+/// The command that opens the operator's console; `None` if the settings have no key of operators. The key of generated
 /// settings that are in no file is known to this process only.
 fn console_command(listening: SocketAddr, config: &Config, settings: &str) -> Option<String> {
     let is_in_file = std::path::Path::new(settings).is_file() || environment("OPERATOR_KEY").is_some();

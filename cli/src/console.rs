@@ -3,7 +3,10 @@
 //! The page shows text of strangers, so the page never has the key. It has a token, which only this process accepts, and
 //! only from the page: a request of another page of the browser has another origin, and does not know the token.
 
-use std::{collections::BTreeSet, convert::Infallible, error::Error, future::Future, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeSet, convert::Infallible, error::Error, future::Future, net::SocketAddr, sync::Arc,
+    time::Duration,
+};
 
 use app::process::random_u32;
 use clap::Args;
@@ -66,6 +69,9 @@ pub struct Options {
     operator: Operator,
 }
 
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// The relay.
 struct Relay {
     server: Server,
@@ -100,7 +106,7 @@ async fn serve(listener: TcpListener, relay: Arc<Relay>) -> Infallible {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // No file handle is free. The next one is, when a connection ends.
-            tokio::task::yield_now().await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let relay = Arc::clone(&relay);
@@ -135,8 +141,8 @@ impl Relay {
                 _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "files are only read"),
             };
         };
-        if let Err(refused) = self.judge(&head, command) {
-            return refused;
+        if let Some((status, reason)) = self.reason_to_refuse(&head, command) {
+            return refusal(status, reason);
         }
         let relayed = self.relay(command, async {
             Limited::new(body, MAX_BODY_BYTES).collect().await.map(|body| body.to_bytes()).map_err(|_| ())
@@ -150,10 +156,10 @@ impl Relay {
         host.is_some_and(|host| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
     }
 
-    /// Refuses a call that is not of the console's page.
-    fn judge(&self, head: &Parts, command: &str) -> Result<(), Response<Bytes>> {
+    /// Why a call is refused, which the console's page has not made; `None` if that page may have made it.
+    fn reason_to_refuse(&self, head: &Parts, command: &str) -> Option<(StatusCode, &'static str)> {
         if head.method != Method::POST {
-            return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "a call is a POST"));
+            return Some((StatusCode::METHOD_NOT_ALLOWED, "a call is a POST"));
         }
         let is_own = |origin: &str| {
             origin
@@ -165,12 +171,9 @@ impl Relay {
             || head.headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin");
         let received = head.headers.get(TOKEN).and_then(|token| token.to_str().ok()).unwrap_or_default();
         if is_foreign || !constant_time_eq(&self.token, received) {
-            return Err(refusal(StatusCode::FORBIDDEN, "open the address that mini-lvb console has printed"));
+            return Some((StatusCode::FORBIDDEN, "open the address that mini-lvb console has printed"));
         }
-        if !COMMANDS.contains(&command) {
-            return Err(refusal(StatusCode::NOT_FOUND, "the console has no such command"));
-        }
-        Ok(())
+        (!COMMANDS.contains(&command)).then_some((StatusCode::NOT_FOUND, "the console has no such command"))
     }
 
     async fn relay(&self, command: &str, body: impl Future<Output = Result<Bytes, ()>>) -> Response<Bytes> {

@@ -142,11 +142,11 @@ async fn simulate(options: Simulate) -> Result<(), Box<dyn Error>> {
     terminal::log(LevelFilter::WARN);
     let settings = match &options.config {
         Some(file) => settings::read(file)?,
-        None if options.memory => settings::invented(),
+        None if options.memory => settings::generated(),
         None => settings::read(&options.data.join("settings.toml"))
             .map_err(|error| format!("{error}; start the server first, or name its settings file with --config"))?,
     };
-    let config = settings::judge(&settings, environment)?;
+    let config = settings::config_from(&settings, environment)?;
     let retries = Retries { times: options.retries, seconds: options.retry_seconds };
     let run = format!("{:08x}", random_u32());
     let cloud = Arc::new(Mutex::new(account(&config, &format!("{run}-"))));

@@ -52,7 +52,7 @@ pub(crate) struct Options {
     /// Trusts X-Forwarded-For from the proxy at this address.
     #[arg(long, value_name = "ADDR")]
     proxy: Option<IpAddr>,
-    /// Starts no live cloud in this process. Without this option there is one as long as the settings are the invented ones.
+    /// Starts no live cloud in this process. Without this option there is one as long as the settings are the generated ones.
     #[arg(long)]
     no_video: bool,
     /// Keeps the data in another server with DynamoDB's interface. Without --memory, AWS_ENDPOINT_URL_DYNAMODB does the same.
@@ -159,12 +159,12 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let (settings, new_text) = if options.config.is_some() {
         (settings::read(&settings_file)?, None)
     } else if options.memory {
-        "invented for this process".clone_into(&mut settings_from);
-        (settings::invented(), None)
+        "generated for this process".clone_into(&mut settings_from);
+        (settings::generated(), None)
     } else {
         settings::read_or_invent(&settings_file, environment)?
     };
-    let mut config = settings::judge(&settings, environment)?;
+    let mut config = settings::config_from(&settings, environment)?;
     let listener = options.listen.bind().await;
     let listener =
         listener.map_err(|error| format!("{}: {error}; choose another address with --listen", options.listen))?;
@@ -209,7 +209,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         if had_settings {
             tracing::warn!(
                 file = settings_from,
-                "SESSION_KEY is not set: a new key is invented and written to the file"
+                "SESSION_KEY is not set: a new key is generated and written to the file"
             );
         }
         folder::write(&settings_file, &text).map_err(|error| format!("{settings_from}: {error}"))?;
@@ -225,7 +225,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if !options.memory && !had_settings && !is_empty {
         tracing::warn!(
             "there is a table with data ({data}), but there were no settings: {settings_from} was created, with \
-             invented keys. Earlier sessions and URLs are invalid now, and the cloud's notices are refused. Stop the \
+             generated keys. Earlier sessions and URLs are invalid now, and the cloud's notices are refused. Stop the \
              server, and put back the settings.toml that belongs to the table, or name the file with --config"
         );
     }

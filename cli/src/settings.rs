@@ -1,4 +1,4 @@
-//! The settings of a server: from a file, from the environment, or invented for development.
+//! The settings of a server: from a file, from the environment, or generated for development.
 
 use std::{collections::BTreeMap, fmt::Display, fs, path::Path};
 
@@ -11,8 +11,8 @@ use protocol::sign::hex;
 /// Settings by their names.
 pub type Settings = BTreeMap<String, String>;
 
-/// The first lines of a file with invented settings.
-const HEAD: &str = "# A development configuration. The keys are invented: no real cloud accepts what they sign.\n\
+/// The first lines of a file with generated settings.
+const HEAD: &str = "# A development configuration. The keys are generated: no real cloud accepts what they sign.\n\
                     # While they are unchanged, the server has a live cloud in its own process. Replace these values with\n\
                     # those of your accounts, API_URL and CLOUD_API_URL last: while they are none, the server never\n\
                     # calls your cloud.\n\
@@ -46,35 +46,35 @@ pub fn read(file: &Path) -> Result<Settings, String> {
 }
 
 /// Parses and checks settings. A variable of the environment replaces the setting of its name.
-pub fn judge(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Config, String> {
+pub fn config_from(settings: &Settings, environment: impl Fn(&str) -> Option<String>) -> Result<Config, String> {
     let config = Config::read(|name| environment(name).or_else(|| settings.get(name).cloned()));
     config.map_err(|faults| faults.to_string())
 }
 
 /// Reads the file of a data folder. Invents all settings if there is no file, and `SESSION_KEY`, which only the server
-/// needs, if neither the file nor the environment has it. Returns the new text of the file if settings were invented.
+/// needs, if neither the file nor the environment has it. Returns the new text of the file if settings were generated.
 pub fn read_or_invent(
     file: &Path,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<(Settings, Option<String>), String> {
-    let mut invented = invented();
+    let mut generated = generated();
     if !file.exists() {
-        let text = format!("{HEAD}{}", toml(&invented));
-        return Ok((invented, Some(text)));
+        let text = format!("{HEAD}{}", toml(&generated));
+        return Ok((generated, Some(text)));
     }
     let mut settings = read(file)?;
     if settings.contains_key(SESSION_KEY) || environment(SESSION_KEY).is_some() {
         return Ok((settings, None));
     }
-    invented.retain(|name, _| name == SESSION_KEY);
+    generated.retain(|name, _| name == SESSION_KEY);
     let text = fs::read_to_string(file).map_err(|error| fault(file, error))?;
-    let text = format!("{text}\n{}", toml(&invented));
-    settings.extend(invented);
+    let text = format!("{text}\n{}", toml(&generated));
+    settings.extend(generated);
     Ok((settings, Some(text)))
 }
 
 /// Settings for development: everything works but the cloud, which is never called.
-pub fn invented() -> Settings {
+pub fn generated() -> Settings {
     let secret = || (0..4).map(|_| hex(random_u32().to_be_bytes())).collect::<String>();
     let value = |name: &str| match name {
         "ACTION_AUTH" => "open".to_owned(),
@@ -102,18 +102,18 @@ mod tests {
 
     #[test]
     fn no_development_setting_is_an_address_that_is_called() {
-        let settings = invented();
+        let settings = generated();
         for setting in SETTINGS {
             let value = settings.get(setting.name).map(String::as_str).or(setting.default).unwrap_or_default();
             assert!(!value.contains("://"), "{} is {value}", setting.name);
         }
-        let config = judge(&settings, |_| None).unwrap();
+        let config = config_from(&settings, |_| None).unwrap();
         assert!(config.cloud_api.is_none() && config.live.api_url.is_none() && config.oidc.is_none());
     }
 
     #[test]
     fn every_value_that_is_written_is_read_again() {
-        let mut settings = invented();
+        let mut settings = generated();
         for (name, value) in [("API_KEY", "\u{1b}\u{7f}\0\r\n\t"), ("BIZID", "\"'\\ # 直播"), ("PUSH_KEY", "'''\"\"\"")]
         {
             settings.insert(name.to_owned(), value.to_owned());
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_environment_replaces_settings_of_the_file() {
-        let config = judge(&invented(), |name| (name == "BIZID").then(|| "1234".to_owned())).unwrap();
+        let config = config_from(&generated(), |name| (name == "BIZID").then(|| "1234".to_owned())).unwrap();
         assert_eq!(config.live.domains.bizid, "1234");
     }
 }

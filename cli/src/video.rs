@@ -96,8 +96,8 @@ pub(crate) struct Video {
 /// Whether a server with these settings has no cloud: those that `mini-lvb serve` invents, unchanged.
 pub(crate) fn is_wanted(config: &Config) -> bool {
     let domains = &config.live.domains;
-    let is_invented = domains.bizid == "8888" && domains.push == "8888.livepush.myqcloud.com";
-    is_invented && config.cloud_api.is_none() && config.live.api_url.is_none() && config.cos.url.is_none()
+    let is_generated = domains.bizid == "8888" && domains.push == "8888.livepush.myqcloud.com";
+    is_generated && config.cloud_api.is_none() && config.live.api_url.is_none() && config.cos.url.is_none()
 }
 
 impl VideoPorts {

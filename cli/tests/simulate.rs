@@ -17,7 +17,7 @@ use app::{App, answer::CALLBACKS, config::Config, process::now};
 use cli::{
     cloud_account::account,
     engine::Engine,
-    settings::{invented, judge},
+    settings::{config_from, generated},
     simulate::{
         backend::{Answer, Backend, Memory, deliver},
         demonstration,
@@ -43,7 +43,7 @@ fn config() -> Config {
 }
 
 fn config_with(setting: impl Fn(&str) -> Option<String>) -> Config {
-    judge(&invented(), setting).unwrap()
+    config_from(&generated(), setting).unwrap()
 }
 
 /// Plays a script on a backend; returns what was printed.

@@ -70,7 +70,11 @@ pub fn address(text: &str) -> Result<String, String> {
 
 /// Refuses an address if others could read a key on the way to it.
 pub(crate) fn is_private(address: &str) -> Result<(), String> {
-    let refused = || format!("{address}: the operator key is sent only over https, or to this machine; give the address with https://");
+    let refused = || {
+        format!(
+            "{address}: the operator key is sent only over https, or to this machine; give the address with https://"
+        )
+    };
     http_client::is_secure(address).then_some(()).ok_or_else(refused)
 }
 

@@ -12,7 +12,7 @@
 //! use std::sync::Mutex;
 //! use cli::{
 //!     cloud_account::account,
-//!     settings::{invented, judge},
+//!     settings::{config_from, generated},
 //!     simulate::{backend::Memory, play::Player, script},
 //! };
 //! use cloud::notices::Retries;
@@ -20,7 +20,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! let config = judge(&invented(), |_| None).unwrap();
+//! let config = config_from(&generated(), |_| None).unwrap();
 //! let cloud = Mutex::new(account(&config, ""));
 //! let backend = Memory::new(config.clone(), UnixSeconds(1_600_000_000)).await.unwrap();
 //! let steps = script::parse("open alice Hello\npush alice as p1\nexpect live alice").unwrap();

@@ -62,12 +62,12 @@ pub struct BroadcastInfo {
 
 /// The information of a start request, with the stream that the user got.
 #[derive(Clone, Debug)]
-pub(super) struct BroadcastRow {
+pub(super) struct StartRequestRow {
     pub(super) info: BroadcastInfo,
     pub(super) stream: StreamId,
 }
 
-impl BroadcastRow {
+impl StartRequestRow {
     fn read(item: &Item) -> Result<Self> {
         let info = BroadcastInfo {
             group: GroupId::parse(text_in(item, "group")?),
@@ -94,17 +94,21 @@ impl BroadcastRow {
 
 impl Broadcaster<'_> {
     /// Writes the information of a start request of now.
-    pub(super) async fn write_broadcast(&self, broadcast: &BroadcastRow) -> Result<()> {
+    pub(super) async fn write_broadcast(&self, broadcast: &StartRequestRow) -> Result<()> {
         let expires_at = unix_seconds(self.now.plus(KEPT_SECONDS));
-        let update = Update::of(keys::broadcast(self.user, self.now)).set(keys::EXPIRES_AT, expires_at);
+        let update = Update::of(keys::start_request(self.user, self.now)).set(keys::EXPIRES_AT, expires_at);
         broadcast.write(update).send(self.table, "write a broadcast").await.map(drop)
     }
 }
 
 impl Table {
     /// The information of a start request; `None` if it has expired.
-    pub(super) async fn broadcast(&self, user: &UserId, at: UnixSeconds) -> Result<Option<BroadcastRow>> {
-        self.get(keys::broadcast(user, at), "read a broadcast").await?.as_ref().map(BroadcastRow::read).transpose()
+    pub(super) async fn start_request(&self, user: &UserId, at: UnixSeconds) -> Result<Option<StartRequestRow>> {
+        self.get(keys::start_request(user, at), "read a broadcast")
+            .await?
+            .as_ref()
+            .map(StartRequestRow::read)
+            .transpose()
     }
 
     /// The titles in start requests of a user. The result lacks those that have expired.
@@ -113,11 +117,11 @@ impl Table {
         user: &UserId,
         start_requests: BTreeSet<UnixSeconds>,
     ) -> Result<BTreeMap<UnixSeconds, Text<255>>> {
-        let keys = start_requests.iter().map(|at| keys::broadcast(user, *at));
+        let keys = start_requests.iter().map(|at| keys::start_request(user, *at));
         let rows = self.batch(keys, Consistency::Strong, "read broadcasts").await?;
         let title = |at: UnixSeconds| {
-            let row = rows.get(&keys::id(&keys::broadcast(user, at)))?;
-            Some((at, self.ok_or_log(row, BroadcastRow::read(row))?.info.title))
+            let row = rows.get(&keys::id(&keys::start_request(user, at)))?;
+            Some((at, self.ok_or_log(row, StartRequestRow::read(row))?.info.title))
         };
         Ok(start_requests.into_iter().filter_map(title).collect())
     }

@@ -188,7 +188,7 @@ pub(super) fn timeline(user: &UserId) -> Key {
 }
 
 /// The information of the start request of this second, also of one that only renews a broadcast.
-pub(super) fn broadcast(user: &UserId, UnixSeconds(opened): UnixSeconds) -> Key {
+pub(super) fn start_request(user: &UserId, UnixSeconds(opened): UnixSeconds) -> Key {
     user_item_key(user, format!("BROADCAST#{opened:010}"))
 }
 

@@ -20,7 +20,7 @@ pub struct LiveRow {
     /// The broadcast that the live belongs to, by its first start request.
     pub broadcast: UnixSeconds,
     /// The key of the live's information, the second of a start request, as far as that was known when the row was written.
-    pub info_at: UnixSeconds,
+    pub described_by: UnixSeconds,
     /// The totals at the end.
     pub totals: Totals,
 }
@@ -67,7 +67,7 @@ impl LiveRow {
             ended_at,
             reason: text_in(item, "reason")?.to_owned(),
             broadcast: unix_seconds_in(item, "broadcast")?,
-            info_at: unix_seconds_in(item, "info_at")?,
+            described_by: unix_seconds_in(item, "info_at")?,
             totals: Totals::read(item, "likes")?,
         })
     }
@@ -75,15 +75,15 @@ impl LiveRow {
 
 impl RowWriter<'_> {
     /// Writes a live. If the live has ended and the counters of the room belong to its broadcast, the row gets them.
-    /// Otherwise the row gets the largest totals of the lives of its broadcast that were `merged` into another live.
-    pub(super) async fn write_live(&self, live: &Live, room: Option<&Room>, merged: &[&str]) -> Result<()> {
+    /// Otherwise the row gets the largest totals of the lives of its broadcast that are `removed`: they are parts of another live.
+    pub(super) async fn write_live(&self, live: &Live, room: Option<&Room>, removed: &[&str]) -> Result<()> {
         let until = expires_after_window(live.end.map_or(self.now, |(end, _)| end), self.rules.replay_window_seconds);
         let update = self
             .update(keys::live(self.user, &keys::live_id(live.start, &live.user_stream)))
             .set_text("stream", live.user_stream.stream())
             .set("started_at", unix_seconds(live.start))
             .set("broadcast", unix_seconds(live.broadcast.unwrap_or_default()))
-            .set("info_at", unix_seconds(live.info_at.unwrap_or_default()))
+            .set("info_at", unix_seconds(live.described_by.unwrap_or_default()))
             .set(keys::EXPIRES_AT, unix_seconds(until))
             .remove("gone");
         let update = match live.end {
@@ -98,7 +98,7 @@ impl RowWriter<'_> {
             // While a live goes on, the room counts for it. Its row keeps the totals of rows that are removed: the live may
             // end before the start request since which the room counts.
             Some(room) if is_current && live.end.is_some() => Some(room.totals.clone()),
-            Some(_) | None => self.totals_of_merged(live, merged).await?,
+            Some(_) | None => self.totals_of_removed(live, removed).await?,
         };
         let update = match totals {
             Some(totals) => totals.write(update, "likes"),
@@ -108,10 +108,10 @@ impl RowWriter<'_> {
     }
 
     /// The largest totals among the lives of the same broadcast that are about to be removed; `None` if there are none.
-    async fn totals_of_merged(&self, live: &Live, merged: &[&str]) -> Result<Option<Totals>> {
+    async fn totals_of_removed(&self, live: &Live, removed: &[&str]) -> Result<Option<Totals>> {
         let own = keys::live_id(live.start, &live.user_stream);
         let mut rows = Vec::new();
-        for id in merged.iter().copied().chain((!merged.is_empty()).then_some(own.as_str())) {
+        for id in removed.iter().copied().chain((!removed.is_empty()).then_some(own.as_str())) {
             rows.extend(self.table.get(keys::live(self.user, id), "read a live").await?);
         }
         let rows = rows.iter().filter_map(|row| self.table.ok_or_log(row, LiveRow::read(row)));

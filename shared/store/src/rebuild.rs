@@ -100,14 +100,15 @@ impl Broadcaster<'_> {
         let files = replays.iter().flat_map(|(_, replay)| &replay.parts).map(|part| &part.file);
         let rows = table.rows_of_files(user, files).await?;
         // The start request whose title a replay has; `None` if the row may have that of another one.
-        let info_at = |replay: &ReplayFiles| match projection.live_of(replay) {
-            Some(live) => row_content(live, &broadcasts).info_at.and(replay.info_at),
-            None => replay.info_at,
+        let described_by = |replay: &ReplayFiles| match projection.live_of(replay) {
+            Some(live) => row_content(live, &broadcasts).described_by.and(replay.described_by),
+            None => replay.described_by,
         };
-        let titles = table.titles(user, replays.iter().filter_map(|(_, replay)| info_at(replay)).collect()).await?;
+        let titles =
+            table.titles(user, replays.iter().filter_map(|(_, replay)| described_by(replay)).collect()).await?;
         for (_, replay) in &replays {
             let is_forbidden = state.is_forbidden(&projection, replay);
-            let title = info_at(replay).and_then(|at| titles.get(&at)).map(Text::as_str);
+            let title = described_by(replay).and_then(|at| titles.get(&at)).map(Text::as_str);
             let words = replay_differs(replay, title, is_forbidden, &state.timeline, &rows, rules);
             let words = words.unwrap_or_else(|error| vec![format!("the replay {}: {}", replay.file, Chain(&error))]);
             let names = replay.parts.iter().map(|part| DirtyRow::file(&part.file));
@@ -171,9 +172,9 @@ fn live_differs(live: &Live, row: Option<&LiveRow>, broadcasts: &Broadcasts) -> 
         let (row, broadcast) = (row.broadcast.in_utc(), broadcast.in_utc());
         found.push(format!("{name} is of the broadcast of {row} and should be of that of {broadcast}"));
     }
-    let as_written = Live { info_at: Some(row.info_at).filter(|at| at.0 > 0), ..live.clone() };
+    let as_written = Live { described_by: Some(row.described_by).filter(|at| at.0 > 0), ..live.clone() };
     if row_content(&as_written, broadcasts) != row_content(live, broadcasts) {
-        let (row, expected) = (row.info_at.in_utc(), live.info_at.unwrap_or_default().in_utc());
+        let (row, expected) = (row.described_by.in_utc(), live.described_by.unwrap_or_default().in_utc());
         found.push(format!("{name} has the information of {row} and should have that of {expected}"));
     }
     found

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     ListPage,
-    broadcasts::{BroadcastInfo, BroadcastRow, Profile},
+    broadcasts::{BroadcastInfo, Profile, StartRequestRow},
     lists::{Change, List, Position, Series},
     lives::Totals,
     state::{Ban, Broadcaster, BroadcasterState, RowWriter},
@@ -152,7 +152,7 @@ impl Broadcaster<'_> {
             Some(stream) => stream.clone(),
             None => table.assign_stream(streams, user, None, now).await?,
         };
-        let row = BroadcastRow { info: info.clone(), stream };
+        let row = StartRequestRow { info: info.clone(), stream };
         // First, because another process that writes the dirty rows needs it. Also if the room seems to be live: that live
         // may end before the next write, or turn out to have ended.
         self.write_broadcast(&row).await?;
@@ -254,7 +254,7 @@ impl RowWriter<'_> {
     pub(super) async fn write_room(
         &self,
         room: Option<Room>,
-        start_request: Option<&BroadcastRow>,
+        start_request: Option<&StartRequestRow>,
     ) -> Result<Option<Room>> {
         const COUNTERS: [&str; 8] =
             ["viewers", VIEWERS_AT, VIEWERS_BY_APP, "likes", "peak", "visits", "screenshot", "screenshot_at"];
@@ -262,9 +262,9 @@ impl RowWriter<'_> {
         let Some(opened_at) = state.timeline.broadcasts().last() else { return Ok(room) };
         // A room whose broadcast turned out to continue an earlier one keeps its counters.
         let is_new = room.as_ref().is_none_or(|room| room.counts_since(self.now) < opened_at);
-        let info_at = state.timeline.last_start_request().filter(|_| is_new && start_request.is_none());
-        let found = match info_at {
-            Some(info_at) => table.broadcast(user, info_at).await?,
+        let described_by = state.timeline.last_start_request().filter(|_| is_new && start_request.is_none());
+        let found = match described_by {
+            Some(described_by) => table.start_request(user, described_by).await?,
             None => None,
         };
         let broadcast = start_request.or(found.as_ref());

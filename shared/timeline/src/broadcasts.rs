@@ -53,7 +53,7 @@ pub(super) struct Broadcast {
 impl Broadcast {
     /// The key of the broadcast's information at this second: that of its last start request until then, or else of its
     /// first one.
-    pub(super) fn info_at(&self, until: UnixSeconds) -> Option<UnixSeconds> {
+    pub(super) fn described_by(&self, until: UnixSeconds) -> Option<UnixSeconds> {
         let until = until.max(self.opened_at);
         self.requests.iter().rfind(|request| request.stamp.at <= until).map(StartRequest::key)
     }
@@ -127,7 +127,7 @@ impl Timeline {
 
     /// The key of the information of a file that starts at this second and belongs to no live: the last start request no later
     /// than two seconds after the start.
-    pub(super) fn info_at(&self, start: UnixSeconds) -> Option<UnixSeconds> {
+    pub(super) fn described_by(&self, start: UnixSeconds) -> Option<UnixSeconds> {
         let until = start.plus(SKEW_SECONDS);
         self.start_requests.iter().rfind(|request| request.stamp.at <= until).map(StartRequest::key)
     }

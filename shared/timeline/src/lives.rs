@@ -18,7 +18,7 @@ pub struct Live {
     pub broadcast: Option<UnixSeconds>,
     /// The key of the live's information, its title and cover: the second of the broadcast's last start request until the
     /// end of the live.
-    pub info_at: Option<UnixSeconds>,
+    pub described_by: Option<UnixSeconds>,
 }
 
 /// Why a live ended.
@@ -149,15 +149,15 @@ impl Timeline {
         for Interval { start, end, .. } in intervals(&self.stream_events(user_stream)) {
             let broadcast = broadcasts.of_start(start);
             let until = end.map_or(UnixSeconds(u64::MAX), |(end, _)| end);
-            let info_at = broadcast.and_then(|broadcast| broadcast.info_at(until));
+            let described_by = broadcast.and_then(|broadcast| broadcast.described_by(until));
             let broadcast = broadcast.map(|broadcast| broadcast.opened_at);
             let is_within_grace = |live: &Live| live.end.is_none_or(|(end, _)| start <= end.plus(grace));
             match lives.last_mut() {
                 Some(live) if live.broadcast == broadcast && is_within_grace(live) => {
-                    (live.end, live.info_at) = (end, info_at);
+                    (live.end, live.described_by) = (end, described_by);
                 }
                 Some(_) | None => {
-                    lives.push(Live { user_stream: user_stream.clone(), start, end, broadcast, info_at });
+                    lives.push(Live { user_stream: user_stream.clone(), start, end, broadcast, described_by });
                 }
             }
         }

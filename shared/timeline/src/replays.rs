@@ -28,7 +28,7 @@ pub struct ReplayFiles {
     pub live: Option<usize>,
     /// The key of the replay's information, its title and cover: the second of a start request; `None` if there was no
     /// start request before.
-    pub info_at: Option<UnixSeconds>,
+    pub described_by: Option<UnixSeconds>,
 }
 
 /// A file of a replay.
@@ -196,7 +196,7 @@ impl Timeline {
         parts.sort_by(|a, b| a.order().cmp(&b.order()));
         let named = &self.files[first].part;
         let (start, end) = span(&parts, named);
-        let info_at = live.map_or_else(|| self.info_at(start), |(_, live)| live.info_at);
-        ReplayFiles { file: named.file.clone(), parts, start, end, live: live.map(|(number, _)| number), info_at }
+        let described_by = live.map_or_else(|| self.described_by(start), |(_, live)| live.described_by);
+        ReplayFiles { file: named.file.clone(), parts, start, end, live: live.map(|(number, _)| number), described_by }
     }
 }

@@ -881,7 +881,7 @@ async fn a_live_that_goes_on_is_not_called_as_an_opening_said_that_turns_out_to_
         let fields = format!(r#""event_type":{event},"stream_id":"{stream}","sequence":"1","event_time":{at}"#);
         acknowledged(&notice(&program, &fields).await);
     };
-    let opening = async || program.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap()[0].info_at.0;
+    let opening = async || program.app.table.lives(&UserId::parse("alice").unwrap()).await.unwrap()[0].described_by.0;
     told(1, STREAM, START).await;
     program.pass(60);
     open_room(&program, "alice", "another show").await;

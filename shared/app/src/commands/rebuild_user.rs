@@ -222,10 +222,10 @@ async fn lives(app: &App, user: &UserId) -> Result<Vec<LiveInfo>, Error> {
         let is_same = |live: &&timeline::Live| live.start == row.started_at && live.user_stream.stream() == row.stream;
         lives.iter().find(is_same)
     };
-    let info_at = |row: &LiveRow| known(row).and_then(|live| live.info_at).unwrap_or(row.info_at);
-    let titles = app.table.titles(user, rows.iter().map(info_at).collect::<BTreeSet<_>>()).await?;
+    let described_by = |row: &LiveRow| known(row).and_then(|live| live.described_by).unwrap_or(row.described_by);
+    let titles = app.table.titles(user, rows.iter().map(described_by).collect::<BTreeSet<_>>()).await?;
     let live = |row: LiveRow| LiveInfo {
-        title: titles.get(&info_at(&row)).map(|title| title.as_str().to_owned()).unwrap_or_default(),
+        title: titles.get(&described_by(&row)).map(|title| title.as_str().to_owned()).unwrap_or_default(),
         push_end: PushEndReason::of(known(&row).and_then(|live| timeline.reason_of(live))),
         state: state(&row, app.config.rules.grace_seconds, app.now()),
         streamid: row.stream,

@@ -52,7 +52,7 @@ impl Broadcaster<'_> {
             let pending = parts_of(&row)?.iter().map(PendingDeletion::of).collect();
             let update = Update::of(keys::replay(self.user, &file)).set("deleted", unix_seconds(self.now));
             let update = set_pending(update, pending, self.now.plus(UNFINISHED_SECONDS));
-            if self.place_replay(update, &row, &file, None).await? == WriteOutcome::Done {
+            if self.write_row_and_count(update, &row, &file, None).await? == WriteOutcome::Done {
                 return Ok(Some(file));
             }
             attempts.after_conflict().await?;

@@ -170,7 +170,7 @@ impl Broadcaster<'_> {
                 return Ok(());
             }
             let (start, end) = (unix_seconds_in(&row, "started_at")?, unix_seconds_in(&row, "ended_at")?);
-            let replay = ReplayFiles { file, parts, start, end, live: None, info_at: None };
+            let replay = ReplayFiles { file, parts, start, end, live: None, described_by: None };
             let update = Update::of(keys::replay(self.user, &replay.file))
                 .set("parts", text(to_text(&replay.parts)))
                 .set_text("play_url", replay.play_url().unwrap_or_default())
@@ -200,7 +200,7 @@ impl Broadcaster<'_> {
                 let position = Position::of(unix_seconds_in(&row, "ended_at")?, file.as_str());
                 self.mark_replay_counts_unconfirmed(&[position]).await?;
             }
-            if self.place_replay(update, &row, &file, end).await? == WriteOutcome::Done {
+            if self.write_row_and_count(update, &row, &file, end).await? == WriteOutcome::Done {
                 return Ok(true);
             }
             attempts.after_conflict().await?;
@@ -224,7 +224,7 @@ impl Broadcaster<'_> {
             let update = Update::of(keys::replay(user, &file)).when("attribute_exists(PK)");
             let update = update.set_flag("withheld", withheld);
             let end = listed_end(&with_flag(&row, "withheld", withheld), rules)?;
-            if self.place_replay(update, &row, &file, end).await? == WriteOutcome::ConditionFailed {
+            if self.write_row_and_count(update, &row, &file, end).await? == WriteOutcome::ConditionFailed {
                 return Err(too_many_conflicts("withhold a replay"));
             }
         }
@@ -233,7 +233,7 @@ impl Broadcaster<'_> {
 
     /// Writes a row that was read, puts it into the list if it is given an end, and counts it. Fails the condition if
     /// another process wrote the row since.
-    async fn place_replay(
+    async fn write_row_and_count(
         &self,
         update: Update,
         row: &Item,

@@ -97,7 +97,7 @@ impl RowWriter<'_> {
                 return Ok(());
             }
             let (update, end) = self.replay_update(whole, live, &row, &rows).await?;
-            if self.broadcaster().place_replay(update, &row, &whole.file, end).await? == WriteOutcome::Done {
+            if self.broadcaster().write_row_and_count(update, &row, &whole.file, end).await? == WriteOutcome::Done {
                 return Ok(());
             }
             attempts.after_conflict().await?;
@@ -172,7 +172,7 @@ impl RowWriter<'_> {
                 return Ok(());
             }
             let update = self.update(key.clone()).set("part_of", text(replay.file.as_str()));
-            if self.broadcaster().place_replay(update, &row, file, None).await? == WriteOutcome::Done {
+            if self.broadcaster().write_row_and_count(update, &row, file, None).await? == WriteOutcome::Done {
                 return Ok(());
             }
             attempts.after_conflict().await?;
@@ -193,8 +193,8 @@ impl RowWriter<'_> {
     /// Adds the title and the profile of a replay: those of its start request. If these have expired, the row keeps its
     /// own, or gets those of the room.
     async fn describe(&self, replay: &ReplayFiles, row: &Item, update: Update) -> Result<Update> {
-        let broadcast = match replay.info_at {
-            Some(start_request) => self.table.broadcast(self.user, start_request).await?,
+        let broadcast = match replay.described_by {
+            Some(start_request) => self.table.start_request(self.user, start_request).await?,
             None => None,
         };
         let (profile, title) = match broadcast {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{BroadcasterState, DirtyRow, Projection, RowWriter, projection::differences};
-use crate::{broadcasts::BroadcastRow, prelude::*, rooms::Room};
+use super::{BroadcasterState, DirtyRow, Projection, RowWriter, projection::dirty_between};
+use crate::{broadcasts::StartRequestRow, prelude::*, rooms::Room};
 use protocol::{error::Chain, json::to_text};
 use timeline::{Evidence, Live};
 
@@ -57,7 +57,7 @@ impl Broadcaster<'_> {
     pub(crate) async fn change_read(
         &self,
         mut read: (BroadcasterState, Option<Room>),
-        start_request: Option<&BroadcastRow>,
+        start_request: Option<&StartRequestRow>,
         change: impl Fn(&mut BroadcasterState) -> bool,
     ) -> Result<BroadcasterState> {
         let Broadcaster { table, user, rules, now } = *self;
@@ -79,7 +79,7 @@ impl Broadcaster<'_> {
                 tracing::warn!(user, count = forgotten, "a timeline is full; its oldest events are dropped");
             }
             let (old, new) = (Projection::of(&before.timeline, rules), Projection::of(&after.timeline, rules));
-            let differing = differences(user, (&before, &old), (&after, &new));
+            let differing = dirty_between(user, (&before, &old), (&after, &new));
             after.mark_dirty(differing.iter().cloned(), now);
             let start_request = start_request.filter(|_| is_changed && !after.is_live());
             if start_request.is_some() {

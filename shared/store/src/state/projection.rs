@@ -29,12 +29,12 @@ impl Projection {
 /// write: the rows may show the information of any start request of their broadcast. They are written again at once if
 /// that start request turns out to belong to another broadcast.
 pub(crate) fn row_content(live: &Live, broadcasts: &Broadcasts) -> Live {
-    let is_decisive = live.end.is_some() || live.info_at.and_then(|at| broadcasts.of(at)) != live.broadcast;
-    Live { info_at: live.info_at.filter(|_| is_decisive), ..live.clone() }
+    let is_decisive = live.end.is_some() || live.described_by.and_then(|at| broadcasts.of(at)) != live.broadcast;
+    Live { described_by: live.described_by.filter(|_| is_decisive), ..live.clone() }
 }
 
 /// The rows and counts that differ between two states with their projections.
-pub(super) fn differences(
+pub(super) fn dirty_between(
     user: &UserId,
     (before, old): (&BroadcasterState, &Projection),
     (after, new): (&BroadcasterState, &Projection),
@@ -62,7 +62,7 @@ pub(super) fn differences(
         let describe = |projection: &Projection, replay: &ReplayFiles| {
             let live = projection.live_of(replay).map(content);
             // A live has the start request of its replay.
-            (replay.info_at.filter(|_| live.is_none()), live)
+            (replay.described_by.filter(|_| live.is_none()), live)
         };
         let is_same =
             known.is_some_and(|known| known.parts == replay.parts && describe(old, known) == describe(new, replay));

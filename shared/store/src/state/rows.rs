@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Broadcaster, BroadcasterState, DirtyRow, Projection};
-use crate::{broadcasts::BroadcastRow, prelude::*, rooms::Room};
+use crate::{broadcasts::StartRequestRow, prelude::*, rooms::Room};
 use protocol::error::Chain;
 use timeline::{Live, ReplayPart};
 
@@ -45,7 +45,7 @@ impl RowWriter<'_> {
     pub(super) async fn write_dirty_rows(
         &self,
         mut room: Option<Room>,
-        start_request: Option<&BroadcastRow>,
+        start_request: Option<&StartRequestRow>,
     ) -> Result<BTreeSet<DirtyRow>> {
         let Self { user, state, projection, .. } = self;
         let mut failed = BTreeSet::new();
@@ -104,16 +104,16 @@ impl RowWriter<'_> {
         let id = |live: &Live| keys::live_id(live.start, &live.user_stream);
         let lives: BTreeMap<String, &Live> = self.projection.lives.iter().map(|live| (id(live), live)).collect();
         let dirty = self.state.dirty.iter().filter_map(DirtyRow::live_id);
-        let (existing, merged): (Vec<&str>, Vec<&str>) = dirty.partition(|id| lives.contains_key(*id));
+        let (existing, removed): (Vec<&str>, Vec<&str>) = dirty.partition(|id| lives.contains_key(*id));
         // A live that the timeline has no room for is no part of another one: its row stays as it is.
-        let (merged, forgotten): (Vec<&str>, Vec<&str>) = merged.into_iter().partition(|id| self.is_known(id));
+        let (removed, forgotten): (Vec<&str>, Vec<&str>) = removed.into_iter().partition(|id| self.is_known(id));
         if !forgotten.is_empty() {
             let user = self.table.log_names.of(self.user.as_str());
             tracing::error!(user, count = forgotten.len(), "lives were forgotten before they could be written");
         }
         for id in existing {
             let is_written = !failed.contains(&DirtyRow::Room) && {
-                let written = self.write_live(lives[id], room, &merged).await;
+                let written = self.write_live(lives[id], room, &removed).await;
                 self.none_if_item_fault(keys::live(self.user, id), written)?.is_some()
             };
             if !is_written {
@@ -122,7 +122,7 @@ impl RowWriter<'_> {
         }
         // A live that is not written yet needs the totals of these rows.
         let can_remove = failed.is_empty();
-        for id in merged {
+        for id in removed {
             let is_removed =
                 can_remove && self.none_if_item_fault(keys::live(self.user, id), self.remove_live(id).await)?.is_some();
             if !is_removed {

@@ -69,7 +69,7 @@ fn broadcasts(evidence: &[Evidence]) -> Vec<u64> {
 
 /// The start request with the title of each live; 0 for none.
 fn titles(evidence: &[Evidence]) -> Vec<u64> {
-    timeline_of(evidence).lives(GRACE).iter().map(|live| live.info_at.unwrap_or_default().0).collect()
+    timeline_of(evidence).lives(GRACE).iter().map(|live| live.described_by.unwrap_or_default().0).collect()
 }
 
 fn last_broadcast(evidence: &[Evidence]) -> Option<u64> {
@@ -306,7 +306,7 @@ fn a_live_has_the_title_of_the_last_start_request_before_its_end() {
     assert_eq!((broadcasts(&evidence), titles(&evidence)), (vec![1, 1], vec![30, 300]));
     assert_eq!(timeline_of(&evidence).last_start_request(), Some(UnixSeconds(300)));
     evidence.extend([file("a", "flv", 15, 40), file("b", "flv", 120, 180)]);
-    let of_replays: Vec<_> = replays(&evidence).iter().map(|replay| replay.info_at.unwrap().0).collect();
+    let of_replays: Vec<_> = replays(&evidence).iter().map(|replay| replay.described_by.unwrap().0).collect();
     assert_eq!(of_replays, [30, 30]);
 }
 
@@ -344,7 +344,7 @@ fn events_ahead_of_now_count_as_of_now_and_guessed_ends_ahead_of_now_are_dropped
     timeline.add(requested(now.0));
     timeline.add(started("1", now.0));
     assert!(timeline.is_on());
-    assert_eq!(timeline.lives(GRACE)[0].info_at, Some(now), "the last start request counts");
+    assert_eq!(timeline.lives(GRACE)[0].described_by, Some(now), "the last start request counts");
     let again: Timeline = serde_json::from_str(&serde_json::to_string(&timeline).unwrap()).unwrap();
     assert_eq!(again, timeline);
     let guesses = [End::Vanished, End::Silent].map(|end| Evidence::Off(UnixSeconds(ahead), end));

@@ -43,7 +43,8 @@ fn repeated_start_requests_do_not_displace_the_one_that_began_the_broadcast() {
     }
     assert_eq!(timeline.start_requests.len(), MAX_START_REQUESTS);
     let lives = timeline.lives(GRACE);
-    let broadcasts: Vec<_> = lives.iter().map(|live| (live.broadcast.unwrap().0, live.info_at.unwrap().0)).collect();
+    let broadcasts: Vec<_> =
+        lives.iter().map(|live| (live.broadcast.unwrap().0, live.described_by.unwrap().0)).collect();
     assert_eq!(broadcasts, [(1, 1), (30, 999)]);
     // The last request turns out to come after the end of the live.
     timeline.add(ended("2", 998, 958));
@@ -71,7 +72,7 @@ fn start_requests_keep_their_meaning_when_the_events_that_decided_it_are_forgott
     assert_eq!(timeline.lives(GRACE), []);
     timeline.add(started("2", 200));
     let live = &timeline.lives(GRACE)[0];
-    assert_eq!((live.broadcast, live.info_at), (Some(UnixSeconds(1)), Some(UnixSeconds(30))));
+    assert_eq!((live.broadcast, live.described_by), (Some(UnixSeconds(1)), Some(UnixSeconds(30))));
     assert_eq!(timeline.start_requests.len(), 2);
 }
 

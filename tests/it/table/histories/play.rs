@@ -165,7 +165,7 @@ pub(super) async fn look(program: &Program, model: &Model) -> Result<Vec<String>
             |lives: &[Live]| -> Vec<Live> { lives.iter().map(|live| Live { totals: None, ..live.clone() }).collect() };
         same("lives", name, &bare(&lives), &bare(expected))?;
         for (row, expected) in rows.iter().zip(expected) {
-            let (at, possible) = (row.info_at.0, user.info_at(expected));
+            let (at, possible) = (row.described_by.0, user.described_by(expected));
             same("live's title", format!("{name}, {at} of {possible:?}"), &possible.contains(&at), &true)?;
         }
         let is_known = |live: &Live| live.end.is_some() && live.totals.is_some();

@@ -50,7 +50,7 @@ impl User {
     }
 
     /// The seconds of the start requests whose title a live may have; 0 if there are none.
-    pub(crate) fn info_at(&self, live: &Live) -> BTreeSet<u64> {
+    pub(crate) fn described_by(&self, live: &Live) -> BTreeSet<u64> {
         let seconds: BTreeSet<u64> = self.title_requests(live).iter().map(|request| request.at).collect();
         if seconds.is_empty() { BTreeSet::from([0]) } else { seconds }
     }
