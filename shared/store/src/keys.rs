@@ -1,24 +1,28 @@
-//! The schema of the DynamoDB table: every kind of item, its keys, and the commands that read it.
+//! The schema of the DynamoDB table: every kind of item, its keys, and the functions that read it.
 //!
 //! | item       | `PK`                                | `SK`                   | read by                                          |
 //! |------------|-------------------------------------|------------------------|--------------------------------------------------|
-//! | room       | `USER#<user>`                       | `ROOM`                 | get_push_url, upload_room, change_status, change_count, get_live_info, enter_group, quit_group, get_link_mic_push_url, get_link_mic_play_url, merge_video_stream, get_roomservice_sign, forbid_live, live_callback, rebuild_user, list_rooms, list_verdicts |
-//! | account    | `USER#<user>`                       | `ACCOUNT`              | login, register, get_user_info, upload_user_info, upload_room, get_vod_list, get_ugc_list |
+//! | room       | `USER#<user>`                       | `ROOM`                 | the writers of states, change_count, get_live_info, enter_group, quit_group, get_link_mic_push_url, get_link_mic_play_url, merge_video_stream, get_roomservice_sign, list_rooms, list_verdicts, list_notices |
+//! | account    | `USER#<user>`                       | `ACCOUNT`              | login, get_user_info, upload_room, get_vod_list, get_ugc_list; login and register create it |
 //! | sessions   | `SESSIONS#<user>`                   | `SESSIONS`             | login, refresh, every signed call of Gen 2, which writes it too |
 //! | attempts   | `ATTEMPTS#<kind>#<user or address>` | `<time window>`        | login, register                                  |
-//! | stream     | `STREAM#<stream>`                   | `OWNER`                | get_push_url, upload_room, live_callback, get_link_mic_play_url, merge_video_stream |
-//! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | get_live_info, change_count, enter_group, quit_group, live_callback, update_replay, delete_replay, sweep, rebuild_user, list_replays |
-//! | state      | `USER#<user>`                       | `TIMELINE`             | get_push_url, upload_room, change_status, forbid_live, live_callback, sweep, rebuild_user |
-//! | start request | `USER#<user>`                    | `BROADCAST#<time>`     | live_callback, sweep, rebuild_user: the title, the profile and the cover of the start request |
-//! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | live_callback, rebuild_user                      |
+//! | stream     | `STREAM#<stream>`                   | `OWNER`                | live_callback, replay_notices, rebuild_user, sweep, get_link_mic_play_url, merge_video_stream |
+//! | replay     | `USER#<user>`                       | `REPLAY#<file>`        | the writers of states, get_live_info, change_count, enter_group, quit_group, list_replays |
+//! | state      | `USER#<user>`                       | `TIMELINE`             | the writers of states, list_notices              |
+//! | start request | `USER#<user>`                    | `BROADCAST#<time>`     | the writers of states: the title, the profile and the cover of the start request |
+//! | live       | `USER#<user>`                       | `LIVE#<start>#<stream>` | the writers of states                            |
 //! | video      | `USER#<user>`                       | `VIDEO#<file>`         | get_live_info                                    |
-//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>`  | enter_group, quit_group, fetch_group_member_list, get_link_mic_play_url |
+//! | member     | `GROUP#<length>#<user>#<group>`     | `MEMBER#<bin>#<user>`  | enter_group, quit_group, fetch_group_member_list, get_link_mic_play_url, sweep |
 //! | head count | `GROUP#<length>#<user>#<group>`     | `COUNT`                | fetch_group_member_list                          |
-//! | list count | `COUNT#<tree>`, `COUNT#<tree>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list           |
+//! | list count | `COUNT#<tree>`, `COUNT#<tree>#<level>#<number>` | `<number>` | fetch_list, get_vod_list, get_ugc_list, sweep    |
 //! | notice     | `NOTICE#<stream>`                   | `<event> <id of the notice>` | live_callback, sweep, list_notices, show_notice, replay_notices, rebuild_user |
 //! | report     | `REPORT#<user>`                     | `<time>#<reporter>`    | list_reports                                     |
 //! | ban        | `USER#<user>`                       | `BAN`                  | list_bans: a copy of the ban in the state        |
 //! | version    | `TABLE`                             | `VERSION`              | every function when it starts, to open the connection as well; a table without this item has version 1 |
+//!
+//! The writers of states are get_push_url, upload_room, change_status, update_replay, delete_replay, forbid_live,
+//! live_callback, replay_notices, rebuild_user and sweep. Each also writes the dirty rows that an earlier process left,
+//! so each may read every item that such a row follows from. `interface` serves all commands that have an Action.
 //!
 //! Two global secondary indexes:
 //!

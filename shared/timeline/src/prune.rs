@@ -233,7 +233,8 @@ impl Timeline {
         true
     }
 
-    /// Merges the two oldest pushes, so that the start of their live stays; returns whether there were two.
+    /// Removes the oldest push. If the next push of its stream is in the same live, that push gets the start of the
+    /// removed one, so that the live keeps its start. Returns whether there were two pushes.
     fn merge_two_oldest_pushes(&mut self, kind: StreamKind, lives: &[Live]) -> bool {
         self.pushes.sort_by_key(|push| (push.user_stream.clone(), push.started()));
         let mut ours = (0..self.pushes.len()).filter(|n| kind.has(&self.pushes[*n].user_stream));

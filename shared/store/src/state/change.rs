@@ -52,8 +52,9 @@ impl Broadcaster<'_> {
         self.change_read(read, None, change).await
     }
 
-    /// As [`Self::change`], for a state and room that were just read. If a start request is given, and the room is not
-    /// live after the change, the title and the profile of the start request are also written to the room.
+    /// As [`Self::change`], for a state and room that were just read. If a start request is given, `change` changed
+    /// something, and the room is not live afterwards, the title and the profile of the start request are also written to
+    /// the room.
     pub(crate) async fn change_read(
         &self,
         mut read: (BroadcasterState, Option<Room>),

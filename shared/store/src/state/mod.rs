@@ -7,8 +7,9 @@
 //! 2. Apply the change, and compute the [projection](projection) of the timeline before and after it.
 //! 3. Write the state under the condition that its revision is unchanged. The item names the rows that differ, the
 //!    dirty rows. If another writer was first, start again at 1.
-//! 4. Write the dirty rows: room, lives, replays. Each row carries the revision that it follows from, and replaces only
-//!    a row of an older revision.
+//! 4. Write the dirty rows: the room and the lives, the ban, then the replays. The lives are before the room if it begins
+//!    a new broadcast: that sets the counters to zero from which lives take their totals. Each row carries the revision
+//!    that it follows from, and replaces only a row of an older revision.
 //! 5. Remove the names of the rows that were written.
 //!
 //! The call succeeds after step 3. If step 4 or 5 fails, the names remain, and the next change or the sweep writes the

@@ -1,4 +1,5 @@
-//! Writes the dirty rows of a state: the room and the lives, the ban, then the replays.
+//! Writes the dirty rows of a state: the room and the lives, the ban, then the replays. The lives are before the room if it
+//! begins a new broadcast.
 
 use std::collections::{BTreeMap, BTreeSet};
 
