@@ -1,4 +1,4 @@
-# Copy this to a file of your own, which stays out of the repository. What is left out here has a default.
+# An example of the settings of main.tf: copy it to own.auto.tfvars, which git ignores, and enter your values.
 
 settings = {
   ACTION_AUTH         = "user-sig"

@@ -1,4 +1,5 @@
-# The commands as a web function of Tencent SCF, and the sweep as an event function. docs/scf.md says how to use it.
+# Deploys the server to SCF, Tencent's function service: a web function with all commands, and the sweep, which a timer
+# calls. docs/scf.md says how.
 
 terraform {
   required_version = ">= 1.3"

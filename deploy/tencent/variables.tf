@@ -1,3 +1,5 @@
+# The settings of main.tf. example.tfvars has an example of those without a default.
+
 variable "region" {
   description = "Where the functions run."
   type        = string

@@ -1,4 +1,4 @@
-"""What scripts/deploy refuses, keeps and does, before an AWS of which only what it asks for is there."""
+"""Tests scripts/deploy on a simulated AWS: what it refuses, what it keeps, and what it does."""
 
 import argparse
 import contextlib
