@@ -105,7 +105,12 @@ impl FolderLock {
         let file = open(&path).map_err(|error| fault(&error))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(fault(&"another mini-lvb uses this folder")),
+            Err(TryLockError::WouldBlock) => {
+                let path = path.display();
+                return Err(format!(
+                    "{path}: another mini-lvb uses this folder; stop it, or choose another folder with --data"
+                ));
+            }
             Err(TryLockError::Error(error)) => return Err(fault(&error)),
         }
         let was_killed = file.metadata().map_err(|error| fault(&error))?.len() > 0;

@@ -183,7 +183,7 @@ async fn play(mut player: Player<'_, impl Backend>, steps: &[script::Step]) -> R
     };
     player.play(steps, tell).await?;
     printed?;
-    print("all is as it should be\n")?;
+    print("the script ran to its end, and every answer was as expected\n")?;
     Ok(())
 }
 

@@ -149,7 +149,7 @@ async fn a_script_fails_in_the_line_in_which_the_server_differs() {
 async fn an_expected_refusal_is_printed_with_its_reason() {
     let printed = play("open alice t\nwait 86401\npush alice as p1 refused=txTime").await.unwrap();
     let reason = "the cloud: the push URL is wrong: its txTime is past: it expired at 1600086400";
-    assert!(printed.ends_with(&format!("        refused, as it should be: {reason}\n")), "{printed}");
+    assert!(printed.ends_with(&format!("        refused, as expected: {reason}\n")), "{printed}");
 }
 
 #[tokio::test]

@@ -346,7 +346,7 @@ fn check_refusal(reason: Option<String>, expected: Option<&str>, print: &mut imp
     match (reason, expected) {
         (None, None) => Ok(()),
         (Some(reason), Some(text)) if reason.contains(text) => {
-            print(&format!("        refused, as it should be: {reason}"));
+            print(&format!("        refused, as expected: {reason}"));
             Ok(())
         }
         (None, Some(_)) => Err("it was accepted, but should be refused".to_owned()),

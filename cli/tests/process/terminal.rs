@@ -143,7 +143,7 @@ fn every_other_command_ends_in_a_terminal_as_it_should() {
         (&["--version"], true, "mini-lvb"),
         (&["--nonsense"], false, "--nonsense"),
         (&["settings"], true, "CLOUD_API_URL"),
-        (&["simulate", "--memory"], true, "all is as it should be"),
+        (&["simulate", "--memory"], true, "every answer was as expected"),
         (&["simulate", "--data", data], false, "start the server first"),
         (&["callbacks", "list"], false, "OPERATOR_KEY"),
         (&["rebuild", "alice"], false, "OPERATOR_KEY"),
