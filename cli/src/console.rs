@@ -61,7 +61,7 @@ pub struct Options {
     /// The address to listen at, on this machine only: a port, or 127.0.0.1:PORT. The default is a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: Listen,
-    /// An address from which the console loads pictures, as https://play.example.com. For a server on this machine, it also
+    /// An address from which the console loads pictures, such as `https://play.example.com`. For a server on this machine, it also
     /// loads those of this machine.
     #[arg(long, value_name = "URL", value_parser = address)]
     pictures: Vec<String>,
