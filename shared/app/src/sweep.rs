@@ -186,8 +186,8 @@ async fn check_live(app: &App, user: &UserId) -> Result<BroadcasterState, Error>
     let (rules, now) = (&app.config.rules, app.now());
     let (state, room) = (app.table.state(user).await?, app.table.room(user).await?);
     let Some(room) = room.filter(|_| state.ban.is_none()) else { return Ok(state) };
-    let doubtful_end = state.doubtful_end(now);
-    if !state.timeline.is_on() && doubtful_end.is_none() {
+    let unconfirmed_end = state.unconfirmed_end(now);
+    if !state.timeline.is_on() && unconfirmed_end.is_none() {
         return Ok(state);
     }
     let stream_state =
@@ -200,9 +200,11 @@ async fn check_live(app: &App, user: &UserId) -> Result<BroadcasterState, Error>
     });
     let change: Box<dyn Fn(&mut BroadcasterState) -> bool + Send + Sync> = match stream_state {
         stream_state if !state.timeline.is_on() => {
-            let (Some(StreamState::Active), Some(end)) = (stream_state, doubtful_end) else { return Ok(state) };
+            let (Some(StreamState::Active), Some(end)) = (stream_state, unconfirmed_end) else { return Ok(state) };
             // Another notice may have changed the end meanwhile.
-            Box::new(move |state| state.timeline.doubtful_end() == Some(end) && state.timeline.add(Evidence::On(end)))
+            Box::new(move |state| {
+                state.timeline.unconfirmed_end() == Some(end) && state.timeline.add(Evidence::On(end))
+            })
         }
         Some(StreamState::Active) if state.misses == 0 => return Ok(state),
         Some(StreamState::Active) => Box::new(|state| {

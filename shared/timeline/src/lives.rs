@@ -84,7 +84,7 @@ impl Push {
 pub(super) struct Interval {
     start: UnixSeconds,
     pub(super) end: Option<(UnixSeconds, End)>,
-    /// Whether the end is doubtful: the end of the running push was not reported; what ended the interval is the end of a
+    /// Whether the end is unconfirmed: the running push has no reported end; what ended the interval is the end of a
     /// push of unknown start, or a notice without the name of a push.
     is_unconfirmed: bool,
 }
@@ -130,8 +130,8 @@ impl Timeline {
         intervals(&self.stream_events(&UserStream::Own)).last().is_some_and(|interval| interval.end.is_none())
     }
 
-    /// When the user's own stream ended, if the end is doubtful: the cloud has not reported the end of the running push.
-    pub fn doubtful_end(&self) -> Option<UnixSeconds> {
+    /// When the user's own stream ended, if the end is unconfirmed: the cloud has not reported the end of the running push.
+    pub fn unconfirmed_end(&self) -> Option<UnixSeconds> {
         let last = intervals(&self.stream_events(&UserStream::Own)).pop()?;
         last.end.filter(|_| last.is_unconfirmed).map(|(at, _)| at)
     }

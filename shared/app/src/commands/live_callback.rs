@@ -266,7 +266,7 @@ async fn apply_screenshot(app: &App, user: &UserId, picture: Option<&Link<255>>,
             return is_due;
         }
         // The end may belong to another push than the one that runs.
-        if let Some(end) = state.timeline.doubtful_end().filter(|end| *end < at) {
+        if let Some(end) = state.timeline.unconfirmed_end().filter(|end| *end < at) {
             return state.timeline.add(Evidence::On(end));
         }
         // The sweep ended the live because nothing was heard of the stream. The picture shows that the stream runs.

@@ -182,15 +182,15 @@ impl BroadcasterState {
     }
 
     /// The end of the user's own stream, if the cloud should be asked whether the stream is over.
-    pub fn doubtful_end(&self, now: UnixSeconds) -> Option<UnixSeconds> {
-        let end = self.timeline.doubtful_end().filter(|_| self.ban.is_none())?;
+    pub fn unconfirmed_end(&self, now: UnixSeconds) -> Option<UnixSeconds> {
+        let end = self.timeline.unconfirmed_end().filter(|_| self.ban.is_none())?;
         (now < end.plus(UNCONFIRMED_END_SECONDS)).then_some(end)
     }
 
     /// When the task of this state is due; `None` if nothing is left to do.
     pub fn due(&self, now: UnixSeconds) -> Option<UnixSeconds> {
         let unfinished = (!self.dirty.is_empty()).then(|| now.plus(UNFINISHED_SECONDS));
-        let needs_check = self.is_live() || self.doubtful_end(now).is_some() || !self.pending_actions.is_empty();
+        let needs_check = self.is_live() || self.unconfirmed_end(now).is_some() || !self.pending_actions.is_empty();
         let check = needs_check.then(|| now.plus(CHECK_SECONDS));
         let retry = (!self.failed.is_empty()).then_some(self.retry_at);
         let lift = self.ban.as_ref().and_then(|ban| ban.until).map(UnixSeconds);

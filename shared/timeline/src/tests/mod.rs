@@ -177,8 +177,8 @@ fn the_end_of_a_push_that_a_newer_one_replaced_ends_no_other() {
 }
 
 #[test]
-fn an_end_is_doubtful_while_the_start_of_the_running_push_is_known_and_its_own_end_is_not() {
-    let doubt = |evidence: &[Evidence]| timeline_of(evidence).doubtful_end().map(|end| end.0);
+fn an_end_is_unconfirmed_while_the_start_of_the_running_push_is_known_and_its_own_end_is_not() {
+    let doubt = |evidence: &[Evidence]| timeline_of(evidence).unconfirmed_end().map(|end| end.0);
     let by_another = [started("1", 10), ended_some_time("2", 40)];
     let and = |event| [by_another.as_slice(), &[event]].concat();
     assert_eq!(doubt(&by_another), Some(40));
