@@ -69,7 +69,7 @@ resource "tencentcloud_scf_function" "sweep" {
   zip_file = local.event
   mem_size = 128
   # Two rounds, half a minute apart, if a live may be over.
-  timeout           = 55
+  timeout           = 58
   environment       = local.environment
   vpc_id            = var.network.vpc
   subnet_id         = var.network.subnet
