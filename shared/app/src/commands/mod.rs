@@ -1,6 +1,6 @@
 //! The trait of a command, the list of all commands, and the execution of a call.
 
-#![allow(missing_docs, reason = "the first line of each command's file describes the command")]
+#![expect(missing_docs, reason = "the first line of each command's file describes the command")]
 
 pub mod change_count;
 pub mod change_status;

@@ -3,7 +3,7 @@
 //! A field without a description is the setting of that name, which [`SETTINGS`] describes: `Cos::sign_seconds` is
 //! COS_SIGN_SECONDS.
 
-#![allow(missing_docs, reason = "SETTINGS describes the fields")]
+#![expect(missing_docs, reason = "SETTINGS describes the fields")]
 
 mod read;
 mod settings;
