@@ -94,17 +94,17 @@ impl StartRequestRow {
 
 impl Broadcaster<'_> {
     /// Writes the information of a start request of now.
-    pub(super) async fn write_broadcast(&self, broadcast: &StartRequestRow) -> Result<()> {
+    pub(super) async fn write_start_request(&self, start_request: &StartRequestRow) -> Result<()> {
         let expires_at = unix_seconds(self.now.plus(KEPT_SECONDS));
         let update = Update::of(keys::start_request(self.user, self.now)).set(keys::EXPIRES_AT, expires_at);
-        broadcast.write(update).send(self.table, "write a broadcast").await.map(drop)
+        start_request.write(update).send(self.table, "write a start request").await.map(drop)
     }
 }
 
 impl Table {
     /// The information of a start request; `None` if it has expired.
     pub(super) async fn start_request(&self, user: &UserId, at: UnixSeconds) -> Result<Option<StartRequestRow>> {
-        self.get(keys::start_request(user, at), "read a broadcast")
+        self.get(keys::start_request(user, at), "read a start request")
             .await?
             .as_ref()
             .map(StartRequestRow::read)
@@ -118,7 +118,7 @@ impl Table {
         start_requests: BTreeSet<UnixSeconds>,
     ) -> Result<BTreeMap<UnixSeconds, Text<255>>> {
         let keys = start_requests.iter().map(|at| keys::start_request(user, *at));
-        let rows = self.batch(keys, Consistency::Strong, "read broadcasts").await?;
+        let rows = self.batch(keys, Consistency::Strong, "read start requests").await?;
         let title = |at: UnixSeconds| {
             let row = rows.get(&keys::id(&keys::start_request(user, at)))?;
             Some((at, self.ok_or_log(row, StartRequestRow::read(row))?.info.title))

@@ -155,7 +155,7 @@ impl Broadcaster<'_> {
         let row = StartRequestRow { info: info.clone(), stream };
         // First, because another process that writes the dirty rows needs it. Also if the room seems to be live: that live
         // may end before the next write, or turn out to have ended.
-        self.write_broadcast(&row).await?;
+        self.write_start_request(&row).await?;
         let open = |state: &mut BroadcasterState| {
             if is_banned(state) {
                 return false;
@@ -262,9 +262,9 @@ impl RowWriter<'_> {
         let Some(opened_at) = state.timeline.broadcasts().last() else { return Ok(room) };
         // A room whose broadcast turned out to continue an earlier one keeps its counters.
         let is_new = room.as_ref().is_none_or(|room| room.counts_since(self.now) < opened_at);
-        let described_by = state.timeline.last_start_request().filter(|_| is_new && start_request.is_none());
-        let found = match described_by {
-            Some(described_by) => table.start_request(user, described_by).await?,
+        let asked_at = state.timeline.last_start_request().filter(|_| is_new && start_request.is_none());
+        let found = match asked_at {
+            Some(asked_at) => table.start_request(user, asked_at).await?,
             None => None,
         };
         let broadcast = start_request.or(found.as_ref());

@@ -54,13 +54,13 @@ impl PublicProfiles {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum ListRow {
-    Broadcast(StartRequestRow),
+    Broadcast(BroadcastRow),
     Video(VideoRow),
 }
 
 /// A live or a replay. A missing value is empty and never null, which apps cannot parse.
 #[derive(Serialize)]
-pub struct StartRequestRow {
+pub struct BroadcastRow {
     userid: String,
     groupid: String,
     /// When the room was opened for a live, or when a replay ended.
@@ -150,7 +150,7 @@ impl UserInfo {
 
 impl ListRow {
     pub(super) fn of_room(room: Room, domains: &Domains) -> Self {
-        Self::Broadcast(StartRequestRow {
+        Self::Broadcast(BroadcastRow {
             groupid: room.group,
             timestamp: room.opened_at.0,
             r#type: 0,
@@ -173,7 +173,7 @@ impl ListRow {
     }
 
     pub(super) fn of_replay(replay: Replay) -> Self {
-        Self::Broadcast(StartRequestRow {
+        Self::Broadcast(BroadcastRow {
             groupid: String::new(),
             timestamp: replay.ended_at.0,
             r#type: 1,
