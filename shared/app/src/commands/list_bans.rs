@@ -1,7 +1,7 @@
 //! `list_bans`: the users who are banned, the latest ban first.
 
 use super::prelude::*;
-use super::rows::operator_page;
+use super::rows::{UncountedRows, operator_page};
 use store::Ban;
 
 pub struct ListBans {
@@ -9,14 +9,7 @@ pub struct ListBans {
 }
 
 #[derive(Serialize)]
-pub struct Reply {
-    list: Vec<Row>,
-    /// 1 if there are further pages, else 0.
-    more: u8,
-}
-
-#[derive(Serialize)]
-struct Row {
+pub struct Row {
     userid: String,
     reason: String,
     actor: String,
@@ -30,17 +23,17 @@ struct Row {
 impl Command for ListBans {
     const NAMES: Names = Names::rest("list_bans");
     type Caller = Operator;
-    type Reply = Reply;
+    type Reply = UncountedRows<Row>;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         Ok(Self { page: operator_page(params)? })
     }
 
-    async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: Operator, app: &App) -> Result<Self::Reply, Error> {
         let (bans, has_more) = app.table.bans(self.page).await?;
         // The sweep lifts a ban up to a minute after its end.
         let list = bans.into_iter().filter(|(_, ban)| ban.holds(app.now())).map(|(user, ban)| Row::of(&user, ban));
-        Ok(Reply { list: list.collect(), more: u8::from(has_more) })
+        Ok(UncountedRows::new(list, has_more))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::notices::NoticeRow;
 use super::prelude::*;
-use super::rows::operator_page;
+use super::rows::{CountedRows, operator_page};
 use store::NoticeRecord;
 
 /// The statuses of a notice.
@@ -24,16 +24,10 @@ enum Filter {
     Unsettled,
 }
 
-#[derive(Serialize)]
-pub struct Reply {
-    totalcount: u64,
-    list: Vec<NoticeRow>,
-}
-
 impl Command for ListNotices {
     const NAMES: Names = Names::rest("list_notices");
     type Caller = Operator;
-    type Reply = Reply;
+    type Reply = CountedRows<NoticeRow>;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         let filter = match (params.optional("streamid")?, params.optional("userid")?) {
@@ -53,15 +47,15 @@ impl Command for ListNotices {
         Ok(Self { filter, event, fate, page: operator_page(params)? })
     }
 
-    async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: Operator, app: &App) -> Result<Self::Reply, Error> {
+        let row = |record: &NoticeRecord| NoticeRow::of(record, &record.status);
         let event = self.event.as_ref().map(Text::as_str);
         let streams = match self.filter {
             Filter::Stream(stream) => vec![stream],
             Filter::User(user) => app.table.streams_of(&user).await?.ok_or(Error::NotFound("room"))?,
             Filter::Unsettled => {
                 let listed = app.table.unfinished_notices(event, self.page).await?;
-                let list = listed.rows.iter().map(|record| NoticeRow::of(record, &record.status)).collect();
-                return Ok(Reply { totalcount: listed.total, list });
+                return Ok(CountedRows::new(listed.total, listed.rows.iter().map(row)));
             }
         };
         let mut records = Vec::new();
@@ -73,7 +67,7 @@ impl Command for ListNotices {
             event.is_none_or(is_of_event) && self.fate.as_ref().is_none_or(|fate| fate.as_str() == record.status.name())
         });
         records.sort_by(|a, b| (b.received_at, &b.notice.id).cmp(&(a.received_at, &a.notice.id)));
-        let list = self.page.of(&records).map(|record| NoticeRow::of(record, &record.status)).collect();
-        Ok(Reply { totalcount: records.len().try_into().unwrap_or(u64::MAX), list })
+        let total = records.len().try_into().unwrap_or(u64::MAX);
+        Ok(CountedRows::new(total, self.page.of(&records).map(row)))
     }
 }

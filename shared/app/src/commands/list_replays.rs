@@ -1,7 +1,7 @@
 //! `list_replays`: all replays of a user, newest first, also those that no list of the apps has.
 
 use super::prelude::*;
-use super::rows::{PartRow, all_parts, operator_page};
+use super::rows::{CountedRows, PartRow, all_parts, operator_page};
 use store::UserReplay;
 
 pub struct ListReplays {
@@ -10,13 +10,7 @@ pub struct ListReplays {
 }
 
 #[derive(Serialize)]
-pub struct Reply {
-    totalcount: u64,
-    list: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Row {
+pub struct Row {
     fileid: String,
     title: String,
     start_time: u64,
@@ -39,16 +33,16 @@ struct Row {
 impl Command for ListReplays {
     const NAMES: Names = Names::rest("list_replays");
     type Caller = Operator;
-    type Reply = Reply;
+    type Reply = CountedRows<Row>;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         Ok(Self { user: params.required("userid")?, page: operator_page(params)? })
     }
 
-    async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: Operator, app: &App) -> Result<Self::Reply, Error> {
         let replays = app.table.replays_of(&self.user).await?;
-        let list = self.page.of(&replays).map(Row::of).collect();
-        Ok(Reply { totalcount: replays.len().try_into().unwrap_or(u64::MAX), list })
+        let total = replays.len().try_into().unwrap_or(u64::MAX);
+        Ok(CountedRows::new(total, self.page.of(&replays).map(Row::of)))
     }
 }
 

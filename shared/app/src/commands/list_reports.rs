@@ -1,7 +1,7 @@
 //! `list_reports`: the reports of viewers about broadcasters, newest first: all, or those about one broadcaster.
 
 use super::prelude::*;
-use super::rows::operator_page;
+use super::rows::{UncountedRows, operator_page};
 use store::Report;
 
 pub struct ListReports {
@@ -10,14 +10,7 @@ pub struct ListReports {
 }
 
 #[derive(Serialize)]
-pub struct Reply {
-    list: Vec<Row>,
-    /// 1 if there are further pages, else 0.
-    more: u8,
-}
-
-#[derive(Serialize)]
-struct Row {
+pub struct Row {
     hostuserid: String,
     /// The viewer who reported.
     userid: String,
@@ -27,13 +20,13 @@ struct Row {
 impl Command for ListReports {
     const NAMES: Names = Names::rest("list_reports");
     type Caller = Operator;
-    type Reply = Reply;
+    type Reply = UncountedRows<Row>;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         Ok(Self { host: params.optional("hostuserid")?, page: operator_page(params)? })
     }
 
-    async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: Operator, app: &App) -> Result<Self::Reply, Error> {
         let (reports, has_more) = match &self.host {
             None => app.table.reports(app.now(), self.page).await?,
             Some(host) => {
@@ -42,7 +35,7 @@ impl Command for ListReports {
                 (self.page.of(&all).cloned().collect(), has_more)
             }
         };
-        Ok(Reply { list: reports.iter().map(Row::of).collect(), more: u8::from(has_more) })
+        Ok(UncountedRows::new(reports.iter().map(Row::of), has_more))
     }
 }
 

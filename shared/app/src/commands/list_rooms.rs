@@ -1,9 +1,9 @@
 //! `list_rooms`: the live rooms, also those that moderation hides; or the room of one user, live or not.
 
 use super::prelude::*;
-use super::rows::operator_page;
+use super::rows::{CountedRows, operator_page, room_state};
 use protocol::sign::push_url::Domains;
-use store::{Room, Status};
+use store::Room;
 
 pub struct ListRooms {
     user: Option<UserId>,
@@ -11,13 +11,7 @@ pub struct ListRooms {
 }
 
 #[derive(Serialize)]
-pub struct Reply {
-    totalcount: u64,
-    list: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Row {
+pub struct Row {
     userid: String,
     nickname: String,
     headpic: String,
@@ -26,7 +20,7 @@ struct Row {
     streamid: String,
     /// The start request of the current or last broadcast.
     started_at: u64,
-    /// `live`, `hidden` (live, and in no list of the apps) or `offline`.
+    /// As [`room_state`] says.
     state: &'static str,
     /// 1 if the user is banned, else 0.
     banned: u8,
@@ -42,28 +36,27 @@ struct Row {
 impl Command for ListRooms {
     const NAMES: Names = Names::rest("list_rooms");
     type Caller = Operator;
-    type Reply = Reply;
+    type Reply = CountedRows<Row>;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         Ok(Self { user: params.optional("userid")?, page: operator_page(params)? })
     }
 
-    async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: Operator, app: &App) -> Result<Self::Reply, Error> {
         let domains = &app.config.live.domains;
         if let Some(user) = self.user {
             let room = app.table.room(&user).await?.ok_or(Error::NotFound("room"))?;
-            return Ok(Reply { totalcount: 1, list: vec![Row::of(room, domains)] });
+            return Ok(CountedRows::new(1, [Row::of(room, domains)]));
         }
         let rooms = app.table.live_rooms(self.page).await?;
-        let list = rooms.rows.into_iter().map(|room| Row::of(room, domains)).collect();
-        Ok(Reply { totalcount: rooms.total, list })
+        Ok(CountedRows::new(rooms.total, rooms.rows.into_iter().map(|room| Row::of(room, domains))))
     }
 }
 
 impl Row {
     fn of(room: Room, domains: &Domains) -> Self {
         Self {
-            state: state(&room),
+            state: room_state(&room),
             userid: room.user.to_string(),
             nickname: room.profile.nickname.as_str().to_owned(),
             headpic: room.profile.headpic.as_str().to_owned(),
@@ -79,14 +72,5 @@ impl Row {
             streamid: room.stream.to_string(),
             frontcover: room.profile.frontcover.as_str().to_owned(),
         }
-    }
-}
-
-/// The state of a room, for operators.
-pub(super) fn state(room: &Room) -> &'static str {
-    match room.status {
-        Status::Online if room.hidden => "hidden",
-        Status::Online => "live",
-        Status::Offline => "offline",
     }
 }

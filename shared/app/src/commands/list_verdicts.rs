@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::list_rooms::state;
 use super::notice_event::Event;
 use super::notices::NoticeRow;
 use super::prelude::*;
-use super::rows::operator_page;
+use super::rows::{UncountedRows, operator_page, room_state};
 use store::{NoticeRecord, NoticeStatus, Room};
 
 /// The event type of a verdict.
@@ -19,14 +18,7 @@ pub struct ListVerdicts {
 }
 
 #[derive(Serialize)]
-pub struct Reply {
-    list: Vec<Row>,
-    /// 1 if there are further pages, else 0.
-    more: u8,
-}
-
-#[derive(Serialize)]
-struct Row {
+pub struct Row {
     #[serde(flatten)]
     notice: NoticeRow,
     /// The advice of the cloud, as `Block`.
@@ -49,19 +41,19 @@ struct Row {
 impl Command for ListVerdicts {
     const NAMES: Names = Names::rest("list_verdicts");
     type Caller = Operator;
-    type Reply = Reply;
+    type Reply = UncountedRows<Row>;
 
     fn parse(params: &Params) -> Result<Self, Error> {
         Ok(Self { page: operator_page(params)? })
     }
 
-    async fn run(self, _: Operator, app: &App) -> Result<Reply, Error> {
+    async fn run(self, _: Operator, app: &App) -> Result<Self::Reply, Error> {
         let (records, has_more) = app.table.verdicts(app.now(), self.page).await?;
         let users: BTreeSet<&UserId> = records.iter().filter_map(user_of).collect();
         let rooms = app.table.rooms(&users).await?;
         let rooms: HashMap<&UserId, &Room> = rooms.iter().map(|room| (&room.user, room)).collect();
         let row = |record| Row::of(record, user_of(record).and_then(|user| rooms.get(user).copied()));
-        Ok(Reply { list: records.iter().map(row).collect(), more: u8::from(has_more) })
+        Ok(UncountedRows::new(records.iter().map(row), has_more))
     }
 }
 
@@ -90,7 +82,7 @@ impl Row {
             forbidden: u8::from(is_forbidden),
             taken_at: at.map(|at| at.0),
             picture: picture.unwrap_or_default(),
-            state: room.map(state).unwrap_or_default(),
+            state: room.map(room_state).unwrap_or_default(),
             banned: u8::from(room.is_some_and(|room| room.banned)),
         }
     }

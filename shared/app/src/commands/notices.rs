@@ -55,7 +55,7 @@ fn add_if_new(timeline: &mut Timeline, evidence: Evidence, grace: u64) -> bool {
 
 /// A notice as operators see it.
 #[derive(Serialize)]
-pub(super) struct NoticeRow {
+pub struct NoticeRow {
     streamid: String,
     id: String,
     event: String,

@@ -30,6 +30,42 @@ pub(super) fn operator_page(params: &Params) -> Result<Page, Error> {
     Ok(Page::new(index, count))
 }
 
+/// A page of a list of operators whose length is known.
+#[derive(Serialize)]
+pub struct CountedRows<R> {
+    totalcount: u64,
+    list: Vec<R>,
+}
+
+impl<R> CountedRows<R> {
+    pub(super) fn new(total: u64, list: impl IntoIterator<Item = R>) -> Self {
+        Self { totalcount: total, list: list.into_iter().collect() }
+    }
+}
+
+/// A page of a list of operators that has no counters.
+#[derive(Serialize)]
+pub struct UncountedRows<R> {
+    list: Vec<R>,
+    /// 1 if there are further pages, else 0.
+    more: u8,
+}
+
+impl<R> UncountedRows<R> {
+    pub(super) fn new(list: impl IntoIterator<Item = R>, has_more: bool) -> Self {
+        Self { list: list.into_iter().collect(), more: u8::from(has_more) }
+    }
+}
+
+/// The state of a room in the lists of operators: `live`, `hidden` (live, and in no list of the apps) or `offline`.
+pub(super) fn room_state(room: &Room) -> &'static str {
+    match room.status {
+        Status::Online if room.hidden => "hidden",
+        Status::Online => "live",
+        Status::Offline => "offline",
+    }
+}
+
 /// The current profiles of the users in the rows of a page.
 pub(super) struct PublicProfiles(HashMap<UserId, PublicProfile>);
 
