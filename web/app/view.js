@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html.js";
 import { Code, Refused, Unreachable } from "./api.js";
 import { isLoadable } from "./config.js";
-import { t } from "./i18n.js";
+import { languageTag, t } from "./i18n.js";
 import { forget, isSignedIn } from "./session.js";
 
 /** @typedef {import("./vendor/lit-html.js").TemplateResult} TemplateResult */
@@ -147,3 +147,12 @@ export function submitButton(text) {
 }
 
 export { html, nothing };
+
+/** A time of the server, with the year if it is another one. @param {number} seconds */
+export function time(seconds) {
+  const date = new Date(seconds * 1000);
+  const isThisYear = date.getFullYear() === new Date().getFullYear();
+  /** @type {Intl.DateTimeFormatOptions} */
+  const parts = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
+  return new Intl.DateTimeFormat(languageTag(), isThisYear ? parts : { ...parts, year: "numeric" }).format(date);
+}

@@ -2,7 +2,7 @@
 // What the views share: how they are drawn, how their errors are shown, tables, pages, pictures and bans.
 import { html, nothing } from "./vendor/lit-html.js";
 import { call } from "./api.js";
-import { t, time } from "./i18n.js";
+import { languageTag, t } from "./i18n.js";
 
 /**
  * A page of the console.
@@ -194,4 +194,11 @@ export function banButton(user, isBanned, after) {
     : html`<button type="button" class="danger" aria-label=${t("Ban {user}", { user })} ?disabled=${frame.isBusy} @click=${() => askBan(user, after)}>${t("Ban…")}</button>`;
 }
 
-export { html, nothing, t, time };
+export { html, nothing, t };
+
+/** A time of the server. @param {number | undefined} seconds */
+export function time(seconds) {
+  if (!seconds) return "–";
+  const format = new Intl.DateTimeFormat(languageTag(), { dateStyle: "medium", timeStyle: "medium" });
+  return format.format(new Date(seconds * 1000));
+}

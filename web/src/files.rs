@@ -9,11 +9,13 @@ use sha2::{Digest, Sha256};
 /// A file: its path below [`crate::ROOT`], and its content.
 type Source = (&'static str, &'static [u8]);
 
-/// A table of files: those of a folder of `web`, then those of `web/vendor`.
+/// A table of files: those of a folder of `web`, then those of `web/common`, as if they stood in that folder, and those of
+/// `web/vendor`.
 macro_rules! files {
-    ($folder:literal: $($file:literal)* vendor: $($vendor:literal)*) => {
+    ($folder:literal: $($file:literal)* common: $($common:literal)* vendor: $($vendor:literal)*) => {
         &[
             $(($file, include_bytes!(concat!("../", $folder, "/", $file)).as_slice()),)*
+            $(($common, include_bytes!(concat!("../common/", $common)).as_slice()),)*
             $((concat!("vendor/", $vendor), include_bytes!(concat!("../vendor/", $vendor)).as_slice()),)*
         ]
     };
@@ -23,10 +25,12 @@ macro_rules! files {
 pub(crate) const SOURCES: &[Source] = files! {
     "app":
         "index.html" "style.css" "icon.svg"
-        "app.js" "api.js" "broadcast.js" "camera.js" "chat.js" "config.js" "floating.js" "flv.js" "hidden.js" "i18n.js"
-        "joint.js" "md5.js" "picture.js" "player.js" "room.js" "router.js" "session.js" "view.js" "zh.js"
+        "app.js" "api.js" "broadcast.js" "camera.js" "chat.js" "config.js" "floating.js" "flv.js" "hidden.js" "joint.js"
+        "md5.js" "picture.js" "player.js" "room.js" "router.js" "session.js" "view.js" "zh.js"
         "views/lists.js" "views/profile.js" "views/push.js" "views/replay.js" "views/sign_in.js" "views/start.js"
         "views/watch.js"
+    common:
+        "i18n.js"
     vendor:
         "lit-html.js" "lean-qr.js" "mpegts.js" "hls.light.min.js"
 };
@@ -35,9 +39,11 @@ pub(crate) const SOURCES: &[Source] = files! {
 pub(crate) const CONSOLE: &[Source] = files! {
     "console":
         "index.html" "style.css" "icon.svg"
-        "console.js" "api.js" "i18n.js" "zh.js" "view.js"
+        "console.js" "api.js" "zh.js" "view.js"
         "views/bans.js" "views/ledger.js" "views/lives.js" "views/overview.js" "views/queue.js" "views/reports.js"
         "views/user.js"
+    common:
+        "i18n.js"
     vendor:
         "lit-html.js"
 };

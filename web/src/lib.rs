@@ -1,7 +1,7 @@
 //! The demo app: a page that uses the public protocol of the server, as phones do.
 //!
-//! The files of `web/app` and `web/vendor` are part of the program. They are plain modules of JavaScript, so that a
-//! build needs nothing but Rust. [`App::respond`] is a pure function from the head of a request to a response.
+//! The files of `web/app`, `web/common` and `web/vendor` are part of the program. They are plain modules of JavaScript, so
+//! that a build needs nothing but Rust. [`App::respond`] is a pure function from the head of a request to a response.
 
 mod console;
 mod files;

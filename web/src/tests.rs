@@ -130,7 +130,7 @@ fn the_page_learns_its_settings() {
 fn every_file_of_the_app_is_in_the_table() {
     let web = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = BTreeSet::new();
-    for (folder, prefix) in [("app", ""), ("app/views", "views/")] {
+    for (folder, prefix) in [("app", ""), ("app/views", "views/"), ("common", "")] {
         for entry in fs::read_dir(web.join(folder)).unwrap().map(Result::unwrap) {
             if entry.path().is_file() {
                 found.insert(format!("{prefix}{}", entry.file_name().to_str().unwrap()));

@@ -1,9 +1,9 @@
 // @ts-check
 // The lists of lives and replays.
-import { t, time } from "../i18n.js";
+import { t } from "../i18n.js";
 import { address } from "../router.js";
 import { call } from "../session.js";
-import { act, hostOf, html, nothing, numbers, picture, redraw, showError, showSessionEnd } from "../view.js";
+import { act, hostOf, html, nothing, numbers, picture, redraw, showError, showSessionEnd, time } from "../view.js";
 
 /** @typedef {import("../view.js").Row} Row */
 

@@ -1,12 +1,12 @@
 // @ts-check
 // Watching a live or a replay.
-import { t, time } from "../i18n.js";
+import { t } from "../i18n.js";
 import { openJoint } from "../joint.js";
 import { play, sourcesOf } from "../player.js";
 import { address } from "../router.js";
 import { openRoom, readRow } from "../room.js";
 import { call, me } from "../session.js";
-import { act, hostOf, html, nothing, picture, redraw, say, showError } from "../view.js";
+import { act, hostOf, html, nothing, picture, redraw, say, showError, time } from "../view.js";
 import { replayTools } from "./replay.js";
 
 /** @typedef {import("../view.js").Row} Row */

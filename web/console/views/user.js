@@ -59,7 +59,7 @@ export function userView(user = "") {
       ? html`<ul>${rebuilt.differences.map((/** @type {string} */ line) => html`<li>${words(line)}</li>`)}</ul>${button(t("Repair"), repair)}`
       : html`<p>${rebuilt ? t("The room, the lives and the replays are what the notices say.") : "…"}</p>`}
     <h2>${t("Reports")}</h2>
-    ${table(t("Reports"), heads("At", "Reported by"), reports.state.rows.map((row) => [time(row.at), words(row.userid)]))}${reports.draw()}`;
+    ${table(t("Reports"), heads("At", "Reported by"), reports.state.rows.map((/** @type {any} */ row) => [time(row.at), words(row.userid)]))}${reports.draw()}`;
   return {
     title: () => (user ? user : t("Users")),
     load: async () => {

@@ -1,5 +1,5 @@
 // @ts-check
-// The language of the app. English texts are the keys of the Chinese ones.
+// The language of the app, and of the console: each has its Chinese texts in its own zh.js, by the English ones.
 import { zh } from "./zh.js";
 
 /** @typedef {"en" | "zh"} Language */
@@ -34,13 +34,4 @@ export function setLanguage(next) {
 export function t(text, values = {}) {
   const pattern = language === "zh" ? zh[text] ?? text : text;
   return pattern.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
-}
-
-/** A time of the server, with the year if it is another one. @param {number} seconds */
-export function time(seconds) {
-  const date = new Date(seconds * 1000);
-  const isThisYear = date.getFullYear() === new Date().getFullYear();
-  /** @type {Intl.DateTimeFormatOptions} */
-  const parts = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
-  return new Intl.DateTimeFormat(languageTag(), isThisYear ? parts : { ...parts, year: "numeric" }).format(date);
 }
